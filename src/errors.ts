@@ -1,0 +1,52 @@
+/** Every way a command can end badly, and the exit code a script sees for it. The list is closed. */
+export const exitCodes = {
+  internal: 1,
+  conflict: 1,
+  usage: 2,
+  unavailable: 3,
+  no_responders: 3,
+  stream_full: 3,
+  not_found: 4,
+  timeout: 5,
+  bad_message: 6,
+  too_large: 6,
+  denied: 7,
+  interrupted: 130,
+} as const satisfies Record<string, number>;
+
+export type ErrorCode = keyof typeof exitCodes;
+
+type Details = { hint?: string | undefined; cause?: unknown };
+
+/**
+ * The one error class. `message` says what happened and to what; `hint` is the next command or flag to try.
+ * Refusals that belong to the business (declined, out of stock) are events, never errors.
+ */
+export class OrderctlError extends Error {
+  override readonly name = "OrderctlError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, { hint, cause }: Details = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.hint = hint;
+  }
+
+  get exitCode(): number {
+    return exitCodes[this.code];
+  }
+
+  /** Passes an OrderctlError through; anything else becomes `internal` with its message kept. */
+  static from(thrown: unknown): OrderctlError {
+    if (thrown instanceof OrderctlError) return thrown;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new OrderctlError("internal", message, { cause: thrown });
+  }
+}
+
+/** The code of a Node system error (`ENOENT`, `ECONNREFUSED` …), or undefined for any other value. */
+export function systemCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}
