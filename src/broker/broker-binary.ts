@@ -1,0 +1,34 @@
+import { runCommand } from "./run-command.ts";
+
+export type BrokerSource = "env" | "path" | "cache" | "release" | "debian";
+
+/** A nats-server that was run and told its version. */
+export type BrokerBinary = { path: string; version: string; source: BrokerSource };
+
+/** The oldest nats-server that everything here is tested with. */
+export const oldestVersion = "2.9.10";
+
+export const binaryName = process.platform === "win32" ? "nats-server.exe" : "nats-server";
+
+/** Runs `<path> --version` and returns the version (`2.10.27`). Rejects if it is no nats-server or too old. */
+export async function readBinaryVersion(path: string, signal?: AbortSignal): Promise<string> {
+  const said = await runCommand(path, ["--version"], { signal });
+  const version = /^nats-server: v(\d+\.\d+\.\d+\S*)/m.exec(said)?.[1];
+  if (version === undefined) throw new Error(`${path}: does not say which nats-server it is`);
+  if (compareVersions(version, oldestVersion) < 0) {
+    throw new Error(`${path}: version ${version} is older than ${oldestVersion}`);
+  }
+  return version;
+}
+
+/** Orders versions by their three numbers; a pre-release (`2.12.0-RC.1`) comes before its release. */
+export function compareVersions(left: string, right: string): number {
+  const [a, b] = [numbersOf(left), numbersOf(right)];
+  for (const index of [0, 1, 2]) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return Number(right.includes("-")) - Number(left.includes("-"));
+}
+
+const numbersOf = (version: string): number[] => (version.split("-")[0] ?? "").split(".").map(Number);

@@ -1,0 +1,65 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { createAct, type Register } from "./commands/act.ts";
+import { OrderctlError } from "./errors.ts";
+import { createTerminal, type World } from "./terminal.ts";
+
+type Entry = { summary: string; load: () => Promise<Register> };
+
+/** Every subcommand. Only the one that is called is loaded, so that `--version` and `--help` are instant. */
+const commands: Record<string, Entry> = {
+  lag: {
+    summary: "how far behind every consumer of a stream is",
+    load: async () => (await import("./commands/lag.ts")).registerLag,
+  },
+};
+
+/** Runs one command line and returns its exit code. The one place where errors are caught and shown. */
+export async function run(argv: readonly string[], world: World): Promise<number> {
+  const json = argv.includes("--json");
+  let exitCode = 0;
+  try {
+    const program = createProgram(world);
+    const act = createAct(world, (code) => {
+      exitCode = code;
+    });
+    for (const [name, { summary, load }] of Object.entries(commands)) {
+      const command = program.command(name).description(summary);
+      if (argv.find((word) => word !== "help" && !word.startsWith("-")) === name)
+        (await load())(command, act);
+    }
+    await program.parseAsync([...argv], { from: "user" });
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    const error = interruptedOr(thrown, world.signal);
+    createTerminal(world, { json }).fail(error);
+    return error.exitCode;
+  }
+}
+
+function interruptedOr(thrown: unknown, signal: AbortSignal): OrderctlError {
+  const isAbort = thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError");
+  return signal.aborted && isAbort
+    ? new OrderctlError("interrupted", "interrupted")
+    : OrderctlError.from(thrown);
+}
+
+function createProgram({ stdout, stderr }: World): Command {
+  const program = new Command("orderctl")
+    .description("Run, feed and follow event-driven order services on NATS JetStream.")
+    .version(readVersion(), "-V, --version")
+    .exitOverride()
+    .showHelpAfterError("(add --help for the options)")
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+    });
+  program.addHelpText("after", "\nFirst time here? `orderctl demo` shows everything in under a minute.");
+  return program;
+}
+
+function readVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return String(manifest.version);
+}

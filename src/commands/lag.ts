@@ -1,0 +1,34 @@
+import { readLag, type StreamLag } from "../jetstream/lag.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { lagTable } from "../views/lag-table.ts";
+import type { Online, Register } from "./act.ts";
+import { count, durationMs, withConnection } from "./options.ts";
+
+type Options = { interval: number; failAbove?: number };
+
+export const registerLag: Register = (command, act) => {
+  withConnection(
+    command
+      .argument("[stream]", "any stream", ordersStream)
+      .option(
+        "--interval <time>",
+        "time between the two samples that rates are computed from",
+        durationMs,
+        1000,
+      )
+      .option("--fail-above <n>", "exit 1 if a consumer has more than <n> messages to go", count),
+  ).action(act.online(showLag));
+};
+
+async function showLag(
+  { connection, terminal, signal }: Online,
+  { interval, failAbove }: Options,
+  [stream = ordersStream]: string[],
+): Promise<number> {
+  const lag = await readLag(connection, { stream, intervalMs: interval, signal });
+  terminal.show("consumer-lag", lag, lagTable);
+  return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
+}
+
+const isAbove = ({ consumers }: StreamLag, limit: number): boolean =>
+  consumers.some(({ pending, ackPending }) => pending + ackPending > limit);

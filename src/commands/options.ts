@@ -1,0 +1,69 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseDurationMs } from "../duration.ts";
+
+/** Adds the flags that say how to reach the broker, and `--json`. */
+export function withConnection(command: Command): Command {
+  const options = [
+    new Option("-s, --server <url>", "where the broker is; several with commas (env NATS_URL)"),
+    new Option("--context <name>", "a context of the nats CLI (env NATS_CONTEXT)"),
+    new Option("--user <name>", "user name (env NATS_USER)"),
+    new Option("--password <password>", "password (env NATS_PASSWORD)"),
+    new Option("--token <token>", "authentication token (env NATS_TOKEN)"),
+    new Option("--creds <file>", "credentials file (env NATS_CREDS)"),
+    new Option("--nkey <file>", "nkey seed file (env NATS_NKEY)"),
+    new Option("--tlscert <file>", "client certificate (env NATS_CERT)"),
+    new Option("--tlskey <file>", "its private key (env NATS_KEY)"),
+    new Option("--tlsca <file>", "certificate authority to trust (env NATS_CA)"),
+    new Option("--timeout <time>", "how long one answer may take").default(5000, "5s").argParser(durationMs),
+    new Option("--connect-timeout <time>", "how long a connection may take")
+      .default(30_000, "30s")
+      .argParser(durationMs),
+    new Option("--reconnect-wait <time>", "time between two tries").default(1000, "1s").argParser(durationMs),
+  ];
+  command.optionsGroup("Connection:");
+  for (const option of options) command.addOption(option);
+  return withJson(command);
+}
+
+export function withJson(command: Command): Command {
+  return command.optionsGroup("Output:").option("--json", 'one line {"kind","version","data"} per result');
+}
+
+/** `250ms`, `1.5s`, `2m`, `1h` → ms; a bare number is seconds. */
+export function durationMs(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined) throw new InvalidArgumentError("expected a time such as 250ms, 5s or 2m.");
+  return ms;
+}
+
+/** A whole number ≥ 0; `10k` and `1M` and `10_000` are understood. */
+export function count(text: string): number {
+  const match = /^(\d[\d_,]*(?:\.\d+)?)([kM])?$/.exec(text.trim());
+  const factor = match?.[2] === "M" ? 1e6 : match?.[2] === "k" ? 1e3 : 1;
+  const value = Math.round(Number(match?.[1]?.replace(/[_,]/g, "")) * factor);
+  if (!match || !Number.isSafeInteger(value)) throw new InvalidArgumentError("expected a whole number.");
+  return value;
+}
+
+/** Like `count`, but at least 1. */
+export function positive(text: string): number {
+  const value = count(text);
+  if (value < 1) throw new InvalidArgumentError("expected a number from 1.");
+  return value;
+}
+
+/** A share between 0 and 1; `5%` is understood. */
+export function share(text: string): number {
+  const percent = text.trim().endsWith("%");
+  const value = Number(text.replace("%", "")) / (percent ? 100 : 1);
+  if (!(value >= 0 && value <= 1))
+    throw new InvalidArgumentError("expected a share from 0 to 1, or 0% to 100%.");
+  return value;
+}
+
+/** A TCP port; 0 takes a free one. */
+export function port(text: string): number {
+  const value = count(text);
+  if (value > 65_535) throw new InvalidArgumentError("expected a port from 0 to 65535.");
+  return value;
+}

@@ -1,0 +1,70 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+import type { Publisher } from "./publisher.ts";
+import { readLast } from "./read-message.ts";
+import { scanStream } from "./scan.ts";
+
+export type BucketEntry = { key: string; value: string; revision: number };
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * A NATS key-value bucket that is changed by compare-and-set, in the layout of ADR-8 (stream `KV_<bucket>`,
+ * subject `$KV.<bucket>.<key>`), so that the `nats kv` commands read it. Characters that a key may not have are
+ * written as `=XX`. Values are read from the leader.
+ */
+export class Bucket {
+  readonly #connection: Connection;
+  readonly #publisher: Publisher;
+  readonly #name: string;
+
+  constructor(connection: Connection, publisher: Publisher, name: string) {
+    this.#connection = connection;
+    this.#publisher = publisher;
+    this.#name = name;
+  }
+
+  async read(key: string): Promise<BucketEntry | undefined> {
+    const found = await readLast(this.#connection, `KV_${this.#name}`, this.#subject(key));
+    return found && { key, value: decoder.decode(found.payload), revision: found.sequence };
+  }
+
+  /** Writes over the entry with `revision` (0: where there is none); `undefined` when it has another by now. */
+  async write({ key, value, revision }: BucketEntry): Promise<number | undefined> {
+    try {
+      const payload = encoder.encode(value);
+      const publication = { subject: this.#subject(key), payload, expectedSequence: revision };
+      return (await this.#publisher.publish(publication)).sequence;
+    } catch (thrown) {
+      if (thrown instanceof OrderctlError && thrown.code === "conflict") return undefined;
+      throw thrown;
+    }
+  }
+
+  /** Every entry, in the order of their last change. */
+  async list(): Promise<BucketEntry[]> {
+    const entries: BucketEntry[] = [];
+    const stream = `KV_${this.#name}`;
+    const prefix = `$KV.${this.#name}.`;
+    await scanStream(this.#connection, { stream }, ({ subject, payload, sequence }) => {
+      const key = decodeKey(subject.slice(prefix.length));
+      if (payload.length > 0) entries.push({ key, value: decoder.decode(payload), revision: sequence });
+    });
+    return entries;
+  }
+
+  #subject(key: string): string {
+    return `$KV.${this.#name}.${encodeKey(key)}`;
+  }
+}
+
+const encodeKey = (key: string): string =>
+  key.replace(/[^A-Za-z0-9_-]/gu, (character) =>
+    [...encoder.encode(character)]
+      .map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, "0")}`)
+      .join(""),
+  );
+
+const decodeKey = (key: string): string =>
+  decodeURIComponent(key.replaceAll("%", "%25").replaceAll("=", "%"));

@@ -1,0 +1,171 @@
+import { readFileSync } from "node:fs";
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  connect,
+  createInbox,
+  credsAuthenticator,
+  DebugEvents,
+  Events,
+  type JetStreamManager,
+  type NatsConnection,
+  nkeyAuthenticator,
+  type TlsOptions,
+} from "nats";
+import { OrderctlError } from "../errors.ts";
+import { fromNats } from "./nats-error.ts";
+
+/** How to reach the broker. Times in ms; file names as given by the user. */
+export type ConnectionConfig = {
+  servers: string[];
+  name: string;
+  user?: string | undefined;
+  password?: string | undefined;
+  token?: string | undefined;
+  credsFile?: string | undefined;
+  nkeyFile?: string | undefined;
+  tls?: TlsOptions | undefined;
+  inboxPrefix?: string | undefined;
+  connectTimeoutMs: number;
+  reconnectWaitMs: number;
+  /** How long the first connection may be tried for; 0 tries each server once. */
+  patienceMs: number;
+  /** How long one request to the broker may take. */
+  timeoutMs: number;
+};
+
+/**
+ * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back;
+ * whatever was written and not acknowledged before that moment may be lost and is theirs to send again.
+ */
+export type Connection = {
+  readonly nats: NatsConnection;
+  readonly jsm: JetStreamManager;
+  readonly timeoutMs: number;
+  readonly isConnected: () => boolean;
+  readonly version: string;
+  /** A fresh reply subject that only this program listens on. */
+  newInbox(): string;
+  onReconnect(callback: () => void): void;
+  onDenied(callback: (subject: string) => void): void;
+  close(): Promise<void>;
+};
+
+type Note = (text: string) => void;
+
+/**
+ * Connects and stays connected: reconnects for ever, waiting `reconnectWaitMs` between tries, with one line to
+ * `note` for each disconnect and each reconnect. Rejects with `unavailable`, `denied` or `timeout`.
+ */
+export async function openConnection(config: ConnectionConfig, note: Note = () => {}): Promise<Connection> {
+  const nats = await connectWithin(config);
+  const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: config.timeoutMs });
+  return watch({ nats, jsm }, config, note);
+}
+
+async function connectWithin(config: ConnectionConfig): Promise<NatsConnection> {
+  const deadline = Date.now() + config.patienceMs;
+  const options = connectionOptions(config);
+  for (;;) {
+    try {
+      return await connect(options);
+    } catch (thrown) {
+      const error = unreachable(thrown, config);
+      if (error.code === "denied" || Date.now() + config.reconnectWaitMs > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, config.reconnectWaitMs));
+    }
+  }
+}
+
+function unreachable(thrown: unknown, { servers }: ConnectionConfig): OrderctlError {
+  const error = fromNats(thrown, `connect to ${servers.map(withoutSecrets).join(", ")}`);
+  if (error.code !== "unavailable") return error;
+  const hint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
+  return new OrderctlError(error.code, error.message, { hint, cause: thrown });
+}
+
+const withoutSecrets = (server: string): string => server.replace(/\/\/[^@/]*@/, "//");
+
+function connectionOptions(config: ConnectionConfig): ConnectionOptions {
+  const options: ConnectionOptions = {
+    servers: config.servers,
+    name: config.name,
+    timeout: config.connectTimeoutMs,
+    reconnectTimeWait: config.reconnectWaitMs,
+    maxReconnectAttempts: -1,
+    noAsyncTraces: true,
+  };
+  if (config.user !== undefined) options.user = config.user;
+  if (config.password !== undefined) options.pass = config.password;
+  if (config.token !== undefined) options.token = config.token;
+  if (config.tls) options.tls = config.tls;
+  if (config.inboxPrefix) options.inboxPrefix = config.inboxPrefix;
+  const authenticator = authenticatorOf(config);
+  if (authenticator) options.authenticator = authenticator;
+  return options;
+}
+
+function authenticatorOf({ credsFile, nkeyFile }: ConnectionConfig): Authenticator | undefined {
+  if (credsFile) return credsAuthenticator(readSecret(credsFile, "credentials"));
+  if (nkeyFile) return nkeyAuthenticator(readSecret(nkeyFile, "nkey seed"));
+  return undefined;
+}
+
+function readSecret(file: string, what: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new OrderctlError("usage", `cannot read the ${what} file ${file}`, { cause });
+  }
+}
+
+type Client = Pick<Connection, "nats" | "jsm">;
+
+function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Connection {
+  const reconnected: (() => void)[] = [];
+  const denied: ((subject: string) => void)[] = [];
+  let connected = true;
+  let lostAt = 0;
+  const on: Record<string, (subject: string | undefined) => void> = {
+    [Events.Disconnect]: () => {
+      if (!connected) return;
+      connected = false;
+      lostAt = performance.now();
+      note(`lost the broker at ${nats.getServer()}; trying again every ${config.reconnectWaitMs} ms`);
+    },
+    [Events.Reconnect]: () => {
+      connected = true;
+      note(
+        `back at the broker ${nats.getServer()} after ${((performance.now() - lostAt) / 1000).toFixed(1)} s`,
+      );
+      for (const callback of reconnected) callback();
+    },
+    [Events.Error]: (subject) => {
+      if (subject === undefined) return;
+      note(`the broker refuses access to ${subject}`);
+      for (const callback of denied) callback(subject);
+    },
+    [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
+  };
+  void follow(nats, on);
+  return {
+    nats,
+    jsm,
+    timeoutMs: config.timeoutMs,
+    isConnected: () => connected,
+    version: nats.info?.version ?? "unknown",
+    newInbox: () => createInbox(config.inboxPrefix),
+    onReconnect: (callback) => void reconnected.push(callback),
+    onDenied: (callback) => void denied.push(callback),
+    close: () => (connected ? nats.drain() : nats.close()),
+  };
+}
+
+async function follow(
+  nats: NatsConnection,
+  on: Record<string, (subject: string | undefined) => void>,
+): Promise<void> {
+  for await (const status of nats.status()) {
+    on[status.type]?.(status.permissionContext?.subject);
+  }
+}

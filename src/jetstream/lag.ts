@@ -1,0 +1,102 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { ConsumerInfo } from "nats";
+import type { Connection } from "./connection.ts";
+import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
+import { parseTimestampUs } from "./read-message.ts";
+
+/** How far behind a consumer is. Rates are per second between two samples; `null` where it cannot be known. */
+export type ConsumerLag = {
+  consumer: string;
+  /** Messages that match the consumer's filter and were not delivered yet. */
+  pending: number;
+  /** Delivered and not acknowledged. */
+  ackPending: number;
+  redelivered: number;
+  /** Pull requests waiting for a message: 0 on a consumer that has pending messages means nobody is working. */
+  waiting: number;
+  /** Age of the oldest message that is not acknowledged. */
+  oldestAgeMs: number | null;
+  inPerS: number | null;
+  outPerS: number | null;
+  /** `(pending + ackPending) / (out − in)`; `null` when it does not shrink. */
+  drainS: number | null;
+};
+
+export type StreamLag = { stream: string; sampledAt: string; intervalMs: number; consumers: ConsumerLag[] };
+
+type Sample = { at: number; info: ConsumerInfo };
+
+/**
+ * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader. Rejects with `not_found`
+ * when there is no such stream.
+ */
+export async function readLag(
+  connection: Connection,
+  { stream, intervalMs, signal }: { stream: string; intervalMs: number; signal?: AbortSignal },
+): Promise<StreamLag> {
+  const before = await readConsumers(connection, stream);
+  await wait(intervalMs, undefined, signal ? { signal } : {});
+  const after = await readConsumers(connection, stream);
+  const consumers: ConsumerLag[] = [];
+  for (const [name, sample] of after) {
+    const oldestAgeMs = await readOldestAge(connection, sample.info);
+    consumers.push({ ...buildLag(before.get(name), sample), oldestAgeMs });
+  }
+  consumers.sort((a, b) => a.consumer.localeCompare(b.consumer));
+  return { stream, sampledAt: new Date().toISOString(), intervalMs, consumers };
+}
+
+async function readConsumers({ jsm }: Connection, stream: string): Promise<Map<string, Sample>> {
+  try {
+    const samples = new Map<string, Sample>();
+    for await (const info of jsm.consumers.list(stream)) {
+      samples.set(info.name, { at: serverTime(info), info });
+    }
+    return samples;
+  } catch (thrown) {
+    throw fromNats(thrown, `read the consumers of ${stream}`);
+  }
+}
+
+/** The server's own clock where it tells it (since 2.10), else ours. In ms. */
+function serverTime(info: ConsumerInfo & { ts?: unknown }): number {
+  return typeof info.ts === "string" ? parseTimestampUs(info.ts) / 1000 : Date.now();
+}
+
+function buildLag(before: Sample | undefined, { at, info }: Sample): Omit<ConsumerLag, "oldestAgeMs"> {
+  const backlog = info.num_pending + info.num_ack_pending;
+  const seconds = before && at > before.at ? (at - before.at) / 1000 : null;
+  const acked = before ? info.ack_floor.consumer_seq - before.info.ack_floor.consumer_seq : 0;
+  const delivered = before ? info.delivered.consumer_seq - before.info.delivered.consumer_seq : 0;
+  const added = before ? info.num_pending - before.info.num_pending + delivered : 0;
+  const outPerS = seconds === null ? null : acked / seconds;
+  const inPerS = seconds === null ? null : Math.max(0, added / seconds);
+  return {
+    consumer: info.name,
+    pending: info.num_pending,
+    ackPending: info.num_ack_pending,
+    redelivered: info.num_redelivered,
+    waiting: info.num_waiting,
+    inPerS,
+    outPerS,
+    drainS: drainTime(backlog, inPerS, outPerS),
+  };
+}
+
+function drainTime(backlog: number, inPerS: number | null, outPerS: number | null): number | null {
+  if (backlog === 0) return 0;
+  if (inPerS === null || outPerS === null || outPerS <= inPerS) return null;
+  return backlog / (outPerS - inPerS);
+}
+
+async function readOldestAge({ jsm }: Connection, info: ConsumerInfo): Promise<number | null> {
+  if (info.num_pending + info.num_ack_pending === 0) return null;
+  const query = { seq: info.ack_floor.stream_seq + 1, next_by_subj: info.config.filter_subject ?? ">" };
+  try {
+    const oldest = await jsm.streams.getMessage(info.stream_name, query);
+    return Math.max(0, Date.now() - oldest.time.getTime());
+  } catch (thrown) {
+    if (apiErrorOf(thrown) === apiErrors.messageNotFound) return null;
+    throw fromNats(thrown, `read stream ${info.stream_name}`);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Msg } from "nats";
+import type { ErrorCode } from "../errors.ts";
+import { apiErrors } from "./nats-error.ts";
+
+/** Why the broker did not store a message. `duplicateIn` names the stream that already holds its subject. */
+export type Refusal = { code: ErrorCode; message: string; duplicateIn?: string };
+
+type Answer = {
+  stream?: string;
+  seq?: number;
+  error?: { code: number; err_code?: number; description?: string };
+};
+
+/** Error numbers of nats-server `server/errors.json`; those not listed are `internal`. */
+const codes: Record<number, ErrorCode> = {
+  10008: "unavailable",
+  10009: "unavailable",
+  10023: "stream_full",
+  10047: "stream_full",
+  10054: "too_large",
+  10071: "conflict",
+  10158: "unavailable",
+  10164: "conflict",
+};
+
+/**
+ * Reads the broker's answer to a publish: the sequence, or why not. The answer is parsed, never searched: a
+ * sequence may contain the digits of an error number. Hot path: ~1 µs.
+ */
+export function parseAck(message: Msg): number | Refusal {
+  if (message.data.length === 0)
+    return { code: "no_responders", message: "no stream listens on this subject" };
+  let answer: Answer;
+  try {
+    answer = message.json<Answer>();
+  } catch {
+    return { code: "internal", message: "the broker's answer is not JSON" };
+  }
+  if (!answer.error && typeof answer.seq === "number") return answer.seq;
+  return refusalOf(answer);
+}
+
+function refusalOf({ stream, error }: Answer): Refusal {
+  const message = error?.description ?? "the broker's answer has neither sequence nor error";
+  const number = error?.err_code ?? 0;
+  if (number !== apiErrors.storeFailed) return { code: codes[number] ?? "internal", message };
+  // One number stands for every failure to store; only the description tells them apart.
+  if (message.includes("per subject")) return { code: "internal", message, duplicateIn: stream ?? "" };
+  return { code: message.includes("maximum") ? "stream_full" : "unavailable", message };
+}

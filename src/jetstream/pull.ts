@@ -1,0 +1,88 @@
+import { Empty, type Msg, type Subscription } from "nats";
+import type { Connection } from "./connection.ts";
+
+/** How long a pull may wait at the broker. Short, so that a stopping worker soon has none outstanding. */
+export const pullExpiresMs = 1000;
+
+/** A pull whose end the broker never told (lost with a connection or a leader) is given up after this. */
+const pullLostMs = pullExpiresMs + 2000;
+
+type Pull = { asked: number; givenUpAt: number };
+
+/**
+ * Asks a durable consumer for messages and keeps count of what is still to come, so that the caller never gets
+ * more than it asked for. Protocol: `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends
+ * messages there and ends a pull with a status message (404 none, 408 expired, 409 cannot go on).
+ */
+export class PullRequests {
+  readonly #connection: Connection;
+  readonly #subject: string;
+  readonly #inbox: string;
+  readonly #subscription: Subscription;
+  readonly #pulls = new Map<string, Pull>();
+  #counter = 0;
+
+  constructor(
+    connection: Connection,
+    { stream, consumer, inbox }: { stream: string; consumer: string; inbox: string },
+    onMessage: (message: Msg) => void,
+  ) {
+    this.#connection = connection;
+    this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+    this.#inbox = inbox;
+    this.#subscription = connection.nats.subscribe(`${inbox}.*`, {
+      callback: (error, message) => {
+        if (error) return;
+        if (isStatus(message)) this.#onStatus(message);
+        else {
+          this.#countDown();
+          onMessage(message);
+        }
+      },
+    });
+  }
+
+  /** Messages asked for that have not come yet. */
+  get outstanding(): number {
+    let sum = 0;
+    for (const pull of this.#pulls.values()) sum += pull.asked;
+    return sum;
+  }
+
+  ask(batch: number): void {
+    this.#counter += 1;
+    const id = this.#counter.toString(36);
+    this.#pulls.set(id, { asked: batch, givenUpAt: performance.now() + pullLostMs });
+    const request = `{"batch":${batch},"expires":${pullExpiresMs * 1e6}}`;
+    this.#connection.nats.publish(this.#subject, request, { reply: `${this.#inbox}.${id}` });
+  }
+
+  /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue. */
+  forget(all: boolean): void {
+    const now = performance.now();
+    for (const [id, pull] of this.#pulls) if (all || pull.givenUpAt < now) this.#pulls.delete(id);
+  }
+
+  /** Ends the subscription after what the broker has already sent was handed over. */
+  async close(): Promise<void> {
+    if (this.#connection.isConnected()) await this.#subscription.drain();
+    else this.#subscription.unsubscribe();
+  }
+
+  /** The broker answers pulls in the order in which they were made. */
+  #countDown(): void {
+    for (const [id, pull] of this.#pulls) {
+      pull.asked -= 1;
+      if (pull.asked <= 0) this.#pulls.delete(id);
+      return;
+    }
+  }
+
+  #onStatus(message: Msg): void {
+    const code = message.headers?.code ?? 0;
+    if (code >= 200) this.#pulls.delete(message.subject.slice(this.#inbox.length + 1));
+  }
+}
+
+const isStatus = (message: Msg): boolean =>
+  message.data.length === Empty.length && message.reply === "" && (message.headers?.code ?? 0) > 0;

@@ -1,0 +1,61 @@
+import type { MsgHdrs } from "nats";
+import type { Connection } from "./connection.ts";
+import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
+
+/** A message as the stream holds it; `storedAtUs` is the broker's clock, Unix µs. */
+export type StoredMessage = {
+  subject: string;
+  sequence: number;
+  storedAtUs: number;
+  payload: Uint8Array;
+  header(name: string): string | undefined;
+};
+
+/**
+ * The last message stored under `subject`, read from the stream's leader, or undefined if there is none.
+ * Rejects with `not_found` when there is no such stream.
+ */
+export const readLast = (
+  connection: Connection,
+  stream: string,
+  subject: string,
+): Promise<StoredMessage | undefined> => readOne(connection, stream, { last_by_subj: subject });
+
+/** The message with a sequence, or undefined if it is gone or was never stored. */
+export const readBySequence = (
+  connection: Connection,
+  stream: string,
+  sequence: number,
+): Promise<StoredMessage | undefined> => readOne(connection, stream, { seq: sequence });
+
+async function readOne(
+  { jsm }: Connection,
+  stream: string,
+  query: { last_by_subj: string } | { seq: number },
+): Promise<StoredMessage | undefined> {
+  try {
+    const found = await jsm.streams.getMessage(stream, query);
+    return {
+      subject: found.subject,
+      sequence: found.seq,
+      storedAtUs: parseTimestampUs(found.timestamp),
+      payload: found.data,
+      header: headerReader(found.header),
+    };
+  } catch (thrown) {
+    if (apiErrorOf(thrown) === apiErrors.messageNotFound) return undefined;
+    throw fromNats(thrown, `read a message of stream ${stream}`);
+  }
+}
+
+export const headerReader =
+  (headers: MsgHdrs | undefined) =>
+  (name: string): string | undefined =>
+    headers?.get(name) || undefined;
+
+/** Unix µs of an RFC 3339 time with up to nine fractional digits; `Date` alone would cut it to ms. */
+export function parseTimestampUs(timestamp: string): number {
+  const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? "";
+  const wholeMs = Date.parse(timestamp.replace(/\.\d+/, ""));
+  return wholeMs * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
+}

@@ -1,0 +1,183 @@
+import type { JsMsg, Msg } from "nats";
+// The package index does not export it, and parsing $JS.ACK subjects is the client's business.
+import { toJsMsg } from "nats/lib/jetstream/jsmsg.js";
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+import type { Publication, Stored } from "./publication.ts";
+import type { Publisher } from "./publisher.ts";
+import { PullRequests } from "./pull.ts";
+
+/** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
+export type Delivery = {
+  subject: string;
+  payload: Uint8Array;
+  sequence: number;
+  /** 1 for the first delivery. */
+  attempt: number;
+  storedAtUs: number;
+  header(name: string): string | undefined;
+};
+
+/** What a delivery led to: a message to store, or nothing; `onStored` runs between storing and acknowledging. */
+export type Result = { store: Publication; onStored?: (stored: Stored) => void } | undefined;
+
+export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Result>;
+
+export type WorkerOptions = {
+  stream: string;
+  consumer: string;
+  /** How many deliveries are processed at once. */
+  concurrency: number;
+  /** The consumer's ack wait: longer work tells the broker three times within it that it goes on. */
+  ackWaitMs: number;
+  /** The first delay before a failed delivery comes again; doubles with each attempt, with jitter. */
+  backoffMs?: number;
+  note: (text: string) => void;
+};
+
+export type WorkerCounts = { processed: number; failed: number; inFlight: number; duplicates: number };
+
+const maxBackoffMs = 30_000;
+
+/**
+ * The loop around a processor. It pulls as many messages as it has free places, processes them, stores what
+ * they led to and then acknowledges: a crash in between repeats, never loses. A processor that throws means
+ * *again later*. The only code that answers deliveries.
+ */
+export class Worker {
+  readonly #publisher: Publisher;
+  readonly #options: WorkerOptions;
+  readonly #process: Processor;
+  readonly #pulls: PullRequests;
+  readonly #inFlight = new Map<JsMsg, number>();
+  readonly #waiting: JsMsg[] = [];
+  readonly #abort = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #counts = { processed: 0, failed: 0, duplicates: 0 };
+  #stopping = false;
+  #onChange: () => void = () => {};
+
+  constructor(
+    { connection, publisher }: { connection: Connection; publisher: Publisher },
+    options: WorkerOptions,
+    process: Processor,
+  ) {
+    this.#publisher = publisher;
+    this.#options = options;
+    this.#process = process;
+    const inbox = connection.newInbox();
+    this.#pulls = new PullRequests(connection, { ...options, inbox }, (message) => this.#onMessage(message));
+    connection.onReconnect(() => {
+      this.#pulls.forget(true);
+      this.#pull();
+    });
+    this.#timer = setInterval(() => this.#onTick(), 250);
+    this.#pull();
+  }
+
+  get counts(): WorkerCounts {
+    return { ...this.#counts, inFlight: this.#inFlight.size };
+  }
+
+  /**
+   * Stops pulling, hands back what was not started, waits until the rest is stored and acknowledged. What is
+   * not finished after `deadlineMs` is aborted and handed back as well. Nothing is left to time out.
+   */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    const deadline = performance.now() + deadlineMs;
+    for (const message of this.#waiting.splice(0)) message.nak();
+    await this.#until(() => this.#pulls.outstanding === 0 && this.#inFlight.size === 0, deadline);
+    this.#abort.abort(new OrderctlError("interrupted", "the worker is stopping"));
+    for (const message of this.#inFlight.keys()) message.nak();
+    clearInterval(this.#timer);
+    await this.#pulls.close();
+  }
+
+  async #until(condition: () => boolean, deadline: number): Promise<void> {
+    while (!condition() && performance.now() < deadline) {
+      await new Promise<void>((resolve) => {
+        this.#onChange = resolve;
+      });
+    }
+    this.#onChange = () => {};
+  }
+
+  #pull(): void {
+    if (this.#stopping) return;
+    const { concurrency } = this.#options;
+    const free = concurrency - this.#inFlight.size - this.#waiting.length - this.#pulls.outstanding;
+    if (free >= Math.max(1, concurrency >> 2)) this.#pulls.ask(free);
+  }
+
+  #onMessage(message: Msg): void {
+    const delivery = toJsMsg(message);
+    // More than asked for comes only when a pull outlived its connection.
+    if (this.#inFlight.size < this.#options.concurrency) this.#start(delivery);
+    else if (this.#stopping) delivery.nak();
+    else this.#waiting.push(delivery);
+  }
+
+  #start(message: JsMsg): void {
+    this.#inFlight.set(message, performance.now());
+    void this.#run(message).finally(() => {
+      this.#inFlight.delete(message);
+      const next = this.#waiting.shift();
+      if (next) this.#start(next);
+      else this.#pull();
+      this.#onChange();
+    });
+  }
+
+  async #run(message: JsMsg): Promise<void> {
+    try {
+      const result = await this.#process(deliveryOf(message), this.#abort.signal);
+      // Stored before it is acknowledged: a crash between the two repeats the work, never loses it.
+      if (result) await this.#store(result);
+      message.ack();
+      this.#counts.processed += 1;
+    } catch (thrown) {
+      this.#onFailure(message, OrderctlError.from(thrown));
+    }
+  }
+
+  async #store({ store, onStored }: NonNullable<Result>): Promise<void> {
+    const stored = await this.#publisher.publish(store);
+    if (stored.duplicate) this.#counts.duplicates += 1;
+    onStored?.(stored);
+  }
+
+  #onFailure(message: JsMsg, error: OrderctlError): void {
+    const attempt = message.info.redeliveryCount;
+    const { backoffMs = 250, consumer, note } = this.#options;
+    const wait =
+      Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs) * (0.75 + Math.random() / 2);
+    message.nak(this.#stopping ? undefined : Math.ceil(wait));
+    this.#counts.failed += 1;
+    note(`${consumer}: ${message.subject} (sequence ${message.seq}, attempt ${attempt}): ${error.message}`);
+  }
+
+  #onTick(): void {
+    this.#pulls.forget(false);
+    this.#pull();
+    this.#onChange();
+    const now = performance.now();
+    for (const [message, since] of this.#inFlight) {
+      if (now - since < this.#options.ackWaitMs / 3) continue;
+      message.working();
+      this.#inFlight.set(message, now);
+    }
+  }
+}
+
+function deliveryOf(message: JsMsg): Delivery {
+  const { streamSequence, redeliveryCount, timestampNanos } = message.info;
+  return {
+    subject: message.subject,
+    payload: message.data,
+    sequence: streamSequence,
+    attempt: redeliveryCount,
+    storedAtUs: Math.floor(timestampNanos / 1000),
+    header: (name) => message.headers?.get(name) || undefined,
+  };
+}

@@ -1,0 +1,129 @@
+import { type AuditReport, type AuditRule, auditRules, type Offender } from "./audit-report.ts";
+import type { OrderEvent, StockReserved } from "./events.ts";
+import { fact, factsOfKind, stepOf } from "./order-facts.ts";
+import { parseSubject } from "./subjects.ts";
+
+/** When the audit is made, how long an order may take, and the units of each SKU that were ever stocked, if known. */
+export type AuditScope = { nowMs: number; graceMs: number; stock?: ReadonlyMap<string, number> };
+
+/**
+ * Checks the promises of `auditRules` over a log fed to it in log order. Keeps a few bytes per order and a tally
+ * per SKU, no events; lists the first `maxOffenders` violations and counts all.
+ */
+export const createAuditor = (options: { maxOffenders?: number } = {}): Auditor =>
+  new Auditor(options.maxOffenders ?? 100);
+
+export type { Auditor };
+
+class Auditor {
+  readonly #facts = new Map<string, number>();
+  /** Broker time of creation, ms, of the orders not yet notified. */
+  readonly #open = new Map<string, number>();
+  readonly #reservedUnits = new Map<string, number>();
+  readonly #violations = Object.fromEntries(auditRules.map((rule) => [rule, 0])) as Record<AuditRule, number>;
+  readonly #outcomes = { SHIPPED: 0, DECLINED: 0, REFUNDED: 0 };
+  readonly #offenders: Offender[] = [];
+  readonly #maxOffenders: number;
+  #events = 0;
+  #orders = 0;
+
+  constructor(maxOffenders: number) {
+    this.#maxOffenders = maxOffenders;
+  }
+
+  /** Per message: < 1 µs. */
+  add(event: OrderEvent, sequence: number, storedAtMs: number): void {
+    const { orderId, kind } = event;
+    const known = this.#facts.get(orderId) ?? 0;
+    this.#events++;
+    if ((known & factsOfKind[kind]) !== 0) {
+      this.#offend("duplicate_event", { orderId, sequence, detail: `a second event of kind ${kind}` });
+      return;
+    }
+    const { gives, needs, rule, cause } = stepOf(event);
+    this.#facts.set(orderId, known | gives);
+    if ((known & needs) !== needs) {
+      this.#offend(rule, {
+        orderId,
+        sequence,
+        detail: `an event of kind ${kind} without ${cause} before it`,
+      });
+    }
+    this.#tally(event, storedAtMs);
+  }
+
+  /** A message of the log that could not be decoded. */
+  addUnreadable(subject: string, reason: string, sequence: number): void {
+    const orderId = parseSubject(subject)?.orderId ?? null;
+    this.#offend("unreadable", { orderId, sequence, detail: reason });
+  }
+
+  /** Judges what is absent and sums up. Call once, after the last event. */
+  finish({ nowMs, graceMs, stock = new Map() }: AuditScope): AuditReport {
+    let underWay = 0;
+    for (const [orderId, facts] of this.#facts) {
+      const createdAtMs = this.#open.get(orderId);
+      if (createdAtMs !== undefined && nowMs - createdAtMs < graceMs) underWay++;
+      else this.#judge(orderId, facts);
+    }
+    for (const [sku, stocked] of stock) this.#judgeStock(sku, stocked);
+    const offences = Object.values(this.#violations).reduce((sum, count) => sum + count, 0);
+    return {
+      verdict: offences === 0 ? "PASS" : "FAIL",
+      orders: this.#orders,
+      ended: this.#orders - this.#open.size,
+      underWay,
+      events: this.#events,
+      outcomes: { ...this.#outcomes },
+      violations: { ...this.#violations },
+      offences,
+      offenders: [...this.#offenders],
+    };
+  }
+
+  #tally(event: OrderEvent, storedAtMs: number): void {
+    if (event.kind === "created") {
+      this.#orders++;
+      const facts = this.#facts.get(event.orderId) ?? 0;
+      if ((facts & fact.notified) === 0) this.#open.set(event.orderId, storedAtMs);
+    } else if (event.kind === "reservations") {
+      this.#tallyStock(event);
+    } else if (event.kind === "notifications") {
+      this.#outcomes[event.type]++;
+      this.#open.delete(event.orderId);
+    }
+  }
+
+  #tallyStock({ status, lines }: StockReserved): void {
+    if (status !== "RESERVED") return;
+    for (const { sku, quantity } of lines) {
+      this.#reservedUnits.set(sku, (this.#reservedUnits.get(sku) ?? 0) + quantity);
+    }
+  }
+
+  #judge(orderId: string, facts: number): void {
+    const has = (wanted: number) => (facts & wanted) === wanted;
+    if (has(fact.created) && !has(fact.notified)) {
+      this.#offend("not_notified", { orderId, detail: "the customer was never told how the order ended" });
+    }
+    if (has(fact.reserved) && !has(fact.shipped)) {
+      this.#offend("shipment_mismatch", { orderId, detail: "stock was RESERVED and nothing shipped" });
+    }
+    if (has(fact.approved | fact.outOfStock) && !has(fact.refunded)) {
+      this.#offend("refund_mismatch", { orderId, detail: "paid, OUT_OF_STOCK, and not refunded" });
+    }
+  }
+
+  #judgeStock(sku: string, stocked: number): void {
+    const reserved = this.#reservedUnits.get(sku) ?? 0;
+    if (reserved > stocked) {
+      this.#offend("oversold", { sku, detail: `${reserved} units reserved, ${stocked} ever stocked` });
+    }
+  }
+
+  #offend(rule: AuditRule, found: Partial<Offender> & { detail: string }): void {
+    this.#violations[rule]++;
+    if (this.#offenders.length >= this.#maxOffenders) return;
+    this.#offenders.push({ rule, orderId: null, sku: null, sequence: null, ...found });
+  }
+}

@@ -1,0 +1,32 @@
+import { maxRowBytes } from "./order-source.ts";
+
+/** A line without its line break, numbered from 1; of one that was too long only the beginning is there. */
+export type Line = { row: number; bytes: Buffer; tooLong: boolean };
+
+const newline = 0x0a;
+const noBytes = Buffer.alloc(0);
+
+/** Splits bytes at `\n` in constant memory: whatever the input, at most `maxRowBytes` and one chunk are held. */
+export async function* readBoundedLines(input: AsyncIterable<Buffer>): AsyncGenerator<Line> {
+  let row = 1;
+  let tooLong = false;
+  let held: Buffer = noBytes;
+  const keep = (piece: Buffer): void => {
+    tooLong ||= held.length + piece.length > maxRowBytes;
+    if (!tooLong) held = held.length === 0 ? piece : Buffer.concat([held, piece]);
+    else if (held.length === 0) held = piece.subarray(0, 1024);
+  };
+  for await (const chunk of input) {
+    let start = 0;
+    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+      keep(chunk.subarray(start, end));
+      yield { row, bytes: held, tooLong };
+      row++;
+      tooLong = false;
+      held = noBytes;
+      start = end + 1;
+    }
+    if (start < chunk.length) keep(chunk.subarray(start));
+  }
+  if (held.length > 0) yield { row, bytes: held, tooLong };
+}

@@ -1,0 +1,26 @@
+import type { Connection } from "../jetstream/connection.ts";
+import { readLast, type StoredMessage } from "../jetstream/read-message.ts";
+import { decodeEvent } from "../orders/codec.ts";
+import { eventKinds, type OrderEvent } from "../orders/events.ts";
+import { ordersStream, subjectOf } from "../orders/subjects.ts";
+import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
+
+/** An event of an order as the log holds it. */
+export type LoggedEvent = { event: OrderEvent; sequence: number; storedAtUs: number; hop: Hop | undefined };
+
+/**
+ * Everything the log holds about one order, in stream order; empty for an unknown order. Six reads by subject,
+ * whatever the size of the log. Rejects with `bad_message` when a stored event cannot be decoded.
+ */
+export async function readOrder(connection: Connection, orderId: string): Promise<LoggedEvent[]> {
+  const reads = eventKinds.map((kind) => readLast(connection, ordersStream, subjectOf(kind, orderId)));
+  const found = (await Promise.all(reads)).filter((message) => message !== undefined);
+  return found.map(loggedEvent).sort((a, b) => a.sequence - b.sequence);
+}
+
+const loggedEvent = ({ subject, payload, sequence, storedAtUs, header }: StoredMessage): LoggedEvent => ({
+  event: decodeEvent(subject, payload),
+  sequence,
+  storedAtUs,
+  hop: decodeHop(header(hopHeader)),
+});

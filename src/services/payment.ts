@@ -1,0 +1,36 @@
+import type { PaymentGateway } from "../gateway/gateway.ts";
+import { type Handler, nothing } from "./handler.ts";
+
+/** Charges a created order, once: the order id is the idempotency key. */
+export const processPayment =
+  (gateway: PaymentGateway): Handler =>
+  async (created, { signal }) => {
+    if (created.kind !== "created") return nothing;
+    const { orderId, total, lines } = created;
+    const charge = await gateway.charge({ orderId, total, idempotencyKey: orderId, signal });
+    const declined = charge.status === "DECLINED";
+    return {
+      kind: "payments",
+      orderId,
+      status: charge.status,
+      reason: declined ? charge.reason : "",
+      chargeId: declined ? "" : charge.chargeId,
+      total,
+      lines,
+    };
+  };
+
+/** Gives the money back where an approved order met an empty shelf; its own idempotency key. */
+export const refundPayment =
+  (gateway: PaymentGateway): Handler =>
+  async (reservation, { signal }) => {
+    if (reservation.kind !== "reservations" || reservation.status !== "OUT_OF_STOCK") return nothing;
+    const { orderId, total, chargeId } = reservation;
+    const { refundId } = await gateway.refund({
+      chargeId,
+      total,
+      idempotencyKey: `refund_${orderId}`,
+      signal,
+    });
+    return { kind: "refunds", orderId, chargeId, refundId, total, reason: "out_of_stock" };
+  };

@@ -1,0 +1,52 @@
+import type { PaymentGateway } from "../gateway/gateway.ts";
+import type { EventKind } from "../orders/events.ts";
+import type { Handler } from "./handler.ts";
+import { reserveStock } from "./inventory.ts";
+import { notifyCustomer } from "./notification.ts";
+import { processPayment, refundPayment } from "./payment.ts";
+import { bookShipment } from "./shipping.ts";
+import type { StockShelf } from "./stock-shelf.ts";
+
+/** What a service's handlers are made from. */
+export type Parts = { gateway: PaymentGateway; shelf: StockShelf; carrier: string; channel: string };
+
+/** A handler, what it consumes and under which durable name. */
+type Station = { consumer: string; consumes: EventKind; handler: (parts: Parts) => Handler };
+
+const notification = ({ channel }: Parts): Handler => notifyCustomer(channel);
+
+/** Every service that works on the log. A service with several stations runs a worker for each. */
+export const services = {
+  payment: [
+    { consumer: "payment-processor", consumes: "created", handler: ({ gateway }) => processPayment(gateway) },
+    {
+      consumer: "payment-refunder",
+      consumes: "reservations",
+      handler: ({ gateway }) => refundPayment(gateway),
+    },
+  ],
+  inventory: [
+    { consumer: "inventory-reserver", consumes: "payments", handler: ({ shelf }) => reserveStock(shelf) },
+  ],
+  shipping: [
+    {
+      consumer: "shipping-booker",
+      consumes: "reservations",
+      handler: ({ carrier }) => bookShipment(carrier),
+    },
+  ],
+  notification: [
+    { consumer: "notification-declined", consumes: "payments", handler: notification },
+    { consumer: "notification-shipped", consumes: "shipments", handler: notification },
+    { consumer: "notification-refunded", consumes: "refunds", handler: notification },
+  ],
+} as const satisfies Record<string, readonly Station[]>;
+
+export type ServiceName = keyof typeof services;
+
+export const serviceNames = Object.keys(services).filter((name): name is ServiceName => name in services);
+
+export const stationsOf = (service: ServiceName): readonly Station[] => services[service];
+
+/** Every durable consumer of the pipeline. */
+export const consumerTable: readonly Station[] = serviceNames.flatMap(stationsOf);

@@ -1,0 +1,185 @@
+import { createStock, endHold, rebase, type Stock, type TakeResult, takeUnits } from "../orders/stock.ts";
+
+export type ShelfEntry = { stock: Stock; revision: number };
+
+/**
+ * Where stock is kept, as the shelf needs it. `write` succeeds only if the entry still has the revision that
+ * was read (0: there is none) and then answers the new revision, else `undefined`. `ackFloor` is the sequence up
+ * to which no payment can be delivered to inventory again. `wasReserved` tells from the log how the order of that
+ * payment ended, or `undefined` if it has no answer yet.
+ */
+export type StockStore = {
+  read(sku: string): Promise<ShelfEntry | undefined>;
+  write(sku: string, entry: ShelfEntry): Promise<number | undefined>;
+  ackFloor(): Promise<number>;
+  wasReserved(sequence: number): Promise<boolean | undefined>;
+};
+
+export type ShelfOptions = {
+  /** Identity of the log that the sequences belong to. */
+  log: string;
+  /** Units of a SKU that nobody has stocked. */
+  defaultStock: number;
+};
+
+type Take = {
+  sequence: number;
+  units: number;
+  resolve: (result: TakeResult) => void;
+  reject: (error: unknown) => void;
+};
+
+/** A SKU as this process last saw it, and who waits for units of it. */
+type Slot = { sku: string; entry: ShelfEntry | undefined; queue: Take[]; busy: boolean };
+
+const maxWrites = 8;
+const floorEveryMs = 500;
+/** How long another instance has to end its own holds before this one reads the log to end them. */
+const strangersAfterMs = 5000;
+const maxKnown = 50_000;
+
+/**
+ * Takes stock for orders, exactly once each, with any number of shelves on the same store. All orders that wait
+ * for one SKU share one compare-and-set; at most eight are under way, so that under load the batches grow.
+ */
+export class StockShelf {
+  readonly #store: StockStore;
+  readonly #options: ShelfOptions;
+  readonly #slots = new Map<string, Slot>();
+  readonly #ready: Slot[] = [];
+  /** Sequence of a payment → whether its stock stays reserved, as stored in the log. */
+  readonly #known = new Map<number, boolean>();
+  #writes = 0;
+  #floor = 0;
+  readonly #floors: { at: number; floor: number }[] = [];
+  #floorAskedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(store: StockStore, options: ShelfOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /**
+   * Takes every SKU's units for the payment at `sequence`, or tells which are missing; what was taken of the others
+   * is given back once `settle` says that the order ended without. Repeating it takes nothing more.
+   */
+  async take(
+    sequence: number,
+    units: ReadonlyMap<string, number>,
+  ): Promise<{ missing: string[] } | "settled"> {
+    const skus = [...units.keys()];
+    const results = await Promise.all(skus.map((sku) => this.#takeOne(sku, sequence, units.get(sku) ?? 0)));
+    if (results.includes("settled")) return "settled";
+    return { missing: skus.filter((_, index) => results[index] === "short") };
+  }
+
+  /** Tells what the log holds for the payment at `sequence`. To be called before the delivery is acknowledged. */
+  settle(sequence: number, reserved: boolean): void {
+    this.#known.set(sequence, reserved);
+    if (this.#known.size <= maxKnown) return;
+    for (const oldest of this.#known.keys()) {
+      this.#known.delete(oldest);
+      break;
+    }
+  }
+
+  #takeOne(sku: string, sequence: number, units: number): Promise<TakeResult> {
+    return new Promise((resolve, reject) => {
+      let slot = this.#slots.get(sku);
+      if (!slot) {
+        slot = { sku, entry: undefined, queue: [], busy: false };
+        this.#slots.set(sku, slot);
+      }
+      slot.queue.push({ sequence, units, resolve, reject });
+      if (slot.busy || slot.queue.length > 1) return;
+      this.#ready.push(slot);
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    while (this.#writes < maxWrites) {
+      const slot = this.#ready.shift();
+      if (!slot) return;
+      this.#writes += 1;
+      slot.busy = true;
+      void this.#serve(slot).finally(() => {
+        this.#writes -= 1;
+        slot.busy = false;
+        if (slot.queue.length > 0) this.#ready.push(slot);
+        this.#next();
+      });
+    }
+  }
+
+  async #serve(slot: Slot): Promise<void> {
+    const batch = slot.queue.splice(0);
+    try {
+      const results = await this.#takeBatch(slot, batch);
+      batch.forEach((take, index) => {
+        take.resolve(results[index] ?? "short");
+      });
+    } catch (error) {
+      slot.entry = undefined;
+      for (const take of batch) take.reject(error);
+    }
+  }
+
+  async #takeBatch(slot: Slot, batch: readonly Take[]): Promise<TakeResult[]> {
+    await this.#refreshFloor();
+    let fresh = false;
+    for (;;) {
+      if (!slot.entry) {
+        slot.entry = (await this.#store.read(slot.sku)) ?? this.#unstocked();
+        fresh = true;
+      }
+      const { revision } = slot.entry;
+      const stock = await this.#copyWithoutEndedHolds(slot.entry.stock);
+      const results = batch.map(({ sequence, units }) => takeUnits(stock, sequence, units));
+      if (!fresh && results.includes("short")) slot.entry = undefined;
+      else if (await this.#save(slot, { stock, revision }, results)) return results;
+    }
+  }
+
+  /** Writes only what changed the stock; false when another shelf was faster and the batch has to be done again. */
+  async #save(slot: Slot, entry: ShelfEntry, results: readonly TakeResult[]): Promise<boolean> {
+    if (!results.includes("held")) return true;
+    const revision = await this.#store.write(slot.sku, entry);
+    slot.entry = revision === undefined ? undefined : { stock: entry.stock, revision };
+    return revision !== undefined;
+  }
+
+  #unstocked(): ShelfEntry {
+    return { stock: createStock(this.#options.defaultStock, this.#options.log), revision: 0 };
+  }
+
+  async #copyWithoutEndedHolds(from: Stock): Promise<Stock> {
+    const based = rebase(from, this.#options.log);
+    const stock = { ...based, holds: new Map(based.holds) };
+    const strangersFloor = this.#strangersFloor();
+    for (const sequence of based.holds.keys()) {
+      if (sequence > this.#floor) continue;
+      const known = this.#known.get(sequence);
+      const reserved =
+        known === undefined && sequence <= strangersFloor ? await this.#store.wasReserved(sequence) : known;
+      if (reserved !== undefined) endHold(stock, sequence, reserved);
+    }
+    stock.settledThrough = Math.max(stock.settledThrough, this.#floor);
+    return stock;
+  }
+
+  async #refreshFloor(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#floorAskedAt < floorEveryMs) return;
+    this.#floorAskedAt = now;
+    this.#floor = Math.max(this.#floor, await this.#store.ackFloor());
+    this.#floors.push({ at: now, floor: this.#floor });
+    while ((this.#floors[1]?.at ?? now) <= now - strangersAfterMs) this.#floors.shift();
+  }
+
+  /** The floor of a while ago: what was settled then and is still held was left by a shelf that is gone. */
+  #strangersFloor(): number {
+    const oldest = this.#floors[0];
+    return oldest && oldest.at <= performance.now() - strangersAfterMs ? oldest.floor : 0;
+  }
+}

@@ -1,0 +1,93 @@
+import type { Ora } from "ora";
+import type { OrderctlError } from "./errors.ts";
+
+type Sink = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+
+/** The streams and settings of the outside world; tests bring their own. */
+export type World = {
+  env: NodeJS.ProcessEnv;
+  stdin: NodeJS.ReadableStream;
+  stdout: Sink;
+  stderr: Sink;
+  /** Aborts at the first SIGINT or SIGTERM. */
+  signal: AbortSignal;
+};
+
+/** What a view may use: colours or none, its width in columns, and characters beyond ASCII or none. */
+export type Style = { colour: boolean; width: number; unicode: boolean };
+
+/** Data → text, without a line break at the end. */
+export type View<T> = (data: T, style: Style) => string;
+
+/** A line that changes in place while work goes on; nothing is shown where stderr is no terminal. */
+export type Progress = { update(text: string): void; end(): void };
+
+/** The only code that writes: results to stdout, all else to stderr. */
+export type Terminal = {
+  readonly style: Style;
+  readonly json: boolean;
+  /** Is somebody watching stdout? */
+  readonly live: boolean;
+  /** Writes one result: as text, or as one line of JSON `{kind, version, data}`. */
+  show<T>(kind: string, data: T, view: View<T>): void;
+  note(text: string): void;
+  fail(error: OrderctlError): void;
+  progress(): Promise<Progress>;
+};
+
+const schemaVersion = 1;
+const defaultWidth = 100;
+
+export function createTerminal({ env, stdout, stderr }: World, { json }: { json: boolean }): Terminal {
+  const noting = styleOf(stderr, env);
+  const write = (sink: Sink, text: string) => void sink.write(`${text}\n`);
+  const asJson = (kind: string, data: unknown) => JSON.stringify({ kind, version: schemaVersion, data });
+  return {
+    style: styleOf(stdout, env),
+    json,
+    live: stdout.isTTY === true && !json,
+    show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : view(data, styleOf(stdout, env))),
+    note: (text) => write(stderr, text),
+    fail({ code, message, hint, exitCode }) {
+      if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
+      write(stderr, `${red(noting, "error:")} ${message}`);
+      if (hint) write(stderr, `  ${hint}`);
+    },
+    progress: () => openProgress(stderr, !json && stderr.isTTY === true),
+  };
+}
+
+async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
+  if (!shown) return { update: () => {}, end: () => {} };
+  const { default: ora } = await import("ora");
+  const spinner: Ora = ora({ stream, discardStdin: false, hideCursor: true });
+  return {
+    update(text) {
+      spinner.text = text;
+      if (!spinner.isSpinning) spinner.start();
+    },
+    end: () => void spinner.stop(),
+  };
+}
+
+function styleOf(sink: Sink, env: NodeJS.ProcessEnv): Style {
+  const asked = Number(env.COLUMNS);
+  const width = sink.columns ?? (asked > 0 ? asked : defaultWidth);
+  return { colour: wantsColour(sink, env), width, unicode: isUtf8(env) };
+}
+
+/** https://no-color.org, and FORCE_COLOR as chalk and npm read it. */
+function wantsColour(sink: Sink, env: NodeJS.ProcessEnv): boolean {
+  if (env.NO_COLOR) return false;
+  const forced = env.FORCE_COLOR;
+  if (forced !== undefined) return forced !== "0" && forced !== "false";
+  return sink.isTTY === true && env.TERM !== "dumb";
+}
+
+function isUtf8(env: NodeJS.ProcessEnv): boolean {
+  if (process.platform === "win32") return true;
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || "";
+  return /utf-?8/i.test(locale);
+}
+
+const red = ({ colour }: Style, text: string): string => (colour ? `\u001b[31m${text}\u001b[39m` : text);

@@ -1,0 +1,27 @@
+/** `950 µs`, `12.3 ms`, `3.2 s`, `4m10s`, `2h05m`, `3d04h`; `-` for unknown. */
+export function formatDuration(ms: number | null): string {
+  if (ms === null) return "-";
+  if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
+  if (ms < 999.5) return `${ms < 99.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  return coarse(Math.round(seconds));
+}
+
+function coarse(seconds: number): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 24) return `${Math.floor(hours / 24)}d${two(hours % 24)}h`;
+  return hours > 0 ? `${hours}h${two(minutes % 60)}m` : `${minutes}m${two(seconds % 60)}s`;
+}
+
+/** `12,345`; `-` for unknown. */
+export const formatCount = (value: number | null): string =>
+  value === null ? "-" : Math.round(value).toLocaleString("en-US");
+
+/** A rate per second: `0`, `3.4/s`, `1,250/s`; `-` for unknown. */
+export function formatRate(perSecond: number | null): string {
+  if (perSecond === null) return "-";
+  return `${perSecond > 0 && perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(perSecond)}/s`;
+}

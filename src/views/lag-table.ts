@@ -1,0 +1,51 @@
+import type { ConsumerLag, StreamLag } from "../jetstream/lag.ts";
+import type { Style } from "../terminal.ts";
+import { formatCount, formatDuration, formatRate } from "./format.ts";
+import { paint } from "./paint.ts";
+import { table } from "./table.ts";
+
+const columns = [
+  { title: "consumer" },
+  { title: "pending", align: "right" },
+  { title: "ack pend", align: "right" },
+  { title: "redeliv", align: "right" },
+  { title: "waiting", align: "right" },
+  { title: "oldest", align: "right" },
+  { title: "in", align: "right" },
+  { title: "out", align: "right" },
+  { title: "drains in", align: "right" },
+] as const;
+
+/** The answer first: is everybody keeping up; then a row for each consumer. */
+export function lagTable(lag: StreamLag, style: Style): string {
+  if (lag.consumers.length === 0) return `${lag.stream} has no consumers`;
+  const rows = lag.consumers.map(lagRow);
+  const { yellow } = paint(style);
+  const late = lag.consumers.map(isStuck);
+  const body = table({ columns, rows }, style, (text, { row }) => (late[row] ? yellow(text) : text));
+  return `${headline(lag)}\n\n${body}`;
+}
+
+function headline({ stream, consumers }: StreamLag): string {
+  const backlog = consumers.reduce((sum, { pending, ackPending }) => sum + pending + ackPending, 0);
+  if (backlog === 0) return `${stream}: all ${consumers.length} consumers are up to date`;
+  const stuck = consumers.filter(isStuck).map(({ consumer }) => consumer);
+  const left = `${stream}: ${formatCount(backlog)} deliveries to go`;
+  return stuck.length > 0 ? `${left}; nobody is working on ${stuck.join(", ")}` : left;
+}
+
+/** Messages to go, and in the interval none was acknowledged. */
+const isStuck = ({ pending, ackPending, outPerS }: ConsumerLag): boolean =>
+  pending + ackPending > 0 && outPerS === 0;
+
+const lagRow = (lag: ConsumerLag): string[] => [
+  lag.consumer,
+  formatCount(lag.pending),
+  formatCount(lag.ackPending),
+  formatCount(lag.redelivered),
+  formatCount(lag.waiting),
+  formatDuration(lag.oldestAgeMs),
+  formatRate(lag.inPerS),
+  formatRate(lag.outPerS),
+  lag.drainS === null ? "never" : formatDuration(lag.drainS * 1000),
+];

@@ -1,0 +1,40 @@
+import type { Style } from "../terminal.ts";
+import { paint } from "./paint.ts";
+
+export type Column = { title: string; align?: "left" | "right" };
+
+/**
+ * Columns under grey titles, two blanks apart; the first column gives way when the width does not suffice. `cells`
+ * are plain text; `mark` may colour a padded cell, without changing its width.
+ */
+export function table(
+  { columns, rows }: { columns: readonly Column[]; rows: readonly (readonly string[])[] },
+  style: Style,
+  mark: (padded: string, cell: { row: number; column: number }) => string = (padded) => padded,
+): string {
+  const widths = columns.map(({ title }, index) =>
+    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+  );
+  const total = widths.reduce((sum, width) => sum + width + 2, -2);
+  widths[0] = Math.max(12, (widths[0] ?? 0) - Math.max(0, total - style.width));
+  const _fit = (text: string, index: number) =>
+    pad(text, widths[index] ?? 0, columns[index]?.align ?? "left");
+  const head = paint(style).dim(
+    columns
+      .map(({ title }, index) => it(title, index))
+      .join("  ")
+      .trimEnd(),
+  );
+  const body = rows.map((cells, row) =>
+    cells
+      .map((cell, column) => mark(it(cell, column), { row, column }))
+      .join("  ")
+      .trimEnd(),
+  );
+  return [head, ...body].join("\n");
+}
+
+function pad(text: string, width: number, align: "left" | "right"): string {
+  const cut = text.length > width ? `${text.slice(0, width - 1)}~` : text;
+  return align === "right" ? cut.padStart(width) : cut.padEnd(width);
+}

@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findBroker } from "../../src/broker/find-broker.ts";
+import { type Broker, type BrokerStart, startBroker } from "../../src/broker/start-broker.ts";
+
+/** A broker of the test's own. `stop` also removes its data; after `kill`, `restart` takes up the same port and data. */
+export type TestBroker = Broker & { restart(): Promise<void> };
+
+export async function startTestBroker(
+  options: Pick<BrokerStart, "port" | "extraConfig"> = {},
+): Promise<TestBroker> {
+  const binary = await findBroker({ env: process.env });
+  const storeDir = await mkdtemp(join(tmpdir(), "orderctl-test-"));
+  const start = { ...options, binary, storeDir };
+  let current = await startBroker(start);
+  const { url, port, version } = current;
+  return {
+    url,
+    port,
+    version,
+    storeDir,
+    get pid() {
+      return current.pid;
+    },
+    get exited() {
+      return current.exited;
+    },
+    kill: () => current.kill(),
+    async restart() {
+      await current.stop();
+      current = await startBroker({ ...start, port });
+    },
+    async stop() {
+      await current.stop();
+      await rm(storeDir, { recursive: true, force: true });
+    },
+  };
+}
