@@ -29,28 +29,47 @@ export type Config = {
   instance: string;
 };
 
+type Source = { flag: keyof ConnectionFlags; variable: string; key: keyof NatsContext };
+
+/** Where a setting comes from: the flag, the environment variable, the key in a context file. */
+const sources = {
+  server: { flag: "server", variable: "NATS_URL", key: "url" },
+  user: { flag: "user", variable: "NATS_USER", key: "user" },
+  password: { flag: "password", variable: "NATS_PASSWORD", key: "password" },
+  token: { flag: "token", variable: "NATS_TOKEN", key: "token" },
+  credsFile: { flag: "creds", variable: "NATS_CREDS", key: "creds" },
+  nkeyFile: { flag: "nkey", variable: "NATS_NKEY", key: "nkey" },
+  certFile: { flag: "tlscert", variable: "NATS_CERT", key: "cert" },
+  keyFile: { flag: "tlskey", variable: "NATS_KEY", key: "key" },
+  caFile: { flag: "tlsca", variable: "NATS_CA", key: "ca" },
+} as const satisfies Record<string, Source>;
+
 /** Flags win over the environment, the environment over the nats CLI's context, the context over defaults. */
 export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): Config {
   const context = contextOf(flags, env);
-  const server = flags.server ?? env.NATS_URL ?? context.url;
-  const instance = `${hostname()}-${process.pid}`;
-  const tls = {
-    certFile: flags.tlscert ?? env.NATS_CERT ?? context.cert,
-    keyFile: flags.tlskey ?? env.NATS_KEY ?? context.key,
-    caFile: flags.tlsca ?? env.NATS_CA ?? context.ca,
+  const given = (setting: keyof typeof sources): string | undefined => {
+    const { flag, variable, key } = sources[setting];
+    return flags[flag] ?? env[variable] ?? context[key];
   };
+  const server = given("server");
+  const instance = `${hostname()}-${process.pid}`;
+  const tls = definedOnly({
+    certFile: given("certFile"),
+    keyFile: given("keyFile"),
+    caFile: given("caFile"),
+  });
   return {
     serverGiven: server !== undefined,
     instance,
     connection: {
       servers: (server ?? defaultServer).split(",").map((url) => url.trim()),
       name: `orderctl ${instance}`,
-      user: flags.user ?? env.NATS_USER ?? context.user,
-      password: flags.password ?? env.NATS_PASSWORD ?? context.password,
-      token: flags.token ?? env.NATS_TOKEN ?? context.token,
-      credsFile: flags.creds ?? env.NATS_CREDS ?? context.creds,
-      nkeyFile: flags.nkey ?? env.NATS_NKEY ?? context.nkey,
-      tls: Object.values(tls).some((file) => file !== undefined) ? definedOnly(tls) : undefined,
+      user: given("user"),
+      password: given("password"),
+      token: given("token"),
+      credsFile: given("credsFile"),
+      nkeyFile: given("nkeyFile"),
+      tls: Object.keys(tls).length > 0 ? tls : undefined,
       inboxPrefix: context.inbox_prefix,
       connectTimeoutMs: flags.connectTimeout ?? 30_000,
       reconnectWaitMs: flags.reconnectWait ?? 1000,

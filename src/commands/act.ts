@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Config, type ConnectionFlags, resolveConfig } from "../config.ts";
+import type { Config, ConnectionFlags } from "../config.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal.ts";
 
@@ -10,7 +10,7 @@ export type App = {
   stdin: NodeJS.ReadableStream;
   /** Aborts at the first SIGINT or SIGTERM. */
   signal: AbortSignal;
-  config: () => Config;
+  config: () => Promise<Config>;
 };
 
 /** The same with an open connection, which is closed when the command ends. */
@@ -35,7 +35,8 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
       const flags = options as ConnectionFlags & { json?: boolean };
       const terminal = createTerminal(world, { json: flags.json === true });
       const { env, stdin, signal } = world;
-      const app = { terminal, env, stdin, signal, config: () => resolveConfig(flags, env) };
+      const config = async () => (await import("../config.ts")).resolveConfig(flags, env);
+      const app = { terminal, env, stdin, signal, config };
       setExitCode((await work(app, options as never, args)) ?? 0);
     };
   return {
@@ -43,7 +44,7 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
     online: (work, { patient } = { patient: false }) =>
       offline(async (app, options, args) => {
         const { openConnection } = await import("../jetstream/connection.ts");
-        const { connection: settings } = app.config();
+        const { connection: settings } = await app.config();
         // A service waits for its broker; a one-shot command fails within its timeout.
         const times = patient
           ? { patienceMs: settings.connectTimeoutMs }

@@ -1,6 +1,7 @@
 /** `950 µs`, `12.3 ms`, `3.2 s`, `4m10s`, `2h05m`, `3d04h`; `-` for unknown. */
 export function formatDuration(ms: number | null): string {
   if (ms === null) return "-";
+  if (ms === 0) return "0 s";
   if (ms < 0.9995) return `${Math.round(ms * 1000)} µs`;
   if (ms < 999.5) return `${ms < 99.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const seconds = ms / 1000;

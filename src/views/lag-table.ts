@@ -47,5 +47,11 @@ const lagRow = (lag: ConsumerLag): string[] => [
   formatDuration(lag.oldestAgeMs),
   formatRate(lag.inPerS),
   formatRate(lag.outPerS),
-  lag.drainS === null ? "never" : formatDuration(lag.drainS * 1000),
+  drainText(lag),
 ];
+
+function drainText({ drainS, outPerS }: ConsumerLag): string {
+  if (drainS === 0) return "-";
+  if (drainS === null) return outPerS === null ? "-" : "never";
+  return formatDuration(drainS * 1000);
+}

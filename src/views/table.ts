@@ -17,17 +17,17 @@ export function table(
   );
   const total = widths.reduce((sum, width) => sum + width + 2, -2);
   widths[0] = Math.max(12, (widths[0] ?? 0) - Math.max(0, total - style.width));
-  const _fit = (text: string, index: number) =>
+  const aligned = (text: string, index: number) =>
     pad(text, widths[index] ?? 0, columns[index]?.align ?? "left");
   const head = paint(style).dim(
     columns
-      .map(({ title }, index) => it(title, index))
+      .map(({ title }, index) => aligned(title, index))
       .join("  ")
       .trimEnd(),
   );
   const body = rows.map((cells, row) =>
     cells
-      .map((cell, column) => mark(it(cell, column), { row, column }))
+      .map((cell, column) => mark(aligned(cell, column), { row, column }))
       .join("  ")
       .trimEnd(),
   );

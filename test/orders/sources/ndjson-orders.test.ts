@@ -1,0 +1,113 @@
+import { createReadStream, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { readNdjsonOrders } from "../../../src/orders/sources/ndjson-orders.ts";
+import { inPieces, readAll } from "./read-items.ts";
+
+const fixture = "fixtures/orders.ndjson";
+const readFixture = (input: NodeJS.ReadableStream = createReadStream(fixture)) =>
+  readAll(readNdjsonOrders(input as AsyncIterable<Uint8Array>, { fileName: fixture }));
+
+const read = (text: string, currency?: string) =>
+  readAll(readNdjsonOrders(inPieces(text), { fileName: "orders.ndjson", currency }));
+
+describe("a messy NDJSON file", () => {
+  test("gives an order for every line that is one", async () => {
+    const { orders } = await readFixture();
+    expect(
+      orders.map(({ row, order }) => [row, order.orderId, order.customerId, order.lines.length, order.total]),
+    ).toEqual([
+      [1, "nd-1", "c-1", 2, { amountMinor: 1435, currency: "EUR" }],
+      [2, "nd-2", "c-2", 1, { amountMinor: 1200, currency: "JPY" }],
+      [3, "2edab5902822b6b6f3c3fb2a47b0bf7c", "c-3", 1, { amountMinor: 101, currency: "USD" }],
+      [4, "nd-4", "c-4", 0, { amountMinor: 1999, currency: "USD" }],
+      [6, "nd-5", "Zoë 雪", 1, { amountMinor: 1050, currency: "USD" }],
+      [7, "nd-6", "", 1, { amountMinor: 0, currency: "USD" }],
+      [28, "nd-27", "the last line has no line break", 0, { amountMinor: 10, currency: "USD" }],
+    ]);
+    expect(orders[1]?.order.createdAtUs).toBe(1_709_281_560_000_000);
+  });
+
+  test("says of every other line which it is and why", async () => {
+    const { rejects } = await readFixture();
+    // What follows "not JSON: " is the runtime's own wording.
+    expect(
+      rejects.map(({ row, reason }) => `${row}: ${reason.replace(/(?<=not JSON): .*/, "")}`),
+    ).toMatchInlineSnapshot(`
+      [
+        "8: not JSON",
+        "9: not a JSON object",
+        "10: orderId is not 1 to 64 letters, digits, '-' or '_'",
+        "11: customer_id is not a string",
+        "12: neither lines nor a total",
+        "13: "euro" is not a currency code",
+        "14: "a lot" is not an amount",
+        "15: total is -100, not a whole number from 0 to 2^53 - 1",
+        "16: total is 12.5, not a whole number from 0 to 2^53 - 1",
+        "17: total is 9007199254740992, not a whole number from 0 to 2^53 - 1",
+        "18: lines is not a list",
+        "19: lines[0] is not a JSON object",
+        "20: lines[0].sku is empty",
+        "21: lines[0].quantity is 0, not a whole number from 1 to 2147483647",
+        "22: lines[0].quantity is 1.5, not a whole number from 1 to 2147483647",
+        "23: lines[0] has no unit_price",
+        "24: lines[0] has no quantity",
+        "25: unit_price is neither a number nor a decimal string",
+        "26: not UTF-8",
+        "27: customerId is not well-formed text",
+      ]
+    `);
+    expect(rejects[0]?.text).toContain('"order_id":"nd-7"');
+  });
+
+  test.each([1, 3, 64])("reads the same in pieces of %i bytes", async (size) => {
+    expect(await readFixture(inPieces(readFileSync(fixture), size))).toEqual(await readFixture());
+  });
+});
+
+describe("an NDJSON order without an id", () => {
+  const line = '{"customer_id":"c-1","total_amount":5}';
+
+  test("gets the same one from the same file, whatever its line breaks", async () => {
+    expect((await read(`${line}\n`)).orders).toEqual((await read(`${line}\r\n`)).orders);
+  });
+
+  test("gets another one on another line, so that two alike stay two", async () => {
+    const { orders } = await read(`${line}\n${line}\n`);
+    expect(new Set(orders.map(({ order }) => order.orderId)).size).toBe(2);
+  });
+});
+
+describe("an NDJSON file", () => {
+  test("is in the currency asked for where a line names none", async () => {
+    const { orders } = await read('{"total_amount":5}\n{"total_amount":5,"currency":"USD"}', "JPY");
+    expect(orders.map(({ order }) => order.total)).toEqual([
+      { amountMinor: 5, currency: "JPY" },
+      { amountMinor: 500, currency: "USD" },
+    ]);
+  });
+
+  test("may hold lines of many megabytes: they are rejected, not kept in memory", async () => {
+    const piece = Buffer.alloc(1 << 20, "x");
+    async function* long() {
+      yield Buffer.from('{"order_id":"a","total_amount":1}\n{"order_id":"b","note":"');
+      for (let count = 0; count < 100; count++) yield piece;
+      yield Buffer.from('"}\n{"order_id":"c","total_amount":1}');
+    }
+    const before = process.memoryUsage().arrayBuffers;
+    const { orders, rejects } = await readAll(readNdjsonOrders(long(), { fileName: "long.ndjson" }));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 << 20);
+    expect(orders.map(({ row, order }) => [row, order.orderId])).toEqual([
+      [1, "a"],
+      [3, "c"],
+    ]);
+    expect(rejects).toMatchObject([{ row: 2, reason: "longer than 1048576 bytes" }]);
+    expect(rejects[0]?.text.length).toBeLessThan(200);
+  });
+
+  test("that does not exist is an error of usage that names it", async () => {
+    await expect(readFixture(createReadStream("fixtures/none"))).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining(`cannot read ${fixture}: ENOENT`),
+    });
+  });
+});

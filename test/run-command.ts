@@ -1,0 +1,37 @@
+import { PassThrough, Readable } from "node:stream";
+import { run } from "../src/cli.ts";
+
+export type Ran = {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+  /** Each line of stdout, parsed; for `--json`. */
+  lines(): { kind: string; version: number; data: never }[];
+};
+
+type RunOptions = { env?: NodeJS.ProcessEnv; stdin?: string; signal?: AbortSignal; columns?: number };
+
+/** Runs a command line inside the test's process, on streams that are no terminals. */
+export async function runCommand(line: string | string[], options: RunOptions = {}): Promise<Ran> {
+  const out = collect(options.columns);
+  const err = collect(options.columns);
+  const argv = typeof line === "string" ? line.split(/ +/) : line;
+  const env = { LANG: "en_US.UTF-8", NO_COLOR: "1", HOME: "/nonexistent", ...options.env };
+  const stdin = Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]);
+  const signal = options.signal ?? new AbortController().signal;
+  const exitCode = await run(argv, { env, stdin, stdout: out.sink, stderr: err.sink, signal });
+  const stdout = out.text();
+  const lines = () =>
+    stdout
+      .split("\n")
+      .filter((text) => text !== "")
+      .map((text) => JSON.parse(text));
+  return { exitCode, stdout, stderr: err.text(), lines };
+}
+
+function collect(columns = 100) {
+  const chunks: Buffer[] = [];
+  const sink = Object.assign(new PassThrough(), { isTTY: false, columns });
+  sink.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return { sink, text: () => Buffer.concat(chunks).toString() };
+}
