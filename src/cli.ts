@@ -8,6 +8,14 @@ type Entry = { summary: string; load: () => Promise<Register> };
 
 /** Every subcommand. Only the one that is called is loaded, so that `--version` and `--help` are instant. */
 const commands: Record<string, Entry> = {
+  serve: {
+    summary: "run services until stopped: order (HTTP), payment, inventory, shipping, notification",
+    load: async () => (await import("./commands/serve.ts")).registerServe,
+  },
+  publish: {
+    summary: "store orders: synthetic ones, or those of a file",
+    load: async () => (await import("./commands/publish.ts")).registerPublish,
+  },
   lag: {
     summary: "how far behind every consumer of a stream is",
     load: async () => (await import("./commands/lag.ts")).registerLag,

@@ -48,6 +48,9 @@ export type Connection = {
   newInbox(): string;
   onReconnect(callback: () => void): void;
   onDenied(callback: (subject: string) => void): void;
+  /** Resolves when the connection is closed for good, with what ended it unless `close` did. */
+  readonly closed: Promise<OrderctlError | undefined>;
+  readonly server: string;
   close(): Promise<void>;
 };
 
@@ -157,6 +160,10 @@ function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Con
     newInbox: () => createInbox(config.inboxPrefix),
     onReconnect: (callback) => void reconnected.push(callback),
     onDenied: (callback) => void denied.push(callback),
+    closed: nats
+      .closed()
+      .then((cause) => (cause ? fromNats(cause, "stay connected to the broker") : undefined)),
+    server: `nats://${nats.getServer()}`,
     close: () => (connected ? nats.drain() : nats.close()),
   };
 }

@@ -58,9 +58,9 @@ export class Publisher {
     connection.onDenied((subject) => this.#onDenied(subject));
   }
 
-  /** Messages sent and not yet acknowledged, and those waiting for a place in the window. */
-  get pending(): number {
-    return this.#inFlight.size + this.#queue.length;
+  /** True when another `publish` would wait for a place in the window. */
+  get isFull(): boolean {
+    return this.#inFlight.size >= this.#options.window;
   }
 
   /**
@@ -81,13 +81,12 @@ export class Publisher {
 
   /** Resolves when the window has a free place, so that a producer in a loop never queues without bound. */
   async ready(): Promise<void> {
-    while (this.pending >= this.#options.window)
-      await new Promise<void>((resolve) => this.#free.push(resolve));
+    while (this.isFull) await new Promise<void>((resolve) => this.#free.push(resolve));
   }
 
   /** Resolves when nothing is in flight any more. */
   async drain(): Promise<void> {
-    while (this.pending > 0) await new Promise<void>((resolve) => this.#free.push(resolve));
+    while (this.#inFlight.size > 0) await new Promise<void>((resolve) => this.#free.push(resolve));
   }
 
   /** Stops; what is unacknowledged rejects with `interrupted` and may or may not be stored. */

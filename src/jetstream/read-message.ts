@@ -59,3 +59,12 @@ export function parseTimestampUs(timestamp: string): number {
   const wholeMs = Date.parse(timestamp.replace(/\.\d+/, ""));
   return wholeMs * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
 }
+
+/** Sequence of the last message of a stream, 0 when it never had one. */
+export async function readLastSequence({ jsm }: Connection, stream: string): Promise<number> {
+  try {
+    return (await jsm.streams.info(stream)).state.last_seq;
+  } catch (thrown) {
+    throw fromNats(thrown, `read stream ${stream}`);
+  }
+}

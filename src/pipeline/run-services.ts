@@ -5,7 +5,7 @@ import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker, type WorkerCounts } from "../jetstream/worker.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { type ServiceName, stationsOf } from "../services/registry.ts";
+import { type RunnableName, type ServiceName, stationsOf } from "../services/registry.ts";
 import { StockShelf } from "../services/stock-shelf.ts";
 import { processWith } from "./process-event.ts";
 import { createStockStore } from "./stock-store.ts";
@@ -23,43 +23,78 @@ export type ServiceOptions = {
   window: number;
   instance: string;
   replicas: number;
+  /** Where the order API listens. */
+  http: { host: string; port: number };
   note: (text: string) => void;
 };
 
-/** Services at work. `drifts` says where the broker's settings are not those of the topology. */
-export type RunningServices = {
+/** What runs where. `drifts` says where the broker's settings are not those of the topology. */
+export type Serving = {
+  services: RunnableName[];
+  broker: string;
+  brokerVersion: string;
+  instance: string;
+  /** Of the order API; `null` where it does not run. */
+  url: string | null;
   drifts: Drift[];
+};
+
+export type RunningServices = {
+  serving: Serving;
   counts(): Record<string, WorkerCounts>;
   /** Drains within `deadlineMs`; what is left then is handed back. */
   stop(deadlineMs: number): Promise<void>;
 };
 
-/** Creates what is missing of the topology and starts a worker for each station of the named services. */
+type Bench = { connection: Connection; publisher: Publisher };
+
+/** Creates what is missing of the topology and starts the named services in this process. */
 export async function runServices(
   connection: Connection,
-  names: readonly ServiceName[],
+  names: readonly RunnableName[],
   options: ServiceOptions,
 ): Promise<RunningServices> {
   const drifts = await applyTopology(connection, orderTopology(options));
   const publisher = new Publisher(connection, { window: options.window });
-  const log = await readStreamIdentity(connection, ordersStream);
-  const store = createStockStore(connection, new Bucket(connection, publisher, inventoryBucket));
-  const parts = { ...options, shelf: new StockShelf(store, { log, defaultStock: options.defaultStock }) };
-  const workers = new Map<string, Worker>();
-  for (const service of names) {
-    for (const { consumer, handler } of stationsOf(service)) {
-      const { concurrency, instance, note } = options;
-      const workerOptions = { stream: ordersStream, consumer, concurrency, ackWaitMs, note };
-      const process = processWith(handler(parts), { service, instance });
-      workers.set(consumer, new Worker({ connection, publisher }, workerOptions, process));
-    }
-  }
+  const workers = await startWorkers({ connection, publisher }, names.filter(isWorking), options);
   return {
-    drifts,
+    serving: {
+      services: [...names],
+      broker: connection.server,
+      brokerVersion: connection.version,
+      instance: options.instance,
+      url: null,
+      drifts,
+    },
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
       await Promise.all([...workers.values()].map((worker) => worker.stop(deadlineMs)));
       publisher.close();
     },
   };
+}
+
+const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
+
+async function startWorkers(
+  bench: Bench,
+  names: readonly ServiceName[],
+  options: ServiceOptions,
+): Promise<Map<string, Worker>> {
+  const { concurrency, instance, note, defaultStock } = options;
+  const log = await readStreamIdentity(bench.connection, ordersStream);
+  const store = createStockStore(
+    bench.connection,
+    new Bucket(bench.connection, bench.publisher, inventoryBucket),
+  );
+  const parts = { ...options, shelf: new StockShelf(store, { log, defaultStock }) };
+  const workers = new Map<string, Worker>();
+  for (const service of names) {
+    for (const { consumer, handler } of stationsOf(service)) {
+      const process = processWith(handler(parts), { service, instance });
+      const settings = { stream: ordersStream, consumer, concurrency, ackWaitMs, note };
+      workers.set(consumer, new Worker(bench, settings, process));
+    }
+  }
+  return workers;
 }

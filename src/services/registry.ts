@@ -50,3 +50,8 @@ export const stationsOf = (service: ServiceName): readonly Station[] => services
 
 /** Every durable consumer of the pipeline. */
 export const consumerTable: readonly Station[] = serviceNames.flatMap(stationsOf);
+
+/** What a user can run: the order API first, then the services that work on the log. */
+export const runnableNames = ["order", ...serviceNames] as const;
+
+export type RunnableName = (typeof runnableNames)[number];

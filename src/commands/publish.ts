@@ -1,0 +1,92 @@
+import { Option } from "commander";
+import { OrderctlError } from "../errors.ts";
+import { feedOrders } from "../pipeline/feed-orders.ts";
+import { generateOrders, readOrders, type SourceFormat } from "../pipeline/order-source.ts";
+import type { Profile } from "../pipeline/pace.ts";
+import type { Pace } from "../pipeline/publish-orders.ts";
+import { Rejects } from "../pipeline/rejects.ts";
+import { feedProgressText } from "../views/feed-progress.ts";
+import { publishReport } from "../views/publish-report.ts";
+import type { Online, Register } from "./act.ts";
+import { count, durationMs, positive, withConnection } from "./options.ts";
+
+type Options = {
+  count: number;
+  rate?: number;
+  profile: Profile;
+  window: number;
+  seed?: number;
+  file?: string;
+  format?: SourceFormat;
+  map?: string;
+  currency?: string;
+  rejects?: string;
+  skipInvalid: boolean;
+  wait: boolean;
+  patience: number;
+};
+
+export const registerPublish: Register = (command, act) => {
+  const order = command.command("order").description("store orders: synthetic ones, or those of a file");
+  order
+    .optionsGroup("Synthetic orders:")
+    .option("-n, --count <n>", "how many", positive, 1)
+    .option("--seed <n>", "the same seed makes the same orders with the same ids", count)
+    .optionsGroup("Orders of a file:")
+    .option("-f, --file <file>", "orders.ndjson or orders.csv; - reads standard input")
+    .addOption(new Option("--format <format>", "where the name does not tell").choices(["csv", "ndjson"]))
+    .option("--map <columns>", "headers of other CSV files: order=Invoice,sku=Item,quantity=Qty,price=Price")
+    .option("--currency <code>", "of rows that name none (CSV of the retail shape: GBP, else USD)")
+    .option("--rejects <file>", "write every row that is no order there, as NDJSON")
+    .option("--skip-invalid", "exit 0 although some rows are no orders", false)
+    .optionsGroup("Pace:")
+    .option("--rate <n>", "orders per second; as fast as the window allows by default", positive)
+    .addOption(
+      new Option("--profile <profile>", "burst: five times --rate for a fifth of the time")
+        .choices(["steady", "burst"])
+        .default("steady"),
+    )
+    .option("--window <n>", "publishes in flight", positive, 256)
+    .optionsGroup("Afterwards:")
+    .option("--wait", "until every order has ended, and tell how long they took", false)
+    .option("--patience <time>", "give up waiting when no order ends for so long", durationMs, 30_000);
+  withConnection(order).action(act.online(publishOrder));
+};
+
+async function publishOrder({ connection, terminal, ...app }: Online, options: Options): Promise<number> {
+  const pace = paceOf(options);
+  const rejects = new Rejects(options.rejects);
+  const { seed, total, orders } = sourceOf(app.stdin, options, rejects);
+  const { instance } = await app.config();
+  const progress = await terminal.progress();
+  const { report, failure } = await feedOrders(connection, orders, {
+    origin: { service: "publish", instance },
+    window: options.window,
+    pace,
+    waitMs: options.wait ? options.patience : undefined,
+    signal: app.signal,
+    onProgress: (feed) => progress.update(feedProgressText(feed, total)),
+  }).finally(() => progress.end());
+  await rejects.close();
+  const { count: rejected, shown } = rejects;
+  const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown };
+  terminal.show("publish-report", data, publishReport);
+  if (failure) throw failure;
+  return rejected > 0 && !options.skipInvalid ? exitOnRejects : 0;
+}
+
+const exitOnRejects = 6;
+
+function sourceOf(stdin: NodeJS.ReadableStream, options: Options, rejects: Rejects) {
+  const { file, seed, count: total } = options;
+  if (file === undefined) return { ...generateOrders(total, seed), total };
+  const source = { ...options, file };
+  return { seed: null, total: null, orders: readOrders(source, stdin, (reject) => rejects.add(reject)) };
+}
+
+function paceOf({ rate, profile }: Options): Pace | undefined {
+  if (rate === undefined && profile === "burst") {
+    throw new OrderctlError("usage", "--profile burst needs a --rate to be five times of");
+  }
+  return rate === undefined ? undefined : { rate, profile };
+}

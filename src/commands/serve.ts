@@ -1,0 +1,40 @@
+import { Argument } from "commander";
+import { type RunningServices, runServices } from "../pipeline/run-services.ts";
+import { type RunnableName, runnableNames } from "../services/registry.ts";
+import { servingLine } from "../views/serving-line.ts";
+import type { Online, Register } from "./act.ts";
+import { withConnection } from "./options.ts";
+import { type ServiceFlags, serviceOptions, withServiceFlags } from "./service-options.ts";
+
+const drainMs = 15_000;
+
+export const registerServe: Register = (command, act) => {
+  const names = new Argument("<service...>", "which; `all` for every one").choices([...runnableNames, "all"]);
+  withConnection(withServiceFlags(command.addArgument(names))).action(act.online(serve, { patient: true }));
+};
+
+async function serve(app: Online, flags: ServiceFlags, args: string[]): Promise<undefined> {
+  const options = await serviceOptions(app, flags);
+  const services = await runServices(app.connection, servicesNamed(args), options);
+  app.terminal.show("serving", services.serving, servingLine);
+  await untilStopped(app, services);
+  return undefined;
+}
+
+export const servicesNamed = (names: readonly string[]): RunnableName[] =>
+  runnableNames.filter((name) => names.includes(name) || names.includes("all"));
+
+/** Runs until the signal, then drains; rejects when the connection is closed for good. */
+export async function untilStopped(
+  { connection, signal, terminal }: Online,
+  services: RunningServices,
+): Promise<void> {
+  const stopped = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  const failure = await Promise.race([stopped, connection.closed]);
+  if (failure) throw failure;
+  terminal.note(`stopping: finishing what is under way, ${drainMs / 1000} s at most; again to stop at once`);
+  await services.stop(drainMs);
+}

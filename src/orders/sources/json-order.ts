@@ -1,0 +1,109 @@
+import { findEventFault } from "../event-fault.ts";
+import type { OrderCreated, OrderLine } from "../events.ts";
+import { toMinor } from "../money.ts";
+import { badRow } from "./order-source.ts";
+
+export type JsonObject = Record<string, unknown>;
+
+/** What to take where the document says nothing. */
+export type JsonOrderDefaults = { currency: string; newId: () => string };
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** How the fields of an order are called in JSON. */
+const jsonNames: Record<string, string> = {
+  orderId: "order_id",
+  customerId: "customer_id",
+  createdAtUs: "created_at_us",
+};
+
+/** The JSON object in `bytes`; `bad_message` for anything else. */
+export function parseJsonObject(bytes: Uint8Array): JsonObject {
+  const parsed = parseJson(decodeStrictly(bytes));
+  if (!isObject(parsed)) throw badRow("not a JSON object");
+  return parsed;
+}
+
+/**
+ * The order in a JSON object:
+ * `{"order_id"?, "customer_id"?, "currency"?, "created_at_us"?, "total_amount"? | "total_minor"?,
+ *   "lines"?: [{"sku", "quantity", "unit_price" | "unit_price_minor"}]}`.
+ * Amounts are decimal strings or numbers, `_minor` ones integers. Without a total the lines are summed up. Other
+ * fields are ignored. Throws `bad_message` whose text begins with the field, where one field is at fault.
+ */
+export function readJsonOrder(json: JsonObject, defaults: JsonOrderDefaults): OrderCreated {
+  const currency = readText(json, "currency") ?? defaults.currency;
+  const lines = readLines(json, currency);
+  const stated = readAmount(json, { major: "total_amount", minor: "total_minor", currency, path: "" });
+  if (stated === undefined && lines.length === 0) throw badRow("neither lines nor a total");
+  const amountMinor = stated ?? lines.reduce((sum, line) => sum + line.quantity * line.unitPriceMinor, 0);
+  const order: OrderCreated = {
+    kind: "created",
+    orderId: readText(json, "order_id") || defaults.newId(),
+    customerId: readText(json, "customer_id") ?? "",
+    lines,
+    total: { amountMinor, currency },
+    createdAtUs: readNumber(json, "created_at_us") ?? null,
+  };
+  const fault = findEventFault(order);
+  if (fault === undefined) return order;
+  throw badRow(fault.replace(/^\w+/, (field) => jsonNames[field] ?? field).replace(/\bunitPriceMinor\b/, "unit_price"));
+}
+
+function readLines(json: JsonObject, currency: string): OrderLine[] {
+  const lines = json.lines ?? [];
+  if (!Array.isArray(lines)) throw badRow("lines is not a list");
+  return lines.map((line: unknown, index) => {
+    const path = `lines[${index}].`;
+    if (!isObject(line)) throw badRow(`lines[${index}] is not a JSON object`);
+    const unitPriceMinor = readAmount(line, { major: "unit_price", minor: "unit_price_minor", currency, path });
+    if (unitPriceMinor === undefined) throw badRow(`${path}unit_price is missing`);
+    const quantity = readNumber(line, "quantity", path);
+    if (quantity === undefined) throw badRow(`${path}quantity is missing`);
+    return { sku: readText(line, "sku", path) ?? "", quantity, unitPriceMinor };
+  });
+}
+
+type AmountFields = { major: string; minor: string; currency: string; path: string };
+
+function readAmount(json: JsonObject, { major, minor, currency, path }: AmountFields): number | undefined {
+  const units = readNumber(json, minor, path);
+  if (units !== undefined) return units;
+  const amount = json[major] ?? undefined;
+  if (amount === undefined) return undefined;
+  if (typeof amount !== "number" && typeof amount !== "string") {
+    throw badRow(`${path}${major} is neither a number nor a decimal string`);
+  }
+  return toMinor(amount, currency);
+}
+
+function readText(json: JsonObject, field: string, path = ""): string | undefined {
+  const value = json[field] ?? undefined;
+  if (value === undefined || typeof value === "string") return value;
+  throw badRow(`${path}${field} is not a string`);
+}
+
+function readNumber(json: JsonObject, field: string, path = ""): number | undefined {
+  const value = json[field] ?? undefined;
+  if (value === undefined || typeof value === "number") return value;
+  throw badRow(`${path}${field} is not a number`);
+}
+
+function decodeStrictly(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw badRow("not UTF-8");
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw badRow(`not JSON: ${(cause as Error).message}`);
+  }
+}
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

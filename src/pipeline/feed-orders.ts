@@ -1,0 +1,79 @@
+import type { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import { applyTopology } from "../jetstream/topology.ts";
+import type { OrderCreated } from "../orders/events.ts";
+import { type Endings, EndingsFollower } from "./follow-endings.ts";
+import type { Origin } from "./process-event.ts";
+import { type Pace, publishOrders } from "./publish-orders.ts";
+import { orderTopology } from "./topology.ts";
+
+export type FeedOptions = {
+  origin: Origin;
+  window: number;
+  pace?: Pace | undefined;
+  /** Wait until every order has ended; give up when for so long none did. */
+  waitMs?: number | undefined;
+  signal: AbortSignal;
+  onProgress?: (progress: FeedProgress) => void;
+};
+
+/** `done` orders are stored or were there; of those that are followed `underWay` have not ended. */
+export type FeedProgress = { done: number; elapsedS: number; underWay: number | null };
+
+export type FeedReport = {
+  stored: number;
+  /** Orders whose id the log already held: nothing was stored for them. */
+  duplicates: number;
+  seconds: number;
+  perSecond: number;
+  firstOrderId: string | null;
+  endings: Endings | null;
+};
+
+const progressEveryMs = 100;
+
+/**
+ * Puts a source of orders into the log and, if asked to, follows each to its end. The report counts what the broker
+ * acknowledged, whatever happened; `failure` is what ended it early: an error, or the caller's signal.
+ */
+export async function feedOrders(
+  connection: Connection,
+  source: AsyncIterable<OrderCreated> | Iterable<OrderCreated>,
+  options: FeedOptions,
+): Promise<{ report: FeedReport; failure: OrderctlError | undefined }> {
+  await applyTopology(connection, orderTopology());
+  const publisher = new Publisher(connection, { window: options.window });
+  const follower = options.waitMs === undefined ? undefined : await EndingsFollower.open(connection);
+  const startedAt = performance.now();
+  let done = 0;
+  let firstOrderId: string | null = null;
+  const tell = () => {
+    const elapsedS = (performance.now() - startedAt) / 1000;
+    options.onProgress?.({ done, elapsedS, underWay: follower?.underWay ?? null });
+  };
+  const timer = setInterval(tell, progressEveryMs);
+  try {
+    const { failure, ...counts } = await publishOrders(publisher, source, {
+      ...options,
+      onSent: ({ orderId }) => follower?.started(orderId),
+      onStored: ({ orderId }, duplicate) => {
+        done += 1;
+        firstOrderId ??= orderId;
+        if (duplicate) follower?.forget(orderId);
+      },
+    });
+    const stalled = failure ? undefined : await follower?.whenAllEnded(options.waitMs ?? 0, options.signal);
+    const report = {
+      ...counts,
+      perSecond: done / counts.seconds,
+      firstOrderId,
+      endings: follower?.endings() ?? null,
+    };
+    return { report, failure: failure ?? stalled };
+  } finally {
+    clearInterval(timer);
+    publisher.close();
+    await follower?.close();
+  }
+}

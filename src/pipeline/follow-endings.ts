@@ -1,0 +1,110 @@
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { readLastSequence } from "../jetstream/read-message.ts";
+import { scanStream } from "../jetstream/scan.ts";
+import { decodeEvent } from "../orders/codec.ts";
+import type { CustomerNotified } from "../orders/events.ts";
+import { ordersStream, parseSubject, subjectOf } from "../orders/subjects.ts";
+
+/** Times in ms from the publish call to the moment the customer's notification was seen in the log. */
+export type Latency = { p50Ms: number; p99Ms: number; p999Ms: number; maxMs: number };
+
+export type Endings = {
+  ended: number;
+  outcomes: Record<CustomerNotified["type"], number>;
+  latency: Latency | null;
+};
+
+/**
+ * Watches the log for the ends of orders. To be opened before the first is published; memory is that of the orders
+ * under way. All times are taken on this process's monotonic clock.
+ */
+export class EndingsFollower {
+  readonly #startedAt = new Map<string, number>();
+  readonly #histogram: RecordableHistogram = createHistogram({ figures: 3 });
+  readonly #outcomes: Endings["outcomes"] = { SHIPPED: 0, DECLINED: 0, REFUNDED: 0 };
+  readonly #stop = new AbortController();
+  readonly #scan: Promise<void>;
+  #failure: OrderctlError | undefined;
+  #ended = 0;
+
+  private constructor(connection: Connection, fromSequence: number) {
+    const filter = subjectOf("notifications", "*");
+    const scan = { stream: ordersStream, filter, fromSequence, follow: true, signal: this.#stop.signal };
+    this.#scan = scanStream(connection, scan, ({ subject, payload }) =>
+      this.#onNotified(subject, payload),
+    ).catch((thrown) => {
+      this.#failure = OrderctlError.from(thrown);
+    });
+  }
+
+  static async open(connection: Connection): Promise<EndingsFollower> {
+    return new EndingsFollower(connection, (await readLastSequence(connection, ordersStream)) + 1);
+  }
+
+  get underWay(): number {
+    return this.#startedAt.size;
+  }
+
+  get ended(): number {
+    return this.#ended;
+  }
+
+  started(orderId: string): void {
+    this.#startedAt.set(orderId, performance.now());
+  }
+
+  /** For an order that was there before: its end may be past. */
+  forget(orderId: string): void {
+    this.#startedAt.delete(orderId);
+  }
+
+  /**
+   * Resolves when every order that was started has ended, or with what kept them from it: `timeout` when for `patienceMs`
+   * none did, `interrupted` when the signal aborted.
+   */
+  async whenAllEnded(patienceMs: number, signal: AbortSignal): Promise<OrderctlError | undefined> {
+    let before = -1;
+    let since = performance.now();
+    while (this.#startedAt.size > 0 && !this.#failure) {
+      if (signal.aborted)
+        return new OrderctlError("interrupted", `${this.#startedAt.size} orders have not ended yet`);
+      if (this.#ended !== before) since = performance.now();
+      before = this.#ended;
+      if (performance.now() - since > patienceMs) return this.#stalled(patienceMs);
+      await wait(10);
+    }
+    return this.#failure;
+  }
+
+  endings(): Endings {
+    const at = (percentile: number) => this.#histogram.percentile(percentile) / 1e3;
+    const latency = { p50Ms: at(50), p99Ms: at(99), p999Ms: at(99.9), maxMs: this.#histogram.max / 1e3 };
+    return { ended: this.#ended, outcomes: { ...this.#outcomes }, latency: this.#ended > 0 ? latency : null };
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#scan;
+  }
+
+  #onNotified(subject: string, payload: Uint8Array): void {
+    const orderId = parseSubject(subject)?.orderId ?? "";
+    const startedAt = this.#startedAt.get(orderId);
+    if (startedAt === undefined) return;
+    this.#startedAt.delete(orderId);
+    this.#ended += 1;
+    this.#histogram.record(Math.max(1, Math.round((performance.now() - startedAt) * 1e3)));
+    const event = decodeEvent(subject, payload);
+    if (event.kind === "notifications") this.#outcomes[event.type] += 1;
+  }
+
+  #stalled(patienceMs: number): OrderctlError {
+    const message = `${this.#startedAt.size} orders have not ended, and none did for ${patienceMs / 1000} s`;
+    return new OrderctlError("timeout", message, {
+      hint: "are all services running? `orderctl lag` shows who is behind",
+    });
+  }
+}

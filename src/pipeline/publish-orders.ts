@@ -1,0 +1,125 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { OrderctlError } from "../errors.ts";
+import type { Publication } from "../jetstream/publication.ts";
+import type { Publisher } from "../jetstream/publisher.ts";
+import { encodeEvent } from "../orders/codec.ts";
+import type { OrderCreated } from "../orders/events.ts";
+import { subjectOf } from "../orders/subjects.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { encodeHop, hopHeader } from "../telemetry/hop.ts";
+import { dueBy, type Profile } from "./pace.ts";
+import type { Origin } from "./process-event.ts";
+
+const drainMs = 5000;
+
+export type Pace = { rate: number; profile: Profile };
+
+export type PublishOptions = {
+  origin: Origin;
+  /** Without one, as fast as the window allows. */
+  pace?: Pace | undefined;
+  /** Stops the source; what is in flight is still waited for. */
+  signal: AbortSignal;
+  onSent?: ((order: OrderCreated) => void) | undefined;
+  onStored?: ((order: OrderCreated, duplicate: boolean) => void) | undefined;
+};
+
+/** What became of the orders of a source. `failure` is the error that ended it before its time. */
+export type PublishCounts = {
+  stored: number;
+  duplicates: number;
+  seconds: number;
+  failure: OrderctlError | undefined;
+};
+
+/**
+ * Stores every order of `source`, in its order, with the publisher's window full and no more than that in
+ * memory. The first error ends it; whatever happens, `stored` counts what the broker has acknowledged.
+ */
+export async function publishOrders(
+  publisher: Publisher,
+  source: AsyncIterable<OrderCreated> | Iterable<OrderCreated>,
+  options: PublishOptions,
+): Promise<PublishCounts> {
+  const counts: PublishCounts = { stored: 0, duplicates: 0, seconds: 0, failure: undefined };
+  const startedAt = performance.now();
+  const due = dueAt(startedAt, options);
+  let sent = 0;
+  try {
+    for await (const order of source) {
+      await due(sent);
+      if (publisher.isFull) await publisher.ready();
+      if (counts.failure || options.signal.aborted) break;
+      sent += 1;
+      options.onSent?.(order);
+      void publishOne(publisher, order, { options, counts });
+    }
+  } catch (thrown) {
+    counts.failure ??= OrderctlError.from(thrown);
+  }
+  await drained(publisher, options.signal);
+  if (options.signal.aborted)
+    counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
+  counts.seconds = (performance.now() - startedAt) / 1000;
+  return counts;
+}
+
+/** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
+async function drained(publisher: Publisher, signal: AbortSignal): Promise<void> {
+  const done = publisher.drain();
+  await Promise.race([done, aborted(signal).then(() => wait(drainMs, undefined, { ref: false }))]);
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+async function publishOne(
+  publisher: Publisher,
+  order: OrderCreated,
+  { options, counts }: { options: PublishOptions; counts: PublishCounts },
+): Promise<void> {
+  try {
+    const { duplicate } = await publisher.publish(createdPublication(order, options.origin));
+    if (duplicate) counts.duplicates += 1;
+    else counts.stored += 1;
+    options.onStored?.(order, duplicate);
+  } catch (thrown) {
+    counts.failure ??= OrderctlError.from(thrown);
+  }
+}
+
+/** The message that puts an order into the log. `headers` come on top of the hop header. */
+export function createdPublication(
+  order: OrderCreated,
+  { service, instance }: Origin,
+  headers: Readonly<Record<string, string>> = {},
+): Publication {
+  const now = nowUs();
+  const times = { receivedAtUs: now, startedAtUs: now, finishedAtUs: now };
+  return {
+    subject: subjectOf("created", order.orderId),
+    payload: encodeEvent(order),
+    headers: {
+      ...headers,
+      [hopHeader]: encodeHop({ causeSequence: null, service, instance, attempt: 1, ...times }),
+    },
+  };
+}
+
+/** Waits until the order with an index is due. */
+function dueAt(
+  startedAt: number,
+  { pace, signal }: PublishOptions,
+): (index: number) => Promise<void> | undefined {
+  if (!pace) return () => undefined;
+  let due = 0;
+  return async (index) => {
+    while (index >= due && !signal.aborted) {
+      due = dueBy((performance.now() - startedAt) / 1000, pace);
+      if (index >= due) await wait(2);
+    }
+  };
+}

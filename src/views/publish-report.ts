@@ -1,0 +1,55 @@
+import type { Reject } from "../orders/sources/order-source.ts";
+import type { FeedReport } from "../pipeline/feed-orders.ts";
+import type { Style } from "../terminal.ts";
+import { formatCount, formatDuration, formatRate } from "./format.ts";
+import { paint } from "./paint.ts";
+
+export type PublishReport = FeedReport & {
+  seed: number | null;
+  file: string | null;
+  /** Rows of the file that are no orders; `rejectsShown` are the first of them. */
+  rejected: number;
+  rejectsShown: Reject[];
+};
+
+/** How many orders are stored; how they ended; which rows were none. */
+export function publishReport(report: PublishReport, style: Style): string {
+  const parts = [headline(report), ...endings(report), ...rejects(report)];
+  const { dim } = paint(style);
+  if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${report.firstOrderId}`));
+  return parts.join("\n");
+}
+
+function headline({ stored, duplicates, seconds, perSecond, seed, file }: PublishReport): string {
+  const pace = `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;
+  const from = seed === null ? `from ${file}` : `seed ${seed}`;
+  if (stored === 0 && duplicates > 0)
+    return `nothing new: all ${orders(duplicates)} were already stored, ${from}`;
+  const already = duplicates > 0 ? `; ${formatCount(duplicates)} were already stored` : "";
+  return `${orders(stored)} stored ${pace}, ${from}${already}`;
+}
+
+const orders = (count: number): string => `${formatCount(count)} ${count === 1 ? "order" : "orders"}`;
+
+function endings({ endings }: PublishReport): string[] {
+  if (!endings) return [];
+  const { ended, outcomes, latency } = endings;
+  const how = Object.entries(outcomes).map(
+    ([outcome, count]) => `${formatCount(count)} ${outcome.toLowerCase()}`,
+  );
+  const lines = [`${orders(ended)} ended: ${how.join(", ")}`];
+  if (latency) {
+    const { p50Ms, p99Ms, p999Ms, maxMs } = latency;
+    const [p50, p99, p999, max] = [p50Ms, p99Ms, p999Ms, maxMs].map(formatDuration);
+    lines.push(`created to ended: p50 ${p50}, p99 ${p99}, p99.9 ${p999}, max ${max}`);
+  }
+  return lines;
+}
+
+function rejects({ rejected, rejectsShown, file }: PublishReport): string[] {
+  if (rejected === 0) return [];
+  const rows = rejectsShown.map(({ row, reason }) => `  ${file}:${row}: ${reason}`);
+  const more = rejected - rejectsShown.length;
+  const rest = more > 0 ? [`  … and ${formatCount(more)} more; --rejects FILE keeps them all`] : [];
+  return [`${formatCount(rejected)} ${rejected === 1 ? "row is" : "rows are"} no order:`, ...rows, ...rest];
+}

@@ -1,0 +1,14 @@
+import type { Serving } from "../pipeline/run-services.ts";
+import type { Style } from "../terminal.ts";
+import { paint } from "./paint.ts";
+
+/** What is served, where, under which name, and how to stop it. */
+export function servingLine(
+  { services, broker, brokerVersion, instance, url }: Serving,
+  style: Style,
+): string {
+  const { bold, dim } = paint(style);
+  const api = url === null ? "" : `; orders at ${url}/orders`;
+  const where = `on ${broker} (nats-server ${brokerVersion}) as ${instance}${api}`;
+  return `serving ${bold(services.join(", "))} ${where} ${dim("- stop with Ctrl-C")}`;
+}
