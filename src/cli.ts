@@ -8,6 +8,10 @@ type Entry = { summary: string; load: () => Promise<Register> };
 
 /** Every subcommand. Only the one that is called is loaded, so that `--version` and `--help` are instant. */
 const commands: Record<string, Entry> = {
+  up: {
+    summary: "broker if none answers and all services, with a live view; until stopped",
+    load: async () => (await import("./commands/up.ts")).registerUp,
+  },
   serve: {
     summary: "run services until stopped: order (HTTP), payment, inventory, shipping, notification",
     load: async () => (await import("./commands/serve.ts")).registerServe,
@@ -19,6 +23,22 @@ const commands: Record<string, Entry> = {
   lag: {
     summary: "how far behind every consumer of a stream is",
     load: async () => (await import("./commands/lag.ts")).registerLag,
+  },
+  trace: {
+    summary: "one order's way through the services, and where its time went",
+    load: async () => (await import("./commands/trace.ts")).registerTrace,
+  },
+  audit: {
+    summary: "prove from the log that no order was lost, doubled or wrongly charged",
+    load: async () => (await import("./commands/audit.ts")).registerAudit,
+  },
+  inventory: {
+    summary: "set and list what is in stock",
+    load: async () => (await import("./commands/inventory.ts")).registerInventory,
+  },
+  broker: {
+    summary: "a nats-server of your own: install, start, stop, status",
+    load: async () => (await import("./commands/broker.ts")).registerBroker,
   },
 };
 

@@ -28,6 +28,8 @@ export type Terminal = {
   readonly json: boolean;
   /** Is somebody watching stdout? */
   readonly live: boolean;
+  /** For ink, which draws by itself. */
+  readonly stdout: Sink;
   /** Writes one result: as text, or as one line of JSON `{kind, version, data}`. */
   show<T>(kind: string, data: T, view: View<T>): void;
   note(text: string): void;
@@ -46,6 +48,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     style: styleOf(stdout, env),
     json,
     live: stdout.isTTY === true && !json,
+    stdout,
     show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : view(data, styleOf(stdout, env))),
     note: (text) => write(stderr, text),
     fail({ code, message, hint, exitCode }) {

@@ -20,7 +20,8 @@ export function runCommand(file: string, args: string[], options: CommandOptions
       {
         cwd,
         env: env ?? process.env,
-        signal,
+        // Of its own: Node leaves its listener on the signal when the program does not exist.
+        signal: signal && AbortSignal.any([signal]),
         timeout: timeoutMs,
         windowsHide: true,
         maxBuffer: 16 * 1024 * 1024,

@@ -17,7 +17,7 @@ export type App = {
 export type Online = App & { connection: Connection };
 
 /** Resolves to an exit code where the command has a “no” of its own, else to nothing. */
-type Work<A, O> = (app: A, options: O, args: string[]) => Promise<number | undefined>;
+type Work<A, O> = (app: A, options: O, args: string[]) => Promise<number | undefined> | Promise<void>;
 
 /** Turns a function into a commander action; `online` opens and closes the connection around it. */
 export type Act = {
@@ -37,7 +37,8 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
       const { env, stdin, signal } = world;
       const config = async () => (await import("../config.ts")).resolveConfig(flags, env);
       const app = { terminal, env, stdin, signal, config };
-      setExitCode((await work(app, options as never, args)) ?? 0);
+      const code = await work(app, options as never, args);
+      setExitCode(typeof code === "number" ? code : 0);
     };
   return {
     offline,
@@ -51,7 +52,8 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
           : { connectTimeoutMs: settings.timeoutMs };
         const connection = await openConnection({ ...settings, ...times }, app.terminal.note);
         try {
-          return await work({ ...app, connection }, options as never, args);
+          const code = await work({ ...app, connection }, options as never, args);
+          return typeof code === "number" ? code : undefined;
         } finally {
           await connection.close();
         }

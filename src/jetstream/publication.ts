@@ -1,5 +1,6 @@
-import { type MsgHdrs, MsgHdrsImpl, NatsError, ErrorCode as NatsErrorCode } from "nats";
+import { type MsgHdrs, NatsError, ErrorCode as NatsErrorCode } from "nats";
 import { type ErrorCode, OrderctlError } from "../errors.ts";
+import { encodeHeaders } from "./header-block.ts";
 
 /** A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. */
 export type Publication = {
@@ -17,13 +18,10 @@ export type Stored = { sequence: number; duplicate: boolean; existing?: Uint8Arr
 
 const expectedSequenceHeader = "Nats-Expected-Last-Subject-Sequence";
 
-/** The headers of a publication in the client's form, or undefined where it has none. Hot path: ~1 µs. */
-export function encodeHeaders({ headers, expectedSequence }: Publication): MsgHdrs | undefined {
-  if (headers === undefined && expectedSequence === undefined) return undefined;
-  const encoded = new MsgHdrsImpl();
-  for (const name in headers) encoded.headers.set(name, [headers[name] ?? ""]);
-  if (expectedSequence !== undefined) encoded.headers.set(expectedSequenceHeader, [String(expectedSequence)]);
-  return encoded;
+/** The headers of a publication in the client's form, or undefined where it has none. */
+export function headersOf({ headers, expectedSequence }: Publication): MsgHdrs | undefined {
+  if (expectedSequence === undefined) return headers && encodeHeaders(headers);
+  return encodeHeaders({ ...headers, [expectedSequenceHeader]: String(expectedSequence) });
 }
 
 /** The error for a publication that the broker did not store; names the subject. */

@@ -2,7 +2,7 @@ import type { Msg, Subscription } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { parseAck, type Refusal } from "./pub-ack.ts";
-import { encodeHeaders, notSent, notStored, type Publication, type Stored } from "./publication.ts";
+import { headersOf, notSent, notStored, type Publication, type Stored } from "./publication.ts";
 import { readLast } from "./read-message.ts";
 
 export type PublisherOptions = {
@@ -111,7 +111,7 @@ export class Publisher {
     entry.dueAt = performance.now() + this.#options.ackWaitMs;
     if (!this.#connection.isConnected()) return;
     const { subject, payload } = entry.publication;
-    const headers = encodeHeaders(entry.publication);
+    const headers = headersOf(entry.publication);
     const reply = `${this.#inbox}.${entry.token}`;
     try {
       this.#connection.nats.publish(subject, payload, headers ? { reply, headers } : { reply });

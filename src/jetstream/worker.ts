@@ -1,22 +1,10 @@
-import type { JsMsg, Msg } from "nats";
-// The package index does not export it, and parsing $JS.ACK subjects is the client's business.
-import { toJsMsg } from "nats/lib/jetstream/jsmsg.js";
+import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
+import { type Delivery, ReceivedDelivery } from "./delivery.ts";
 import type { Publication, Stored } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
 import { PullRequests } from "./pull.ts";
-
-/** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
-export type Delivery = {
-  subject: string;
-  payload: Uint8Array;
-  sequence: number;
-  /** 1 for the first delivery. */
-  attempt: number;
-  storedAtUs: number;
-  header(name: string): string | undefined;
-};
 
 /** What a delivery led to: a message to store, or nothing; `onStored` runs between storing and acknowledging. */
 export type Result = { store: Publication; onStored?: (stored: Stored) => void } | undefined;
@@ -49,8 +37,8 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #process: Processor;
   readonly #pulls: PullRequests;
-  readonly #inFlight = new Map<JsMsg, number>();
-  readonly #waiting: JsMsg[] = [];
+  readonly #inFlight = new Set<ReceivedDelivery>();
+  readonly #waiting: ReceivedDelivery[] = [];
   readonly #abort = new AbortController();
   readonly #timer: NodeJS.Timeout;
   readonly #counts = { processed: 0, failed: 0, duplicates: 0 };
@@ -86,10 +74,10 @@ export class Worker {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     const deadline = performance.now() + deadlineMs;
-    for (const message of this.#waiting.splice(0)) message.nak();
+    for (const delivery of this.#waiting.splice(0)) delivery.nak();
     await this.#until(() => this.#pulls.outstanding === 0 && this.#inFlight.size === 0, deadline);
     this.#abort.abort(new OrderctlError("interrupted", "the worker is stopping"));
-    for (const message of this.#inFlight.keys()) message.nak();
+    for (const delivery of this.#inFlight) delivery.nak();
     clearInterval(this.#timer);
     await this.#pulls.close();
   }
@@ -111,34 +99,34 @@ export class Worker {
   }
 
   #onMessage(message: Msg): void {
-    const delivery = toJsMsg(message);
+    const delivery = new ReceivedDelivery(message);
     // More than asked for comes only when a pull outlived its connection.
-    if (this.#inFlight.size < this.#options.concurrency) this.#start(delivery);
+    if (this.#inFlight.size < this.#options.concurrency) void this.#run(delivery);
     else if (this.#stopping) delivery.nak();
     else this.#waiting.push(delivery);
   }
 
-  #start(message: JsMsg): void {
-    this.#inFlight.set(message, performance.now());
-    void this.#run(message).finally(() => {
-      this.#inFlight.delete(message);
-      const next = this.#waiting.shift();
-      if (next) this.#start(next);
-      else this.#pull();
-      this.#onChange();
-    });
-  }
-
-  async #run(message: JsMsg): Promise<void> {
+  async #run(delivery: ReceivedDelivery): Promise<void> {
+    delivery.activeAt = performance.now();
+    this.#inFlight.add(delivery);
     try {
-      const result = await this.#process(deliveryOf(message), this.#abort.signal);
+      const result = await this.#process(delivery, this.#abort.signal);
       // Stored before it is acknowledged: a crash between the two repeats the work, never loses it.
       if (result) await this.#store(result);
-      message.ack();
+      delivery.ack();
       this.#counts.processed += 1;
     } catch (thrown) {
-      this.#onFailure(message, OrderctlError.from(thrown));
+      this.#onFailure(delivery, OrderctlError.from(thrown));
     }
+    this.#inFlight.delete(delivery);
+    this.#next();
+  }
+
+  #next(): void {
+    const waiting = this.#waiting.shift();
+    if (waiting) void this.#run(waiting);
+    else this.#pull();
+    this.#onChange();
   }
 
   async #store({ store, onStored }: NonNullable<Result>): Promise<void> {
@@ -147,14 +135,13 @@ export class Worker {
     onStored?.(stored);
   }
 
-  #onFailure(message: JsMsg, error: OrderctlError): void {
-    const attempt = message.info.redeliveryCount;
+  #onFailure(delivery: ReceivedDelivery, { message }: OrderctlError): void {
+    const { subject, sequence, attempt } = delivery;
     const { backoffMs = 250, consumer, note } = this.#options;
-    const wait =
-      Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs) * (0.75 + Math.random() / 2);
-    message.nak(this.#stopping ? undefined : Math.ceil(wait));
+    const wait = Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs);
+    delivery.nak(this.#stopping ? undefined : wait * (0.75 + Math.random() / 2));
     this.#counts.failed += 1;
-    note(`${consumer}: ${message.subject} (sequence ${message.seq}, attempt ${attempt}): ${error.message}`);
+    note(`${consumer}: ${subject} (sequence ${sequence}, attempt ${attempt}): ${message}`);
   }
 
   #onTick(): void {
@@ -162,22 +149,10 @@ export class Worker {
     this.#pull();
     this.#onChange();
     const now = performance.now();
-    for (const [message, since] of this.#inFlight) {
-      if (now - since < this.#options.ackWaitMs / 3) continue;
-      message.working();
-      this.#inFlight.set(message, now);
+    for (const delivery of this.#inFlight) {
+      if (now - delivery.activeAt < this.#options.ackWaitMs / 3) continue;
+      delivery.working();
+      delivery.activeAt = now;
     }
   }
-}
-
-function deliveryOf(message: JsMsg): Delivery {
-  const { streamSequence, redeliveryCount, timestampNanos } = message.info;
-  return {
-    subject: message.subject,
-    payload: message.data,
-    sequence: streamSequence,
-    attempt: redeliveryCount,
-    storedAtUs: Math.floor(timestampNanos / 1000),
-    header: (name) => message.headers?.get(name) || undefined,
-  };
 }

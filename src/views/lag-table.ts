@@ -31,7 +31,8 @@ function headline({ stream, consumers }: StreamLag): string {
   if (backlog === 0) return `${stream}: all ${consumers.length} consumers are up to date`;
   const stuck = consumers.filter(isStuck).map(({ consumer }) => consumer);
   const left = `${stream}: ${formatCount(backlog)} deliveries to go`;
-  return stuck.length > 0 ? `${left}; nobody is working on ${stuck.join(", ")}` : left;
+  if (stuck.length > 0) return `${left}; nobody is working on ${stuck.join(", ")}`;
+  return consumers.every((lag) => drainText(lag) !== "never") ? `${left}, everybody keeps up` : left;
 }
 
 /** Messages to go, and in the interval none was acknowledged. */
@@ -50,8 +51,10 @@ const lagRow = (lag: ConsumerLag): string[] => [
   drainText(lag),
 ];
 
-function drainText({ drainS, outPerS }: ConsumerLag): string {
-  if (drainS === 0) return "-";
-  if (drainS === null) return outPerS === null ? "-" : "never";
-  return formatDuration(drainS * 1000);
+function drainText({ pending, ackPending, drainS, outPerS }: ConsumerLag): string {
+  const backlog = pending + ackPending;
+  if (backlog === 0 || outPerS === null) return "-";
+  // What comes in goes out: less than a second's worth is work in progress, not a backlog.
+  if (outPerS > backlog) return "< 1 s";
+  return drainS === null ? "never" : formatDuration(drainS * 1000);
 }

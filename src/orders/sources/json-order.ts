@@ -1,6 +1,7 @@
+import { OrderctlError } from "../../errors.ts";
 import { findEventFault } from "../event-fault.ts";
 import type { OrderCreated, OrderLine } from "../events.ts";
-import { toMinor } from "../money.ts";
+import { isCurrency, toMinor } from "../money.ts";
 import { badRow } from "./order-source.ts";
 
 export type JsonObject = Record<string, unknown>;
@@ -10,12 +11,14 @@ export type JsonOrderDefaults = { currency: string; newId: () => string };
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** How the fields of an order are called in JSON. */
+/** How the fields are called in JSON that have another name there. */
 const jsonNames: Record<string, string> = {
   orderId: "order_id",
   customerId: "customer_id",
   createdAtUs: "created_at_us",
+  unitPriceMinor: "unit_price",
 };
+const fieldNames = new RegExp(`\\b(?:${Object.keys(jsonNames).join("|")})\\b`);
 
 /** The JSON object in `bytes`; `bad_message` for anything else. */
 export function parseJsonObject(bytes: Uint8Array): JsonObject {
@@ -33,6 +36,9 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
  */
 export function readJsonOrder(json: JsonObject, defaults: JsonOrderDefaults): OrderCreated {
   const currency = readText(json, "currency") ?? defaults.currency;
+  if (!isCurrency(currency)) {
+    throw badRow(`currency ${JSON.stringify(currency.slice(0, 40))} is not three capital letters`);
+  }
   const lines = readLines(json, currency);
   const stated = readAmount(json, { major: "total_amount", minor: "total_minor", currency, path: "" });
   if (stated === undefined && lines.length === 0) throw badRow("neither lines nor a total");
@@ -47,7 +53,7 @@ export function readJsonOrder(json: JsonObject, defaults: JsonOrderDefaults): Or
   };
   const fault = findEventFault(order);
   if (fault === undefined) return order;
-  throw badRow(fault.replace(/^\w+/, (field) => jsonNames[field] ?? field).replace(/\bunitPriceMinor\b/, "unit_price"));
+  throw badRow(fault.replace(fieldNames, (name) => jsonNames[name] ?? name));
 }
 
 function readLines(json: JsonObject, currency: string): OrderLine[] {
@@ -56,7 +62,12 @@ function readLines(json: JsonObject, currency: string): OrderLine[] {
   return lines.map((line: unknown, index) => {
     const path = `lines[${index}].`;
     if (!isObject(line)) throw badRow(`lines[${index}] is not a JSON object`);
-    const unitPriceMinor = readAmount(line, { major: "unit_price", minor: "unit_price_minor", currency, path });
+    const unitPriceMinor = readAmount(line, {
+      major: "unit_price",
+      minor: "unit_price_minor",
+      currency,
+      path,
+    });
     if (unitPriceMinor === undefined) throw badRow(`${path}unit_price is missing`);
     const quantity = readNumber(line, "quantity", path);
     if (quantity === undefined) throw badRow(`${path}quantity is missing`);
@@ -74,7 +85,11 @@ function readAmount(json: JsonObject, { major, minor, currency, path }: AmountFi
   if (typeof amount !== "number" && typeof amount !== "string") {
     throw badRow(`${path}${major} is neither a number nor a decimal string`);
   }
-  return toMinor(amount, currency);
+  try {
+    return toMinor(amount, currency);
+  } catch (thrown) {
+    throw badRow(`${path}${major}: ${OrderctlError.from(thrown).message}`);
+  }
 }
 
 function readText(json: JsonObject, field: string, path = ""): string | undefined {

@@ -36,11 +36,11 @@ describe("a messy NDJSON file", () => {
       [
         "8: not JSON",
         "9: not a JSON object",
-        "10: orderId is not 1 to 64 letters, digits, '-' or '_'",
+        "10: order_id is not 1 to 64 letters, digits, '-' or '_'",
         "11: customer_id is not a string",
         "12: neither lines nor a total",
-        "13: "euro" is not a currency code",
-        "14: "a lot" is not an amount",
+        "13: currency "euro" is not three capital letters",
+        "14: total_amount: "a lot" is not an amount",
         "15: total is -100, not a whole number from 0 to 2^53 - 1",
         "16: total is 12.5, not a whole number from 0 to 2^53 - 1",
         "17: total is 9007199254740992, not a whole number from 0 to 2^53 - 1",
@@ -49,11 +49,11 @@ describe("a messy NDJSON file", () => {
         "20: lines[0].sku is empty",
         "21: lines[0].quantity is 0, not a whole number from 1 to 2147483647",
         "22: lines[0].quantity is 1.5, not a whole number from 1 to 2147483647",
-        "23: lines[0] has no unit_price",
-        "24: lines[0] has no quantity",
-        "25: unit_price is neither a number nor a decimal string",
+        "23: lines[0].unit_price is missing",
+        "24: lines[0].quantity is missing",
+        "25: lines[0].unit_price is neither a number nor a decimal string",
         "26: not UTF-8",
-        "27: customerId is not well-formed text",
+        "27: customer_id is not well-formed text",
       ]
     `);
     expect(rejects[0]?.text).toContain('"order_id":"nd-7"');

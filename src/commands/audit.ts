@@ -1,0 +1,43 @@
+import { type AuditSeen, auditLog } from "../pipeline/audit-log.ts";
+import { auditVerdict } from "../views/audit-verdict.ts";
+import type { Online, Register } from "./act.ts";
+import { explainMissingLog } from "./missing-log.ts";
+import { durationMs, withConnection } from "./options.ts";
+
+export const registerAudit: Register = (command, act) => {
+  withConnection(
+    command
+      .option("--grace <time>", "younger orders count as under way, not as lost", durationMs, 30_000)
+      .addHelpText("after", "\nExit code: 0 when every order kept every promise, else 1."),
+  ).action(act.online(audit));
+};
+
+async function audit(
+  { connection, terminal, signal }: Online,
+  { grace }: { grace: number },
+): Promise<number> {
+  const seen: AuditSeen = { messages: 0, sequence: 0, lastSequence: 0 };
+  const progress = await terminal.progress();
+  const startedAt = performance.now();
+  const timer = setInterval(
+    () => progress.update(progressText(seen, (performance.now() - startedAt) / 1000)),
+    100,
+  );
+  try {
+    const result = await auditLog(connection, { graceMs: grace, signal, seen });
+    progress.end();
+    terminal.show("audit", result, auditVerdict);
+    return result.verdict === "PASS" ? 0 : 1;
+  } catch (thrown) {
+    throw signal.aborted ? signal.reason : explainMissingLog(thrown, connection);
+  } finally {
+    clearInterval(timer);
+    progress.end();
+  }
+}
+
+function progressText({ messages, sequence, lastSequence }: AuditSeen, seconds: number): string {
+  const share = lastSequence === 0 ? 0 : Math.floor((100 * sequence) / lastSequence);
+  const whole = (value: number) => Math.round(value).toLocaleString("en-US");
+  return `reading the log: ${share}%, ${whole(messages)} events, ${whole(messages / seconds)}/s`;
+}

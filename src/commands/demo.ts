@@ -1,0 +1,109 @@
+import { readLag } from "../jetstream/lag.ts";
+import { catalogueOf } from "../orders/catalogue.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { auditLog } from "../pipeline/audit-log.ts";
+import { feedOrders } from "../pipeline/feed-orders.ts";
+import { findOrderWith } from "../pipeline/find-order.ts";
+import { readOrder } from "../pipeline/order-log.ts";
+import { generateOrders } from "../pipeline/order-source.ts";
+import { buildTimeline } from "../pipeline/order-timeline.ts";
+import { runServices } from "../pipeline/run-services.ts";
+import { setStock } from "../pipeline/set-stock.ts";
+import { runnableNames } from "../services/registry.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { auditVerdict } from "../views/audit-verdict.ts";
+import { brokerLine, demoFarewell, demoSection } from "../views/demo-sections.ts";
+import { feedProgressText } from "../views/feed-progress.ts";
+import { lagTable } from "../views/lag-table.ts";
+import { orderTree } from "../views/order-tree.ts";
+import { publishReport } from "../views/publish-report.ts";
+import { servingLine } from "../views/serving-line.ts";
+import type { App, Online, Register } from "./act.ts";
+import { count, positive, withJson } from "./options.ts";
+import { withOwnBroker } from "./own-broker.ts";
+import { type ServiceFlags, serviceOptions, withServiceFlags } from "./service-options.ts";
+
+type Options = ServiceFlags & { count: number; rate: number; seed?: number };
+
+const patienceMs = 20_000;
+const drainMs = 5000;
+/** A popular article that runs out on the way, so that some orders end with a refund. */
+const scarceIndex = 2;
+
+export const registerDemo: Register = (command, act) => {
+  command
+    .option("-n, --count <n>", "how many orders", positive, 10_000)
+    .option("--rate <n>", "orders per second", positive, 2000)
+    .option("--seed <n>", "the same seed makes the same orders", count);
+  withJson(withServiceFlags(command)).action(act.offline(demo));
+};
+
+/** The whole pipeline on a broker of its own, from the first order to the audit; leaves nothing behind. */
+async function demo(app: App, options: Options): Promise<number> {
+  const progress = await app.terminal.progress();
+  const onStep = (text: string) => progress.update(text);
+  try {
+    return await withOwnBroker(app, { port: 0, note: onStep }, (online, broker) => {
+      progress.end();
+      const { version, url, source } = broker;
+      app.terminal.show("broker", { version, url, source }, demoSection("broker", brokerLine));
+      return runDemo(online, options);
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+async function runDemo(online: Online, options: Options): Promise<number> {
+  const { connection, terminal, signal } = online;
+  const services = await runServices(connection, runnableNames, {
+    ...(await serviceOptions(online, options)),
+    http: { host: options.httpHost, port: 0 },
+  });
+  try {
+    terminal.show("serving", services.serving, demoSection("services", servingLine));
+    await stockShelves(online, options.count);
+    await feed(online, options);
+    const lag = await readLag(connection, { stream: ordersStream, intervalMs: 500, signal });
+    terminal.show("consumer-lag", lag, demoSection("lag", lagTable));
+    await showOneOrder(online);
+    const seen = { messages: 0, sequence: 0, lastSequence: 0 };
+    const audit = await auditLog(connection, { graceMs: 0, signal, seen });
+    terminal.show("audit", audit, demoSection("audit", auditVerdict));
+    if (!terminal.json) terminal.show("demo", null, demoFarewell);
+    return audit.verdict === "PASS" ? 0 : 1;
+  } finally {
+    await services.stop(drainMs);
+  }
+}
+
+/** Every article in plenty but one: of that there is about 95 % of what will be ordered. */
+async function stockShelves({ connection }: Online, orders: number): Promise<void> {
+  const units = (index: number) => (index === scarceIndex ? Math.ceil(orders * 0.19) : orders * 10);
+  await setStock(connection, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
+}
+
+async function feed({ connection, terminal, signal }: Online, options: Options): Promise<void> {
+  const { seed, orders } = generateOrders(options.count, options.seed);
+  const progress = await terminal.progress();
+  const { report, failure } = await feedOrders(connection, orders, {
+    origin: { service: "publish", instance: "demo" },
+    window: 256,
+    pace: { rate: options.rate, profile: "steady" },
+    waitMs: patienceMs,
+    signal,
+    onProgress: (at) => progress.update(feedProgressText(at, options.count)),
+  }).finally(() => progress.end());
+  const data = { ...report, firstOrderId: null, seed, file: null, rejected: 0, rejectsShown: [] };
+  terminal.show("publish-report", data, demoSection("orders", publishReport));
+  if (failure) throw failure;
+}
+
+/** A refunded order has the most to tell; where there is none, a shipped one. */
+async function showOneOrder({ connection, terminal }: Online): Promise<void> {
+  const orderId =
+    (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));
+  if (!orderId) return;
+  const timeline = buildTimeline(await readOrder(connection, orderId), nowUs());
+  terminal.show("order-trace", timeline, demoSection("one order", orderTree));
+}

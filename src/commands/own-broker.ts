@@ -1,0 +1,52 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findBroker } from "../broker/find-broker.ts";
+import { type Broker, startBroker } from "../broker/start-broker.ts";
+import { openConnection } from "../jetstream/connection.ts";
+import type { App, Online } from "./act.ts";
+
+export type OwnBroker = {
+  port: number;
+  /** Where the streams are kept; without one a temporary folder that is removed afterwards. */
+  storeDir?: string;
+  note: (text: string) => void;
+};
+
+/** Runs `work` against a broker of this command's own, which ends with it, whatever happens. */
+export async function withOwnBroker<T>(
+  app: App,
+  { port, storeDir, note }: OwnBroker,
+  work: (online: Online, broker: Broker & { source: string }) => Promise<T>,
+): Promise<T> {
+  const { env, signal } = app;
+  const binary = await findBroker({ env, signal, onStep: note });
+  const folder = storeDir ?? (await mkdtemp(join(tmpdir(), "orderctl-")));
+  try {
+    const broker = await startBroker({ binary, port, storeDir: folder, signal });
+    try {
+      return await withConnectionTo(app, { server: broker.url, note }, (online) =>
+        work(online, { ...broker, source: binary.source }),
+      );
+    } finally {
+      await broker.stop();
+    }
+  } finally {
+    if (storeDir === undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs `work` with a connection to `server`, closed afterwards. */
+export async function withConnectionTo<T>(
+  app: App,
+  { server, note }: { server?: string; note: (text: string) => void },
+  work: (online: Online) => Promise<T>,
+): Promise<T> {
+  const { connection: settings } = await app.config();
+  const connection = await openConnection({ ...settings, ...(server ? { servers: [server] } : {}) }, note);
+  try {
+    return await work({ ...app, connection });
+  } finally {
+    await connection.close();
+  }
+}

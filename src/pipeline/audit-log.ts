@@ -1,0 +1,92 @@
+import { OrderctlError } from "../errors.ts";
+import { Bucket } from "../jetstream/bucket.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import { readLastSequence, type StoredMessage } from "../jetstream/read-message.ts";
+import { scanStream } from "../jetstream/scan.ts";
+import type { AuditReport } from "../orders/audit-report.ts";
+import { decodeEvent } from "../orders/codec.ts";
+import { type Auditor, createAuditor } from "../orders/invariants.ts";
+import { decodeStock } from "../orders/stock.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { inventoryBucket } from "./topology.ts";
+
+export type AuditOptions = {
+  /** How long an order may be under way. */
+  graceMs: number;
+  signal: AbortSignal;
+  /** Kept up to date while the log is read. */
+  seen: AuditSeen;
+};
+
+export type AuditSeen = { messages: number; sequence: number; lastSequence: number };
+
+export type LogAudit = AuditReport & {
+  graceMs: number;
+  /** SKUs whose stock is known; `null` without an inventory bucket: overselling was not checked then. */
+  skus: number | null;
+  seconds: number;
+};
+
+/**
+ * Checks every invariant over what the log held when the audit began, in one pass. Memory grows with the orders, by
+ * about 0.2 kB each, not with the events. Rejects with `not_found` where there is no log, and with the signal's reason.
+ */
+export async function auditLog(
+  connection: Connection,
+  { graceMs, signal, seen }: AuditOptions,
+): Promise<LogAudit> {
+  // What is stored from here on is not read, so the age of an order counts up to this moment.
+  const nowMs = Date.now();
+  const startedAt = performance.now();
+  const auditor = createAuditor();
+  seen.lastSequence = await readLastSequence(connection, ordersStream);
+  await scanStream(connection, { stream: ordersStream, signal }, (message) => {
+    seen.messages += 1;
+    seen.sequence = message.sequence;
+    addMessage(auditor, message);
+  });
+  signal.throwIfAborted();
+  // Read after the log: stock that arrives meanwhile can only allow more.
+  const stock = await readStocked(connection, auditor);
+  return {
+    ...auditor.finish({ nowMs, graceMs, ...(stock && { stock }) }),
+    graceMs,
+    skus: stock?.size ?? null,
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+}
+
+/** Per message: < 5 µs, nearly all of it decoding. */
+function addMessage(auditor: Auditor, { subject, payload, sequence, storedAtUs }: StoredMessage): void {
+  try {
+    auditor.add(decodeEvent(subject, payload), sequence, storedAtUs / 1000);
+  } catch (thrown) {
+    auditor.addUnreadable(subject, OrderctlError.from(thrown).message, sequence);
+  }
+}
+
+/** Units of each SKU that were ever stocked, or undefined where no inventory was ever kept. */
+async function readStocked(
+  connection: Connection,
+  auditor: Auditor,
+): Promise<Map<string, number> | undefined> {
+  const publisher = new Publisher(connection);
+  try {
+    const stocked = new Map<string, number>();
+    for (const { key, value, revision } of await new Bucket(connection, publisher, inventoryBucket).list()) {
+      try {
+        const { available, reserved } = decodeStock(key, value);
+        stocked.set(key, available + reserved);
+      } catch (thrown) {
+        auditor.addUnreadable(`${inventoryBucket}.${key}`, OrderctlError.from(thrown).message, revision);
+      }
+    }
+    return stocked;
+  } catch (thrown) {
+    if (thrown instanceof OrderctlError && thrown.code === "not_found") return undefined;
+    throw thrown;
+  } finally {
+    publisher.close();
+  }
+}

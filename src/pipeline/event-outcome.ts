@@ -1,0 +1,41 @@
+import type { OrderEvent } from "../orders/events.ts";
+import { formatMoney } from "../orders/money.ts";
+
+/** What an event says, in the contract's word (`OUT_OF_STOCK`), with the one thing worth adding (`SKU-0007`). */
+export type Outcome = {
+  outcome: string;
+  detail: string | null;
+  /** True where the business said no. */
+  refused: boolean;
+};
+
+export function describeOutcome(event: OrderEvent): Outcome {
+  switch (event.kind) {
+    case "created":
+      return said("CREATED", event.lines.length === 0 ? "" : plural(event.lines.length, "line"));
+    case "payments":
+      return { ...said(event.status, event.reason), refused: event.status === "DECLINED" };
+    case "reservations":
+      return {
+        ...said(event.status, firstOf(event.missingSkus)),
+        refused: event.status === "OUT_OF_STOCK",
+      };
+    case "shipments":
+      return said("SHIPPED", event.carrier);
+    case "refunds":
+      return said("REFUNDED", formatMoney(event.total));
+    case "notifications":
+      return said(event.type, event.channel);
+  }
+}
+
+const said = (outcome: string, detail: string): Outcome => ({
+  outcome,
+  detail: detail === "" ? null : detail,
+  refused: false,
+});
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+const firstOf = ([first = "", ...more]: readonly string[]): string =>
+  more.length === 0 ? first : `${first} +${more.length}`;

@@ -1,0 +1,80 @@
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { OrderctlError, systemCode } from "../../errors.ts";
+import type { JsonObject } from "../../orders/sources/json-order.ts";
+import { answerGet, answerPost } from "./answer-requests.ts";
+import { createHttpServer, respond } from "./http-server.ts";
+import type { OrderDesk } from "./order-desk.ts";
+import { patientDesk } from "./patient-desk.ts";
+
+export type OrderApiOptions = {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  orders: OrderDesk;
+  /** Told of each failure that the caller is told nothing of. */
+  note: (text: string) => void;
+  /** How long a caller waits for the order log before being told to come again. */
+  patienceMs?: number;
+};
+
+export type OrderApi = {
+  url: string;
+  /** Takes no more connections, finishes the requests under way and cuts off what is left after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+/**
+ * Serves `POST /orders`, `GET /orders/<id>`, `GET /healthz` (this process lives) and `GET /readyz` (the log can be
+ * reached). Every error is `application/problem+json`. Rejects with `conflict` where the port is taken.
+ */
+export async function openOrderApi(options: OrderApiOptions): Promise<OrderApi> {
+  const { host, port, note } = options;
+  const app = createHttpServer(note);
+  let stopping = false;
+  app.addHook("onSend", async (_request, reply) => {
+    if (stopping) reply.header("connection", "close");
+  });
+  addRoutes(app, options);
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    throw notListening(thrown, `${host}:${port}`);
+  }
+  return {
+    url: urlOf(app.server.address() as AddressInfo),
+    async stop(deadlineMs) {
+      stopping = true;
+      const cutOff = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
+      await app.close();
+      clearTimeout(cutOff);
+    },
+  };
+}
+
+/** Budget of a POST: 200 µs of this process, the publisher included. */
+function addRoutes(app: FastifyInstance, { orders, note, patienceMs = 10_000 }: OrderApiOptions): void {
+  const desk = { orders: patientDesk(orders, patienceMs), note };
+  app.post<{ Body: JsonObject | undefined }>("/orders", async ({ body, headers }, reply) =>
+    respond(reply, await answerPost(desk, body, headers)),
+  );
+  app.get<{ Params: { id: string } }>("/orders/:id", async ({ params }, reply) =>
+    respond(reply, await answerGet(desk, params.id)),
+  );
+  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/readyz", async (_request, reply) =>
+    reply.code(orders.isReady() ? 200 : 503).send({ ready: orders.isReady() }),
+  );
+}
+
+function notListening(thrown: unknown, where: string): OrderctlError {
+  const taken = systemCode(thrown) === "EADDRINUSE";
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return new OrderctlError(taken ? "conflict" : "usage", `cannot listen on ${where}: ${reason}`, {
+    hint: taken ? "something else listens there; choose another port" : undefined,
+    cause: thrown,
+  });
+}
+
+const urlOf = ({ address, family, port }: AddressInfo): string =>
+  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;

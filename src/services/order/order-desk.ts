@@ -1,0 +1,23 @@
+import type { OrderCreated } from "../../orders/events.ts";
+import type { OrderState } from "../../orders/order-state.ts";
+
+/** The headers of a W3C trace context, to be stored with the order; empty where the caller sent none. */
+export type TraceContext = Readonly<Record<string, string>>;
+
+/**
+ * Where an order is kept. `duplicate` says that an order with this id was stored before, which stays; `existing` is
+ * that order, or undefined where it cannot be read.
+ */
+export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCreated | undefined };
+
+/**
+ * The order log as the order API needs it. `place` resolves once the order is stored and may take as long as the log
+ * is away; it never stores a second order under an id. Both reject with an `OrderctlError`.
+ */
+export type OrderDesk = {
+  place(order: OrderCreated, trace: TraceContext): Promise<Placed>;
+  /** `undefined` for an order that is not known. */
+  read(orderId: string): Promise<OrderState | undefined>;
+  /** False while nothing can be placed or read. */
+  isReady(): boolean;
+};

@@ -1,0 +1,49 @@
+import type { AuditRule, Offender } from "../orders/audit-report.ts";
+import type { LogAudit } from "../pipeline/audit-log.ts";
+import type { Style } from "../terminal.ts";
+import { formatCount } from "./format.ts";
+import { paint } from "./paint.ts";
+import { printable, wrapWords } from "./plain-text.ts";
+
+const shown = 20;
+
+const words: Record<AuditRule, string> = {
+  not_notified: "not notified",
+  duplicate_event: "second event",
+  missing_cause: "no cause",
+  shipment_mismatch: "shipment and stock differ",
+  refund_mismatch: "refund and payment differ",
+  oversold: "oversold",
+  unreadable: "not readable",
+};
+
+/** The first offenders, each with all it did, and what to type next; nothing where there is none. */
+export function auditOffenders({ offences, offenders }: LogAudit, style: Style): string[] {
+  if (offences === 0) return [];
+  const { bold, dim } = paint(style);
+  const listed = offenders.slice(0, shown);
+  const lines = [...new Set(listed.map(nameOf))].flatMap((name) => [
+    bold(name),
+    ...listed.filter((offender) => nameOf(offender) === name).flatMap((found) => violation(found, style)),
+  ]);
+  const more = offences - listed.length;
+  const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
+  const orderId = listed.find((offender) => offender.orderId !== null)?.orderId;
+  return [
+    "",
+    ...lines,
+    ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
+    ...(orderId ? ["", `What happened to an order: orderctl trace ${orderId}`] : []),
+  ];
+}
+
+function nameOf({ orderId, sku, sequence }: Offender): string {
+  if (orderId !== null) return `order ${orderId}`;
+  return sku === null ? `message ${sequence}` : `SKU ${printable(sku)}`;
+}
+
+function violation({ rule, detail, sequence, orderId }: Offender, { width }: Style): string[] {
+  const where = sequence !== null && orderId !== null ? ` (message ${sequence})` : "";
+  const text = `${words[rule]}: ${printable(detail)}${where}`;
+  return wrapWords(text, width - 4).map((line, index) => `${index === 0 ? "  " : "    "}${line}`);
+}

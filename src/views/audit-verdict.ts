@@ -1,0 +1,79 @@
+import type { AuditRule } from "../orders/audit-report.ts";
+import type { LogAudit } from "../pipeline/audit-log.ts";
+import type { Style } from "../terminal.ts";
+import { auditOffenders } from "./audit-offenders.ts";
+import { formatCount, formatDuration, formatRate } from "./format.ts";
+import { paint } from "./paint.ts";
+
+/** Each promise as it reads when it was kept. */
+const promises: Record<AuditRule, string> = {
+  not_notified: "every order ended with a notification",
+  duplicate_event: "no event of a kind twice for an order",
+  missing_cause: "no event without its cause",
+  shipment_mismatch: "a shipment exactly where stock was reserved",
+  refund_mismatch: "a refund exactly where a paid order met an empty shelf",
+  oversold: "no SKU oversold",
+  unreadable: "every message is a valid event",
+};
+
+/** The verdict first; then what was counted, each promise with a mark, and who broke one. */
+export const auditVerdict = (audit: LogAudit, style: Style): string =>
+  [
+    headline(audit, style),
+    "",
+    ...counts(audit),
+    "",
+    ...marks(audit, style),
+    ...auditOffenders(audit, style),
+  ].join("\n");
+
+function headline(audit: LogAudit, style: Style): string {
+  const { green, red } = paint(style);
+  if (audit.verdict === "FAIL") return `${red.bold("FAIL")}  ${blame(audit)}`;
+  return `${green.bold("PASS")}  ${praise(audit)}`;
+}
+
+function praise({ orders, ended, underWay }: LogAudit): string {
+  if (orders === 0) return "there is no order in the log";
+  if (underWay === 0) return `${plural(orders, "order")}, each ended exactly once`;
+  return `${plural(orders, "order")}: ${formatCount(ended)} ended exactly once, ${formatCount(underWay)} under way`;
+}
+
+function blame({ offences, offenders, orders }: LogAudit): string {
+  if (offences > offenders.length)
+    return `${formatCount(offences)} violations among ${plural(orders, "order")}`;
+  const ids = new Set(offenders.flatMap(({ orderId }) => orderId ?? []));
+  const skus = new Set(offenders.flatMap(({ sku }) => sku ?? []));
+  const others = offenders.filter(({ orderId, sku }) => orderId === null && sku === null).length;
+  const parts = [
+    ids.size > 0 ? `${formatCount(ids.size)} of ${plural(Math.max(orders, ids.size), "order")}` : "",
+    skus.size > 0 ? plural(skus.size, "SKU") : "",
+    others > 0 ? plural(others, "message") : "",
+  ];
+  const verb = ids.size + skus.size + others === 1 ? "breaks" : "break";
+  return `${parts.filter((part) => part !== "").join(" and ")} ${verb} a promise`;
+}
+
+function counts({ outcomes, underWay, graceMs, events, seconds }: LogAudit): string[] {
+  const ends = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${formatCount(count)}`);
+  return [
+    [...ends, `under way ${formatCount(underWay)} (younger than ${formatDuration(graceMs)})`].join("   "),
+    `${plural(events, "event")} read in ${formatDuration(seconds * 1000)}, ${formatRate(events / seconds)}`,
+  ];
+}
+
+function marks(audit: LogAudit, style: Style): string[] {
+  const { green, red, yellow } = paint(style);
+  const [kept, broken, open] = style.unicode ? ["✓", "✗", "-"] : ["ok", "NO", "--"];
+  return (Object.keys(promises) as AuditRule[]).map((rule) => {
+    const violations = audit.violations[rule];
+    if (violations > 0) return `${red(broken)} ${promises[rule]}: ${red(plural(violations, "violation"))}`;
+    if (rule !== "oversold") return `${green(kept)} ${promises[rule]}`;
+    return audit.skus === null
+      ? `${yellow(open)} ${promises[rule]}: not checked, nobody keeps stock here`
+      : `${green(kept)} ${promises[rule]} (of ${formatCount(audit.skus)})`;
+  });
+}
+
+const plural = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,0 +1,32 @@
+import type { BackgroundStatus } from "../broker/background-broker.ts";
+import type { BrokerBinary } from "../broker/broker-binary.ts";
+import { formatDuration } from "./format.ts";
+
+/** Whether the background broker runs and where, then what to know about it. */
+export function brokerStatus(status: BackgroundStatus & { started?: boolean }): string {
+  const { running, version, url, pid, started } = status;
+  if (!running) return notRunning(status);
+  const already = started === false ? "already " : "";
+  const facts = [
+    `nats-server ${version} is ${already}running at ${url} (pid ${pid})`,
+    `  up      ${formatDuration(status.uptimeS === null ? null : status.uptimeS * 1000)}`,
+    `  data    ${status.storeDir}`,
+    `  binary  ${status.binary} (${status.source})`,
+    "stop it with `orderctl broker stop`",
+  ];
+  return facts.join("\n");
+}
+
+function notRunning({ version, binary, source, storeDir }: BackgroundStatus): string {
+  const next =
+    binary === null
+      ? "there is no nats-server here; `orderctl broker start` fetches one"
+      : `\`orderctl broker start\` would use nats-server ${version}, ${binary} (${source})`;
+  return `no background broker is running\n  data    ${storeDir}\n${next}`;
+}
+
+export const brokerStopped = ({ stopped }: { stopped: boolean }): string =>
+  stopped ? "the background broker is stopped; its streams are kept" : "no background broker was running";
+
+export const brokerInstalled = ({ version, path, source }: BrokerBinary): string =>
+  `nats-server ${version} is at ${path} (${source})\nstart it with \`orderctl broker start\``;

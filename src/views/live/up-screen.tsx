@@ -1,0 +1,57 @@
+import { Box, render, Static, Text } from "ink";
+import { useSyncExternalStore } from "react";
+import type { StreamLag } from "../../jetstream/lag.ts";
+import type { Serving } from "../../pipeline/run-services.ts";
+import type { Style } from "../../terminal.ts";
+import { lagTable } from "../lag-table.ts";
+import { servingLine } from "../serving-line.ts";
+
+/** What the screen shows; `notes` only grow. */
+export type UpState = { serving: Serving | undefined; lag: StreamLag | undefined; notes: readonly string[] };
+
+export type UpScreen = {
+  update(change: Partial<UpState>): void;
+  note(text: string): void;
+  /** Leaves the last state on the terminal. */
+  close(): void;
+};
+
+/** Draws the state of all services in place, redrawn at each change; notes scroll by above it. */
+export function openUpScreen(stdout: NodeJS.WritableStream, style: Style): UpScreen {
+  let state: UpState = { serving: undefined, lag: undefined, notes: [] };
+  const listeners = new Set<() => void>();
+  const set = (change: Partial<UpState>) => {
+    state = { ...state, ...change };
+    for (const listener of listeners) listener();
+  };
+  const subscribe = (listener: () => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+  const Live = () => <UpView state={useSyncExternalStore(subscribe, () => state)} style={style} />;
+  // Signals are main's business, and nothing here reads the keyboard.
+  const options = { stdout: stdout as NodeJS.WriteStream, exitOnCtrlC: false, patchConsole: false };
+  const instance = render(<Live />, options);
+  return {
+    update: set,
+    note: (text) => set({ notes: [...state.notes, text] }),
+    close: () => instance.unmount(),
+  };
+}
+
+export function UpView({ state, style }: { state: UpState; style: Style }) {
+  const { serving, lag, notes } = state;
+  return (
+    <Box flexDirection="column">
+      <Static items={notes.map((text, index) => ({ text, index }))}>
+        {({ text, index }) => <Text key={index}>{text}</Text>}
+      </Static>
+      {serving && <Text wrap="wrap">{servingLine(serving, style)}</Text>}
+      {lag && (
+        <Box marginTop={1}>
+          <Text wrap="truncate">{lagTable(lag, style)}</Text>
+        </Box>
+      )}
+    </Box>
+  );
+}

@@ -1,0 +1,20 @@
+import {
+  type Connection,
+  type ConnectionConfig,
+  openConnection,
+} from "../../src/jetstream/connection.ts";
+
+const defaults = {
+  name: "test",
+  connectTimeoutMs: 2000,
+  reconnectWaitMs: 50,
+  patienceMs: 0,
+  timeoutMs: 2000,
+};
+
+/** A connection that comes back soon after a restart of the broker. */
+export const openTestConnection = (
+  server: string,
+  settings: Partial<ConnectionConfig> = {},
+  note?: (text: string) => void,
+): Promise<Connection> => openConnection({ ...defaults, servers: [server], ...settings }, note);

@@ -1,0 +1,29 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { until } from "../until.ts";
+import { openTestConnection } from "./open-test-connection.ts";
+import { countStored, createLog } from "./subject-log.ts";
+import { createQueue, startWorker } from "./work-queue.ts";
+
+it("processes everything although the broker is killed under it, and stores each outcome once", async () => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  // Acknowledgements that were lost with the broker come again after the ack wait.
+  const queue = await createQueue(connection, "JOBS", { count: 2000, ackWaitMs: 2000 });
+  await createLog(connection, "RESULTS");
+  const options = { connection, stream: "JOBS", concurrency: 32, ackWaitMs: 2000 };
+  const worker = startWorker(options, async ({ sequence, payload }) => {
+    await wait(5);
+    return { store: { subject: `RESULTS.${sequence}`, payload } };
+  });
+  await until(() => worker.counts.processed > 300);
+  await broker.kill();
+  const before = worker.counts.processed;
+  await broker.restart();
+  await until(() => queue.isDone().catch(() => false), 20_000);
+  expect(before).toBeLessThan(2000);
+  expect(await countStored(connection, "RESULTS")).toBe(2000);
+});
