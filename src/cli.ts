@@ -8,6 +8,10 @@ type Entry = { summary: string; load: () => Promise<Register> };
 
 /** Every subcommand. Only the one that is called is loaded, so that `--version` and `--help` are instant. */
 const commands: Record<string, Entry> = {
+  demo: {
+    summary: "everything once, on a broker of its own: orders, lag, a trace, the audit",
+    load: async () => (await import("./commands/demo.ts")).registerDemo,
+  },
   up: {
     summary: "broker if none answers and all services, with a live view; until stopped",
     load: async () => (await import("./commands/up.ts")).registerUp,
@@ -35,6 +39,10 @@ const commands: Record<string, Entry> = {
   inventory: {
     summary: "set and list what is in stock",
     load: async () => (await import("./commands/inventory.ts")).registerInventory,
+  },
+  bench: {
+    summary: "measure publisher and pipeline beside the bare client, on this machine",
+    load: async () => (await import("./commands/bench.ts")).registerBench,
   },
   broker: {
     summary: "a nats-server of your own: install, start, stop, status",

@@ -79,7 +79,7 @@ async function runDemo(online: Online, options: Options): Promise<number> {
 
 /** Every article in plenty but one: of that there is about 95 % of what will be ordered. */
 async function stockShelves({ connection }: Online, orders: number): Promise<void> {
-  const units = (index: number) => (index === scarceIndex ? Math.ceil(orders * 0.19) : orders * 10);
+  const units = (index: number) => (index === scarceIndex ? Math.ceil(orders * 0.16) : orders * 10);
   await setStock(connection, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
 }
 

@@ -30,9 +30,7 @@ async function traceOrder(
   terminal.show("order-trace", buildTimeline(logged, nowUs()), orderTree);
 }
 
-const unknownOrder = (orderId: string, { nats }: Connection): OrderctlError =>
-  new OrderctlError(
-    "not_found",
-    `stream ${ordersStream} at ${nats.getServer()} holds no event of order ${orderId}`,
-    { hint: "was it published to another server (--server)? `orderctl audit` counts the orders of this one" },
-  );
+const unknownOrder = (orderId: string, { server }: Connection): OrderctlError =>
+  new OrderctlError("not_found", `stream ${ordersStream} at ${server} holds no event of order ${orderId}`, {
+    hint: "was it published to another server (--server)? `orderctl audit` counts the orders of this one",
+  });

@@ -1,10 +1,4 @@
-import {
-  type Consumer,
-  type ConsumerMessages,
-  DeliverPolicy,
-  type JsMsg,
-  type OrderedConsumerOptions,
-} from "nats";
+import type { Consumer, ConsumerMessages, JsMsg, OrderedConsumerOptions } from "nats";
 import type { Connection } from "./connection.ts";
 import { fromNats } from "./nats-error.ts";
 import { headerReader, type StoredMessage } from "./read-message.ts";
@@ -35,20 +29,22 @@ export async function scanStream(
   try {
     const { state } = await connection.jsm.streams.info(scan.stream);
     const consumer = await connection.nats.jetstream().consumers.get(scan.stream, orderedOptions(scan));
-    const { num_pending: ahead } = await consumer.info();
-    const last = scan.follow ? Number.POSITIVE_INFINITY : state.last_seq;
-    if (scan.follow || ahead > 0) await consume(consumer, { last, signal: scan.signal }, onMessage);
-    await consumer.delete();
+    try {
+      const { num_pending: ahead } = await consumer.info();
+      const last = scan.follow ? Number.POSITIVE_INFINITY : state.last_seq;
+      if (scan.follow || ahead > 0) await consume(consumer, { last, signal: scan.signal }, onMessage);
+    } finally {
+      await consumer.delete();
+    }
   } catch (thrown) {
     throw fromNats(thrown, `read stream ${scan.stream}`);
   }
 }
 
-const orderedOptions = ({ filter, fromSequence }: Scan): Partial<OrderedConsumerOptions> => ({
+/** No delivery policy: the client sends a start sequence with each, and the broker takes only one of both. */
+const orderedOptions = ({ filter, fromSequence = 1 }: Scan): Partial<OrderedConsumerOptions> => ({
   ...(filter === undefined ? {} : { filterSubjects: filter }),
-  ...(fromSequence === undefined
-    ? { deliver_policy: DeliverPolicy.All }
-    : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: fromSequence }),
+  opt_start_seq: fromSequence,
 });
 
 async function consume(
@@ -58,21 +54,36 @@ async function consume(
 ): Promise<void> {
   signal?.throwIfAborted();
   let done = false;
+  let failure: { thrown: unknown } | undefined;
   const messages: ConsumerMessages = await consumer.consume({
     max_messages: batch,
     callback: (message) => {
       if (done) return;
-      onMessage(storedMessage(message));
+      failure = attempt(onMessage, message);
       const { streamSequence, pending } = message.info;
-      if (streamSequence < last && (pending > 0 || last === Number.POSITIVE_INFINITY)) return;
-      done = true;
-      messages.stop();
+      const isLast = streamSequence >= last || (pending === 0 && last !== Number.POSITIVE_INFINITY);
+      done = isLast || failure !== undefined;
+      if (done) messages.stop();
     },
   });
   const stop = () => messages.stop();
   signal?.addEventListener("abort", stop, { once: true });
   await messages.closed();
   signal?.removeEventListener("abort", stop);
+  if (failure) throw failure.thrown;
+}
+
+/** An error that left the callback would end the client's read loop and with it, silently, the connection. */
+function attempt(
+  onMessage: (message: StoredMessage) => void,
+  message: JsMsg,
+): { thrown: unknown } | undefined {
+  try {
+    onMessage(storedMessage(message));
+    return undefined;
+  } catch (thrown) {
+    return { thrown };
+  }
 }
 
 const storedMessage = (message: JsMsg): StoredMessage => ({

@@ -1,4 +1,4 @@
-import type { OrderEvent } from "../orders/events.ts";
+import type { OrderCreated, OrderEvent } from "../orders/events.ts";
 import { formatMoney } from "../orders/money.ts";
 
 /** What an event says, in the contract's word (`OUT_OF_STOCK`), with the one thing worth adding (`SKU-0007`). */
@@ -12,7 +12,7 @@ export type Outcome = {
 export function describeOutcome(event: OrderEvent): Outcome {
   switch (event.kind) {
     case "created":
-      return said("CREATED", event.lines.length === 0 ? "" : plural(event.lines.length, "line"));
+      return said("CREATED", [...linesOf(event), formatMoney(event.total)].join(", "));
     case "payments":
       return { ...said(event.status, event.reason), refused: event.status === "DECLINED" };
     case "reservations":
@@ -35,7 +35,8 @@ const said = (outcome: string, detail: string): Outcome => ({
   refused: false,
 });
 
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+const linesOf = ({ lines: { length } }: OrderCreated): string[] =>
+  length === 0 ? [] : [length === 1 ? "1 line" : `${length} lines`];
 
 const firstOf = ([first = "", ...more]: readonly string[]): string =>
   more.length === 0 ? first : `${first} +${more.length}`;

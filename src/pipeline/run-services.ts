@@ -5,8 +5,10 @@ import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker, type WorkerCounts } from "../jetstream/worker.ts";
 import { ordersStream } from "../orders/subjects.ts";
+import type { OrderApi } from "../services/order/order-api.ts";
 import { type RunnableName, type ServiceName, stationsOf } from "../services/registry.ts";
 import { StockShelf } from "../services/stock-shelf.ts";
+import { createOrderDesk } from "./order-desk.ts";
 import { processWith } from "./process-event.ts";
 import { createStockStore } from "./stock-store.ts";
 import { ackWaitMs, inventoryBucket, orderTopology } from "./topology.ts";
@@ -57,17 +59,19 @@ export async function runServices(
   const drifts = await applyTopology(connection, orderTopology(options));
   const publisher = new Publisher(connection, { window: options.window });
   const workers = await startWorkers({ connection, publisher }, names.filter(isWorking), options);
+  const api = names.includes("order") ? await startApi({ connection, publisher }, options) : undefined;
   return {
     serving: {
       services: [...names],
       broker: connection.server,
       brokerVersion: connection.version,
       instance: options.instance,
-      url: null,
+      url: api?.url ?? null,
       drifts,
     },
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
+      await api?.stop(deadlineMs);
       await Promise.all([...workers.values()].map((worker) => worker.stop(deadlineMs)));
       publisher.close();
     },
@@ -75,6 +79,12 @@ export async function runServices(
 }
 
 const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
+
+/** fastify is loaded only where the API runs. */
+async function startApi(bench: Bench, { http, instance, note }: ServiceOptions): Promise<OrderApi> {
+  const { openOrderApi } = await import("../services/order/order-api.ts");
+  return openOrderApi({ ...http, orders: createOrderDesk(bench, { service: "order", instance }), note });
+}
 
 async function startWorkers(
   bench: Bench,

@@ -28,13 +28,19 @@ export function auditOffenders({ offences, offenders }: LogAudit, style: Style):
   ]);
   const more = offences - listed.length;
   const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
-  const orderId = listed.find((offender) => offender.orderId !== null)?.orderId;
+  const orderId = traceable(listed);
   return [
     "",
     ...lines,
     ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
     ...(orderId ? ["", `What happened to an order: orderctl trace ${orderId}`] : []),
   ];
+}
+
+/** The first order all of whose messages can be read, since a trace needs them. */
+function traceable(offenders: readonly Offender[]): string | undefined {
+  const unreadable = offenders.filter(({ rule }) => rule === "unreadable").map(({ orderId }) => orderId);
+  return offenders.flatMap(({ orderId }) => orderId ?? []).find((orderId) => !unreadable.includes(orderId));
 }
 
 function nameOf({ orderId, sku, sequence }: Offender): string {

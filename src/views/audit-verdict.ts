@@ -56,8 +56,9 @@ function blame({ offences, offenders, orders }: LogAudit): string {
 
 function counts({ outcomes, underWay, graceMs, events, seconds }: LogAudit): string[] {
   const ends = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${formatCount(count)}`);
+  const young = underWay > 0 ? ` (younger than ${formatDuration(graceMs)})` : "";
   return [
-    [...ends, `under way ${formatCount(underWay)} (younger than ${formatDuration(graceMs)})`].join("   "),
+    [...ends, `under way ${formatCount(underWay)}${young}`].join("   "),
     `${plural(events, "event")} read in ${formatDuration(seconds * 1000)}, ${formatRate(events / seconds)}`,
   ];
 }
@@ -69,9 +70,10 @@ function marks(audit: LogAudit, style: Style): string[] {
     const violations = audit.violations[rule];
     if (violations > 0) return `${red(broken)} ${promises[rule]}: ${red(plural(violations, "violation"))}`;
     if (rule !== "oversold") return `${green(kept)} ${promises[rule]}`;
-    return audit.skus === null
-      ? `${yellow(open)} ${promises[rule]}: not checked, nobody keeps stock here`
-      : `${green(kept)} ${promises[rule]} (of ${formatCount(audit.skus)})`;
+    // Without any stock the promise holds of nothing, which is no proof.
+    return audit.skus
+      ? `${green(kept)} ${promises[rule]} (of ${formatCount(audit.skus)})`
+      : `${yellow(open)} ${promises[rule]}: not checked, nobody keeps stock here`;
   });
 }
 

@@ -4,21 +4,28 @@ import { bar } from "./bars.ts";
 import { formatDuration } from "./format.ts";
 import type { OrderRow } from "./order-rows.ts";
 import { paint } from "./paint.ts";
-import { cutEnd, cutMiddle, printable } from "./plain-text.ts";
+import { cutEnd, printable } from "./plain-text.ts";
 
 type Column = { title: string; cells: string[]; align: "left" | "right"; width: number };
 
 const gap = "  ";
 const barWidth = { least: 16, enough: 24, most: 80 };
-const instanceWidth = { least: 12, most: 28 };
+const longestInstance = 28;
 
 /** The processes that handled events of the order, without the one that published it. */
 export const workersOf = (hops: readonly TimelineHop[]): string[] => [
   ...new Set(hops.filter(({ kind }) => kind !== "created").flatMap(({ instance }) => instance ?? [])),
 ];
 
-/** Lays rows out under a line of titles: tree, bar, time taken, what else the width allows, and the outcome. */
-export function orderColumns(rows: readonly OrderRow[], totalMs: number, style: Style): string[] {
+/**
+ * Lays rows out under a line of titles: tree, bar, time taken, what else the width allows, and the outcome.
+ * `named` is true where a column tells which instance did what.
+ */
+export function orderColumns(
+  rows: readonly OrderRow[],
+  totalMs: number,
+  style: Style,
+): { lines: string[]; named: boolean } {
   const { dim } = paint(style);
   const tree = textColumn(
     "",
@@ -28,64 +35,52 @@ export function orderColumns(rows: readonly OrderRow[], totalMs: number, style: 
     "took",
     rows.map(({ tookMs }) => tookMs),
   );
-  const outcome = textColumn(
+  const outcomes = textColumn(
     "",
-    rows.map((row) => row.outcome),
+    rows.map(({ outcome }) => outcome),
   );
-  const { extra, width } = shareWidth({ rows, outcome, taken: widthOf([tree, took]) }, style);
-  const scale = { totalMs, width };
-  const titles = [
-    " ".repeat(tree.width),
-    " ".repeat(width),
-    ...[took, ...extra].map((one) => cell(one, one.title, style)),
-  ];
+  const room = style.width - widthOf([tree, took]) - gap.length;
+  outcomes.width = Math.min(outcomes.width, Math.max(12, room - barWidth.least));
+  const { extra, left } = chooseColumns(rows, room - outcomes.width);
+  const scale = { totalMs, width: Math.min(barWidth.most, Math.max(barWidth.least, left)) };
+  const titles = [tree, { ...tree, width: scale.width }, took, ...extra].map((one) => cell(one, one.title));
   const lines = rows.map((row, index) => {
-    const at = (column: Column) => cell(column, column.cells[index] ?? "", style);
+    const at = (column: Column) => cell(column, column.cells[index] ?? "");
     const label = row.tone === "waiting" ? dim(at(tree)) : at(tree);
     const facts = extra.map((column) => dim(at(column)));
-    const said = toneOf(row, style)(cutEnd(row.outcome, outcome.width, style));
-    return [label, bar(row.segments, scale, style), at(took), ...facts, said].join(gap).trimEnd();
+    const outcome = toneOf(row, style)(cutEnd(row.outcome, outcomes.width, style));
+    return [label, bar(row.segments, scale, style), at(took), ...facts, outcome].join(gap).trimEnd();
   });
-  return [dim(titles.join(gap).trimEnd()), ...lines];
+  const named = extra.some(({ title }) => title === "instance");
+  return { lines: [dim(titles.join(gap).trimEnd()), ...lines], named };
 }
 
-/** Shares the width: the bar keeps its least, the outcome as much as it needs, then come the extra columns. */
-function shareWidth(
-  { rows, outcome, taken }: { rows: readonly OrderRow[]; outcome: Column; taken: number },
-  style: Style,
-): { extra: Column[]; width: number } {
+/** What is worth knowing most comes first; each takes its full width or stays away. */
+function chooseColumns(rows: readonly OrderRow[], room: number): { extra: Column[]; left: number } {
   const hops = rows.map(({ hop }) => hop);
-  const workers = workersOf(hops.flatMap((hop) => hop ?? []));
   const instances = textColumn(
     "instance",
     hops.map((hop) => printable(hop?.instance ?? "")),
   );
-  const free = style.width - taken;
-  const kept = workers.length > 1 ? instanceWidth.least + gap.length : 0;
-  outcome.width = Math.min(outcome.width, Math.max(12, free - gap.length - barWidth.least - kept));
-  let room = free - gap.length - outcome.width;
-  const extra: Column[] = [];
-  const add = (columns: Column[], least: number) => {
-    if (room - widthOf(columns) < least) return;
-    room -= widthOf(columns);
-    extra.push(...columns);
-  };
-  add(timesOf(hops), workers.length > 1 ? barWidth.enough + instanceWidth.most : barWidth.enough);
-  add(
-    [
-      textColumn(
-        "service",
-        hops.map((hop) => printable(hop?.service ?? "")),
-      ),
-    ],
-    barWidth.enough + instanceWidth.most,
+  const services = textColumn(
+    "service",
+    hops.map((hop) => printable(hop?.service ?? "")),
   );
-  if (workers.length > 1) {
-    const spare = room - gap.length - barWidth.enough;
-    instances.width = Math.min(instances.width, instanceWidth.most, Math.max(instanceWidth.least, spare));
-    add([instances], barWidth.least);
+  const several = workersOf(hops.flatMap((hop) => hop ?? [])).length > 1;
+  const wanted = [
+    several && instances.width <= longestInstance ? [instances] : [],
+    timesOf(hops),
+    [services],
+  ];
+  const extra: Column[] = [];
+  let left = room;
+  for (const columns of wanted) {
+    const isEmpty = columns.every(({ cells }) => cells.every((text) => text === ""));
+    if (isEmpty || left - widthOf(columns) < barWidth.enough) continue;
+    left -= widthOf(columns);
+    extra.push(...columns);
   }
-  return { extra, width: Math.min(barWidth.most, Math.max(barWidth.least, room)) };
+  return { extra, left };
 }
 
 const timesOf = (hops: readonly (TimelineHop | null)[]): Column[] => [
@@ -119,10 +114,8 @@ const textColumn = (title: string, cells: string[]): Column => ({
 const widthOf = (columns: readonly Column[]): number =>
   columns.reduce((sum, { width }) => sum + width + gap.length, 0);
 
-function cell({ align, width }: Column, text: string, style: Style): string {
-  const cut = cutMiddle(text, width, style);
-  return align === "right" ? cut.padStart(width) : cut.padEnd(width);
-}
+const cell = ({ align, width }: Column, text: string): string =>
+  align === "right" ? text.padStart(width) : text.padEnd(width);
 
 function toneOf({ tone }: OrderRow, style: Style): (text: string) => string {
   const { red, yellow } = paint(style);

@@ -2,24 +2,9 @@ import type { OrderTimeline, TimelineHop } from "../pipeline/order-timeline.ts";
 import type { Style } from "../terminal.ts";
 import { glyphsOf, type Segment, segmentPaint } from "./bars.ts";
 import { formatDuration } from "./format.ts";
-import { paint } from "./paint.ts";
-import { wrapWords } from "./plain-text.ts";
 
-/** Differences between clocks that are worth a line. */
-const noticeableSkewMs = 0.5;
-
-/**
- * What the bars' characters mean, each with its share of the total time; then, where it applies, what a repeated
- * delivery did to the waits and how far the clocks are apart.
- */
-export function orderLegend(timeline: OrderTimeline, style: Style): string[] {
-  const { dim } = paint(style);
-  const notes = [attemptsNote(timeline.hops, style), skewNote(timeline.hops)];
-  const lines = notes.flatMap((note) => (note === undefined ? [] : wrapWords(note, style.width)));
-  return [sums(timeline, style), ...lines.map((line) => dim(line))].filter((line) => line !== "");
-}
-
-function sums(timeline: OrderTimeline, style: Style): string {
+/** What the bars' characters mean, each with its part of the total time. */
+export function orderLegend(timeline: OrderTimeline, style: Style): string {
   const { totalMs, waitingMs } = timeline;
   const path = criticalPath(timeline.hops);
   const sum = (pick: (hop: TimelineHop) => number | null) =>
@@ -54,24 +39,4 @@ function criticalPath(hops: readonly TimelineHop[]): TimelineHop[] {
     hop = cause < hop.sequence ? bySequence.get(cause) : undefined;
   }
   return path;
-}
-
-function attemptsNote(hops: readonly TimelineHop[], { unicode }: Style): string | undefined {
-  const most = Math.max(...hops.map(({ attempt }) => attempt ?? 1));
-  if (most < 2) return undefined;
-  return `${unicode ? "×" : "x"}${most}: done at the ${ordinal(most)} delivery; the wait holds the earlier ones`;
-}
-
-const ordinal = (n: number): string => {
-  const suffix = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
-  return `${n}${suffix}`;
-};
-
-function skewNote(hops: readonly TimelineHop[]): string | undefined {
-  const skew = hops
-    .map(({ clockSkewMs }) => clockSkewMs ?? 0)
-    .reduce((worst, each) => (Math.abs(each) > Math.abs(worst) ? each : worst), 0);
-  if (Math.abs(skew) < noticeableSkewMs) return undefined;
-  const side = skew > 0 ? "behind" : "ahead of";
-  return `clocks differ by at least ${formatDuration(Math.abs(skew))}: a worker's is ${side} the broker's, so waits and storing are estimates`;
 }

@@ -14,7 +14,8 @@ export type OrderRow = {
   tone: "normal" | "refused" | "waiting";
 };
 
-const names: Record<TimelineHop["kind"], string> = {
+/** Events as people name them. */
+export const eventNames: Record<TimelineHop["kind"], string> = {
   created: "created",
   payments: "payment",
   reservations: "reservation",
@@ -67,17 +68,25 @@ const isRoot = ({ causeSequence, sequence }: TimelineHop, known: ReadonlySet<num
   causeSequence === null || causeSequence >= sequence || !known.has(causeSequence);
 
 function hopRow(hop: TimelineHop, lead: string, { unicode }: Style): OrderRow {
-  const { outcome, detail, refused, attempt } = hop;
+  const { refused, attempt } = hop;
   const attempts = attempt !== null && attempt > 1 ? ` ${unicode ? "×" : "x"}${attempt}` : "";
   const sign = refused ? `${unicode ? "✗" : "x"} ` : "";
   return {
-    label: `${lead}${names[hop.kind]}${attempts}`,
+    label: `${lead}${eventNames[hop.kind]}${attempts}`,
     segments: segmentsOf(hop),
     tookMs: hop.elapsedMs,
     hop,
-    outcome: printable(`${sign}${outcome}${detail === null ? "" : ` ${detail}`}`),
+    outcome: printable(`${sign}${outcomeText(hop)}`),
     tone: refused ? "refused" : "normal",
   };
+}
+
+function outcomeText({ kind, outcome, detail }: TimelineHop): string {
+  if (kind === "created") return detail ?? "";
+  if (detail === null) return outcome;
+  return kind === "shipments" || kind === "notifications"
+    ? `${outcome} by ${detail}`
+    : `${outcome} ${detail}`;
 }
 
 function segmentsOf(hop: TimelineHop): Segment[] {

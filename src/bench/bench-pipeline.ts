@@ -1,0 +1,64 @@
+import { type BenchPart, type BenchReport, medianRows, ratioTarget, target } from "./bench-report.ts";
+import { measureFlow } from "./measure.ts";
+import { runRounds } from "./run-rounds.ts";
+import type { Side } from "./task.ts";
+import { machineOf, withEmptyBroker, type Yard } from "./yard.ts";
+
+export type BenchPipelineOptions = {
+  rounds: number;
+  /** Orders per second of the rate part, and for how long. */
+  rate: number;
+  seconds: number;
+  /** Orders of each run of the capacity part. */
+  count: number;
+  /** Of orderctl's services, as `serve` has them. */
+  concurrency: number;
+  window: number;
+  onRun: (text: string) => void;
+};
+
+/** Orders in flight of the process that makes them, where no rate limits it. */
+const feedWindow = 256;
+
+/** How late orders are at a given rate, and how many of them can be carried through all services at most. */
+export const benchPipeline = (yard: Yard, options: BenchPipelineOptions): Promise<BenchReport> =>
+  withEmptyBroker(yard, async () => {
+    const parts = [await benchRate(yard, options), await benchCapacity(yard, options)];
+    return { machine: machineOf(yard), rounds: options.rounds, parts };
+  });
+
+/** From the making of an order until its payment is stored: one stage, one worker process. */
+async function benchRate(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+  const { rounds, rate, seconds, concurrency, window, onRun } = options;
+  const flow = { stages: 1, count: rate * seconds, rate, concurrency, window, feedWindow } as const;
+  const run = (side: Side) => () => measureFlow(yard, { side, ...flow });
+  const ways = { bare: run("bare"), orderctl: run("orderctl") };
+  const runs = await runRounds(ways, rounds, (side, round) => onRun(`rate, ${side}: round ${round}`));
+  const { bare, orderctl } = runs;
+  const targets = [
+    ratioTarget(
+      { name: "orderctl_to_bare_p99", bound: "at_most", limit: 1.3 },
+      [orderctl, bare],
+      ({ p99Ms }) => p99Ms ?? Number.NaN,
+    ),
+    target(
+      { name: "orderctl_worker_memory", unit: "MB", bound: "at_most", limit: 200 },
+      orderctl.map(({ maxRssMb }) => maxRssMb),
+    ),
+  ];
+  const settings = { ratePerSecond: rate, seconds, concurrency, window };
+  return { part: "rate", settings, rows: medianRows(runs), targets };
+}
+
+/** All four stages in one process, from the first delivery until every order has ended. */
+async function benchCapacity(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+  const { rounds, count, concurrency, window, onRun } = options;
+  const flow = { stages: 4, count, rate: 0, concurrency, window, feedWindow } as const;
+  const run = (side: Side) => () => measureFlow(yard, { side, ...flow });
+  const ways = { bare: run("bare"), orderctl: run("orderctl") };
+  const runs = await runRounds(ways, rounds, (side, round) => onRun(`capacity, ${side}: round ${round}`));
+  const promised = { name: "orderctl_to_bare_per_second", bound: "at_least", limit: 0.7 } as const;
+  const ratio = ratioTarget(promised, [runs.orderctl, runs.bare], ({ perSecond }) => perSecond);
+  const settings = { count, feedWindow, concurrency, window };
+  return { part: "capacity", settings, rows: medianRows(runs), targets: [ratio] };
+}

@@ -1,0 +1,48 @@
+import { type BenchReport, medianRows, ratioTarget } from "./bench-report.ts";
+import { measurePublish } from "./measure.ts";
+import { runRounds } from "./run-rounds.ts";
+import type { PublishWay } from "./task.ts";
+import { machineOf, withEmptyBroker, type Yard } from "./yard.ts";
+import { bodyBytes } from "./yardstick.ts";
+
+export type BenchPublishOptions = {
+  rounds: number;
+  /** Events stored in each run. */
+  messages: number;
+  onRun: (text: string) => void;
+};
+
+/** As many as the client's pipeline has in flight in the comparison: `publish order`'s own default. */
+const window = 256;
+
+/** How fast events can be stored: by the client's own publish, by the bare client at its best, and by orderctl. */
+export async function benchPublish(yard: Yard, options: BenchPublishOptions): Promise<BenchReport> {
+  const { rounds, messages: count, onRun } = options;
+  const run = (way: PublishWay) => () => measurePublish(yard, { way, count, window });
+  const ways = {
+    client: run("client"),
+    pipelined: run("pipelined"),
+    publisher: run("publisher"),
+    "publish-order": run("publish-order"),
+  } satisfies Record<PublishWay, unknown>;
+  return withEmptyBroker(yard, async () => {
+    const runs = await runRounds(ways, rounds, (way, round) => onRun(`publish, ${way}: round ${round}`));
+    const { client, pipelined, publisher } = runs;
+    const perSecond = (figures: { perSecond: number }) => figures.perSecond;
+    const targets = [
+      ratioTarget(
+        { name: "publisher_to_pipelined_per_second", bound: "at_least", limit: 0.9 },
+        [publisher, pipelined],
+        perSecond,
+      ),
+      ratioTarget(
+        { name: "publisher_to_client_per_second", bound: "at_least", limit: 4 },
+        [publisher, client],
+        perSecond,
+      ),
+    ];
+    const settings = { count, window, bodyBytes };
+    const part = { part: "publish", settings, rows: medianRows(runs), targets };
+    return { machine: machineOf(yard), rounds, parts: [part] };
+  });
+}

@@ -1,0 +1,33 @@
+import type { GenerateTask } from "./task.ts";
+
+const tickMs = 2;
+
+/**
+ * Calls `send` for `count` orders and resolves when each was reported stored: every 2 ms those that `rate` makes
+ * due, however many are in flight, or with a rate of 0 as many as `window` lets be in flight.
+ */
+export function feed(
+  { count, rate, window }: GenerateTask,
+  createSend: (settle: { stored: () => void; failed: (cause: unknown) => void }) => (index: number) => void,
+): Promise<void> {
+  let next = 0;
+  let done = 0;
+  return new Promise((resolve, failed) => {
+    const fill = () => {
+      while (next < count && next - done < window) send(next++);
+    };
+    const stored = () => {
+      done += 1;
+      if (done === count) resolve();
+      else if (rate === 0) fill();
+    };
+    const send = createSend({ stored, failed });
+    if (rate === 0) return fill();
+    const startedAt = performance.now();
+    const timer = setInterval(() => {
+      const due = Math.min(count, Math.floor(((performance.now() - startedAt) / 1000) * rate));
+      while (next < due) send(next++);
+      if (next >= count) clearInterval(timer);
+    }, tickMs);
+  });
+}

@@ -1,0 +1,119 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { createSimulatedGateway } from "../gateway/simulated-gateway.ts";
+import { type Connection, openConnection } from "../jetstream/connection.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import { applyTopology } from "../jetstream/topology.ts";
+import { Worker } from "../jetstream/worker.ts";
+import { createOrderGenerator } from "../orders/generator.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { processWith } from "../pipeline/process-event.ts";
+import { createdPublication } from "../pipeline/publish-orders.ts";
+import { runServices } from "../pipeline/run-services.ts";
+import { ackWaitMs, orderTopology } from "../pipeline/topology.ts";
+import type { Handler } from "../services/handler.ts";
+import { processPayment } from "../services/payment.ts";
+import { serviceNames } from "../services/registry.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { feed } from "./feed.ts";
+import type { Figures } from "./figures.ts";
+import { FlowMeter } from "./flow-meter.ts";
+import type { GenerateTask, Tell, WorkTask } from "./task.ts";
+import { traceparent } from "./yardstick.ts";
+
+const instance = "bench";
+const drainMs = 5000;
+const pollMs = 5;
+/** Far more than five lines of four pieces each. */
+const unitsPerOrder = 100;
+
+/** Puts real orders into the log, each made right before it is published, with a trace context. */
+export async function generateOwn(task: GenerateTask): Promise<null> {
+  const connection = await openConnection(task.connection);
+  // At a fixed rate nothing may hold an order back, or its lateness would not show.
+  const publisher = new Publisher(connection, { window: task.rate > 0 ? task.count : task.window });
+  const generator = createOrderGenerator();
+  try {
+    await feed(task, ({ stored, failed }) => () => {
+      const order = generator.next(nowUs());
+      publisher
+        .publish(createdPublication(order, { service: "publish", instance }, { traceparent }))
+        .then(stored, failed);
+    });
+    return null;
+  } finally {
+    publisher.close();
+    await connection.close();
+  }
+}
+
+/** The payment service alone, or all services in this process, as `serve` would run them. */
+export async function workOwn(task: WorkTask, tell: Tell): Promise<Figures> {
+  const connection = await openConnection(task.connection, tell.note);
+  try {
+    return await (task.stages === 1 ? processPayments : runAllServices)(connection, task, tell);
+  } finally {
+    await connection.close();
+  }
+}
+
+const createGateway = () => createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 });
+
+async function processPayments(connection: Connection, task: WorkTask, tell: Tell): Promise<Figures> {
+  const { concurrency, window } = task;
+  await applyTopology(connection, orderTopology());
+  const publisher = new Publisher(connection, { window });
+  const meter = new FlowMeter(task);
+  const handler = metered(processPayment(createGateway()), meter);
+  const worker = new Worker(
+    { connection, publisher },
+    { stream: ordersStream, consumer: "payment-processor", concurrency, ackWaitMs, note: tell.note },
+    processWith(handler, { service: "payment", instance }),
+  );
+  tell.ready();
+  const figures = await meter.finished;
+  await worker.stop(drainMs);
+  publisher.close();
+  return figures;
+}
+
+/** Tells the meter of each order when its payment is stored; decodes nothing that is not decoded anyway. */
+const metered =
+  (handler: Handler, meter: FlowMeter): Handler =>
+  (event, context) => {
+    meter.delivered();
+    const createdAtUs = (event.kind === "created" && event.createdAtUs) || 0;
+    context.onStored(() => meter.stored(createdAtUs / 1000));
+    return handler(event, context);
+  };
+
+/** An order has ended when the notification of its shipment is stored: nothing is declined, nothing runs out. */
+async function runAllServices(connection: Connection, task: WorkTask, tell: Tell): Promise<Figures> {
+  const { concurrency, window, count } = task;
+  const services = await runServices(connection, serviceNames, {
+    gateway: createGateway(),
+    defaultStock: count * unitsPerOrder,
+    carrier: "parcel",
+    channel: "email",
+    concurrency,
+    window,
+    instance,
+    replicas: 1,
+    http: { host: "127.0.0.1", port: 0 },
+    note: tell.note,
+  });
+  const meter = new FlowMeter(task);
+  tell.ready();
+  const { finished } = meter;
+  while (endedIn(services.counts(), meter) < count) await wait(pollMs);
+  meter.end();
+  await services.stop(drainMs);
+  return finished;
+}
+
+type Counts = Record<string, { processed: number; inFlight: number }>;
+
+function endedIn(counts: Counts, meter: FlowMeter): number {
+  const first = counts["payment-processor"];
+  if (first && first.processed + first.inFlight > 0) meter.delivered();
+  return counts["notification-shipped"]?.processed ?? 0;
+}

@@ -1,0 +1,49 @@
+import { openConnection } from "../jetstream/connection.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import { generateOrders } from "../pipeline/order-source.ts";
+import { publishOrders } from "../pipeline/publish-orders.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { createLog } from "./bare-client.ts";
+import { startCostMeter } from "./cost-meter.ts";
+import { type Figures, percentilesOf } from "./figures.ts";
+import { measurePublishing } from "./measure-publishing.ts";
+import type { PublishTask } from "./task.ts";
+import { bodyBytes, createdSubject, eventHeaders } from "./yardstick.ts";
+
+/** Stores events with orderctl's publisher: ready-made ones, or orders on the whole path of `publish order`. */
+export async function publishOwn(task: PublishTask): Promise<Figures> {
+  const connection = await openConnection(task.connection);
+  const publisher = new Publisher(connection, { window: task.window });
+  try {
+    await createLog(connection.jsm);
+    return await (task.way === "publisher" ? storeBodies : storeOrders)(task, publisher);
+  } finally {
+    publisher.close();
+    await connection.close();
+  }
+}
+
+function storeBodies(task: PublishTask, publisher: Publisher): Promise<Figures> {
+  const payload = new Uint8Array(bodyBytes);
+  return measurePublishing(task, ({ stored, failed }) => (index) => {
+    const publication = { subject: createdSubject(index), payload, headers: eventHeaders() };
+    publisher.publish(publication).then(() => stored(index), failed);
+  });
+}
+
+/** Latencies count from the making of an order, before it waits for a place in the window. */
+async function storeOrders({ count, brokerPid }: PublishTask, publisher: Publisher): Promise<Figures> {
+  const latenciesMs = new Float64Array(count);
+  let done = 0;
+  const { orders } = generateOrders(count, undefined);
+  const costs = startCostMeter(brokerPid);
+  const { failure } = await publishOrders(publisher, orders, {
+    origin: { service: "publish", instance: "bench" },
+    signal: new AbortController().signal,
+    onStored({ createdAtUs }) {
+      latenciesMs[done++] = (nowUs() - (createdAtUs ?? 0)) / 1000;
+    },
+  });
+  if (failure) throw failure;
+  return { ...costs(count), ...percentilesOf(latenciesMs) };
+}

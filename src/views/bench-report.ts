@@ -1,0 +1,90 @@
+import type { BenchPart, BenchReport, BenchRow, BenchTarget } from "../bench/bench-report.ts";
+import type { Style } from "../terminal.ts";
+import { formatCount, formatDuration } from "./format.ts";
+import { paint } from "./paint.ts";
+import { table } from "./table.ts";
+
+const columns = [
+  { title: "way" },
+  { title: "per second", align: "right" },
+  { title: "p50", align: "right" },
+  { title: "p99", align: "right" },
+  { title: "p99.9", align: "right" },
+  { title: "CPU", align: "right" },
+  { title: "broker CPU", align: "right" },
+  { title: "memory", align: "right" },
+] as const;
+
+const wayNames: Record<string, string> = {
+  client: "js.publish()",
+  pipelined: "bare client, pipelined",
+  publisher: "orderctl's publisher",
+  "publish-order": "orderctl publish order",
+  bare: "bare client",
+  orderctl: "orderctl",
+};
+
+const targetNames: Record<string, string> = {
+  publisher_to_pipelined_per_second: "of the pipelined client's rate",
+  publisher_to_client_per_second: "of js.publish()'s rate",
+  orderctl_to_bare_p99: "of the bare client's p99",
+  orderctl_worker_memory: "held by orderctl's worker at most",
+  orderctl_to_bare_per_second: "of the bare client's rate",
+};
+
+/** Were the targets met; on what it ran; then for each part what was compared, and its targets. */
+export const benchReport =
+  (title: string) =>
+  (report: BenchReport, style: Style): string => {
+    const parts = report.parts.flatMap((part) => ["", ...partLines(part, style)]);
+    return [headline(title, report), paint(style).dim(machineLine(report)), ...parts].join("\n");
+  };
+
+function headline(title: string, { parts }: BenchReport): string {
+  const targets = parts.flatMap((part) => part.targets);
+  const missed = targets.filter(({ met }) => !met);
+  if (missed.length === 0) return `${title}: all ${targets.length} targets met`;
+  return `${title}: ${missed.length} of ${targets.length} targets missed`;
+}
+
+function machineLine({ machine: { node, natsServer, cores }, rounds }: BenchReport): string {
+  const turns = rounds === 1 ? "1 round" : `medians of ${rounds} rounds`;
+  return `Node ${node}, nats-server ${natsServer}, ${cores} ${cores === 1 ? "core" : "cores"}; ${turns}`;
+}
+
+const partLines = (part: BenchPart, style: Style): string[] => [
+  partTitle(part),
+  table({ columns, rows: part.rows.map(cells) }, style),
+  ...part.targets.map((target) => targetLine(target, style)),
+];
+
+function partTitle({ part, settings }: BenchPart): string {
+  const at = (name: string) => formatCount(settings[name] ?? null);
+  if (part === "publish")
+    return `${at("count")} events of ${at("bodyBytes")} bytes, ${at("window")} in flight`;
+  if (part === "rate")
+    return `${at("ratePerSecond")} orders/s for ${at("seconds")} s, from created to payment stored`;
+  return `${at("count")} orders through all four stages, as fast as it goes`;
+}
+
+const cells = ({ way, perSecond, p50Ms, p99Ms, p999Ms, clientCpuUs, brokerCpuUs, maxRssMb }: BenchRow) => [
+  wayNames[way] ?? way,
+  formatCount(perSecond),
+  ...[p50Ms, p99Ms, p999Ms].map(formatDuration),
+  microseconds(clientCpuUs),
+  microseconds(brokerCpuUs),
+  `${formatCount(maxRssMb)} MB`,
+];
+
+const microseconds = (us: number | null): string => (us === null ? "-" : `${us.toFixed(1)} µs`);
+
+function targetLine(target: BenchTarget, style: Style): string {
+  const { green, red } = paint(style);
+  const [kept, broken] = style.unicode ? ["✓", "✗"] : ["+", "x"];
+  const mark = target.met ? green(`${kept} met   `) : red(`${broken} missed`);
+  const { name, lowest, highest, bound, limit, value } = target;
+  const amount = (n: number) => (target.unit === "MB" ? `${formatCount(n)} MB` : n.toFixed(2));
+  const spread = `rounds ${amount(lowest)} to ${amount(highest)}`;
+  const wanted = `target ${bound === "at_least" ? "≥" : "≤"} ${amount(limit)}`;
+  return `${mark} ${amount(value)} ${targetNames[name] ?? name} (${wanted}; ${spread})`;
+}

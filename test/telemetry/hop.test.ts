@@ -1,0 +1,60 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { nowUs } from "../../src/telemetry/clock.ts";
+import { decodeHop, encodeHop, type Hop, instanceName } from "../../src/telemetry/hop.ts";
+
+const hop: Hop = {
+  causeSequence: 17,
+  service: "payment",
+  instance: "host-4711",
+  attempt: 2,
+  receivedAtUs: 1_700_000_000_000_000,
+  startedAtUs: 1_700_000_000_000_250,
+  finishedAtUs: 1_700_000_000_004_000,
+};
+
+describe("the hop header", () => {
+  it("is one short line", () => {
+    expect(encodeHop(hop)).toBe("c=17;i=payment/host-4711;d=2;r=1700000000000000;s=250;e=4000");
+  });
+
+  it("reads back as it was written, whoever caused it and whatever the clock did", () => {
+    const us = fc.integer({ min: 0, max: 2 ** 52 });
+    const step = fc.integer({ min: -1_000_000, max: 2 ** 40 });
+    const parts = {
+      causeSequence: fc.option(fc.nat({ max: Number.MAX_SAFE_INTEGER })),
+      service: fc.constantFrom("payment", "inventory", "publish"),
+      instance: fc.string({ unit: "grapheme" }).map(instanceName),
+      attempt: fc.integer({ min: 1, max: 1_000_000 }),
+    };
+    const property = fc.property(fc.record(parts), fc.tuple(us, step, step), (rest, [at, started, finished]) => {
+      const any = { ...rest, receivedAtUs: at, startedAtUs: at + started, finishedAtUs: at + finished };
+      expect(decodeHop(encodeHop(any))).toEqual(any);
+    });
+    fc.assert(property);
+  });
+
+  it.each([undefined, "", "c=1", "hello", `${encodeHop(hop)};x=1`, "c=a;i=b/c;d=1;r=1;s=1;e=1"])(
+    "is ignored where another program wrote %j",
+    (header) => {
+      expect(decodeHop(header)).toBeUndefined();
+    },
+  );
+});
+
+describe("instanceName", () => {
+  it("leaves nothing that would end a field, and is no longer than 64 characters", () => {
+    expect(instanceName("web 1;i=x/y\n")).toBe("web-1-i-x-y-");
+    expect(instanceName("a".repeat(100))).toHaveLength(64);
+    expect(instanceName("pod-7.eu_west")).toBe("pod-7.eu_west");
+  });
+});
+
+describe("nowUs", () => {
+  it("is the Unix time in whole µs and never runs backwards", () => {
+    const times = Array.from({ length: 1000 }, nowUs);
+    expect(times.every(Number.isSafeInteger)).toBe(true);
+    expect(times.toSorted((a, b) => a - b)).toEqual(times);
+    expect(Math.abs(nowUs() / 1000 - Date.now())).toBeLessThan(1000);
+  });
+});
