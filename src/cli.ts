@@ -67,12 +67,24 @@ export async function run(argv: readonly string[], world: World): Promise<number
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
-    const error = interruptedOr(thrown, world.signal);
-    createTerminal(world, { json }).fail(error);
+    const error = errorOf(thrown, world.signal);
+    if (error === undefined) return 0;
+    if (!isHelp(thrown)) createTerminal(world, { json }).fail(error);
     return error.exitCode;
   }
 }
+
+/** Undefined where help or the version was asked for and is shown. */
+function errorOf(thrown: unknown, signal: AbortSignal): OrderctlError | undefined {
+  if (!(thrown instanceof CommanderError)) return interruptedOr(thrown, signal);
+  if (thrown.exitCode === 0) return undefined;
+  const message = thrown.message.replace(/^error: /, "");
+  return new OrderctlError("usage", message, { hint: "add --help for the options" });
+}
+
+/** Shown by commander itself, on stderr, where a command is missing. */
+const isHelp = (thrown: unknown): boolean =>
+  thrown instanceof CommanderError && thrown.code === "commander.help";
 
 function interruptedOr(thrown: unknown, signal: AbortSignal): OrderctlError {
   const isAbort = thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError");
@@ -86,10 +98,11 @@ function createProgram({ stdout, stderr }: World): Command {
     .description("Run, feed and follow event-driven order services on NATS JetStream.")
     .version(readVersion(), "-V, --version")
     .exitOverride()
-    .showHelpAfterError("(add --help for the options)")
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
+      // Told by the one catch, as every other error is.
+      outputError: () => {},
     });
   program.addHelpText("after", "\nFirst time here? `orderctl demo` shows everything in under a minute.");
   return program;

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { ConnectionConfig } from "./jetstream/connection.ts";
 import { type NatsContext, readContext } from "./nats-context.ts";
+import { parseServerUrls } from "./server-urls.ts";
 
 export const defaultServer = "nats://127.0.0.1:4222";
 
@@ -44,14 +45,18 @@ const sources = {
   caFile: { flag: "tlsca", variable: "NATS_CA", key: "ca" },
 } as const satisfies Record<string, Source>;
 
-/** Flags win over the environment, the environment over the nats CLI's context, the context over defaults. */
+/**
+ * Flags win over credentials in the server's address, these over the environment, the environment over the nats CLI's
+ * context, the context over defaults. An empty variable is none.
+ */
 export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): Config {
   const context = contextOf(flags, env);
   const given = (setting: keyof typeof sources): string | undefined => {
     const { flag, variable, key } = sources[setting];
-    return flags[flag] ?? env[variable] ?? context[key];
+    return flags[flag] ?? (env[variable] || undefined) ?? context[key];
   };
   const server = given("server");
+  const { servers, ...address } = parseServerUrls(server ?? defaultServer);
   const instance = `${hostname()}-${process.pid}`;
   const tls = definedOnly({
     certFile: given("certFile"),
@@ -62,11 +67,11 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
     serverGiven: server !== undefined,
     instance,
     connection: {
-      servers: (server ?? defaultServer).split(",").map((url) => url.trim()),
+      servers,
       name: `orderctl ${instance}`,
-      user: given("user"),
-      password: given("password"),
-      token: given("token"),
+      user: flags.user ?? address.user ?? given("user"),
+      password: flags.password ?? address.password ?? given("password"),
+      token: flags.token ?? address.token ?? given("token"),
       credsFile: given("credsFile"),
       nkeyFile: given("nkeyFile"),
       tls: Object.keys(tls).length > 0 ? tls : undefined,
@@ -81,8 +86,8 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
 
 /** The selected context counts only where nobody named a server; a named context always does. */
 function contextOf({ context, server }: ConnectionFlags, env: NodeJS.ProcessEnv): NatsContext {
-  const name = context ?? env.NATS_CONTEXT;
-  if (name === undefined && (server ?? env.NATS_URL) !== undefined) return {};
+  const name = context ?? (env.NATS_CONTEXT || undefined);
+  if (name === undefined && (server ?? (env.NATS_URL || undefined)) !== undefined) return {};
   return readContext(env, name) ?? {};
 }
 

@@ -75,7 +75,8 @@ async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
 
 function styleOf(sink: Sink, env: NodeJS.ProcessEnv): Style {
   const asked = Number(env.COLUMNS);
-  const width = sink.columns ?? (asked > 0 ? asked : defaultWidth);
+  // Some pseudo-terminals claim to have no columns.
+  const width = sink.columns || (asked > 0 ? asked : defaultWidth);
   return { colour: wantsColour(sink, env), width, unicode: isUtf8(env) };
 }
 

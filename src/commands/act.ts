@@ -50,7 +50,7 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
         const times = patient
           ? { patienceMs: settings.connectTimeoutMs }
           : { connectTimeoutMs: settings.timeoutMs };
-        const connection = await openConnection({ ...settings, ...times }, app.terminal.note);
+        const connection = await openConnection({ ...settings, ...times }, app.terminal.note, app.signal);
         try {
           const code = await work({ ...app, connection }, options as never, args);
           return typeof code === "number" ? code : undefined;
@@ -63,5 +63,6 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
 
 /** Commander calls an action with the arguments one by one, then the options, then the command itself. */
 function split(raw: unknown[]): { options: unknown; args: string[] } {
-  return { options: raw.at(-2), args: raw.slice(0, -2).flat().map(String) };
+  const args = raw.slice(0, -2).flat();
+  return { options: raw.at(-2), args: args.filter((arg) => arg !== undefined).map(String) };
 }

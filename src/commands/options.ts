@@ -36,12 +36,15 @@ export function durationMs(text: string): number {
   return ms;
 }
 
-/** A whole number ≥ 0; `10k` and `1M` and `10_000` are understood. */
+/** A whole number ≥ 0; `10k`, `1.5M`, `10_000` and `10,000` are understood. */
 export function count(text: string): number {
-  const match = /^(\d[\d_,]*(?:\.\d+)?)([kM])?$/.exec(text.trim());
-  const factor = match?.[2] === "M" ? 1e6 : match?.[2] === "k" ? 1e3 : 1;
-  const value = Math.round(Number(match?.[1]?.replace(/[_,]/g, "")) * factor);
-  if (!match || !Number.isSafeInteger(value)) throw new InvalidArgumentError("expected a whole number.");
+  const match = /^(\d+|\d{1,3}(?:[_,]\d{3})+)(\.\d+)?([kM])?$/.exec(text.trim());
+  const [, whole = "", fraction = "", unit] = match ?? [];
+  const exact = Number(whole.replace(/[_,]/g, "") + fraction) * (unit === "M" ? 1e6 : unit === "k" ? 1e3 : 1);
+  const value = Math.round(exact);
+  if (!match || !Number.isSafeInteger(value) || Math.abs(exact - value) > 1e-6) {
+    throw new InvalidArgumentError("expected a whole number.");
+  }
   return value;
 }
 

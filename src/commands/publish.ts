@@ -67,10 +67,10 @@ async function publishOrder({ connection, terminal, ...app }: Online, options: O
     signal: app.signal,
     onProgress: (feed) => progress.update(feedProgressText(feed, total)),
   }).finally(() => progress.end());
-  await rejects.close();
   const { count: rejected, shown } = rejects;
   const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown };
   terminal.show("publish-report", data, publishReport);
+  await rejects.close();
   if (failure) throw failure;
   return rejected > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }

@@ -1,7 +1,7 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import type { Publisher } from "./publisher.ts";
-import { readLast } from "./read-message.ts";
+import { readLast, readSubjects } from "./read-message.ts";
 import { scanStream } from "./scan.ts";
 
 export type BucketEntry = { key: string; value: string; revision: number };
@@ -42,16 +42,25 @@ export class Bucket {
     }
   }
 
-  /** Every entry, in the order of their last change. */
+  /** Every entry, each as it was at some moment of the listing. */
   async list(): Promise<BucketEntry[]> {
-    const entries: BucketEntry[] = [];
+    const entries = new Map<string, BucketEntry>();
     const stream = `KV_${this.#name}`;
-    const prefix = `$KV.${this.#name}.`;
-    await scanStream(this.#connection, { stream }, ({ subject, payload, sequence }) => {
-      const key = decodeKey(subject.slice(prefix.length));
-      if (payload.length > 0) entries.push({ key, value: decoder.decode(payload), revision: sequence });
+    await scanStream(this.#connection, { stream }, ({ subject, payload, sequence: revision }) => {
+      const key = this.#key(subject);
+      entries.set(key, { key, value: decoder.decode(payload), revision });
     });
-    return entries;
+    // An entry that changes while the scan goes on may have moved behind its end.
+    for (const subject of await readSubjects(this.#connection, stream)) {
+      const key = this.#key(subject);
+      const missed = entries.has(key) ? undefined : await this.read(key);
+      if (missed) entries.set(key, missed);
+    }
+    return [...entries.values()].filter(({ value }) => value !== "");
+  }
+
+  #key(subject: string): string {
+    return decodeKey(subject.slice(`$KV.${this.#name}.`.length));
   }
 
   #subject(key: string): string {

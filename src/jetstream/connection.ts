@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
 import {
   type Authenticator,
   type ConnectionOptions,
@@ -13,6 +14,7 @@ import {
   type TlsOptions,
 } from "nats";
 import { OrderctlError } from "../errors.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import { fromNats } from "./nats-error.ts";
 
 /** How to reach the broker. Times in ms; file names as given by the user. */
@@ -41,6 +43,8 @@ export type ConnectionConfig = {
 export type Connection = {
   readonly nats: NatsConnection;
   readonly jsm: JetStreamManager;
+  /** For what is written per message. */
+  readonly frames: FrameWriter;
   readonly timeoutMs: number;
   readonly isConnected: () => boolean;
   readonly version: string;
@@ -58,36 +62,49 @@ type Note = (text: string) => void;
 
 /**
  * Connects and stays connected: reconnects for ever, waiting `reconnectWaitMs` between tries, with one line to
- * `note` for each disconnect and each reconnect. Rejects with `unavailable`, `denied` or `timeout`.
+ * `note` for each disconnect and each reconnect. Rejects with `unavailable`, `denied` or `timeout`, and with an
+ * AbortError when `signal` aborts first.
  */
-export async function openConnection(config: ConnectionConfig, note: Note = () => {}): Promise<Connection> {
-  const nats = await connectWithin(config);
+export async function openConnection(
+  config: ConnectionConfig,
+  note: Note = () => {},
+  signal?: AbortSignal,
+): Promise<Connection> {
+  const nats = await connectWithin(config, note, signal);
   const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: config.timeoutMs });
   return watch({ nats, jsm }, config, note);
 }
 
-async function connectWithin(config: ConnectionConfig): Promise<NatsConnection> {
-  const deadline = Date.now() + config.patienceMs;
+async function connectWithin(
+  config: ConnectionConfig,
+  note: Note,
+  signal: AbortSignal | undefined,
+): Promise<NatsConnection> {
+  const { patienceMs, reconnectWaitMs, servers } = config;
+  const deadline = Date.now() + patienceMs;
   const options = connectionOptions(config);
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return await connect(options);
     } catch (thrown) {
       const error = unreachable(thrown, config);
-      if (error.code === "denied" || Date.now() + config.reconnectWaitMs > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, config.reconnectWaitMs));
+      if (error.code === "denied" || Date.now() + reconnectWaitMs > deadline) throw error;
+      if (attempt === 1) note(`no broker at ${shown(servers)} yet; trying for ${patienceMs / 1000} s`);
+      await wait(reconnectWaitMs, undefined, { signal });
     }
   }
 }
 
 function unreachable(thrown: unknown, { servers }: ConnectionConfig): OrderctlError {
-  const error = fromNats(thrown, `connect to ${servers.map(withoutSecrets).join(", ")}`);
+  const error = fromNats(thrown, `connect to ${shown(servers)}`);
   if (error.code !== "unavailable") return error;
   const hint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
   return new OrderctlError(error.code, error.message, { hint, cause: thrown });
 }
 
-const withoutSecrets = (server: string): string => server.replace(/\/\/[^@/]*@/, "//");
+/** Without credentials. */
+const shown = (servers: readonly string[]): string =>
+  servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
 
 function connectionOptions(config: ConnectionConfig): ConnectionOptions {
   const options: ConnectionOptions = {
@@ -101,7 +118,7 @@ function connectionOptions(config: ConnectionConfig): ConnectionOptions {
   if (config.user !== undefined) options.user = config.user;
   if (config.password !== undefined) options.pass = config.password;
   if (config.token !== undefined) options.token = config.token;
-  if (config.tls) options.tls = config.tls;
+  if (config.tls) options.tls = checkedTls(config.tls);
   if (config.inboxPrefix) options.inboxPrefix = config.inboxPrefix;
   const authenticator = authenticatorOf(config);
   if (authenticator) options.authenticator = authenticator;
@@ -112,6 +129,12 @@ function authenticatorOf({ credsFile, nkeyFile }: ConnectionConfig): Authenticat
   if (credsFile) return credsAuthenticator(readSecret(credsFile, "credentials"));
   if (nkeyFile) return nkeyAuthenticator(readSecret(nkeyFile, "nkey seed"));
   return undefined;
+}
+
+/** The client itself does not tell which file it could not read. */
+function checkedTls(tls: TlsOptions): TlsOptions {
+  for (const file of [tls.certFile, tls.keyFile, tls.caFile]) if (file) readSecret(file, "TLS");
+  return tls;
 }
 
 function readSecret(file: string, what: string): Uint8Array {
@@ -125,6 +148,7 @@ function readSecret(file: string, what: string): Uint8Array {
 type Client = Pick<Connection, "nats" | "jsm">;
 
 function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Connection {
+  const frames = new FrameWriter(nats);
   const reconnected: (() => void)[] = [];
   const denied: ((subject: string) => void)[] = [];
   let connected = true;
@@ -154,6 +178,7 @@ function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Con
   return {
     nats,
     jsm,
+    frames,
     timeoutMs: config.timeoutMs,
     isConnected: () => connected,
     version: nats.info?.version ?? "unknown",
@@ -164,7 +189,10 @@ function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Con
       .closed()
       .then((cause) => (cause ? fromNats(cause, "stay connected to the broker") : undefined)),
     server: `nats://${nats.getServer()}`,
-    close: () => (connected ? nats.drain() : nats.close()),
+    close() {
+      frames.flush();
+      return connected ? nats.drain() : nats.close();
+    },
   };
 }
 

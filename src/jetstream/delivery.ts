@@ -2,6 +2,7 @@ import type { DeliveryInfo, Msg } from "nats";
 // The package index exports neither; parsing $JS.ACK subjects and header blocks is the client's business.
 import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
 import type { MsgImpl } from "nats/lib/nats-base-client/msg.js";
+import type { FrameWriter } from "./frame-writer.ts";
 import { readHeader } from "./header-block.ts";
 
 /** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
@@ -29,11 +30,13 @@ export class ReceivedDelivery implements Delivery {
   /** When it was started, and when the broker was last told that work goes on; `performance.now()` in ms. */
   activeAt = 0;
   readonly #message: Msg;
+  readonly #frames: FrameWriter;
   #info: DeliveryInfo | undefined;
   #answered = false;
 
-  constructor(message: Msg) {
+  constructor(message: Msg, frames: FrameWriter) {
     this.#message = message;
+    this.#frames = frames;
   }
 
   get subject(): string {
@@ -73,7 +76,7 @@ export class ReceivedDelivery implements Delivery {
 
   /** Starts the ack wait afresh. */
   working(): void {
-    if (!this.#answered) this.#message.respond(working);
+    if (!this.#answered) this.#write(working);
   }
 
   get #parsed(): DeliveryInfo {
@@ -84,6 +87,10 @@ export class ReceivedDelivery implements Delivery {
   #answer(answer: Uint8Array): void {
     if (this.#answered) return;
     this.#answered = true;
-    this.#message.respond(answer);
+    this.#write(answer);
+  }
+
+  #write(payload: Uint8Array): void {
+    this.#frames.write({ subject: this.#message.reply ?? "", reply: "", headers: "", payload });
   }
 }

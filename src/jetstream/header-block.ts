@@ -1,7 +1,4 @@
-import type { MsgHdrs } from "nats";
 import type { MsgImpl } from "nats/lib/nats-base-client/msg.js";
-
-const firstLine = "NATS/1.0\r\n";
 
 /**
  * One header of a message, read from the raw block: the client's own parser splits and normalises all of them,
@@ -16,14 +13,9 @@ export function readHeader({ _msg: { hdr }, _rdata }: MsgImpl, name: string): st
   return block.slice(from, block.indexOf("\r\n", from)).trim();
 }
 
-/**
- * Headers in the form that the client sends, encoded in one go. Values have no line breaks: they come from headers
- * or are ours. Hot path: ~0.5 µs.
- */
-export function encodeHeaders(headers: Readonly<Record<string, string>>): MsgHdrs {
-  let block = firstLine;
+/** A header block as it goes over the wire. Values have no line breaks: they come from headers or are ours. */
+export function headerBlock(headers: Readonly<Record<string, string>>): string {
+  let block = "NATS/1.0\r\n";
   for (const name in headers) block += `${name}: ${headers[name]}\r\n`;
-  const bytes = Buffer.from(`${block}\r\n`, "utf8");
-  // Of all its methods the client calls only this one when it publishes.
-  return { encode: () => bytes } as unknown as MsgHdrs;
+  return `${block}\r\n`;
 }

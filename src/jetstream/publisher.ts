@@ -2,29 +2,9 @@ import type { Msg, Subscription } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { parseAck, type Refusal } from "./pub-ack.ts";
-import { headersOf, notSent, notStored, type Publication, type Stored } from "./publication.ts";
+import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
+import type { Entry, PublisherOptions } from "./publisher-entry.ts";
 import { readLast } from "./read-message.ts";
-
-export type PublisherOptions = {
-  /** How many publishes may be unacknowledged at once. */
-  window?: number;
-  /** How often one message is sent before `publish` rejects; a lost connection uses up none. */
-  attempts?: number;
-  ackWaitMs?: number;
-  /** First wait before another attempt; doubles each time, with jitter. */
-  backoffMs?: number;
-};
-
-type Entry = {
-  readonly publication: Publication;
-  readonly resolve: (stored: Stored) => void;
-  readonly reject: (error: OrderctlError) => void;
-  readonly token: string;
-  attempt: number;
-  /** When to act next, on the `performance.now()` clock: the ack's deadline, or the end of a backoff. */
-  dueAt: number;
-  waiting: "ack" | "backoff" | "answer";
-};
 
 const tickMs = 50;
 
@@ -44,6 +24,7 @@ export class Publisher {
   readonly #free: (() => void)[] = [];
   readonly #timer: NodeJS.Timeout;
   #counter = 0;
+  #closed = false;
 
   constructor(connection: Connection, options: PublisherOptions = {}) {
     this.#connection = connection;
@@ -73,9 +54,10 @@ export class Publisher {
       this.#counter += 1;
       const token = this.#counter.toString(36);
       const waiting = "ack";
-      const entry: Entry = { publication, resolve, reject, token, attempt: 0, dueAt: 0, waiting };
-      if (this.#inFlight.size < this.#options.window) this.#send(entry);
-      else this.#queue.push(entry);
+      const entry: Entry = { publication, resolve, reject, token, attempt: 0, sends: 0, dueAt: 0, waiting };
+      if (this.#closed) entry.reject(notStored(publication, "interrupted", "the publisher is closed"));
+      else if (this.isFull) this.#queue.push(entry);
+      else this.#send(entry);
     });
   }
 
@@ -91,6 +73,7 @@ export class Publisher {
 
   /** Stops; what is unacknowledged rejects with `interrupted` and may or may not be stored. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#subscription.unsubscribe();
     const left = [...this.#inFlight.values(), ...this.#queue.splice(0)];
@@ -110,14 +93,16 @@ export class Publisher {
     entry.waiting = "ack";
     entry.dueAt = performance.now() + this.#options.ackWaitMs;
     if (!this.#connection.isConnected()) return;
+    entry.sends += 1;
     const { subject, payload } = entry.publication;
     const headers = headersOf(entry.publication);
-    const reply = `${this.#inbox}.${entry.token}`;
-    try {
-      this.#connection.nats.publish(subject, payload, headers ? { reply, headers } : { reply });
-    } catch (cause) {
-      this.#settle(entry).reject(notSent(entry.publication, cause));
+    const { frames } = this.#connection;
+    if (payload.length + headers.length > frames.maxPayloadBytes) {
+      const why = `${payload.length} bytes are more than the broker takes`;
+      this.#settle(entry).reject(notStored(entry.publication, "too_large", why));
+      return;
     }
+    frames.write({ subject, reply: `${this.#inbox}.${entry.token}`, headers, payload });
   }
 
   #onAck(message: Msg): void {
@@ -149,7 +134,7 @@ export class Publisher {
           entry,
           notStored(entry.publication, "unavailable", "refused, but nothing is stored"),
         );
-      const own = entry.attempt > 1 && Buffer.compare(found.payload, entry.publication.payload) === 0;
+      const own = entry.sends > 1 && Buffer.compare(found.payload, entry.publication.payload) === 0;
       const { sequence, payload } = found;
       this.#settle(entry).resolve(
         own ? { sequence, duplicate: false } : { sequence, duplicate: true, existing: payload },

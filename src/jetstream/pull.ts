@@ -21,6 +21,7 @@ export class PullRequests {
   readonly #subscription: Subscription;
   readonly #pulls = new Map<string, Pull>();
   #counter = 0;
+  #outstanding = 0;
 
   constructor(
     connection: Connection,
@@ -44,15 +45,14 @@ export class PullRequests {
 
   /** Messages asked for that have not come yet. */
   get outstanding(): number {
-    let sum = 0;
-    for (const pull of this.#pulls.values()) sum += pull.asked;
-    return sum;
+    return this.#outstanding;
   }
 
   ask(batch: number): void {
     this.#counter += 1;
     const id = this.#counter.toString(36);
     this.#pulls.set(id, { asked: batch, givenUpAt: performance.now() + pullLostMs });
+    this.#outstanding += batch;
     const request = `{"batch":${batch},"expires":${pullExpiresMs * 1e6}}`;
     this.#connection.nats.publish(this.#subject, request, { reply: `${this.#inbox}.${id}` });
   }
@@ -60,7 +60,7 @@ export class PullRequests {
   /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue. */
   forget(all: boolean): void {
     const now = performance.now();
-    for (const [id, pull] of this.#pulls) if (all || pull.givenUpAt < now) this.#pulls.delete(id);
+    for (const [id, pull] of this.#pulls) if (all || pull.givenUpAt < now) this.#end(id);
   }
 
   /** Ends the subscription after what the broker has already sent was handed over. */
@@ -73,6 +73,7 @@ export class PullRequests {
   #countDown(): void {
     for (const [id, pull] of this.#pulls) {
       pull.asked -= 1;
+      this.#outstanding -= 1;
       if (pull.asked <= 0) this.#pulls.delete(id);
       return;
     }
@@ -80,7 +81,12 @@ export class PullRequests {
 
   #onStatus(message: Msg): void {
     const code = message.headers?.code ?? 0;
-    if (code >= 200) this.#pulls.delete(message.subject.slice(this.#inbox.length + 1));
+    if (code >= 200) this.#end(message.subject.slice(this.#inbox.length + 1));
+  }
+
+  #end(id: string): void {
+    this.#outstanding -= this.#pulls.get(id)?.asked ?? 0;
+    this.#pulls.delete(id);
   }
 }
 

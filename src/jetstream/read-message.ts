@@ -68,3 +68,13 @@ export async function readLastSequence({ jsm }: Connection, stream: string): Pro
     throw fromNats(thrown, `read stream ${stream}`);
   }
 }
+
+/** Every subject under which a stream holds a message. */
+export async function readSubjects({ jsm }: Connection, stream: string): Promise<string[]> {
+  try {
+    const { state } = await jsm.streams.info(stream, { subjects_filter: ">" });
+    return Object.keys(state.subjects ?? {});
+  } catch (thrown) {
+    throw fromNats(thrown, `read stream ${stream}`);
+  }
+}

@@ -2,6 +2,7 @@ import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { type Delivery, ReceivedDelivery } from "./delivery.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 import type { Publication, Stored } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
 import { PullRequests } from "./pull.ts";
@@ -14,6 +15,8 @@ export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Res
 export type WorkerOptions = {
   stream: string;
   consumer: string;
+  /** Tells by its payload alone that a message leads to nothing: it is acknowledged at once. */
+  isIdle?: ((payload: Uint8Array) => boolean) | undefined;
   /** How many deliveries are processed at once. */
   concurrency: number;
   /** The consumer's ack wait: longer work tells the broker three times within it that it goes on. */
@@ -33,6 +36,7 @@ const maxBackoffMs = 30_000;
  * *again later*. The only code that answers deliveries.
  */
 export class Worker {
+  readonly #frames: FrameWriter;
   readonly #publisher: Publisher;
   readonly #options: WorkerOptions;
   readonly #process: Processor;
@@ -50,6 +54,7 @@ export class Worker {
     options: WorkerOptions,
     process: Processor,
   ) {
+    this.#frames = connection.frames;
     this.#publisher = publisher;
     this.#options = options;
     this.#process = process;
@@ -99,7 +104,13 @@ export class Worker {
   }
 
   #onMessage(message: Msg): void {
-    const delivery = new ReceivedDelivery(message);
+    const delivery = new ReceivedDelivery(message, this.#frames);
+    if (this.#options.isIdle?.(message.data)) {
+      delivery.ack();
+      this.#counts.processed += 1;
+      this.#pull();
+      return;
+    }
     // More than asked for comes only when a pull outlived its connection.
     if (this.#inFlight.size < this.#options.concurrency) void this.#run(delivery);
     else if (this.#stopping) delivery.nak();

@@ -33,7 +33,8 @@ export class Rejects {
   async close(): Promise<void> {
     if (!this.#file) return;
     this.#file.end();
-    if (!this.#file.closed && !this.#failure) await once(this.#file, "close");
+    // An error rejects this wait as well, and is told below.
+    if (!this.#file.closed && !this.#failure) await once(this.#file, "close").catch(() => undefined);
     if (this.#failure) {
       throw new OrderctlError("usage", `cannot write the rejects: ${this.#failure.message}`, {
         cause: this.#failure,

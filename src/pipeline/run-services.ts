@@ -4,6 +4,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker, type WorkerCounts } from "../jetstream/worker.ts";
+import { hasOtherStatus } from "../orders/peek-status.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import type { OrderApi } from "../services/order/order-api.ts";
 import { type RunnableName, type ServiceName, stationsOf } from "../services/registry.ts";
@@ -100,9 +101,10 @@ async function startWorkers(
   const parts = { ...options, shelf: new StockShelf(store, { log, defaultStock }) };
   const workers = new Map<string, Worker>();
   for (const service of names) {
-    for (const { consumer, handler } of stationsOf(service)) {
+    for (const { consumer, consumes, only, handler } of stationsOf(service)) {
       const process = processWith(handler(parts), { service, instance });
-      const settings = { stream: ordersStream, consumer, concurrency, ackWaitMs, note };
+      const isIdle = only && ((payload: Uint8Array) => hasOtherStatus(consumes, payload, only));
+      const settings = { stream: ordersStream, consumer, concurrency, ackWaitMs, note, isIdle };
       workers.set(consumer, new Worker(bench, settings, process));
     }
   }

@@ -1,5 +1,6 @@
 import type { PaymentGateway } from "../gateway/gateway.ts";
 import type { EventKind } from "../orders/events.ts";
+import type { EventStatus } from "../orders/peek-status.ts";
 import type { Handler } from "./handler.ts";
 import { reserveStock } from "./inventory.ts";
 import { notifyCustomer } from "./notification.ts";
@@ -10,8 +11,13 @@ import type { StockShelf } from "./stock-shelf.ts";
 /** What a service's handlers are made from. */
 export type Parts = { gateway: PaymentGateway; shelf: StockShelf; carrier: string; channel: string };
 
-/** A handler, what it consumes and under which durable name. */
-type Station = { consumer: string; consumes: EventKind; handler: (parts: Parts) => Handler };
+/** A handler, what it consumes and under which durable name; with `only`, just events of that status. */
+type Station = {
+  consumer: string;
+  consumes: EventKind;
+  only?: EventStatus;
+  handler: (parts: Parts) => Handler;
+};
 
 const notification = ({ channel }: Parts): Handler => notifyCustomer(channel);
 
@@ -22,21 +28,28 @@ export const services = {
     {
       consumer: "payment-refunder",
       consumes: "reservations",
+      only: "OUT_OF_STOCK",
       handler: ({ gateway }) => refundPayment(gateway),
     },
   ],
   inventory: [
-    { consumer: "inventory-reserver", consumes: "payments", handler: ({ shelf }) => reserveStock(shelf) },
+    {
+      consumer: "inventory-reserver",
+      consumes: "payments",
+      only: "APPROVED",
+      handler: ({ shelf }) => reserveStock(shelf),
+    },
   ],
   shipping: [
     {
       consumer: "shipping-booker",
       consumes: "reservations",
+      only: "RESERVED",
       handler: ({ carrier }) => bookShipment(carrier),
     },
   ],
   notification: [
-    { consumer: "notification-declined", consumes: "payments", handler: notification },
+    { consumer: "notification-declined", consumes: "payments", only: "DECLINED", handler: notification },
     { consumer: "notification-shipped", consumes: "shipments", handler: notification },
     { consumer: "notification-refunded", consumes: "refunds", handler: notification },
   ],

@@ -33,7 +33,7 @@ type Take = {
 type Slot = { sku: string; entry: ShelfEntry | undefined; queue: Take[]; busy: boolean };
 
 const maxWrites = 8;
-const floorEveryMs = 500;
+const floorEveryMs = 100;
 /** How long another instance has to end its own holds before this one reads the log to end them. */
 const strangersAfterMs = 5000;
 const maxKnown = 50_000;

@@ -10,8 +10,8 @@ const columns = [
   { title: "p50", align: "right" },
   { title: "p99", align: "right" },
   { title: "p99.9", align: "right" },
-  { title: "CPU", align: "right" },
-  { title: "broker CPU", align: "right" },
+  { title: "CPU each", align: "right" },
+  { title: "broker each", align: "right" },
   { title: "memory", align: "right" },
 ] as const;
 
@@ -31,6 +31,9 @@ const targetNames: Record<string, string> = {
   orderctl_worker_memory: "held by orderctl's worker at most",
   orderctl_to_bare_per_second: "of the bare client's rate",
 };
+
+/** Share of the rate below which a run was too slow for it. */
+const keepsUpFrom = 0.98;
 
 /** Were the targets met; on what it ran; then for each part what was compared, and its targets. */
 export const benchReport =
@@ -55,6 +58,7 @@ function machineLine({ machine: { node, natsServer, cores }, rounds }: BenchRepo
 const partLines = (part: BenchPart, style: Style): string[] => [
   partTitle(part),
   table({ columns, rows: part.rows.map(cells) }, style),
+  ...laggards(part, style),
   ...part.targets.map((target) => targetLine(target, style)),
 ];
 
@@ -67,8 +71,20 @@ function partTitle({ part, settings }: BenchPart): string {
   return `${at("count")} orders through all four stages, as fast as it goes`;
 }
 
+/** Who fell behind the rate shows how long the backlog grew, and no latency that could be compared. */
+function laggards({ rows, settings: { ratePerSecond } }: BenchPart, style: Style): string[] {
+  if (ratePerSecond === undefined) return [];
+  const late = rows.filter(({ perSecond }) => perSecond < ratePerSecond * keepsUpFrom);
+  const names = late.map(({ way }) => nameOf(way)).join(" and ");
+  return late.length === 0
+    ? []
+    : [paint(style).yellow(`! ${names} fell behind: these latencies are a backlog's`)];
+}
+
+const nameOf = (way: string): string => wayNames[way] ?? way;
+
 const cells = ({ way, perSecond, p50Ms, p99Ms, p999Ms, clientCpuUs, brokerCpuUs, maxRssMb }: BenchRow) => [
-  wayNames[way] ?? way,
+  nameOf(way),
   formatCount(perSecond),
   ...[p50Ms, p99Ms, p999Ms].map(formatDuration),
   microseconds(clientCpuUs),
@@ -84,7 +100,7 @@ function targetLine(target: BenchTarget, style: Style): string {
   const mark = target.met ? green(`${kept} met   `) : red(`${broken} missed`);
   const { name, lowest, highest, bound, limit, value } = target;
   const amount = (n: number) => (target.unit === "MB" ? `${formatCount(n)} MB` : n.toFixed(2));
-  const spread = `rounds ${amount(lowest)} to ${amount(highest)}`;
+  const spread = lowest === highest ? "" : `; rounds ${amount(lowest)} to ${amount(highest)}`;
   const wanted = `target ${bound === "at_least" ? "≥" : "≤"} ${amount(limit)}`;
-  return `${mark} ${amount(value)} ${targetNames[name] ?? name} (${wanted}; ${spread})`;
+  return `${mark} ${amount(value)} ${targetNames[name] ?? name} (${wanted}${spread})`;
 }

@@ -32,7 +32,7 @@ function headline({ stream, consumers }: StreamLag): string {
   const stuck = consumers.filter(isStuck).map(({ consumer }) => consumer);
   const left = `${stream}: ${formatCount(backlog)} deliveries to go`;
   if (stuck.length > 0) return `${left}; nobody is working on ${stuck.join(", ")}`;
-  return consumers.every((lag) => drainText(lag) !== "never") ? `${left}, everybody keeps up` : left;
+  return consumers.every(({ drainS }) => drainS !== null) ? `${left}, everybody keeps up` : left;
 }
 
 /** Messages to go, and in the interval none was acknowledged. */

@@ -55,31 +55,25 @@ export function orderColumns(
   return { lines: [dim(titles.join(gap).trimEnd()), ...lines], named };
 }
 
-/** What is worth knowing most comes first; each takes its full width or stays away. */
+/** In the order of their worth, each takes its full width or stays away; instances stand last of all. */
 function chooseColumns(rows: readonly OrderRow[], room: number): { extra: Column[]; left: number } {
   const hops = rows.map(({ hop }) => hop);
-  const instances = textColumn(
-    "instance",
-    hops.map((hop) => printable(hop?.instance ?? "")),
-  );
-  const services = textColumn(
-    "service",
-    hops.map((hop) => printable(hop?.service ?? "")),
-  );
+  const named = (title: "instance" | "service") =>
+    textColumn(
+      title,
+      hops.map((hop) => printable(hop?.[title] ?? "")),
+    );
+  const instances = named("instance");
   const several = workersOf(hops.flatMap((hop) => hop ?? [])).length > 1;
-  const wanted = [
-    several && instances.width <= longestInstance ? [instances] : [],
-    timesOf(hops),
-    [services],
-  ];
-  const extra: Column[] = [];
   let left = room;
-  for (const columns of wanted) {
+  const ifItFits = (columns: Column[]): Column[] => {
     const isEmpty = columns.every(({ cells }) => cells.every((text) => text === ""));
-    if (isEmpty || left - widthOf(columns) < barWidth.enough) continue;
+    if (isEmpty || left - widthOf(columns) < barWidth.enough) return [];
     left -= widthOf(columns);
-    extra.push(...columns);
-  }
+    return columns;
+  };
+  const last = several && instances.width <= longestInstance ? ifItFits([instances]) : [];
+  const extra = [...ifItFits(timesOf(hops)), ...ifItFits([named("service")]), ...last];
   return { extra, left };
 }
 

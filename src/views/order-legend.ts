@@ -17,17 +17,17 @@ export function orderLegend(timeline: OrderTimeline, style: Style): string {
   ];
   const colours = segmentPaint(style);
   const glyphs = glyphsOf(style);
-  const known = entries.filter(([as, , ms]) => ms > 0 || (as === "worked" && path.length > 1));
-  return known
+  return entries
+    .filter(([, , ms]) => ms > 0)
     .map(
       ([as, word, ms]) =>
-        `${colours[as](glyphs[as].repeat(2))} ${word} ${formatDuration(ms)}${percent(ms, totalMs)}`,
+        `${colours[as](glyphs[as].repeat(2))} ${word} ${formatDuration(ms)} (${percent(ms, totalMs)})`,
     )
     .join("   ");
 }
 
 const percent = (ms: number, totalMs: number): string =>
-  totalMs > 0 ? ` (${Math.round((100 * ms) / totalMs)}%)` : "";
+  ms < totalMs / 100 ? "<1%" : `${Math.round((100 * ms) / totalMs)}%`;
 
 /** From the last event back to the first by their causes: its times sum to the time between the two. */
 function criticalPath(hops: readonly TimelineHop[]): TimelineHop[] {

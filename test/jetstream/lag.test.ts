@@ -23,7 +23,11 @@ afterAll(async () => {
 async function createStream(name: string): Promise<Consumer> {
   await connection.jsm.streams.add({ name, subjects: [`${name}.>`] });
   const filter_subject = `${name}.a`;
-  await connection.jsm.consumers.add(name, { durable_name: "reader", ack_policy: "explicit" as never, filter_subject });
+  await connection.jsm.consumers.add(name, {
+    durable_name: "reader",
+    ack_policy: "explicit" as never,
+    filter_subject,
+  });
   return connection.nats.jetstream().consumers.get(name, "reader");
 }
 
@@ -55,7 +59,12 @@ describe("readLag", () => {
     await take(consumer, 1);
     await consumer.next();
     await consumer.next();
-    expect(await lagOf("COUNTS")).toMatchObject({ consumer: "reader", pending: 2, ackPending: 2, redelivered: 0 });
+    expect(await lagOf("COUNTS")).toMatchObject({
+      consumer: "reader",
+      pending: 2,
+      ackPending: 2,
+      redelivered: 0,
+    });
   });
 
   it("counts what came again", async () => {

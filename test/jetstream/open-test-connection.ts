@@ -1,8 +1,4 @@
-import {
-  type Connection,
-  type ConnectionConfig,
-  openConnection,
-} from "../../src/jetstream/connection.ts";
+import { type Connection, type ConnectionConfig, openConnection } from "../../src/jetstream/connection.ts";
 
 const defaults = {
   name: "test",

@@ -106,8 +106,7 @@ it("says denied, with the subject, at once where it has no permission, and goes 
 it("says conflict, with the subject, where the subject has another sequence than expected", async () => {
   await createLog(admin, "CAS", { discard_new_per_subject: false, discard: "old" });
   const publisher = openPublisher();
-  const write = (expectedSequence: number) =>
-    publisher.publish({ ...textTo("CAS.a"), expectedSequence });
+  const write = (expectedSequence: number) => publisher.publish({ ...textTo("CAS.a"), expectedSequence });
   expect(await write(0)).toEqual({ sequence: 1, duplicate: false });
   await expectRefusal(write(0), "conflict", "CAS.a");
   expect(await write(1)).toEqual({ sequence: 2, duplicate: false });

@@ -79,7 +79,9 @@ it("settles every publish as the broker's answers imply, and leaves nothing in f
         ),
       ),
     );
-    expect(outcomes.map((outcome, index) => ({ attempts: seen[index], outcome }))).toEqual(plans.map(expected));
+    expect(outcomes.map((outcome, index) => ({ attempts: seen[index], outcome }))).toEqual(
+      plans.map(expected),
+    );
     await publisher.drain();
     publisher.close();
     end();

@@ -1,7 +1,8 @@
 import type { Msg } from "nats";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import { Publisher, type PublisherOptions } from "../../src/jetstream/publisher.ts";
+import { Publisher } from "../../src/jetstream/publisher.ts";
+import type { PublisherOptions } from "../../src/jetstream/publisher-entry.ts";
 import { readLast } from "../../src/jetstream/read-message.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { until } from "../until.ts";
@@ -107,7 +108,9 @@ describe("the window", () => {
   it("never holds more messages than it has places", async () => {
     const held = holdAnswers("WIN.*");
     const publisher = openPublisher({ window: 8 });
-    const all = Promise.all(Array.from({ length: 40 }, (_, index) => publisher.publish(textTo(`WIN.${index}`))));
+    const all = Promise.all(
+      Array.from({ length: 40 }, (_, index) => publisher.publish(textTo(`WIN.${index}`))),
+    );
     for (let round = 1; round <= 5; round += 1) {
       await until(() => held.length >= 8);
       // Whatever was sent beyond the window would be here after two round trips.
@@ -159,4 +162,3 @@ describe("close", () => {
     await expect(publisher.publish(textTo("CLOSE.late"))).rejects.toMatchObject({ code: "interrupted" });
   }, 5000);
 });
-

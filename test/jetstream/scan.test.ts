@@ -33,7 +33,8 @@ async function sequencesOf(scan: Partial<Scan>): Promise<number[]> {
   return seen;
 }
 
-const countConsumers = async (stream: string) => (await connection.jsm.streams.info(stream)).state.consumer_count;
+const countConsumers = async (stream: string) =>
+  (await connection.jsm.streams.info(stream)).state.consumer_count;
 
 describe("scanStream", () => {
   it("hands over every message, in stream order, each once", async () => {
@@ -88,6 +89,17 @@ describe("scanStream", () => {
     await scanning;
     expect(seen).toEqual([13, 14]);
   });
+
+  it("stops whenever it is told to, also while it begins", async () => {
+    for (let turns = 0; turns < 40; turns += 1) {
+      const controller = new AbortController();
+      const scan = { stream: "LOG", follow: true, signal: controller.signal };
+      const scanning = scanStream(connection, scan, () => undefined).catch(() => undefined);
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort();
+      await scanning;
+    }
+  }, 5000);
 
   it("follows a stream that is still empty", async () => {
     const controller = new AbortController();

@@ -23,6 +23,8 @@ it("processes everything although the broker is killed under it, and stores each
   await broker.kill();
   const before = worker.counts.processed;
   await broker.restart();
+  // At once, and not only when the pulls that died with the broker are given up.
+  await until(() => worker.counts.processed > before + 100, 2000);
   await until(() => queue.isDone().catch(() => false), 20_000);
   expect(before).toBeLessThan(2000);
   expect(await countStored(connection, "RESULTS")).toBe(2000);

@@ -73,6 +73,39 @@ describe("stop", () => {
     await until(() => queue.isDone(), 3000);
   });
 
+  it("hands back at once what fails while it waits for it", async () => {
+    const queue = await createQueue(connection, "BREAK", { count: 3 });
+    const failing = startWorker({ connection, stream: "BREAK", backoffMs: 20_000 }, async () => {
+      await wait(200);
+      throw new Error("the gateway is away");
+    });
+    await until(() => failing.counts.inFlight === 3);
+    await failing.stop(10_000);
+    startWorker({ connection, stream: "BREAK" }, async () => undefined);
+    await until(() => queue.isDone(), 3000);
+  });
+
+  it("leaves nothing unacknowledged while messages keep coming", async () => {
+    const queue = await createQueue(connection, "COMING");
+    const jetstream = connection.nats.jetstream();
+    let coming = true;
+    let sent = 0;
+    const sending = (async () => {
+      for (; coming; sent += 1) await jetstream.publish(`COMING.${sent}`);
+    })();
+    let processed = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const worker = startWorker({ connection, stream: "COMING", concurrency: 64 }, async () => undefined);
+      await until(() => worker.counts.processed > 50);
+      await worker.stop(10_000);
+      processed += worker.counts.processed;
+      await until(async () => (await queue.state()).ackPending === 0, 1000);
+    }
+    coming = false;
+    await sending;
+    expect((await queue.state()).pending + processed).toBe(sent);
+  });
+
   it("under load leaves nothing unacknowledged and forgets nothing", async () => {
     const queue = await createQueue(connection, "LOAD", { count: 3000 });
     const done = new Set<number>();

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import type { Delivery } from "../../src/jetstream/worker.ts";
+import type { Delivery } from "../../src/jetstream/delivery.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { until } from "../until.ts";
 import { openTestConnection } from "./open-test-connection.ts";
@@ -137,6 +137,19 @@ describe("the load", () => {
     for (const worker of workers) expect(worker.counts.processed).toBeGreaterThan(40);
     await Promise.all(workers.map((worker) => worker.stop(1000)));
     await other.close();
+  });
+
+  it("of many handlers that heed the signal is no leak that Node warns of", async () => {
+    const queue = await createQueue(connection, "HEED", { count: 40 });
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on("warning", onWarning);
+    startWorker({ connection, stream: "HEED", concurrency: 40 }, (_, signal) =>
+      wait(50, undefined, { signal }),
+    );
+    await until(() => queue.isDone());
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
   });
 
   it("that takes longer than the ack wait is not delivered again meanwhile", async () => {

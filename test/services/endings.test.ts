@@ -5,7 +5,12 @@ import { consumerTable, serviceNames, services, stationsOf } from "../../src/ser
 import { bookShipment } from "../../src/services/shipping.ts";
 import { approved, contextOf, created, declined, outOfStock, reserved } from "./handler-context.ts";
 
-const shipment: OrderEvent = { kind: "shipments", orderId: "o-1", carrier: "parcel", trackingId: "PARCEL-o-1" };
+const shipment: OrderEvent = {
+  kind: "shipments",
+  orderId: "o-1",
+  carrier: "parcel",
+  trackingId: "PARCEL-o-1",
+};
 const refund: OrderEvent = {
   kind: "refunds",
   orderId: "o-1",

@@ -27,19 +27,27 @@ describe("the hop header", () => {
       instance: fc.string({ unit: "grapheme" }).map(instanceName),
       attempt: fc.integer({ min: 1, max: 1_000_000 }),
     };
-    const property = fc.property(fc.record(parts), fc.tuple(us, step, step), (rest, [at, started, finished]) => {
-      const any = { ...rest, receivedAtUs: at, startedAtUs: at + started, finishedAtUs: at + finished };
-      expect(decodeHop(encodeHop(any))).toEqual(any);
-    });
+    const property = fc.property(
+      fc.record(parts),
+      fc.tuple(us, step, step),
+      (rest, [at, started, finished]) => {
+        const any = { ...rest, receivedAtUs: at, startedAtUs: at + started, finishedAtUs: at + finished };
+        expect(decodeHop(encodeHop(any))).toEqual(any);
+      },
+    );
     fc.assert(property);
   });
 
-  it.each([undefined, "", "c=1", "hello", `${encodeHop(hop)};x=1`, "c=a;i=b/c;d=1;r=1;s=1;e=1"])(
-    "is ignored where another program wrote %j",
-    (header) => {
-      expect(decodeHop(header)).toBeUndefined();
-    },
-  );
+  it.each([
+    undefined,
+    "",
+    "c=1",
+    "hello",
+    `${encodeHop(hop)};x=1`,
+    "c=a;i=b/c;d=1;r=1;s=1;e=1",
+  ])("is ignored where another program wrote %j", (header) => {
+    expect(decodeHop(header)).toBeUndefined();
+  });
 });
 
 describe("instanceName", () => {

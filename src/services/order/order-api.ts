@@ -6,6 +6,7 @@ import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import { patientDesk } from "./patient-desk.ts";
+import { problemAnswer } from "./problem.ts";
 
 export type OrderApiOptions = {
   host: string;
@@ -61,10 +62,25 @@ function addRoutes(app: FastifyInstance, { orders, note, patienceMs = 10_000 }: 
   app.get<{ Params: { id: string } }>("/orders/:id", async ({ params }, reply) =>
     respond(reply, await answerGet(desk, params.id)),
   );
+  refuseMethods(app, { url: "/orders", method: ["GET", "PUT", "PATCH", "DELETE"], allow: "POST" });
+  refuseMethods(app, { url: "/orders/:id", method: ["POST", "PUT", "PATCH", "DELETE"], allow: "GET, HEAD" });
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) =>
     reply.code(orders.isReady() ? 200 : 503).send({ ready: orders.isReady() }),
   );
+}
+
+function refuseMethods(
+  app: FastifyInstance,
+  { url, method, allow }: { url: string; method: string[]; allow: string },
+): void {
+  const { status, headers, body } = problemAnswer({
+    status: 405,
+    code: "method_not_allowed",
+    detail: `only ${allow} is for this path`,
+  });
+  const answer = { status, headers: { ...headers, allow }, body };
+  app.route({ url, method, handler: async (_request, reply) => respond(reply, answer) });
 }
 
 function notListening(thrown: unknown, where: string): OrderctlError {

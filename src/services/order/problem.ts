@@ -67,7 +67,7 @@ export const problemOf = (thrown: unknown): Problem =>
   (thrown instanceof OrderctlError ? causes[thrown.code] : undefined) ?? internal;
 
 const fieldPattern =
-  /^(?:lines(?:\[\d+\](?:\.\w+)?)?|(?:order|customer)_id|currency|created_at_us|total(?:_\w+)?)\b/;
+  /^(?:lines(?:\[\d+\](?:\.\w+)?)?|(?:order|customer)_id|currency|created_at_us|total(?:_\w+)?)(?!\w)/;
 
 /** The problem of an order that cannot be: `reason` begins with the field, where one is at fault. */
 export const invalidOrder = (reason: string): Problem => ({

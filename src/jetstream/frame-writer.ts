@@ -1,0 +1,69 @@
+import type { NatsConnection } from "nats";
+import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
+
+/** A message on its way out. `headers` is a whole header block or empty; `subject` and `reply` are ASCII. */
+export type Frame = { subject: string; reply: string; headers: string; payload: Uint8Array };
+
+const slabBytes = 64 * 1024;
+/** Room for `HPUB`, the lengths and the line breaks of one frame. */
+const overheadBytes = 64;
+
+/**
+ * Writes messages in the client protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol) straight
+ * into one buffer, which goes out once per turn of the event loop. The client's own `publish` makes four buffers and
+ * an encoder call of every message, which is a third of what a message costs. Nothing here survives a lost
+ * connection: whoever writes has to be able to write again. Hot path: ~1 µs a frame.
+ */
+export class FrameWriter {
+  readonly #nats: NatsConnectionImpl;
+  #slab = Buffer.allocUnsafeSlow(slabBytes);
+  #start = 0;
+  #end = 0;
+  #scheduled = false;
+
+  constructor(nats: NatsConnection) {
+    this.#nats = nats as NatsConnectionImpl;
+  }
+
+  /** The size from which the broker refuses a message, headers included. */
+  get maxPayloadBytes(): number {
+    return this.#nats.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  }
+
+  write({ subject, reply, headers, payload }: Frame): void {
+    const headerBytes = headers === "" ? 0 : Buffer.byteLength(headers);
+    const total = headerBytes + payload.length;
+    const to = reply === "" ? subject : `${subject} ${reply}`;
+    const line = headerBytes === 0 ? `PUB ${to} ${total}\r\n` : `HPUB ${to} ${headerBytes} ${total}\r\n`;
+    this.#reserve(to.length + total + overheadBytes);
+    const slab = this.#slab;
+    let end = this.#end + slab.write(line, this.#end, "latin1");
+    if (headerBytes > 0) end += slab.write(headers, end, "utf8");
+    slab.set(payload, end);
+    end += payload.length;
+    this.#end = end + slab.write("\r\n", end, "latin1");
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.flush());
+  }
+
+  /** Hands what was written to the socket now. */
+  flush(): void {
+    this.#scheduled = false;
+    if (this.#end === this.#start) return;
+    const written = this.#slab.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    if (!this.#nats.isClosed()) this.#nats.protocol.sendCommand(written);
+  }
+
+  /** What is written stays where it is until the socket has it, so a full slab is left behind, not reused. */
+  #reserve(bytes: number): void {
+    if (this.#end + bytes <= this.#slab.length) return;
+    const scheduled = this.#scheduled;
+    this.flush();
+    this.#scheduled = scheduled;
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes));
+    this.#start = 0;
+    this.#end = 0;
+  }
+}

@@ -1,0 +1,26 @@
+import type { OrderctlError } from "../errors.ts";
+import type { Publication, Stored } from "./publication.ts";
+
+export type PublisherOptions = {
+  /** How many publishes may be unacknowledged at once. */
+  window?: number;
+  /** How often one message is sent before `publish` rejects; a lost connection uses up none. */
+  attempts?: number;
+  ackWaitMs?: number;
+  /** First wait before another attempt; doubles each time, with jitter. */
+  backoffMs?: number;
+};
+
+/** A publication that is not settled. */
+export type Entry = {
+  readonly publication: Publication;
+  readonly resolve: (stored: Stored) => void;
+  readonly reject: (error: OrderctlError) => void;
+  readonly token: string;
+  attempt: number;
+  /** After the second one a duplicate may be the message itself. */
+  sends: number;
+  /** When to act next, on the `performance.now()` clock: the ack's deadline, or the end of a backoff. */
+  dueAt: number;
+  waiting: "ack" | "backoff" | "answer";
+};

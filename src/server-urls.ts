@@ -1,0 +1,49 @@
+import { OrderctlError } from "./errors.ts";
+
+/** Addresses without credentials, so that they may be shown, and the credentials that came with one of them. */
+export type ServerUrls = { servers: string[]; user?: string; password?: string; token?: string };
+
+type Credentials = Omit<ServerUrls, "servers">;
+
+/**
+ * Reads `nats://user:password@host:port` or `nats://token@host:port`, several separated by commas; the first credentials
+ * count for all. Throws `usage` for what is no address, without telling what stood before an `@`.
+ */
+export function parseServerUrls(text: string): ServerUrls {
+  const urls = text
+    .split(",")
+    .map((url) => url.trim())
+    .filter((url) => url !== "");
+  if (urls.length === 0) throw badAddress("an empty text");
+  const parts = urls.map(splitUrl);
+  const credentials = parts.map((part) => part.credentials).find((found) => found !== undefined);
+  return { servers: parts.map(({ server }) => server), ...credentials };
+}
+
+function splitUrl(url: string): { server: string; credentials: Credentials | undefined } {
+  const [, scheme = "nats://", rest = ""] = /^([a-z]+:\/\/)?(.*)$/is.exec(url) ?? [];
+  const end = rest.lastIndexOf("@");
+  const server = `${scheme}${rest.slice(end + 1)}`;
+  if (!URL.canParse(server) || new URL(server).hostname === "") throw badAddress(JSON.stringify(server));
+  return { server, credentials: end < 0 ? undefined : parseCredentials(rest.slice(0, end)) };
+}
+
+function parseCredentials(text: string): Credentials {
+  const colon = text.indexOf(":");
+  if (colon < 0) return { token: decode(text) };
+  return { user: decode(text.slice(0, colon)), password: decode(text.slice(colon + 1)) };
+}
+
+/** A `%` that escapes nothing stands for itself, as people type it. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+const badAddress = (shown: string): OrderctlError =>
+  new OrderctlError("usage", `${shown} is not the address of a server`, {
+    hint: "an address looks like nats://127.0.0.1:4222",
+  });

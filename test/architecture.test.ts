@@ -1,0 +1,184 @@
+import { readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { files, type Import, importsOf, statement, textOf } from "./source-imports.ts";
+
+/**
+ * Who may import whom; a name with a slash is one file or folder of a part. What is in `types` may be imported as types
+ * only. A part's own files go without saying, and so do `errors` and `duration`.
+ */
+const rows: Record<string, { may: string[]; types?: string[] }> = {
+  main: { may: ["cli"] },
+  cli: { may: ["commands", "terminal"] },
+  config: { may: ["nats-context", "server-urls"], types: ["jetstream/connection"] },
+  "nats-context": { may: [] },
+  "server-urls": { may: [] },
+  errors: { may: [] },
+  duration: { may: [] },
+  terminal: { may: [] },
+  commands: {
+    may: [
+      "bench",
+      "broker",
+      "config",
+      "gateway",
+      "jetstream",
+      "orders",
+      "pipeline",
+      "services",
+      "telemetry",
+      "terminal",
+      "views",
+    ],
+  },
+  pipeline: { may: ["gateway", "jetstream", "orders", "services", "telemetry"] },
+  services: { may: ["orders"], types: ["gateway/gateway"] },
+  orders: { may: [] },
+  gateway: { may: [], types: ["orders/events"] },
+  jetstream: { may: [] },
+  telemetry: { may: [] },
+  broker: { may: [] },
+  bench: { may: ["broker", "config", "gateway", "jetstream", "orders", "pipeline", "services", "telemetry"] },
+  views: {
+    may: [],
+    types: [
+      "bench",
+      "broker",
+      "commands",
+      "jetstream",
+      "orders",
+      "pipeline",
+      "services",
+      "telemetry",
+      "terminal",
+    ],
+  },
+};
+
+/** One folder per vendor; the bench compares with the bare client. */
+const vendors: Record<string, string[]> = {
+  nats: ["jetstream", "bench"],
+  protobufjs: ["orders"],
+  "#wire": ["orders"],
+  fastify: ["services/order"],
+  commander: ["cli", "commands"],
+  chalk: ["views"],
+  ink: ["views/live"],
+  react: ["views/live"],
+  ora: ["terminal"],
+  "csv-parse": ["orders/sources"],
+  uuid: ["orders", "services/order"],
+  zod: ["nats-context", "config", "services/order", "broker"],
+};
+
+const imports = files.flatMap(importsOf);
+const own = imports.filter(({ to }) => files.some((file) => file.replace(/\.tsx?$/, "") === to));
+const foreign = imports.filter((each) => !own.includes(each) && !each.to.startsWith("node:"));
+
+const isIn = (module: string, place: string) => module === place || module.startsWith(`${place}/`);
+const isInAny = (module: string, places: readonly string[]) => places.some((place) => isIn(module, place));
+const rowOf = (module: string) => module.split("/")[0] ?? "";
+const show = ({ from, to, typeOnly }: Import) => `${from} ${typeOnly ? "names" : "imports"} ${to}`;
+
+function isAllowed({ from, to, typeOnly }: Import): boolean {
+  const row = rows[rowOf(from)];
+  if (!row) return false;
+  if (rowOf(from) === rowOf(to) || isInAny(to, ["errors", "duration", ...row.may])) return true;
+  return typeOnly && isInAny(to, row.types ?? []);
+}
+
+describe("the source", () => {
+  it("is found, and so are its imports", () => {
+    expect(files).toContain("jetstream/publisher.ts");
+    expect(imports.length).toBeGreaterThan(files.length);
+    expect(own.map(show)).toContain("views/lag-table names jetstream/lag");
+    expect(imports.filter(({ to, from }) => to.startsWith(".") || from === "")).toEqual([]);
+  });
+
+  it("has a row in the table for each of its parts, and no row for another", () => {
+    const parts = new Set(files.map((file) => rowOf(file.replace(/\.tsx?$/, ""))));
+    expect([...parts].filter((part) => !(part in rows))).toEqual([]);
+    expect(Object.keys(rows).filter((row) => !parts.has(row) && row !== "bench")).toEqual([]);
+  });
+
+  it("imports only what the table allows", () => {
+    expect(own.filter((each) => !isAllowed(each)).map(show)).toEqual([]);
+  });
+
+  it("has no service that imports another", () => {
+    const between = own.filter(({ from, to }) => isIn(from, "services") && isIn(to, "services"));
+    const shared = ["services/handler", "services/stock-shelf"];
+    const wrong = between.filter(({ from, to, typeOnly }) => {
+      if (from === "services/registry" || isInAny(to, shared)) return false;
+      return !(isIn(from, "services/order") && isIn(to, "services/order")) && !typeOnly;
+    });
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  it("keeps each vendor in its folder", () => {
+    const wrong = foreign.filter(({ from, to }) => {
+      const name = to.startsWith("#") ? to : (to.split("/")[0] ?? "");
+      const places = vendors[name];
+      return places ? !isInAny(from, places) : !to.startsWith("@opentelemetry/");
+    });
+    expect(wrong.map(show)).toEqual([]);
+    const otel = foreign.filter(
+      ({ from, to }) => to.startsWith("@opentelemetry/") && !isIn(from, "telemetry"),
+    );
+    expect(otel.map(show)).toEqual([]);
+    expect(foreign.filter(({ to }) => builtinModules.includes(to)).map(show)).toEqual([]);
+  });
+
+  it("loads a command, and what is slow to load, only when it is called", () => {
+    const eager = imports.filter(
+      ({ from, to, typeOnly }) => from === "cli" && isIn(to, "commands") && !typeOnly,
+    );
+    const text = textOf("cli.ts");
+    const loaded = eager.filter(({ to }) => !text.includes(`import("./${to}.ts")`)).map(({ to }) => to);
+    expect(loaded).toEqual(["commands/act"]);
+    const slow = ["ink", "ora", "fastify", "react"];
+    const early = files.flatMap((file) =>
+      [...textOf(file).matchAll(statement)]
+        .filter(([, type, to = ""]) => type === undefined && slow.includes(to))
+        .map(([, , to]) => `${file} ${to}`),
+    );
+    const apart = early.filter((each) => !/^(views\/live|services\/order)\//.test(each));
+    expect(apart).toEqual([]);
+  });
+
+  it("ends the process in a main only", () => {
+    const exits = files.filter((file) => /\bprocess\.(exit|abort)\(/.test(textOf(file)));
+    // The benchmark's child processes have a main of their own.
+    expect(exits.sort()).toEqual(["bench/child.ts", "main.ts"]);
+    expect(imports.filter(({ to }) => to === "main").map(show)).toEqual([]);
+    expect(imports.filter(({ to, from }) => to === "cli" && from !== "main").map(show)).toEqual([]);
+  });
+
+  it("writes to the terminal in terminal.ts only", () => {
+    const writes = files.filter((file) => /\bconsole\.|\bprocess\.std(out|err)\b/.test(textOf(file)));
+    expect(writes).toEqual(["main.ts"]);
+  });
+});
+
+describe("the lock file", () => {
+  type Package = { version?: string; resolved?: string; optionalDependencies?: Record<string, string> };
+  const lock = JSON.parse(readFileSync(join(import.meta.dirname, "../package-lock.json"), "utf8"));
+  const packages: Record<string, Package> = lock.packages;
+
+  it("has every platform's package, so that npm ci works on all of them", () => {
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies)
+        .filter(
+          (name) => !(`${path}/node_modules/${name}` in packages) && !(`node_modules/${name}` in packages),
+        )
+        .map((name) => `${path} wants ${name}`),
+    );
+    expect(Object.values(packages).some((each) => each.optionalDependencies)).toBe(true);
+    expect(missing).toEqual([]);
+  });
+
+  it("names no registry: everybody's own is asked", () => {
+    expect(Object.entries(packages).filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);
+  });
+});

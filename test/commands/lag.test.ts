@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
+import { orderTopology } from "../../src/pipeline/topology.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { runCommand } from "../run-command.ts";
+
+let broker: TestBroker;
+let connection: Connection;
+
+beforeAll(async () => {
+  broker = await startTestBroker();
+  connection = await openTestConnection(broker.url);
+  await applyTopology(connection, orderTopology());
+  await connection.jsm.streams.add({ name: "OTHER", subjects: ["OTHER"] });
+});
+
+afterAll(async () => {
+  await connection.close();
+  await broker.stop();
+});
+
+const lag = (words = "") => runCommand(`lag ${words} --interval 20ms --server ${broker.url}`.split(/ +/));
+
+describe("lag", () => {
+  it("says first that everybody is up to date, then one row for each consumer", async () => {
+    const ran = await lag();
+    expect(ran.exitCode).toBe(0);
+    const [answer, , head, ...rows] = ran.stdout.trimEnd().split("\n");
+    expect(answer).toBe("ORDERS: all 7 consumers are up to date");
+    expect(head).toMatch(/^consumer +pending +ack pend/);
+    expect(rows.map((row) => row.split(" ")[0])).toEqual([
+      "inventory-reserver",
+      "notification-declined",
+      "notification-refunded",
+      "notification-shipped",
+      "payment-processor",
+      "payment-refunder",
+      "shipping-booker",
+    ]);
+  });
+
+  it("says who is behind and that nobody works there, and exits 1 above the limit only", async () => {
+    await runCommand(`publish order --count 12 --server ${broker.url}`);
+    const ran = await lag("--fail-above 11");
+    expect(ran.exitCode).toBe(1);
+    expect(ran.stdout).toMatch(/^ORDERS: 12 deliveries to go; nobody is working on payment-processor\n/);
+    expect(ran.stdout).toMatch(/^payment-processor +12 +0 +0 +0 .*never$/m);
+    expect((await lag("--fail-above 12")).exitCode).toBe(0);
+  });
+
+  it("tells the same as JSON, unknown values as null", async () => {
+    const [line] = (await lag("--json")).lines();
+    expect(line).toMatchObject({ kind: "consumer-lag", version: 1 });
+    const { consumers, ...rest } = line?.data ?? { consumers: [] as { consumer: string }[] };
+    expect(rest).toEqual({
+      stream: "ORDERS",
+      sampledAt: expect.stringMatching(/^\d{4}-.*Z$/),
+      intervalMs: 20,
+    });
+    expect(consumers.find(({ consumer }) => consumer === "payment-processor")).toEqual({
+      consumer: "payment-processor",
+      pending: 12,
+      ackPending: 0,
+      redelivered: 0,
+      waiting: 0,
+      oldestAgeMs: expect.any(Number),
+      inPerS: 0,
+      outPerS: 0,
+      drainS: null,
+    });
+  });
+
+  it("shows any stream, also one that nobody consumes", async () => {
+    expect((await lag("OTHER")).stdout).toBe("OTHER has no consumers\n");
+  });
+
+  it("exits 4 for a stream that is not there, and names it", async () => {
+    const ran = await lag("NOPE");
+    expect(ran.exitCode).toBe(4);
+    expect(ran.stdout).toBe("");
+    expect(ran.stderr).toContain("NOPE");
+  });
+
+  it("exits 2 for an interval that is none", async () => {
+    const ran = await runCommand(`lag --interval soon --server ${broker.url}`);
+    expect(ran.exitCode).toBe(2);
+  });
+});

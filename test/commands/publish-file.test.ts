@@ -1,0 +1,110 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { eventsOf, readLog } from "../pipeline/read-log.ts";
+import { runCommand } from "../run-command.ts";
+
+let broker: TestBroker;
+let connection: Connection;
+let dir: string;
+
+beforeAll(async () => {
+  broker = await startTestBroker();
+  connection = await openTestConnection(broker.url);
+});
+
+afterAll(async () => {
+  await connection.close();
+  await broker.stop();
+});
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "orderctl-publish-"));
+});
+
+afterEach(async () => {
+  await connection.jsm.streams.delete("ORDERS");
+  rmSync(dir, { recursive: true });
+});
+
+const publish = (words: string, stdin?: string) =>
+  runCommand(`publish order ${words} --server ${broker.url}`, stdin === undefined ? {} : { stdin });
+
+const storedIds = async () => eventsOf(await readLog(connection), "created").map(({ orderId }) => orderId);
+
+const csvOrders = ["7001", "7003", "7004", "7006", "7008", "7010"];
+
+describe("publish order --file", () => {
+  it("stores the orders of a CSV file, names every row that is none, and exits 6", async () => {
+    const ran = await publish("--file fixtures/orders.csv");
+    expect(ran.exitCode).toBe(6);
+    expect(await storedIds()).toEqual(csvOrders);
+    expect(ran.stdout).toMatch(/^6 orders stored in .*, from fixtures\/orders\.csv\n/);
+    const rejected = Number(/^(\d+) rows are no order:$/m.exec(ran.stdout)?.[1]);
+    const rows = ran.stdout.match(/^ {2}fixtures\/orders\.csv:\d+: .+$/gm) ?? [];
+    expect(rows).toHaveLength(rejected);
+    expect(rows.slice(0, 3)).toEqual([
+      "  fixtures/orders.csv:5: invoice C7002 is a cancellation",
+      "  fixtures/orders.csv:7: price is 0 GBP, not above zero",
+      "  fixtures/orders.csv:8: quantity is -3, not above zero",
+    ]);
+  });
+
+  it("stores the orders of an NDJSON file, those without an id under the same one each time", async () => {
+    const first = await publish("--file fixtures/orders.ndjson --json");
+    const ids = await storedIds();
+    const second = await publish("--file fixtures/orders.ndjson --json");
+    expect([first.exitCode, second.exitCode]).toEqual([6, 6]);
+    expect(ids).toContain("nd-1");
+    expect(await storedIds()).toEqual(ids);
+    expect(second.lines()[0]?.data).toMatchObject({ stored: 0, duplicates: ids.length });
+  });
+
+  it("exits 0 in spite of them with --skip-invalid", async () => {
+    const ran = await publish("--file fixtures/orders.csv --skip-invalid");
+    expect(ran.exitCode).toBe(0);
+    expect(ran.stdout).toMatch(/^\d+ rows are no order:$/m);
+  });
+
+  it("writes every reject to the file of --rejects, also beyond those it shows", async () => {
+    const file = join(dir, "rejects.ndjson");
+    const good = '{"order_id":"good-1","lines":[{"sku":"MUG","quantity":1,"unit_price":"1.00"}]}';
+    const bad = Array.from({ length: 60 }, (_, index) => `{"order_id":"bad ${index}","total_minor":1}`);
+    const ran = await publish(`--file - --format ndjson --rejects ${file}`, [...bad, good].join("\n"));
+    expect(ran.exitCode).toBe(6);
+    expect(ran.stdout).toContain("60 rows are no order:");
+    expect(ran.stdout).toContain("and 40 more");
+    expect(await storedIds()).toEqual(["good-1"]);
+    const rejects = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(rejects.map((line) => JSON.parse(line).row)).toEqual(
+      Array.from({ length: 60 }, (_, index) => index + 1),
+    );
+    expect(JSON.parse(rejects[0] ?? "")).toEqual({
+      row: 1,
+      reason: expect.stringContaining("order_id"),
+      text: bad[0],
+    });
+  });
+
+  it("exits 2 where the rejects cannot be written, after it told what it stored", async () => {
+    const ran = await publish(`--file fixtures/orders.csv --rejects ${join(dir, "missing", "rejects")}`);
+    expect(ran.exitCode).toBe(2);
+    expect(ran.stderr).toContain("cannot write the rejects");
+    expect(await storedIds()).toEqual(csvOrders);
+    expect(ran.stdout).toMatch(/^6 orders stored/);
+  });
+
+  it("reads a CSV file with other columns from standard input", async () => {
+    const words = "--file - --format csv --map order=No,sku=Item,quantity=Qty,price=Each --currency JPY";
+    const ran = await publish(words, "No,Item,Qty,Each\na-1,MUG,2,400\na-1,TRAY,1,150\na-2,MUG,1,400\n");
+    expect(ran.exitCode).toBe(0);
+    expect(eventsOf(await readLog(connection), "created")).toMatchObject([
+      { orderId: "a-1", total: { amountMinor: 950, currency: "JPY" } },
+      { orderId: "a-2", total: { amountMinor: 400, currency: "JPY" } },
+    ]);
+  });
+});

@@ -1,0 +1,79 @@
+import { expect, it, onTestFinished } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { readLastSequence } from "../../src/jetstream/read-message.ts";
+import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
+import { orderTopology } from "../../src/pipeline/topology.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { until } from "../until.ts";
+import { orderctl, type Supervised, supervise } from "./supervised.ts";
+
+const count = 20_000;
+const kills = 10;
+const eventsBetweenKills = 7000;
+
+/** The pipeline's own topology, but what a killed worker held comes again after 4 s already. */
+function hastyTopology() {
+  const { streams, consumers } = orderTopology();
+  return { streams, consumers: consumers.map((spec) => ({ ...spec, ack_wait: durationNs(4000) })) };
+}
+
+/** Kills in turn a worker, the broker, the other worker, the broker …, each time in the thick of it. */
+async function killInTurn(connection: Connection, broker: TestBroker, workers: [Supervised, Supervised]) {
+  for (let kill = 0; kill < kills; kill += 1) {
+    const isDue = (sequence: number) => sequence >= (kill + 1) * eventsBetweenKills;
+    await until(() => readLastSequence(connection, "ORDERS").then(isDue, () => false), 20_000);
+    if (kill % 2 === 0) await workers[kill % 4 === 0 ? 0 : 1].kill();
+    else {
+      await broker.kill();
+      await broker.restart();
+    }
+  }
+}
+
+/** Nothing to deliver, nothing unacknowledged, and nothing stored while that was looked at. */
+async function isDrained(connection: Connection): Promise<boolean> {
+  const before = await readLastSequence(connection, "ORDERS");
+  const backlog = await readBacklog(connection);
+  return Object.keys(backlog).length === 0 && before === (await readLastSequence(connection, "ORDERS"));
+}
+
+it("loses no order and charges none twice, whoever is killed how often", async () => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  await applyTopology(connection, hastyTopology());
+  const where = `--server ${broker.url} --reconnect-wait 100ms`;
+  const services = "payment inventory shipping notification --decline-share 5% --default-stock 2000";
+  const workers: [Supervised, Supervised] = [
+    supervise(`serve ${services} ${where} --instance one`),
+    supervise(`serve ${services} ${where} --instance two`),
+  ];
+  onTestFinished(async () => void (await Promise.all(workers.map((worker) => worker.stop()))));
+
+  const publishing = orderctl(`publish order --count ${count} --seed 42 --rate 3000 --json ${where}`);
+  await killInTurn(connection, broker, workers);
+  const published = await publishing;
+  expect(published).toMatchObject({ exitCode: 0 });
+  expect(JSON.parse(published.stdout).data).toMatchObject({ stored: count, duplicates: 0 });
+  await until(() => isDrained(connection).catch(() => false), 40_000);
+  const stopped = await Promise.all(workers.map((worker) => worker.stop()));
+  expect(stopped.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+
+  const log = await readLog(connection);
+  const orderIds = (kind: "created" | "payments" | "notifications") =>
+    eventsOf(log, kind).map(({ orderId }) => orderId);
+  const created = orderIds("created").sort();
+  expect(new Set(created).size).toBe(count);
+  expect(orderIds("payments").sort()).toEqual(created);
+  expect(orderIds("notifications").sort()).toEqual(created);
+  const types = new Set(eventsOf(log, "notifications").map(({ type }) => type));
+  expect(types).toEqual(new Set(["SHIPPED", "DECLINED", "REFUNDED"]));
+  // Somebody was killed with work in hand, or this test would have shown nothing.
+  expect(log.filter(({ hop }) => (hop?.attempt ?? 1) > 1).length).toBeGreaterThan(0);
+
+  const audit = await orderctl(`audit --json ${where}`);
+  expect(audit.exitCode, `${audit.stdout}${audit.stderr}`).toBe(0);
+}, 120_000);

@@ -1,0 +1,44 @@
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { scanStream } from "../../src/jetstream/scan.ts";
+import { decodeEvent } from "../../src/orders/codec.ts";
+import type { EventKind, EventOf, OrderEvent } from "../../src/orders/events.ts";
+import { ordersStream } from "../../src/orders/subjects.ts";
+import { decodeHop, type Hop } from "../../src/telemetry/hop.ts";
+
+export type Logged = {
+  event: OrderEvent;
+  sequence: number;
+  hop: Hop | undefined;
+  traceparent: string | undefined;
+};
+
+/** All events of the log, in its order. */
+export async function readLog(connection: Connection): Promise<Logged[]> {
+  const log: Logged[] = [];
+  await scanStream(connection, { stream: ordersStream }, ({ subject, payload, sequence, header }) => {
+    const event = decodeEvent(subject, payload);
+    log.push({
+      event,
+      sequence,
+      hop: decodeHop(header("Orderctl-Hop")),
+      traceparent: header("traceparent"),
+    });
+  });
+  return log;
+}
+
+/** The events of one kind. */
+export const eventsOf = <K extends EventKind>(log: readonly Logged[], kind: K): EventOf<K>[] =>
+  log.map(({ event }) => event).filter((event): event is EventOf<K> => event.kind === kind);
+
+/** The consumers that hold deliveries nobody acknowledged, or wait for messages. */
+export async function readBacklog({
+  jsm,
+}: Connection): Promise<Record<string, [pending: number, acks: number]>> {
+  const backlog: Record<string, [number, number]> = {};
+  for await (const info of jsm.consumers.list(ordersStream)) {
+    if (info.num_pending + info.num_ack_pending > 0)
+      backlog[info.name] = [info.num_pending, info.num_ack_pending];
+  }
+  return backlog;
+}

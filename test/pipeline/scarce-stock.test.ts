@@ -1,0 +1,73 @@
+import { expect, it, onTestFinished } from "vitest";
+import { Bucket } from "../../src/jetstream/bucket.ts";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { Publisher } from "../../src/jetstream/publisher.ts";
+import { decodeStock, type Stock } from "../../src/orders/stock.ts";
+import { feedOrders } from "../../src/pipeline/feed-orders.ts";
+import { generateOrders } from "../../src/pipeline/order-source.ts";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { eventsOf, type Logged, readBacklog, readLog } from "./read-log.ts";
+import { startServices } from "./start-services.ts";
+
+const defaultStock = 12;
+
+async function readShelf(connection: Connection): Promise<Map<string, Stock>> {
+  const publisher = new Publisher(connection);
+  const entries = await new Bucket(connection, publisher, "INVENTORY").list();
+  publisher.close();
+  return new Map(entries.map(({ key, value }) => [key, decodeStock(key, value)]));
+}
+
+/** Units of each SKU in the orders that were told that they are reserved. */
+function reservedUnits(log: readonly Logged[]): Map<string, number> {
+  const units = new Map<string, number>();
+  for (const { status, lines } of eventsOf(log, "reservations")) {
+    if (status !== "RESERVED") continue;
+    for (const { sku, quantity } of lines) units.set(sku, (units.get(sku) ?? 0) + quantity);
+  }
+  return units;
+}
+
+/** Units that are held for orders which ended without them, until somebody touches the SKU again. */
+function unitsToGiveBack(log: readonly Logged[], { holds }: Stock): number {
+  const orderAt = new Map(log.map(({ sequence, event }) => [sequence, event.orderId]));
+  const refunded = new Set(eventsOf(log, "refunds").map(({ orderId }) => orderId));
+  return [...holds]
+    .filter(([sequence]) => refunded.has(orderAt.get(sequence) ?? ""))
+    .reduce((sum, [, units]) => sum + units, 0);
+}
+
+it("is never oversold by two inventories, and the shelf agrees with the log", async () => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connections = [await openTestConnection(broker.url), await openTestConnection(broker.url)] as const;
+  onTestFinished(async () => void (await Promise.all(connections.map((each) => each.close()))));
+  const [connection, other] = connections;
+  const first = await startServices(connection, undefined, { defaultStock, instance: "one" });
+  const second = await startServices(other, ["inventory"], { defaultStock, instance: "two" });
+  const { report } = await feedOrders(connection, generateOrders(400, 3).orders, {
+    origin: { service: "publish", instance: "test" },
+    window: 64,
+    waitMs: 10_000,
+    signal: new AbortController().signal,
+  });
+  await Promise.all([first.stop(5000), second.stop(5000)]);
+  expect(report.endings).toMatchObject({ ended: 400 });
+  expect(report.endings?.outcomes.REFUNDED).toBeGreaterThan(50);
+  expect(await readBacklog(connection)).toEqual({});
+
+  const log = await readLog(connection);
+  const reservations = log.filter(({ event }) => event.kind === "reservations");
+  expect(new Set(reservations.map(({ hop }) => hop?.instance))).toEqual(new Set(["one", "two"]));
+  const reserved = reservedUnits(log);
+  const shelf = await readShelf(connection);
+  expect(Math.max(...reserved.values())).toBe(defaultStock);
+  expect([...reserved.keys()].filter((sku) => !shelf.has(sku))).toEqual([]);
+  for (const [sku, stock] of shelf) {
+    expect(stock.available).toBeGreaterThanOrEqual(0);
+    expect({ sku, stocked: stock.available + stock.reserved }).toEqual({ sku, stocked: defaultStock });
+    const kept = stock.reserved - unitsToGiveBack(log, stock);
+    expect({ sku, kept }).toEqual({ sku, kept: reserved.get(sku) ?? 0 });
+  }
+});

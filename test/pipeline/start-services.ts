@@ -1,0 +1,24 @@
+import { createSimulatedGateway } from "../../src/gateway/simulated-gateway.ts";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { type RunningServices, runServices, type ServiceOptions } from "../../src/pipeline/run-services.ts";
+import type { RunnableName } from "../../src/services/registry.ts";
+
+const defaults: ServiceOptions = {
+  gateway: createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }),
+  defaultStock: 1000,
+  carrier: "parcel",
+  channel: "email",
+  concurrency: 16,
+  window: 64,
+  instance: "box-1",
+  replicas: 1,
+  http: { host: "127.0.0.1", port: 0 },
+  note: () => {},
+};
+
+/** Real services in the test's process; by default nothing is declined and there is enough of everything. */
+export const startServices = (
+  connection: Connection,
+  names: readonly RunnableName[] = ["payment", "inventory", "shipping", "notification"],
+  options: Partial<ServiceOptions> = {},
+): Promise<RunningServices> => runServices(connection, names, { ...defaults, ...options });

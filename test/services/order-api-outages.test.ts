@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { openOrderApi } from "../../src/services/order/order-api.ts";
+import { until } from "../until.ts";
+import { type OrderWorld, openOrderWorld } from "./order-world.ts";
+
+let world: OrderWorld;
+beforeEach(async () => {
+  world = await openOrderWorld({ window: 1 });
+});
+afterEach(async () => {
+  resume();
+  await world.close();
+});
+
+/** The broker keeps its connections and answers nothing, as behind a network that is cut. */
+const freeze = () => process.kill(world.broker.pid, "SIGSTOP");
+const resume = () => process.kill(world.broker.pid, "SIGCONT");
+
+/** The window of one is taken by the order that was posted. */
+const untilUnderWay = () => until(() => world.publisher.isFull);
+
+const order = { order_id: "o-1", total_amount: 5 };
+
+it("answers 503 at once while the broker is away, and takes orders when it is back", async () => {
+  await world.broker.kill();
+  await until(() => !world.connection.isConnected());
+  const startedAt = performance.now();
+  const { status, headers, body } = await world.post(order);
+  expect(performance.now() - startedAt).toBeLessThan(400);
+  expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
+  expect(body).toMatchObject({ title: "Service Unavailable", code: "unavailable", order_id: "o-1" });
+  expect(await world.get("/orders/o-1")).toMatchObject({ status: 503 });
+  expect(await world.get("/readyz")).toMatchObject({ status: 503, body: { ready: false } });
+  expect(await world.get("/healthz")).toMatchObject({ status: 200, body: { status: "ok" } });
+
+  await world.broker.restart();
+  await until(() => world.connection.isConnected());
+  expect(await world.post(order)).toMatchObject({ status: 201 });
+  expect(await world.get("/readyz")).toMatchObject({ status: 200, body: { ready: true } });
+});
+
+it("answers 503 when the broker does not answer in time; sending the order again then settles it", async () => {
+  await world.close();
+  world = await openOrderWorld({ patienceMs: 300 });
+  freeze();
+  const { status, headers, body } = await world.post({ total_amount: 5 });
+  expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
+  expect(body).toMatchObject({ code: "timeout", detail: expect.stringContaining("may be stored") });
+  const orderId = body.order_id;
+  resume();
+  await until(async () => (await world.get(`/orders/${orderId}`)).status === 200);
+  expect(await world.post({ order_id: orderId, total_amount: 5 })).toMatchObject({ status: 200 });
+});
+
+it("answers 503 with a longer wait when the log is full, and loses nothing that was taken", async () => {
+  expect((await world.post(order)).status).toBe(201);
+  await world.connection.jsm.streams.update("ORDERS", { max_msgs: 1 });
+  const { status, headers, body } = await world.post({ order_id: "o-2", total_amount: 5 });
+  expect([status, headers.get("retry-after")]).toEqual([503, "30"]);
+  expect(body).toMatchObject({ code: "stream_full" });
+  expect((await world.get("/orders/o-1")).status).toBe(200);
+  expect((await world.get("/orders/o-2")).status).toBe(404);
+});
+
+it("answers 503 when there is no order log", async () => {
+  await world.connection.jsm.streams.delete("ORDERS");
+  expect(await world.post(order)).toMatchObject({ status: 503, body: { code: "unavailable" } });
+  expect(await world.get("/orders/o-1")).toMatchObject({ status: 503 });
+});
+
+it("finishes the request under way when it stops, and takes no other", async () => {
+  freeze();
+  const posted = world.post(order);
+  await untilUnderWay();
+  const stopped = world.api.stop(10_000);
+  await expect.poll(() => world.get("/healthz").catch(() => "refused")).toBe("refused");
+  resume();
+  const { status, headers } = await posted;
+  expect([status, headers.get("connection")]).toEqual([201, "close"]);
+  await stopped;
+});
+
+it("cuts off at its deadline what does not finish", async () => {
+  freeze();
+  const posted = world.post(order).catch((error: unknown) => error);
+  await untilUnderWay();
+  const startedAt = performance.now();
+  await world.api.stop(200);
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+  expect(await posted).toBeInstanceOf(Error);
+});
+
+it("does not wait for connections that are only kept open", async () => {
+  await world.post(order);
+  const startedAt = performance.now();
+  await world.api.stop(10_000);
+  expect(performance.now() - startedAt).toBeLessThan(2000);
+});
+
+it("tells when the port is taken", async () => {
+  const port = Number(new URL(world.api.url).port);
+  const orders = { isReady: () => true, place: () => Promise.reject(), read: async () => undefined };
+  const opening = openOrderApi({ host: "127.0.0.1", port, orders, note: () => {} });
+  await expect(opening).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining(`${port}`),
+  });
+});

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import type { ConsumerLag, StreamLag } from "../../src/jetstream/lag.ts";
+import type { Style } from "../../src/terminal.ts";
+import { lagTable } from "../../src/views/lag-table.ts";
+
+const plain: Style = { colour: false, width: 100, unicode: true };
+
+const idle: ConsumerLag = {
+  consumer: "shipping-booker",
+  pending: 0,
+  ackPending: 0,
+  redelivered: 0,
+  waiting: 1,
+  oldestAgeMs: null,
+  inPerS: 0,
+  outPerS: 0,
+  drainS: 0,
+};
+const busy: ConsumerLag = {
+  consumer: "payment-processor",
+  pending: 12_345,
+  ackPending: 256,
+  redelivered: 3,
+  waiting: 0,
+  oldestAgeMs: 4210,
+  inPerS: 2000,
+  outPerS: 7040.4,
+  drainS: 2.5,
+};
+const stuck: ConsumerLag = {
+  ...idle,
+  consumer: "inventory-reserver",
+  pending: 9,
+  waiting: 0,
+  oldestAgeMs: 95_000,
+  drainS: null,
+};
+const fresh: ConsumerLag = {
+  ...idle,
+  consumer: "new-one",
+  pending: 5,
+  oldestAgeMs: 20,
+  inPerS: null,
+  outPerS: null,
+  drainS: null,
+};
+
+const lagOf = (...consumers: ConsumerLag[]): StreamLag => ({
+  stream: "ORDERS",
+  sampledAt: "2024-03-01T08:26:00.000Z",
+  intervalMs: 1000,
+  consumers,
+});
+
+describe("lagTable", () => {
+  it("says first that everybody is up to date", () => {
+    expect(lagTable(lagOf(idle), plain)).toMatchInlineSnapshot(`
+      "ORDERS: all 1 consumers are up to date
+
+      consumer         pending  ack pend  redeliv  waiting  oldest   in  out  drains in
+      shipping-booker        0         0        0        1       -  0/s  0/s          -"
+    `);
+  });
+
+  it("says how much is to go and on what nobody works", () => {
+    expect(lagTable(lagOf(busy, stuck, fresh), plain)).toMatchInlineSnapshot(`
+      "ORDERS: 12,615 deliveries to go; nobody is working on inventory-reserver
+
+      consumer            pending  ack pend  redeliv  waiting   oldest       in      out  drains in
+      payment-processor    12,345       256        3        0    4.2 s  2,000/s  7,040/s      2.5 s
+      inventory-reserver        9         0        0        0    1m35s      0/s      0/s      never
+      new-one                   5         0        0        1  20.0 ms        -        -          -"
+    `);
+  });
+
+  it("says that everybody keeps up only where it knows that every backlog shrinks", () => {
+    const [answer] = lagTable(lagOf(busy, idle), plain).split("\n");
+    expect(answer).toBe("ORDERS: 12,601 deliveries to go, everybody keeps up");
+    const growing = { ...busy, consumer: "slow", inPerS: 9000, drainS: null };
+    for (const other of [growing, fresh]) {
+      expect(lagTable(lagOf(busy, other), plain).split("\n")[0]).toMatch(/^ORDERS: [\d,]+ deliveries to go$/);
+    }
+  });
+
+  it("marks the rows of who is stuck by colour, beside the words", () => {
+    const lines = lagTable(lagOf(busy, stuck), { ...plain, colour: true }).split("\n");
+    const yellow = lines.filter((line) => line.includes("\u001b[33m"));
+    expect(yellow).toEqual([expect.stringContaining("inventory-reserver")]);
+  });
+
+  it("says that a stream has no consumers", () => {
+    expect(lagTable(lagOf(), plain)).toBe("ORDERS has no consumers");
+  });
+});
