@@ -94,10 +94,11 @@ export class EndingsFollower {
     const orderId = parseSubject(subject)?.orderId ?? "";
     const startedAt = this.#startedAt.get(orderId);
     if (startedAt === undefined) return;
+    // Read first: one that cannot be read has not ended the order.
+    const event = decodeEvent(subject, payload);
     this.#startedAt.delete(orderId);
     this.#ended += 1;
     this.#histogram.record(Math.max(1, Math.round((performance.now() - startedAt) * 1e3)));
-    const event = decodeEvent(subject, payload);
     if (event.kind === "notifications") this.#outcomes[event.type] += 1;
   }
 

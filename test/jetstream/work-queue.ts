@@ -32,6 +32,10 @@ export async function createQueue(
       const info = await connection.jsm.consumers.info(name, consumer);
       return { pending: info.num_pending, ackPending: info.num_ack_pending };
     },
+    /** Pulls that wait for a message. */
+    async waiting() {
+      return (await connection.jsm.consumers.info(name, consumer)).num_waiting;
+    },
     async isDone() {
       const { pending, ackPending } = await this.state();
       return pending + ackPending === 0;

@@ -23,9 +23,32 @@ it("processes everything although the broker is killed under it, and stores each
   await broker.kill();
   const before = worker.counts.processed;
   await broker.restart();
-  // At once, and not only when the pulls that died with the broker are given up.
-  await until(() => worker.counts.processed > before + 100, 2000);
   await until(() => queue.isDone().catch(() => false), 20_000);
   expect(before).toBeLessThan(2000);
   expect(await countStored(connection, "RESULTS")).toBe(2000);
+});
+
+it("goes on at once when the broker is back, not only when the pulls that died with it are given up", async () => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  const queue = await createQueue(connection, "IDLE");
+  const worker = startWorker({ connection, stream: "IDLE" }, async () => undefined);
+  await until(async () => (await queue.waiting()) > 0);
+  await broker.kill();
+  await broker.restart();
+  await until(() => connection.isConnected());
+  const backAt = performance.now();
+  await until(() =>
+    connection.nats
+      .jetstream()
+      .publish("IDLE.1")
+      .then(
+        () => true,
+        () => false,
+      ),
+  );
+  await until(() => worker.counts.processed === 1);
+  expect(performance.now() - backAt).toBeLessThan(1500);
 });

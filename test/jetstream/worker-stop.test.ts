@@ -95,9 +95,10 @@ describe("stop", () => {
     })();
     let processed = 0;
     for (let round = 0; round < 3; round += 1) {
-      const worker = startWorker({ connection, stream: "COMING", concurrency: 64 }, async () => undefined);
+      const worker = startWorker({ connection, stream: "COMING", concurrency: 64 }, () => wait(20));
       await until(() => worker.counts.processed > 50);
       await worker.stop(10_000);
+      expect(worker.counts.inFlight).toBe(0);
       processed += worker.counts.processed;
       await until(async () => (await queue.state()).ackPending === 0, 1000);
     }
