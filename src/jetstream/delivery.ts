@@ -1,9 +1,8 @@
 import type { DeliveryInfo, Msg } from "nats";
-// The package index exports neither; parsing $JS.ACK subjects and header blocks is the client's business.
+// The package index does not export it, and parsing $JS.ACK subjects is the client's business.
 import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
-import type { MsgImpl } from "nats/lib/nats-base-client/msg.js";
 import type { FrameWriter } from "./frame-writer.ts";
-import { readHeader } from "./header-block.ts";
+import { readHeader, replyBytes, subjectFrom } from "./raw-message.ts";
 
 /** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
 export type Delivery = {
@@ -40,7 +39,7 @@ export class ReceivedDelivery implements Delivery {
   }
 
   get subject(): string {
-    return this.#message.subject;
+    return subjectFrom(this.#message, 0);
   }
 
   get payload(): Uint8Array {
@@ -60,7 +59,7 @@ export class ReceivedDelivery implements Delivery {
   }
 
   header(name: string): string | undefined {
-    return readHeader(this.#message as MsgImpl, name);
+    return readHeader(this.#message, name);
   }
 
   ack(): void {
@@ -91,6 +90,6 @@ export class ReceivedDelivery implements Delivery {
   }
 
   #write(payload: Uint8Array): void {
-    this.#frames.write({ subject: this.#message.reply ?? "", reply: "", headers: "", payload });
+    this.#frames.writeTo(replyBytes(this.#message), payload);
   }
 }

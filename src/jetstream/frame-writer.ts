@@ -4,6 +4,8 @@ import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
 /** A message on its way out. `headers` is a whole header block or empty; `subject` and `reply` are ASCII. */
 export type Frame = { subject: string; reply: string; headers: string; payload: Uint8Array };
 
+const publishWord = Buffer.from("PUB ");
+const lineBreak = Buffer.from("\r\n");
 const slabBytes = 64 * 1024;
 /** Room for `HPUB`, the lengths and the line breaks of one frame. */
 const overheadBytes = 64;
@@ -33,18 +35,34 @@ export class FrameWriter {
   write({ subject, reply, headers, payload }: Frame): void {
     const headerBytes = headers === "" ? 0 : Buffer.byteLength(headers);
     const total = headerBytes + payload.length;
-    const to = reply === "" ? subject : `${subject} ${reply}`;
+    const to = `${subject} ${reply}`;
     const line = headerBytes === 0 ? `PUB ${to} ${total}\r\n` : `HPUB ${to} ${headerBytes} ${total}\r\n`;
     this.#reserve(to.length + total + overheadBytes);
-    const slab = this.#slab;
-    let end = this.#end + slab.write(line, this.#end, "latin1");
-    if (headerBytes > 0) end += slab.write(headers, end, "utf8");
-    slab.set(payload, end);
-    end += payload.length;
-    this.#end = end + slab.write("\r\n", end, "latin1");
+    this.#end += this.#slab.write(line, this.#end, "latin1");
+    if (headerBytes > 0) this.#end += this.#slab.write(headers, this.#end, "utf8");
+    this.#finish(payload);
+  }
+
+  /** A message without headers and reply to a subject in its bytes. */
+  writeTo(subject: Uint8Array, payload: Uint8Array): void {
+    this.#reserve(subject.length + payload.length + overheadBytes);
+    this.#append(publishWord);
+    this.#append(subject);
+    this.#end += this.#slab.write(` ${payload.length}\r\n`, this.#end, "latin1");
+    this.#finish(payload);
+  }
+
+  #finish(payload: Uint8Array): void {
+    this.#append(payload);
+    this.#append(lineBreak);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.flush());
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#slab.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   /** Hands what was written to the socket now. */

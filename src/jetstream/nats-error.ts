@@ -57,5 +57,5 @@ function codeOf(thrown: unknown): ErrorCode {
 function plain(code: ErrorCode, said: string): string {
   if (code === "no_responders") return "nobody answers for JetStream on this server";
   if (code === "timeout") return "no answer in time";
-  return said.replaceAll("'", "").toLowerCase();
+  return said.replaceAll("'", "").replaceAll("_", " ").toLowerCase();
 }

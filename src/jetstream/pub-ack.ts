@@ -1,6 +1,7 @@
 import type { Msg } from "nats";
 import type { ErrorCode } from "../errors.ts";
 import { apiErrors } from "./nats-error.ts";
+import { bodyText } from "./raw-message.ts";
 
 /** Why the broker did not store a message. `duplicateIn` names the stream that already holds its subject. */
 export type Refusal = { code: ErrorCode; message: string; duplicateIn?: string };
@@ -30,9 +31,13 @@ const codes: Record<number, ErrorCode> = {
 export function parseAck(message: Msg): number | Refusal {
   if (message.data.length === 0)
     return { code: "no_responders", message: "no stream listens on this subject" };
+  const text = bodyText(message);
+  // What nearly every answer looks like, in full; anything else goes to the parser.
+  const plain = /^\{"stream":"[^"\\]*", ?"seq":(\d+)\}$/.exec(text);
+  if (plain) return Number(plain[1]);
   let answer: Answer;
   try {
-    answer = message.json<Answer>();
+    answer = JSON.parse(text);
   } catch {
     return { code: "internal", message: "the broker's answer is not JSON" };
   }

@@ -1,5 +1,4 @@
 import { type ErrorCode, OrderctlError } from "../errors.ts";
-import { headerBlock } from "./header-block.ts";
 
 /** A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. */
 export type Publication = {
@@ -26,3 +25,10 @@ export function headersOf({ headers, expectedSequence }: Publication): string {
 /** The error for a publication that the broker did not store; names the subject. */
 export const notStored = ({ subject }: Publication, code: ErrorCode, why: string): OrderctlError =>
   new OrderctlError(code, `cannot store ${subject}: ${why}`);
+
+/** A header block as it goes over the wire. Values have no line breaks: they come from headers or are ours. */
+function headerBlock(headers: Readonly<Record<string, string>>): string {
+  let block = "NATS/1.0\r\n";
+  for (const name in headers) block += `${name}: ${headers[name]}\r\n`;
+  return `${block}\r\n`;
+}

@@ -11,11 +11,13 @@ export type PublisherOptions = {
   backoffMs?: number;
 };
 
+/** Who is told how a publication ended: one of both, once. */
+export type Sink = { resolve(stored: Stored): void; reject(error: OrderctlError): void };
+
 /** A publication that is not settled. */
 export type Entry = {
   readonly publication: Publication;
-  readonly resolve: (stored: Stored) => void;
-  readonly reject: (error: OrderctlError) => void;
+  readonly sink: Sink;
   readonly token: string;
   attempt: number;
   /** After the second one a duplicate may be the message itself. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
@@ -5,6 +6,7 @@ import { type Delivery, ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { Publication, Stored } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
+import type { Sink } from "./publisher-entry.ts";
 import { PullRequests } from "./pull.ts";
 
 /** What a delivery led to: a message to store, or nothing; `onStored` runs between storing and acknowledging. */
@@ -47,6 +49,7 @@ export class Worker {
   readonly #timer: NodeJS.Timeout;
   readonly #counts = { processed: 0, failed: 0, duplicates: 0 };
   #stopping = false;
+  #stopped: Promise<void> | undefined;
   #onChange: () => void = () => {};
 
   constructor(
@@ -58,6 +61,8 @@ export class Worker {
     this.#publisher = publisher;
     this.#options = options;
     this.#process = process;
+    // Every handler in flight may listen to it.
+    setMaxListeners(0, this.#abort.signal);
     const inbox = connection.newInbox();
     this.#pulls = new PullRequests(connection, { ...options, inbox }, (message) => this.#onMessage(message));
     connection.onReconnect(() => {
@@ -74,9 +79,15 @@ export class Worker {
 
   /**
    * Stops pulling, hands back what was not started, waits until the rest is stored and acknowledged. What is
-   * not finished after `deadlineMs` is aborted and handed back as well. Nothing is left to time out.
+   * not finished after `deadlineMs` is aborted and handed back as well. Nothing is left to time out. A second
+   * call waits for the first.
    */
-  async stop(deadlineMs: number): Promise<void> {
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(deadlineMs);
+    return this.#stopped;
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     const deadline = performance.now() + deadlineMs;
     for (const delivery of this.#waiting.splice(0)) delivery.nak();
@@ -122,13 +133,36 @@ export class Worker {
     this.#inFlight.add(delivery);
     try {
       const result = await this.#process(delivery, this.#abort.signal);
-      // Stored before it is acknowledged: a crash between the two repeats the work, never loses it.
-      if (result) await this.#store(result);
-      delivery.ack();
-      this.#counts.processed += 1;
+      if (result) this.#publisher.send(result.store, this.#afterStoring(delivery, result));
+      else this.#finish(delivery);
     } catch (thrown) {
       this.#onFailure(delivery, OrderctlError.from(thrown));
     }
+  }
+
+  /** Stored before it is acknowledged: a crash between the two repeats the work, never loses it. */
+  #afterStoring(delivery: ReceivedDelivery, { onStored }: NonNullable<Result>): Sink {
+    return {
+      resolve: (stored) => {
+        if (stored.duplicate) this.#counts.duplicates += 1;
+        try {
+          onStored?.(stored);
+          this.#finish(delivery);
+        } catch (thrown) {
+          this.#onFailure(delivery, OrderctlError.from(thrown));
+        }
+      },
+      reject: (error) => this.#onFailure(delivery, error),
+    };
+  }
+
+  #finish(delivery: ReceivedDelivery): void {
+    delivery.ack();
+    this.#counts.processed += 1;
+    this.#release(delivery);
+  }
+
+  #release(delivery: ReceivedDelivery): void {
     this.#inFlight.delete(delivery);
     this.#next();
   }
@@ -140,12 +174,6 @@ export class Worker {
     this.#onChange();
   }
 
-  async #store({ store, onStored }: NonNullable<Result>): Promise<void> {
-    const stored = await this.#publisher.publish(store);
-    if (stored.duplicate) this.#counts.duplicates += 1;
-    onStored?.(stored);
-  }
-
   #onFailure(delivery: ReceivedDelivery, { message }: OrderctlError): void {
     const { subject, sequence, attempt } = delivery;
     const { backoffMs = 250, consumer, note } = this.#options;
@@ -153,6 +181,7 @@ export class Worker {
     delivery.nak(this.#stopping ? undefined : wait * (0.75 + Math.random() / 2));
     this.#counts.failed += 1;
     note(`${consumer}: ${subject} (sequence ${sequence}, attempt ${attempt}): ${message}`);
+    this.#release(delivery);
   }
 
   #onTick(): void {

@@ -42,10 +42,6 @@ export const processWith =
 
 class DeliveryContext implements HandlerContext {
   readonly signal: AbortSignal;
-  /** Bound, for handlers that take the context apart. */
-  readonly onStored = (callback: (stored: OrderEvent) => void): void => {
-    this.tell = callback;
-  };
   tell: ((stored: OrderEvent) => void) | undefined;
   readonly #delivery: Delivery;
 
@@ -60,6 +56,10 @@ class DeliveryContext implements HandlerContext {
 
   get attempt(): number {
     return this.#delivery.attempt;
+  }
+
+  onStored(callback: (stored: OrderEvent) => void): void {
+    this.tell = callback;
   }
 
   tellStored(outcome: OrderEvent, { existing }: Stored): void {

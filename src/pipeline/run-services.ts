@@ -59,8 +59,9 @@ export async function runServices(
 ): Promise<RunningServices> {
   const drifts = await applyTopology(connection, orderTopology(options));
   const publisher = new Publisher(connection, { window: options.window });
-  const workers = await startWorkers({ connection, publisher }, names.filter(isWorking), options);
+  // First what may fail: a port that is taken leaves no worker behind.
   const api = names.includes("order") ? await startApi({ connection, publisher }, options) : undefined;
+  const workers = await startWorkers({ connection, publisher }, names.filter(isWorking), options);
   return {
     serving: {
       services: [...names],
@@ -72,8 +73,7 @@ export async function runServices(
     },
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
-      await api?.stop(deadlineMs);
-      await Promise.all([...workers.values()].map((worker) => worker.stop(deadlineMs)));
+      await Promise.all([api, ...workers.values()].map((part) => part?.stop(deadlineMs)));
       publisher.close();
     },
   };

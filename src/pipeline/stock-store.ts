@@ -12,7 +12,10 @@ export function createStockStore(connection: Connection, bucket: Bucket): StockS
   return {
     async read(sku) {
       const entry = await bucket.read(sku);
-      return entry && { stock: decodeStock(sku, entry.value), revision: entry.revision };
+      if (!entry) return undefined;
+      // `nats kv del` leaves an empty value.
+      const stock = entry.value === "" ? undefined : decodeStock(sku, entry.value);
+      return { stock, revision: entry.revision };
     },
     write: (sku, { stock, revision }) => bucket.write({ key: sku, value: encodeStock(stock), revision }),
     ackFloor: () => readAckFloor(connection, ordersStream, "inventory-reserver"),

@@ -7,7 +7,7 @@ export type HandlerContext = {
   attempt: number;
   /** Aborts when the worker has to stop before the handler ended. */
   signal: AbortSignal;
-  /** Registers what is to be told which event the log holds in the end, before the delivery is acknowledged. */
+  /** Registers what is to be told which event the log holds in the end, before the delivery is acknowledged. A method: call it on the context. */
   onStored(callback: (stored: OrderEvent) => void): void;
 };
 

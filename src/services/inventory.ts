@@ -5,12 +5,13 @@ import type { StockShelf } from "./stock-shelf.ts";
 /** Reserves the lines of a paid order, all or none; an empty shelf is an outcome. */
 export const reserveStock =
   (shelf: StockShelf): Handler =>
-  async (payment, { sequence, onStored }) => {
+  async (payment, context) => {
+    const { sequence } = context;
     if (payment.kind !== "payments" || payment.status !== "APPROVED") return nothing;
     const taken = await shelf.take(sequence, unitsBySku(payment.lines));
     // Settled earlier, and only the answer's acknowledgement was lost: the log already has what was decided.
     if (taken === "settled") return nothing;
-    onStored((stored) => {
+    context.onStored((stored) => {
       if (stored.kind === "reservations") shelf.settle(sequence, stored.status === "RESERVED");
     });
     return reservation(payment, taken.missing);

@@ -9,7 +9,8 @@ export type ShelfEntry = { stock: Stock; revision: number };
  * payment ended, or `undefined` if it has no answer yet.
  */
 export type StockStore = {
-  read(sku: string): Promise<ShelfEntry | undefined>;
+  /** `stock` is undefined in an entry that was emptied by hand: it counts as never stocked. */
+  read(sku: string): Promise<{ stock: Stock | undefined; revision: number } | undefined>;
   write(sku: string, entry: ShelfEntry): Promise<number | undefined>;
   ackFloor(): Promise<number>;
   wasReserved(sequence: number): Promise<boolean | undefined>;
@@ -130,14 +131,14 @@ export class StockShelf {
     let fresh = false;
     for (;;) {
       if (!slot.entry) {
-        slot.entry = (await this.#store.read(slot.sku)) ?? this.#unstocked();
+        slot.entry = await this.#read(slot.sku);
         fresh = true;
       }
-      const { revision } = slot.entry;
-      const stock = await this.#copyWithoutEndedHolds(slot.entry.stock);
-      const results = batch.map(({ sequence, units }) => takeUnits(stock, sequence, units));
+      const { entry } = slot;
+      await this.#endSettledHolds(entry.stock);
+      const results = batch.map(({ sequence, units }) => takeUnits(entry.stock, sequence, units));
       if (!fresh && results.includes("short")) slot.entry = undefined;
-      else if (await this.#save(slot, { stock, revision }, results)) return results;
+      else if (await this.#save(slot, entry, results)) return results;
     }
   }
 
@@ -149,15 +150,17 @@ export class StockShelf {
     return revision !== undefined;
   }
 
-  #unstocked(): ShelfEntry {
-    return { stock: createStock(this.#options.defaultStock, this.#options.log), revision: 0 };
+  async #read(sku: string): Promise<ShelfEntry> {
+    const { log, defaultStock } = this.#options;
+    const entry = await this.#store.read(sku);
+    const stock = entry?.stock ? rebase(entry.stock, log) : createStock(defaultStock, log);
+    return { stock, revision: entry?.revision ?? 0 };
   }
 
-  async #copyWithoutEndedHolds(from: Stock): Promise<Stock> {
-    const based = rebase(from, this.#options.log);
-    const stock = { ...based, holds: new Map(based.holds) };
+  /** Changes `stock` itself: an entry that then cannot be written is read afresh. */
+  async #endSettledHolds(stock: Stock): Promise<void> {
     const strangersFloor = this.#strangersFloor();
-    for (const sequence of based.holds.keys()) {
+    for (const sequence of stock.holds.keys()) {
       if (sequence > this.#floor) continue;
       const known = this.#known.get(sequence);
       const reserved =
@@ -165,7 +168,6 @@ export class StockShelf {
       if (reserved !== undefined) endHold(stock, sequence, reserved);
     }
     stock.settledThrough = Math.max(stock.settledThrough, this.#floor);
-    return stock;
   }
 
   async #refreshFloor(): Promise<void> {

@@ -28,7 +28,10 @@ export function lagTable(lag: StreamLag, style: Style): string {
 
 function headline({ stream, consumers }: StreamLag): string {
   const backlog = consumers.reduce((sum, { pending, ackPending }) => sum + pending + ackPending, 0);
-  if (backlog === 0) return `${stream}: all ${consumers.length} consumers are up to date`;
+  if (backlog === 0) {
+    const who = consumers.length === 1 ? "its consumer is" : `all ${consumers.length} consumers are`;
+    return `${stream}: ${who} up to date`;
+  }
   const stuck = consumers.filter(isStuck).map(({ consumer }) => consumer);
   const left = `${stream}: ${formatCount(backlog)} deliveries to go`;
   if (stuck.length > 0) return `${left}; nobody is working on ${stuck.join(", ")}`;

@@ -23,8 +23,10 @@ export function publishReport(report: PublishReport, style: Style): string {
 function headline({ stored, duplicates, seconds, perSecond, seed, file }: PublishReport): string {
   const pace = `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;
   const from = seed === null ? `from ${file}` : `seed ${seed}`;
-  if (stored === 0 && duplicates > 0)
-    return `nothing new: all ${orders(duplicates)} were already stored, ${from}`;
+  if (stored === 0 && duplicates > 0) {
+    const which = duplicates === 1 ? "the order was" : `all ${orders(duplicates)} were`;
+    return `nothing new: ${which} already stored, ${from}`;
+  }
   const already = duplicates > 0 ? `; ${formatCount(duplicates)} were already stored` : "";
   return `${orders(stored)} stored ${pace}, ${from}${already}`;
 }

@@ -1,0 +1,36 @@
+import type { Msg } from "nats";
+import type { MsgImpl } from "nats/lib/nats-base-client/msg.js";
+
+/**
+ * Reads the parts of a message from its bytes. The client's getters decode whole subjects as UTF-8 and split every
+ * header; at some ten messages an order that is a fifth of a worker's time. Hot path: ~0.2 µs each.
+ */
+
+/** The subject from an offset on. Subjects of JetStream's own and of ours are ASCII. */
+export const subjectFrom = (message: Msg, offset: number): string =>
+  latin1((message as MsgImpl)._msg.subject, offset);
+
+/** The body as text, for answers that are ASCII. */
+export function bodyText(message: Msg): string {
+  const { _msg, _rdata } = message as MsgImpl;
+  return latin1(_rdata, Math.max(0, _msg.hdr));
+}
+
+/** The subject to answer to, as the bytes that came. */
+export const replyBytes = (message: Msg): Uint8Array => (message as MsgImpl)._msg.reply ?? new Uint8Array();
+
+/** One header; names are compared exactly. */
+export function readHeader(message: Msg, name: string): string | undefined {
+  const { _msg, _rdata } = message as MsgImpl;
+  if (_msg.hdr <= 0) return undefined;
+  const block = asBuffer(_rdata).toString("utf8", 0, _msg.hdr);
+  const start = block.indexOf(`\r\n${name}:`);
+  if (start < 0) return undefined;
+  const from = start + name.length + 3;
+  return block.slice(from, block.indexOf("\r\n", from)).trim();
+}
+
+const latin1 = (bytes: Uint8Array, from: number): string => asBuffer(bytes).toString("latin1", from);
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
