@@ -28,6 +28,8 @@ const nsPerMs = 1e6;
 export class ReceivedDelivery implements Delivery {
   /** When it was started, and when the broker was last told that work goes on; `performance.now()` in ms. */
   activeAt = 0;
+  /** Where it is among those in flight. */
+  slot = -1;
   readonly #message: Msg;
   readonly #frames: FrameWriter;
   #info: DeliveryInfo | undefined;

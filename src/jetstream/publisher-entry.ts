@@ -18,7 +18,9 @@ export type Sink = { resolve(stored: Stored): void; reject(error: OrderctlError)
 export type Entry = {
   readonly publication: Publication;
   readonly sink: Sink;
-  readonly token: string;
+  /** Where it is among those in flight. */
+  slot: number;
+  token: string;
   attempt: number;
   /** After the second one a duplicate may be the message itself. */
   sends: number;

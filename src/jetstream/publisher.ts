@@ -1,11 +1,13 @@
 import type { Msg, Subscription } from "nats";
 import { OrderctlError } from "../errors.ts";
+import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
 import { parseAck, type Refusal } from "./pub-ack.ts";
 import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 import type { Entry, PublisherOptions, Sink } from "./publisher-entry.ts";
 import { subjectFrom } from "./raw-message.ts";
 import { readLast } from "./read-message.ts";
+import { SlotTable } from "./slot-table.ts";
 
 const tickMs = 50;
 
@@ -20,9 +22,9 @@ export class Publisher {
   readonly #options: Required<PublisherOptions>;
   readonly #inbox: string;
   readonly #subscription: Subscription;
-  readonly #inFlight = new Map<string, Entry>();
+  readonly #inFlight = new SlotTable<Entry>();
   readonly #queue: Entry[] = [];
-  readonly #free: (() => void)[] = [];
+  readonly #settled = new ChangeSignal();
   readonly #timer: NodeJS.Timeout;
   #counter = 0;
   #closed = false;
@@ -56,22 +58,29 @@ export class Publisher {
 
   /** The same without a promise. Hot path: ~9 µs with headers; no timer and no Error per message. */
   send(publication: Publication, sink: Sink): void {
-    this.#counter += 1;
-    const token = this.#counter.toString(36);
-    const entry: Entry = { publication, sink, token, attempt: 0, sends: 0, dueAt: 0, waiting: "ack" };
+    const entry: Entry = {
+      publication,
+      sink,
+      slot: -1,
+      token: "",
+      attempt: 0,
+      sends: 0,
+      dueAt: 0,
+      waiting: "ack",
+    };
     if (this.#closed) sink.reject(notStored(publication, "interrupted", "the publisher is closed"));
     else if (this.isFull) this.#queue.push(entry);
-    else this.#send(entry);
+    else this.#admit(entry);
   }
 
   /** Resolves when the window has a free place, so that a producer in a loop never queues without bound. */
-  async ready(): Promise<void> {
-    while (this.isFull) await new Promise<void>((resolve) => this.#free.push(resolve));
+  ready(): Promise<void> {
+    return this.#settled.until(() => !this.isFull);
   }
 
   /** Resolves when nothing is in flight any more. */
-  async drain(): Promise<void> {
-    while (this.#inFlight.size > 0) await new Promise<void>((resolve) => this.#free.push(resolve));
+  drain(): Promise<void> {
+    return this.#settled.until(() => this.#inFlight.size === 0);
   }
 
   /** Stops; what is unacknowledged rejects with `interrupted` and may or may not be stored. */
@@ -79,15 +88,22 @@ export class Publisher {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#subscription.unsubscribe();
-    const left = [...this.#inFlight.values(), ...this.#queue.splice(0)];
-    this.#inFlight.clear();
-    for (const entry of left)
+    const inFlight = this.#inFlight.items();
+    for (const { slot } of inFlight) this.#inFlight.remove(slot);
+    for (const entry of [...inFlight, ...this.#queue.splice(0)])
       entry.sink.reject(notStored(entry.publication, "interrupted", "not acknowledged before the end"));
-    this.#wake();
+    this.#settled.changed();
+  }
+
+  /** A token is the entry's slot and a number that no other entry has. */
+  #admit(entry: Entry): void {
+    this.#counter += 1;
+    entry.slot = this.#inFlight.add(entry);
+    entry.token = `${entry.slot.toString(36)}-${this.#counter.toString(36)}`;
+    this.#send(entry);
   }
 
   #send(entry: Entry): void {
-    this.#inFlight.set(entry.token, entry);
     entry.attempt += 1;
     this.#write(entry);
   }
@@ -109,8 +125,9 @@ export class Publisher {
   }
 
   #onAck(message: Msg): void {
-    const entry = this.#inFlight.get(subjectFrom(message, this.#inbox.length + 1));
-    if (!entry || entry.waiting === "answer") return;
+    const token = subjectFrom(message, this.#inbox.length + 1);
+    const entry = this.#inFlight.get(Number.parseInt(token, 36));
+    if (entry?.token !== token || entry.waiting === "answer") return;
     const ack = parseAck(message);
     if (typeof ack === "number") this.#settle(entry).resolve({ sequence: ack, duplicate: false });
     else this.#onRefusal(entry, ack);
@@ -131,7 +148,7 @@ export class Publisher {
     entry.waiting = "answer";
     try {
       const found = await readLast(this.#connection, stream, entry.publication.subject);
-      if (this.#inFlight.get(entry.token) !== entry) return;
+      if (this.#inFlight.get(entry.slot) !== entry) return;
       if (!found)
         return this.#retry(
           entry,
@@ -148,7 +165,7 @@ export class Publisher {
   }
 
   #retry(entry: Entry, error: OrderctlError): void {
-    if (this.#inFlight.get(entry.token) !== entry) return;
+    if (this.#inFlight.get(entry.slot) !== entry) return;
     if (entry.attempt >= this.#options.attempts) {
       this.#settle(entry).reject(error);
       return;
@@ -160,7 +177,7 @@ export class Publisher {
 
   #onTick(now: number): void {
     if (!this.#connection.isConnected()) return;
-    for (const entry of this.#inFlight.values()) {
+    for (const entry of this.#inFlight.items()) {
       if (entry.dueAt > now || entry.waiting === "answer") continue;
       if (entry.waiting === "backoff") this.#send(entry);
       else
@@ -172,25 +189,21 @@ export class Publisher {
   }
 
   #resendAll(): void {
-    for (const entry of this.#inFlight.values()) if (entry.waiting !== "answer") this.#write(entry);
+    for (const entry of this.#inFlight.items()) if (entry.waiting !== "answer") this.#write(entry);
   }
 
   #onDenied(subject: string): void {
-    for (const entry of this.#inFlight.values()) {
+    for (const entry of this.#inFlight.items()) {
       if (entry.publication.subject !== subject) continue;
       this.#settle(entry).reject(notStored(entry.publication, "denied", "no permission to publish there"));
     }
   }
 
   #settle(entry: Entry): Sink {
-    this.#inFlight.delete(entry.token);
+    this.#inFlight.remove(entry.slot);
     const next = this.#queue.shift();
-    if (next) this.#send(next);
-    this.#wake();
+    if (next) this.#admit(next);
+    this.#settled.changed();
     return entry.sink;
-  }
-
-  #wake(): void {
-    if (this.#free.length > 0) for (const resolve of this.#free.splice(0)) resolve();
   }
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
+import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
 import { type Delivery, ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
@@ -8,6 +9,8 @@ import type { Publication, Stored } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Sink } from "./publisher-entry.ts";
 import { PullRequests } from "./pull.ts";
+import { SlotTable } from "./slot-table.ts";
+import { SparseNotes } from "./sparse-notes.ts";
 
 /** What a delivery led to: a message to store, or nothing; `onStored` runs between storing and acknowledging. */
 export type Result = { store: Publication; onStored?: (stored: Stored) => void } | undefined;
@@ -43,14 +46,15 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #process: Processor;
   readonly #pulls: PullRequests;
-  readonly #inFlight = new Set<ReceivedDelivery>();
+  readonly #inFlight = new SlotTable<ReceivedDelivery>();
   readonly #waiting: ReceivedDelivery[] = [];
+  readonly #changes = new ChangeSignal();
   readonly #abort = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  readonly #notes: SparseNotes;
   readonly #counts = { processed: 0, failed: 0, duplicates: 0 };
   #stopping = false;
   #stopped: Promise<void> | undefined;
-  #onChange: () => void = () => {};
 
   constructor(
     { connection, publisher }: { connection: Connection; publisher: Publisher },
@@ -61,6 +65,7 @@ export class Worker {
     this.#publisher = publisher;
     this.#options = options;
     this.#process = process;
+    this.#notes = new SparseNotes(options.note);
     // Every handler in flight may listen to it.
     setMaxListeners(0, this.#abort.signal);
     const inbox = connection.newInbox();
@@ -91,20 +96,12 @@ export class Worker {
     this.#stopping = true;
     const deadline = performance.now() + deadlineMs;
     for (const delivery of this.#waiting.splice(0)) delivery.nak();
-    await this.#until(() => this.#pulls.outstanding === 0 && this.#inFlight.size === 0, deadline);
+    await this.#changes.until(() => this.#pulls.outstanding === 0 && this.#inFlight.size === 0, deadline);
     this.#abort.abort(new OrderctlError("interrupted", "the worker is stopping"));
-    for (const delivery of this.#inFlight) delivery.nak();
+    for (const delivery of this.#inFlight.items()) delivery.nak();
     clearInterval(this.#timer);
+    this.#notes.flush();
     await this.#pulls.close();
-  }
-
-  async #until(condition: () => boolean, deadline: number): Promise<void> {
-    while (!condition() && performance.now() < deadline) {
-      await new Promise<void>((resolve) => {
-        this.#onChange = resolve;
-      });
-    }
-    this.#onChange = () => {};
   }
 
   #pull(): void {
@@ -130,7 +127,7 @@ export class Worker {
 
   async #run(delivery: ReceivedDelivery): Promise<void> {
     delivery.activeAt = performance.now();
-    this.#inFlight.add(delivery);
+    delivery.slot = this.#inFlight.add(delivery);
     try {
       const result = await this.#process(delivery, this.#abort.signal);
       if (result) this.#publisher.send(result.store, this.#afterStoring(delivery, result));
@@ -163,33 +160,30 @@ export class Worker {
   }
 
   #release(delivery: ReceivedDelivery): void {
-    this.#inFlight.delete(delivery);
-    this.#next();
-  }
-
-  #next(): void {
+    this.#inFlight.remove(delivery.slot);
     const waiting = this.#waiting.shift();
     if (waiting) void this.#run(waiting);
     else this.#pull();
-    this.#onChange();
+    this.#changes.changed();
   }
 
   #onFailure(delivery: ReceivedDelivery, { message }: OrderctlError): void {
     const { subject, sequence, attempt } = delivery;
-    const { backoffMs = 250, consumer, note } = this.#options;
+    const { backoffMs = 250, consumer } = this.#options;
     const wait = Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs);
     delivery.nak(this.#stopping ? undefined : wait * (0.75 + Math.random() / 2));
     this.#counts.failed += 1;
-    note(`${consumer}: ${subject} (sequence ${sequence}, attempt ${attempt}): ${message}`);
+    this.#notes.add(`${consumer}: ${subject} (sequence ${sequence}, attempt ${attempt}): ${message}`);
     this.#release(delivery);
   }
 
   #onTick(): void {
     this.#pulls.forget(false);
     this.#pull();
-    this.#onChange();
+    this.#changes.changed();
+    this.#notes.flush();
     const now = performance.now();
-    for (const delivery of this.#inFlight) {
+    for (const delivery of this.#inFlight.items()) {
       if (now - delivery.activeAt < this.#options.ackWaitMs / 3) continue;
       delivery.working();
       delivery.activeAt = now;

@@ -6,6 +6,7 @@ import { parseMapping } from "../orders/sources/column-mapping.ts";
 import { readCsvOrders } from "../orders/sources/csv-orders.ts";
 import { readNdjsonOrders } from "../orders/sources/ndjson-orders.ts";
 import type { ByteInput, Reject, SourceItem } from "../orders/sources/order-source.ts";
+import { nowUs } from "../telemetry/clock.ts";
 
 export type SourceFormat = "csv" | "ndjson";
 
@@ -17,14 +18,14 @@ export type FileSource = {
   currency?: string | undefined;
 };
 
-/** `count` synthetic orders and the seed they come from. */
+/** `count` synthetic orders, each created at the moment it is asked for, and the seed they come from. */
 export function generateOrders(
   count: number,
   seed: number | undefined,
 ): { seed: number; orders: Generator<OrderCreated, void, void> } {
   const generator = createOrderGenerator({ seed });
   function* generate() {
-    for (let index = 0; index < count; index += 1) yield generator.next();
+    for (let index = 0; index < count; index += 1) yield generator.next(nowUs());
   }
   return { seed: generator.seed, orders: generate() };
 }

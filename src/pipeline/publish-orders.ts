@@ -91,7 +91,7 @@ async function publishOne(
   }
 }
 
-/** The message that puts an order into the log; one that does not say when it was made is made now. `headers` come on top of the hop header. */
+/** The message that puts an order into the log. `headers` come on top of the hop header. */
 export function createdPublication(
   order: OrderCreated,
   { service, instance }: Origin,
@@ -101,7 +101,7 @@ export function createdPublication(
   const times = { receivedAtUs: now, startedAtUs: now, finishedAtUs: now };
   return {
     subject: subjectOf("created", order.orderId),
-    payload: encodeEvent(order.createdAtUs === null ? { ...order, createdAtUs: now } : order),
+    payload: encodeEvent(order),
     headers: {
       ...headers,
       [hopHeader]: encodeHop({ causeSequence: null, service, instance, attempt: 1, ...times }),

@@ -66,8 +66,8 @@ describe("processWith", () => {
 
   it("tells the handler what the log holds in the end: its own outcome, or the one that was there", async () => {
     const told: OrderEvent[] = [];
-    const handler: Handler = async (_, { onStored }) => {
-      onStored((stored) => told.push(stored));
+    const handler: Handler = async (_, context) => {
+      context.onStored((stored) => told.push(stored));
       return reserved;
     };
     const result = await processWith(handler, origin)(deliveryOf(approved), signal);

@@ -55,7 +55,7 @@ const lagOf = (...consumers: ConsumerLag[]): StreamLag => ({
 describe("lagTable", () => {
   it("says first that everybody is up to date", () => {
     expect(lagTable(lagOf(idle), plain)).toMatchInlineSnapshot(`
-      "ORDERS: all 1 consumers are up to date
+      "ORDERS: its consumer is up to date
 
       consumer         pending  ack pend  redeliv  waiting  oldest   in  out  drains in
       shipping-booker        0         0        0        1       -  0/s  0/s          -"

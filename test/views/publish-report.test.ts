@@ -73,7 +73,7 @@ describe("publishReport", () => {
 
   it("says that there was nothing new, or how many were there before", () => {
     expect(show({ stored: 0, duplicates: 1 }).split("\n")[0]).toBe(
-      "nothing new: all 1 order were already stored, seed 7",
+      "nothing new: the order was already stored, seed 7",
     );
     expect(show({ stored: 10, duplicates: 30 }).split("\n")[0]).toBe(
       "10 orders stored in 1.3 s (8,000/s), seed 7; 30 were already stored",
