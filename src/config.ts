@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { ConnectionConfig } from "./jetstream/connection.ts";
+import type { ConnectionConfig } from "./jetstream/connection-config.ts";
 import { type NatsContext, readContext } from "./nats-context.ts";
 import { parseServerUrls } from "./server-urls.ts";
 

@@ -8,7 +8,7 @@ import {
   type MsgHdrs,
   type NatsConnection,
 } from "nats";
-import type { ConnectionConfig } from "../jetstream/connection.ts";
+import type { ConnectionConfig } from "../jetstream/connection-config.ts";
 import { fromNats } from "../jetstream/nats-error.ts";
 import { hopHeader } from "../telemetry/hop.ts";
 import { hop, traceparent } from "./yardstick.ts";

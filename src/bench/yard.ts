@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { OrderctlError } from "../errors.ts";
-import type { Connection, ConnectionConfig } from "../jetstream/connection.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import type { ConnectionConfig } from "../jetstream/connection-config.ts";
 import { readDrift } from "../jetstream/topology.ts";
 import { orderTopology } from "../pipeline/topology.ts";
 

@@ -1,40 +1,9 @@
-import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  connect,
-  createInbox,
-  credsAuthenticator,
-  DebugEvents,
-  Events,
-  type JetStreamManager,
-  type NatsConnection,
-  nkeyAuthenticator,
-  type TlsOptions,
-} from "nats";
+import { connect, createInbox, DebugEvents, Events, type JetStreamManager, type NatsConnection } from "nats";
 import { OrderctlError } from "../errors.ts";
+import { type ConnectionConfig, connectionOptions } from "./connection-config.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { fromNats } from "./nats-error.ts";
-
-/** How to reach the broker. Times in ms; file names as given by the user. */
-export type ConnectionConfig = {
-  servers: string[];
-  name: string;
-  user?: string | undefined;
-  password?: string | undefined;
-  token?: string | undefined;
-  credsFile?: string | undefined;
-  nkeyFile?: string | undefined;
-  tls?: TlsOptions | undefined;
-  inboxPrefix?: string | undefined;
-  connectTimeoutMs: number;
-  reconnectWaitMs: number;
-  /** How long the first connection may be tried for; 0 tries each server once. */
-  patienceMs: number;
-  /** How long one request to the broker may take. */
-  timeoutMs: number;
-};
 
 /**
  * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back;
@@ -105,45 +74,6 @@ function unreachable(thrown: unknown, { servers }: ConnectionConfig): OrderctlEr
 /** Without credentials. */
 const shown = (servers: readonly string[]): string =>
   servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
-
-function connectionOptions(config: ConnectionConfig): ConnectionOptions {
-  const options: ConnectionOptions = {
-    servers: config.servers,
-    name: config.name,
-    timeout: config.connectTimeoutMs,
-    reconnectTimeWait: config.reconnectWaitMs,
-    maxReconnectAttempts: -1,
-    noAsyncTraces: true,
-  };
-  if (config.user !== undefined) options.user = config.user;
-  if (config.password !== undefined) options.pass = config.password;
-  if (config.token !== undefined) options.token = config.token;
-  if (config.tls) options.tls = checkedTls(config.tls);
-  if (config.inboxPrefix) options.inboxPrefix = config.inboxPrefix;
-  const authenticator = authenticatorOf(config);
-  if (authenticator) options.authenticator = authenticator;
-  return options;
-}
-
-function authenticatorOf({ credsFile, nkeyFile }: ConnectionConfig): Authenticator | undefined {
-  if (credsFile) return credsAuthenticator(readSecret(credsFile, "credentials"));
-  if (nkeyFile) return nkeyAuthenticator(readSecret(nkeyFile, "nkey seed"));
-  return undefined;
-}
-
-/** The client itself does not tell which file it could not read. */
-function checkedTls(tls: TlsOptions): TlsOptions {
-  for (const file of [tls.certFile, tls.keyFile, tls.caFile]) if (file) readSecret(file, "TLS");
-  return tls;
-}
-
-function readSecret(file: string, what: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new OrderctlError("usage", `cannot read the ${what} file ${file}`, { cause });
-  }
-}
 
 type Client = Pick<Connection, "nats" | "jsm">;
 

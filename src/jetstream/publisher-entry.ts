@@ -28,3 +28,15 @@ export type Entry = {
   dueAt: number;
   waiting: "ack" | "backoff" | "answer";
 };
+
+/** An entry that is not sent yet. */
+export const createEntry = (publication: Publication, sink: Sink): Entry => ({
+  publication,
+  sink,
+  slot: -1,
+  token: "",
+  attempt: 1,
+  sends: 0,
+  dueAt: 0,
+  waiting: "ack",
+});

@@ -4,7 +4,7 @@ import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
 import { parseAck, type Refusal } from "./pub-ack.ts";
 import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
-import type { Entry, PublisherOptions, Sink } from "./publisher-entry.ts";
+import { createEntry, type Entry, type PublisherOptions, type Sink } from "./publisher-entry.ts";
 import { subjectFrom } from "./raw-message.ts";
 import { readLast } from "./read-message.ts";
 import { SlotTable } from "./slot-table.ts";
@@ -58,16 +58,7 @@ export class Publisher {
 
   /** The same without a promise. Hot path: ~9 µs with headers; no timer and no Error per message. */
   send(publication: Publication, sink: Sink): void {
-    const entry: Entry = {
-      publication,
-      sink,
-      slot: -1,
-      token: "",
-      attempt: 0,
-      sends: 0,
-      dueAt: 0,
-      waiting: "ack",
-    };
+    const entry = createEntry(publication, sink);
     if (this.#closed) sink.reject(notStored(publication, "interrupted", "the publisher is closed"));
     else if (this.isFull) this.#queue.push(entry);
     else this.#admit(entry);
@@ -88,11 +79,11 @@ export class Publisher {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#subscription.unsubscribe();
-    const inFlight = this.#inFlight.items();
-    for (const { slot } of inFlight) this.#inFlight.remove(slot);
-    for (const entry of [...inFlight, ...this.#queue.splice(0)])
-      entry.sink.reject(notStored(entry.publication, "interrupted", "not acknowledged before the end"));
-    this.#settled.changed();
+    const queued = this.#queue.splice(0);
+    for (const entry of [...this.#inFlight.items(), ...queued])
+      this.#settle(entry).reject(
+        notStored(entry.publication, "interrupted", "not acknowledged before the end"),
+      );
   }
 
   /** A token is the entry's slot and a number that no other entry has. */
@@ -100,11 +91,6 @@ export class Publisher {
     this.#counter += 1;
     entry.slot = this.#inFlight.add(entry);
     entry.token = `${entry.slot.toString(36)}-${this.#counter.toString(36)}`;
-    this.#send(entry);
-  }
-
-  #send(entry: Entry): void {
-    entry.attempt += 1;
     this.#write(entry);
   }
 
@@ -171,6 +157,7 @@ export class Publisher {
       return;
     }
     const wait = this.#options.backoffMs * 2 ** (entry.attempt - 1);
+    entry.attempt += 1;
     entry.waiting = "backoff";
     entry.dueAt = performance.now() + wait * (0.5 + Math.random());
   }
@@ -179,12 +166,8 @@ export class Publisher {
     if (!this.#connection.isConnected()) return;
     for (const entry of this.#inFlight.items()) {
       if (entry.dueAt > now || entry.waiting === "answer") continue;
-      if (entry.waiting === "backoff") this.#send(entry);
-      else
-        this.#retry(
-          entry,
-          notStored(entry.publication, "timeout", "the broker did not acknowledge it in time"),
-        );
+      if (entry.waiting === "backoff") this.#write(entry);
+      else this.#retry(entry, notStored(entry.publication, "timeout", "not acknowledged in time"));
     }
   }
 

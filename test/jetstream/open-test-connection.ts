@@ -1,4 +1,5 @@
-import { type Connection, type ConnectionConfig, openConnection } from "../../src/jetstream/connection.ts";
+import { type Connection, openConnection } from "../../src/jetstream/connection.ts";
+import type { ConnectionConfig } from "../../src/jetstream/connection-config.ts";
 
 const defaults = {
   name: "test",
