@@ -11,7 +11,7 @@ import { files, type Import, importsOf, statement, textOf } from "./source-impor
 const rows: Record<string, { may: string[]; types?: string[] }> = {
   main: { may: ["cli"] },
   cli: { may: ["commands", "terminal"] },
-  config: { may: ["nats-context", "server-urls"], types: ["jetstream/connection"] },
+  config: { may: ["nats-context", "server-urls"], types: ["jetstream/connection-config"] },
   "nats-context": { may: [] },
   "server-urls": { may: [] },
   errors: { may: [] },

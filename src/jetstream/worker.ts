@@ -95,13 +95,20 @@ export class Worker {
   async #stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     const deadline = performance.now() + deadlineMs;
-    for (const delivery of this.#waiting.splice(0)) delivery.nak();
-    await this.#changes.until(() => this.#pulls.outstanding === 0 && this.#inFlight.size === 0, deadline);
+    await this.#changes.until(() => this.#pulls.outstanding === 0, deadline);
+    this.#handBackWaiting();
+    await this.#changes.until(() => this.#inFlight.size === 0, deadline);
     this.#abort.abort(new OrderctlError("interrupted", "the worker is stopping"));
-    for (const delivery of this.#inFlight.items()) delivery.nak();
     clearInterval(this.#timer);
     this.#notes.flush();
     await this.#pulls.close();
+    this.#handBackWaiting();
+    for (const delivery of this.#inFlight.items()) delivery.nak();
+  }
+
+  /** What is handed back while a pull of this worker is open would come to this worker again. */
+  #handBackWaiting(): void {
+    for (const delivery of this.#waiting.splice(0)) delivery.nak();
   }
 
   #pull(): void {
@@ -120,9 +127,9 @@ export class Worker {
       return;
     }
     // More than asked for comes only when a pull outlived its connection.
-    if (this.#inFlight.size < this.#options.concurrency) void this.#run(delivery);
-    else if (this.#stopping) delivery.nak();
-    else this.#waiting.push(delivery);
+    const isFull = this.#inFlight.size >= this.#options.concurrency;
+    if (isFull || this.#abort.signal.aborted) this.#waiting.push(delivery);
+    else void this.#run(delivery);
   }
 
   async #run(delivery: ReceivedDelivery): Promise<void> {
@@ -161,7 +168,7 @@ export class Worker {
 
   #release(delivery: ReceivedDelivery): void {
     this.#inFlight.remove(delivery.slot);
-    const waiting = this.#waiting.shift();
+    const waiting = this.#stopping ? undefined : this.#waiting.shift();
     if (waiting) void this.#run(waiting);
     else this.#pull();
     this.#changes.changed();
@@ -171,7 +178,8 @@ export class Worker {
     const { subject, sequence, attempt } = delivery;
     const { backoffMs = 250, consumer } = this.#options;
     const wait = Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs);
-    delivery.nak(this.#stopping ? undefined : wait * (0.75 + Math.random() / 2));
+    if (this.#stopping) this.#waiting.push(delivery);
+    else delivery.nak(wait * (0.75 + Math.random() / 2));
     this.#counts.failed += 1;
     this.#notes.add(`${consumer}: ${subject} (sequence ${sequence}, attempt ${attempt}): ${message}`);
     this.#release(delivery);

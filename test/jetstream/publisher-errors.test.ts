@@ -51,7 +51,8 @@ it("stores a message whose stream appears while it is tried again", async () => 
 
 it.each([
   ["messages", { max_msgs: 2 }],
-  ["bytes", { max_bytes: 400 }],
+  // In memory, nats-server 2.9 does not keep to this one.
+  ["bytes", { max_bytes: 400, storage: "file" }],
 ])("says stream_full, with the subject, where the limit of %s is reached, and drops nothing", async (what, limit) => {
   const log = `FULL_${what}`;
   await createLog(admin, log, limit);
