@@ -49,11 +49,15 @@ it("stores a message whose stream appears while it is tried again", async () => 
   expect(await stored).toEqual({ sequence: 1, duplicate: false });
 });
 
-it.each([
+it.for([
   ["messages", { max_msgs: 2 }],
-  // In memory, nats-server 2.9 does not keep to this one.
-  ["bytes", { max_bytes: 400, storage: "file" }],
-])("says stream_full, with the subject, where the limit of %s is reached, and drops nothing", async (what, limit) => {
+  ["bytes", { max_bytes: 400 }],
+] as const)("says stream_full, with the subject, where the limit of %s is reached, and drops nothing", async ([
+  what,
+  limit,
+], { skip }) => {
+  const isOld = what === "bytes" && broker.version.startsWith("2.9.");
+  skip(isOld, "nats-server 2.9 leaves subjects out when it adds up bytes, stores, and then drops the oldest");
   const log = `FULL_${what}`;
   await createLog(admin, log, limit);
   const publisher = openPublisher();
