@@ -68,6 +68,8 @@ async function consume(
   });
   const stop = () => messages.stop();
   signal?.addEventListener("abort", stop, { once: true });
+  // It may have aborted while the broker answered.
+  if (signal?.aborted) stop();
   await messages.closed();
   signal?.removeEventListener("abort", stop);
   if (failure) throw failure.thrown;

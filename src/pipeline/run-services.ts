@@ -58,6 +58,7 @@ export async function runServices(
   options: ServiceOptions,
 ): Promise<RunningServices> {
   const drifts = await applyTopology(connection, orderTopology(options));
+  for (const drift of drifts) options.note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
   // First what may fail: a port that is taken leaves no worker behind.
   const api = names.includes("order") ? await startApi({ connection, publisher }, options) : undefined;
@@ -78,6 +79,9 @@ export async function runServices(
     },
   };
 }
+
+const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
+  `${kind} ${name} has ${setting} ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}; left as it is`;
 
 const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
 

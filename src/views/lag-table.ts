@@ -7,14 +7,18 @@ import { table } from "./table.ts";
 const columns = [
   { title: "consumer" },
   { title: "pending", align: "right" },
-  { title: "ack pend", align: "right" },
-  { title: "redeliv", align: "right" },
-  { title: "waiting", align: "right" },
+  { title: "unack", align: "right" },
+  { title: "redel", align: "right" },
+  { title: "wait", align: "right" },
   { title: "oldest", align: "right" },
   { title: "in", align: "right" },
   { title: "out", align: "right" },
-  { title: "drains in", align: "right" },
+  { title: "drain", align: "right" },
 ] as const;
+
+/** Below this width the inflow gives way to the consumers' names. */
+const wideColumns = 95;
+const inflow = 6;
 
 /** The answer first: is everybody keeping up; then a row for each consumer. */
 export function lagTable(lag: StreamLag, style: Style): string {
@@ -22,7 +26,10 @@ export function lagTable(lag: StreamLag, style: Style): string {
   const rows = lag.consumers.map(lagRow);
   const { yellow } = paint(style);
   const late = lag.consumers.map(isStuck);
-  const body = table({ columns, rows }, style, (text, { row }) => (late[row] ? yellow(text) : text));
+  const isNarrow = style.width < wideColumns;
+  const fits = <T>(cells: readonly T[]) => cells.filter((_, column) => !isNarrow || column !== inflow);
+  const shown = { columns: fits(columns), rows: rows.map(fits) };
+  const body = table(shown, style, (text, { row }) => (late[row] ? yellow(text) : text));
   return `${headline(lag)}\n\n${body}`;
 }
 

@@ -29,7 +29,7 @@ describe("lag", () => {
     expect(ran.exitCode).toBe(0);
     const [answer, , head, ...rows] = ran.stdout.trimEnd().split("\n");
     expect(answer).toBe("ORDERS: all 7 consumers are up to date");
-    expect(head).toMatch(/^consumer +pending +ack pend/);
+    expect(head).toMatch(/^consumer +pending +unack/);
     expect(rows.map((row) => row.split(" ")[0])).toEqual([
       "inventory-reserver",
       "notification-declined",

@@ -57,8 +57,8 @@ describe("lagTable", () => {
     expect(lagTable(lagOf(idle), plain)).toMatchInlineSnapshot(`
       "ORDERS: its consumer is up to date
 
-      consumer         pending  ack pend  redeliv  waiting  oldest   in  out  drains in
-      shipping-booker        0         0        0        1       -  0/s  0/s          -"
+      consumer         pending  unack  redel  wait  oldest   in  out  drain
+      shipping-booker        0      0      0     1       -  0/s  0/s      -"
     `);
   });
 
@@ -66,10 +66,10 @@ describe("lagTable", () => {
     expect(lagTable(lagOf(busy, stuck, fresh), plain)).toMatchInlineSnapshot(`
       "ORDERS: 12,615 deliveries to go; nobody is working on inventory-reserver
 
-      consumer            pending  ack pend  redeliv  waiting   oldest       in      out  drains in
-      payment-processor    12,345       256        3        0    4.2 s  2,000/s  7,040/s      2.5 s
-      inventory-reserver        9         0        0        0    1m35s      0/s      0/s      never
-      new-one                   5         0        0        1  20.0 ms        -        -          -"
+      consumer            pending  unack  redel  wait   oldest       in      out  drain
+      payment-processor    12,345    256      3     0    4.2 s  2,000/s  7,040/s  2.5 s
+      inventory-reserver        9      0      0     0    1m35s      0/s      0/s  never
+      new-one                   5      0      0     1  20.0 ms        -        -      -"
     `);
   });
 

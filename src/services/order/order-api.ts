@@ -87,7 +87,9 @@ function notListening(thrown: unknown, where: string): OrderctlError {
   const taken = systemCode(thrown) === "EADDRINUSE";
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
   return new OrderctlError(taken ? "conflict" : "usage", `cannot listen on ${where}: ${reason}`, {
-    hint: taken ? "something else listens there; choose another port" : undefined,
+    hint: taken
+      ? "something else listens there (another `orderctl up`?); choose another port with --http-port"
+      : undefined,
     cause: thrown,
   });
 }
