@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { connect, createInbox, DebugEvents, Events, type JetStreamManager, type NatsConnection } from "nats";
 import { OrderctlError } from "../errors.ts";
 import { type ConnectionConfig, connectionOptions } from "./connection-config.ts";
+import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { fromNats } from "./nats-error.ts";
 
@@ -40,6 +41,7 @@ export async function openConnection(
   signal?: AbortSignal,
 ): Promise<Connection> {
   const nats = await connectWithin(config, note, signal);
+  installFastParser(nats);
   const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: config.timeoutMs });
   return watch({ nats, jsm }, config, note);
 }

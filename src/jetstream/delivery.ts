@@ -1,11 +1,29 @@
 import type { DeliveryInfo, Msg } from "nats";
 // The package index does not export it, and parsing $JS.ACK subjects is the client's business.
 import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
+import type { OrderctlError } from "../errors.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { readHeader, replyBytes, subjectFrom } from "./raw-message.ts";
+import type { Stored } from "./publication.ts";
+import { headerBlock, headerIn, replyBytes, subjectFrom } from "./raw-message.ts";
+
+/**
+ * Told how a delivery goes on once its processor has answered: what it led to is stored, or the delivery failed; then
+ * it is settled, once. What `stored` throws counts as a failure.
+ */
+export type DeliveryWatch = {
+  stored(stored: Stored): void;
+  failed(error: OrderctlError): void;
+  settled(how: "ack" | "nak"): void;
+  /** What a note about the delivery should name beside its subject. */
+  labels(): NoteFields;
+};
+
+export type NoteFields = Readonly<Record<string, string>>;
 
 /** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
 export type Delivery = {
+  /** Set by the processor that wants to be told. */
+  watch: DeliveryWatch | undefined;
   readonly subject: string;
   readonly payload: Uint8Array;
   readonly sequence: number;
@@ -26,12 +44,16 @@ const nsPerMs = 1e6;
  * to their service. Answers: https://docs.nats.io/reference/reference-protocols/nats_api_reference. Hot path.
  */
 export class ReceivedDelivery implements Delivery {
+  watch: DeliveryWatch | undefined;
   /** When it was started, and when the broker was last told that work goes on; `performance.now()` in ms. */
   activeAt = 0;
   /** Where it is among those in flight. */
   slot = -1;
   readonly #message: Msg;
   readonly #frames: FrameWriter;
+  #subject: string | undefined;
+  #payload: Uint8Array | undefined;
+  #headers: string | undefined;
   #info: DeliveryInfo | undefined;
   #answered = false;
 
@@ -41,11 +63,13 @@ export class ReceivedDelivery implements Delivery {
   }
 
   get subject(): string {
-    return subjectFrom(this.#message, 0);
+    this.#subject ??= subjectFrom(this.#message, 0);
+    return this.#subject;
   }
 
   get payload(): Uint8Array {
-    return this.#message.data;
+    this.#payload ??= this.#message.data;
+    return this.#payload;
   }
 
   get sequence(): number {
@@ -61,18 +85,19 @@ export class ReceivedDelivery implements Delivery {
   }
 
   header(name: string): string | undefined {
-    return readHeader(this.#message, name);
+    this.#headers ??= headerBlock(this.#message);
+    return headerIn(this.#headers, name);
   }
 
   ack(): void {
-    this.#answer(ack);
+    this.#answer("ack", ack);
   }
 
   /** Asks for another delivery, now or after a delay. */
   nak(delayMs?: number): void {
-    this.#answer(
-      delayMs === undefined ? nak : encoder.encode(`-NAK {"delay":${Math.ceil(delayMs * nsPerMs)}}`),
-    );
+    const delay =
+      delayMs === undefined ? nak : encoder.encode(`-NAK {"delay":${Math.ceil(delayMs * nsPerMs)}}`);
+    this.#answer("nak", delay);
   }
 
   /** Starts the ack wait afresh. */
@@ -85,10 +110,11 @@ export class ReceivedDelivery implements Delivery {
     return this.#info;
   }
 
-  #answer(answer: Uint8Array): void {
+  #answer(how: "ack" | "nak", answer: Uint8Array): void {
     if (this.#answered) return;
     this.#answered = true;
     this.#write(answer);
+    this.watch?.settled(how);
   }
 
   #write(payload: Uint8Array): void {

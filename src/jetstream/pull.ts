@@ -53,8 +53,9 @@ export class PullRequests {
     const id = this.#counter.toString(36);
     this.#pulls.set(id, { asked: batch, givenUpAt: performance.now() + pullLostMs });
     this.#outstanding += batch;
-    const request = `{"batch":${batch},"expires":${pullExpiresMs * 1e6}}`;
-    this.#connection.nats.publish(this.#subject, request, { reply: `${this.#inbox}.${id}` });
+    const payload = Buffer.from(`{"batch":${batch},"expires":${pullExpiresMs * 1e6}}`);
+    const { frames } = this.#connection;
+    frames.write({ subject: this.#subject, reply: `${this.#inbox}.${id}`, headers: "", payload });
   }
 
   /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue. */

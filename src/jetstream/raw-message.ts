@@ -19,11 +19,14 @@ export function bodyText(message: Msg): string {
 /** The subject to answer to, as the bytes that came. */
 export const replyBytes = (message: Msg): Uint8Array => (message as MsgImpl)._msg.reply ?? new Uint8Array();
 
-/** One header; names are compared exactly. */
-export function readHeader(message: Msg, name: string): string | undefined {
+/** The header block as it came; empty where there is none. */
+export function headerBlock(message: Msg): string {
   const { _msg, _rdata } = message as MsgImpl;
-  if (_msg.hdr <= 0) return undefined;
-  const block = asBuffer(_rdata).toString("utf8", 0, _msg.hdr);
+  return _msg.hdr > 0 ? asBuffer(_rdata).toString("utf8", 0, _msg.hdr) : "";
+}
+
+/** One header of a block; names are compared exactly. */
+export function headerIn(block: string, name: string): string | undefined {
   const start = block.indexOf(`\r\n${name}:`);
   if (start < 0) return undefined;
   const from = start + name.length + 3;

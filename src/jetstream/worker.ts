@@ -5,17 +5,15 @@ import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
 import { type Delivery, ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import type { Publication, Stored } from "./publication.ts";
+import type { Publication } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Sink } from "./publisher-entry.ts";
 import { PullRequests } from "./pull.ts";
 import { SlotTable } from "./slot-table.ts";
-import { SparseNotes } from "./sparse-notes.ts";
+import { type Note, SparseNotes } from "./sparse-notes.ts";
 
-/** What a delivery led to: a message to store, or nothing; `onStored` runs between storing and acknowledging. */
-export type Result = { store: Publication; onStored?: (stored: Stored) => void } | undefined;
-
-export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Result>;
+/** From a delivery to the message that it leads to, or to nothing. It may set the delivery's `watch`. */
+export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Publication | undefined>;
 
 export type WorkerOptions = {
   stream: string;
@@ -28,7 +26,7 @@ export type WorkerOptions = {
   ackWaitMs: number;
   /** The first delay before a failed delivery comes again; doubles with each attempt, with jitter. */
   backoffMs?: number;
-  note: (text: string) => void;
+  note: Note;
 };
 
 export type WorkerCounts = { processed: number; failed: number; inFlight: number; duplicates: number };
@@ -120,7 +118,7 @@ export class Worker {
 
   #onMessage(message: Msg): void {
     const delivery = new ReceivedDelivery(message, this.#frames);
-    if (this.#options.isIdle?.(message.data)) {
+    if (this.#options.isIdle?.(delivery.payload)) {
       delivery.ack();
       this.#counts.processed += 1;
       this.#pull();
@@ -136,8 +134,8 @@ export class Worker {
     delivery.activeAt = performance.now();
     delivery.slot = this.#inFlight.add(delivery);
     try {
-      const result = await this.#process(delivery, this.#abort.signal);
-      if (result) this.#publisher.send(result.store, this.#afterStoring(delivery, result));
+      const outcome = await this.#process(delivery, this.#abort.signal);
+      if (outcome) this.#publisher.send(outcome, this.#afterStoring(delivery));
       else this.#finish(delivery);
     } catch (thrown) {
       this.#onFailure(delivery, OrderctlError.from(thrown));
@@ -145,12 +143,12 @@ export class Worker {
   }
 
   /** Stored before it is acknowledged: a crash between the two repeats the work, never loses it. */
-  #afterStoring(delivery: ReceivedDelivery, { onStored }: NonNullable<Result>): Sink {
+  #afterStoring(delivery: ReceivedDelivery): Sink {
     return {
       resolve: (stored) => {
         if (stored.duplicate) this.#counts.duplicates += 1;
         try {
-          onStored?.(stored);
+          delivery.watch?.stored(stored);
           this.#finish(delivery);
         } catch (thrown) {
           this.#onFailure(delivery, OrderctlError.from(thrown));
@@ -174,14 +172,16 @@ export class Worker {
     this.#changes.changed();
   }
 
-  #onFailure(delivery: ReceivedDelivery, { message }: OrderctlError): void {
-    const { subject, sequence, attempt } = delivery;
+  #onFailure(delivery: ReceivedDelivery, error: OrderctlError): void {
+    const { subject, sequence, attempt, watch } = delivery;
+    watch?.failed(error);
     const { backoffMs = 250, consumer } = this.#options;
     const wait = Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs);
     if (this.#stopping) this.#waiting.push(delivery);
     else delivery.nak(wait * (0.75 + Math.random() / 2));
     this.#counts.failed += 1;
-    this.#notes.add(`${consumer}: ${subject} (sequence ${sequence}, attempt ${attempt}): ${message}`);
+    const what = `${subject} (sequence ${sequence}, attempt ${attempt})`;
+    this.#notes.add(`${consumer}: ${what}: ${error.message}`, watch?.labels());
     this.#release(delivery);
   }
 
