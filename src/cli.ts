@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { createAct, type Register } from "./commands/act.ts";
 import { OrderctlError } from "./errors.ts";
 import { createTerminal, type World } from "./terminal.ts";
+import { readVersion } from "./version.ts";
 
 type Entry = { summary: string; load: () => Promise<Register> };
 
@@ -19,6 +19,10 @@ const commands: Record<string, Entry> = {
   serve: {
     summary: "run services until stopped: order (HTTP), payment, inventory, shipping, notification",
     load: async () => (await import("./commands/serve.ts")).registerServe,
+  },
+  collect: {
+    summary: "receive spans over OTLP/HTTP and keep them for `orderctl trace`",
+    load: async () => (await import("./commands/collect.ts")).registerCollect,
   },
   publish: {
     summary: "store orders: synthetic ones, or those of a file",
@@ -106,9 +110,4 @@ function createProgram({ stdout, stderr }: World): Command {
     });
   program.addHelpText("after", "\nFirst time here? `orderctl demo` shows everything in under a minute.");
   return program;
-}
-
-function readVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  return String(manifest.version);
 }

@@ -10,7 +10,7 @@ export type BenchRow = Figures & { way: string };
  */
 export type BenchTarget = {
   name: string;
-  unit: "ratio" | "MB";
+  unit: "ratio" | "MB" | "spans";
   value: number;
   lowest: number;
   highest: number;

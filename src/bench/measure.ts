@@ -19,9 +19,17 @@ type Flow = Asked<WorkTask> & { feedWindow: number };
 /** One run of a pipeline: a worker process, which is measured, and once that is ready another that makes orders. */
 export async function measureFlow(yard: Yard, { feedWindow, ...asked }: Flow): Promise<Figures> {
   await clearBroker(yard);
-  const { side, count, rate } = asked;
+  const { side, count, rate, spansTo } = asked;
   const work: WorkTask = { ...taskOf(yard), ...asked, kind: "work" };
-  const generate: GenerateTask = { ...taskOf(yard), kind: "generate", side, count, rate, window: feedWindow };
+  const generate: GenerateTask = {
+    ...taskOf(yard),
+    kind: "generate",
+    side,
+    count,
+    rate,
+    window: feedWindow,
+    spansTo,
+  };
   return withinPatience(yard, asked, (signal) => runBoth(work, generate, { ...yard, signal }));
 }
 

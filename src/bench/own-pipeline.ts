@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { createRetryingGateway } from "../gateway/retrying-gateway.ts";
 import { createSimulatedGateway } from "../gateway/simulated-gateway.ts";
 import { type Connection, openConnection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
@@ -7,13 +8,14 @@ import { Worker } from "../jetstream/worker.ts";
 import { createOrderGenerator } from "../orders/generator.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { processWith } from "../pipeline/process-event.ts";
-import { createdPublication } from "../pipeline/publish-orders.ts";
+import { createOrderPublisher } from "../pipeline/publish-created.ts";
 import { runServices } from "../pipeline/run-services.ts";
 import { ackWaitMs, orderTopology } from "../pipeline/topology.ts";
 import type { Handler } from "../services/handler.ts";
 import { processPayment } from "../services/payment.ts";
 import { serviceNames } from "../services/registry.ts";
 import { nowUs } from "../telemetry/clock.ts";
+import { startTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { feed } from "./feed.ts";
 import type { Figures } from "./figures.ts";
 import { FlowMeter } from "./flow-meter.ts";
@@ -32,15 +34,16 @@ export async function generateOwn(task: GenerateTask): Promise<null> {
   // At a fixed rate nothing may hold an order back, or its lateness would not show.
   const publisher = new Publisher(connection, { window: task.rate > 0 ? task.count : task.window });
   const generator = createOrderGenerator();
+  const telemetry = await openTelemetry(task, "publish");
+  const publish = createOrderPublisher({ publisher, ...telemetry }, { service: "publish", instance });
+  const parent = task.spansTo ? undefined : { traceparent };
   try {
     await feed(task, ({ stored, failed }) => () => {
-      const order = generator.next(nowUs());
-      publisher
-        .publish(createdPublication(order, { service: "publish", instance }, { traceparent }))
-        .then(stored, failed);
+      publish(generator.next(nowUs()), parent).then(stored, failed);
     });
     return null;
   } finally {
+    await telemetry.stop(drainMs);
     publisher.close();
     await connection.close();
   }
@@ -89,8 +92,10 @@ const metered =
 /** An order has ended when the notification of its shipment is stored: nothing is declined, nothing runs out. */
 async function runAllServices(connection: Connection, task: WorkTask, tell: Tell): Promise<Figures> {
   const { concurrency, window, count } = task;
+  const telemetry = await openTelemetry(task, "orderctl");
   const services = await runServices(connection, serviceNames, {
-    gateway: createGateway(),
+    telemetry,
+    gateway: createRetryingGateway(createGateway(), { attempts: 3, backoffMs: 100 }),
     defaultStock: count * unitsPerOrder,
     carrier: "parcel",
     channel: "email",
@@ -107,8 +112,22 @@ async function runAllServices(connection: Connection, task: WorkTask, tell: Tell
   while (endedIn(services.counts(), meter) < count) await wait(pollMs);
   meter.end();
   await services.stop(drainMs);
+  await telemetry.stop(drainMs);
   return finished;
 }
+
+/** Without a receiver nothing is traced, as in a service that nobody told of one. */
+const openTelemetry = ({ spansTo }: GenerateTask | WorkTask, service: string): Promise<Telemetry> =>
+  startTelemetry({
+    env: process.env,
+    service,
+    instance,
+    version: "bench",
+    collector: spansTo?.collector,
+    tracesPerSecond: spansTo?.tracesPerSecond ?? 1,
+    prometheus: false,
+    note: () => {},
+  });
 
 type Counts = Record<string, { processed: number; inFlight: number }>;
 

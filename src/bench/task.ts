@@ -14,11 +14,21 @@ type Common = {
   brokerPid: number | null;
 };
 
+/** Where spans go, and of how many new traces a second. */
+export type SpansTo = { collector: string; tracesPerSecond: number };
+
 /** Stores `count` events, at most `window` unacknowledged. */
 export type PublishTask = Common & { kind: "publish"; way: PublishWay; window: number };
 
 /** Puts `count` orders into the log, `rate` per second or, with 0, as fast as `window` allows. */
-export type GenerateTask = Common & { kind: "generate"; side: Side; rate: number; window: number };
+export type GenerateTask = Common & {
+  kind: "generate";
+  side: Side;
+  rate: number;
+  window: number;
+  /** Without it nothing is traced. */
+  spansTo?: SpansTo | undefined;
+};
 
 /**
  * Carries `count` orders through the first stage or through all four; says that it is ready, and ends with the
@@ -31,6 +41,7 @@ export type WorkTask = Common & {
   rate: number;
   concurrency: number;
   window: number;
+  spansTo?: SpansTo | undefined;
 };
 
 /** What a child process is asked to do. Travels as JSON. */

@@ -1,6 +1,7 @@
 import { Argument } from "commander";
 import { benchPipeline } from "../bench/bench-pipeline.ts";
 import { benchPublish } from "../bench/bench-publish.ts";
+import { benchTracing } from "../bench/bench-tracing.ts";
 import { warmUpMs } from "../bench/flow-meter.ts";
 import { OrderctlError } from "../errors.ts";
 import { benchReport } from "../views/bench-report.ts";
@@ -25,17 +26,19 @@ type Sizes = { rounds: number; messages: number; count: number; seconds: number 
 const full: Sizes = { rounds: 3, messages: 100_000, count: 50_000, seconds: 30 };
 const quick: Sizes = { rounds: 1, messages: 20_000, count: 10_000, seconds: 6 };
 
-const benches = { publish: benchPublish, pipeline: benchPipeline };
+const benches = { publish: benchPublish, pipeline: benchPipeline, tracing: benchTracing };
+type BenchName = keyof typeof benches;
+const benchNames = Object.keys(benches).filter((name): name is BenchName => name in benches);
 
 export const registerBench: Register = (command, act) => {
   command
-    .addArgument(new Argument("[what...]", "all by default").choices(["publish", "pipeline"]))
+    .addArgument(new Argument("[what...]", "all by default").choices(benchNames))
     .option("--rounds <n>", "how often each way runs; medians are shown (default: 3)", positive)
     .option("--quick", "one short round: rough figures within a minute", false)
     .option("-s, --server <url>", "measure this broker, which has no order log; else one of its own")
     .optionsGroup("Publish:")
     .option("--messages <n>", "events stored in each run (default: 100k)", positive)
-    .optionsGroup("Pipeline:")
+    .optionsGroup("Pipeline and tracing:")
     .option("--rate <n>", "orders per second at which latency is taken", positive, 10_000)
     .option("--seconds <n>", "for how long; the first 2 s do not count (default: 30)", positive)
     .option("-n, --count <n>", "orders through all four stages in each run (default: 50k)", positive)
@@ -52,7 +55,7 @@ async function bench(app: App, flags: Flags, asked: string[]): Promise<void> {
   const measure = async ({ connection, config }: Online, brokerPid: number | null) => {
     const settings = { ...(await config()).connection, servers: [connection.server] };
     const yard = { connection, config: settings, brokerPid, signal, note: terminal.note };
-    for (const name of ["publish", "pipeline"] as const) {
+    for (const name of benchNames) {
       if (asked.length > 0 && !asked.includes(name)) continue;
       const onRun = (text: string) => progress.update(text);
       const report = await benches[name](yard, { ...flags, ...sizes, onRun });

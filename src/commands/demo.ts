@@ -6,11 +6,9 @@ import { feedOrders } from "../pipeline/feed-orders.ts";
 import { findOrderWith } from "../pipeline/find-order.ts";
 import { readOrder } from "../pipeline/order-log.ts";
 import { generateOrders } from "../pipeline/order-source.ts";
-import { buildTimeline } from "../pipeline/order-timeline.ts";
-import { runServices } from "../pipeline/run-services.ts";
+import { readOrderTrace } from "../pipeline/read-order-trace.ts";
 import { setStock } from "../pipeline/set-stock.ts";
 import { runnableNames } from "../services/registry.ts";
-import { nowUs } from "../telemetry/clock.ts";
 import { auditVerdict } from "../views/audit-verdict.ts";
 import { brokerLine, demoFarewell, demoSection } from "../views/demo-sections.ts";
 import { feedProgressText } from "../views/feed-progress.ts";
@@ -21,9 +19,11 @@ import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
 import { count, positive, withJson } from "./options.ts";
 import { withOwnBroker } from "./own-broker.ts";
-import { type ServiceFlags, serviceOptions, withServiceFlags } from "./service-options.ts";
+import { withServiceFlags } from "./service-options.ts";
+import { type ServingFlags, startServices } from "./start-services.ts";
+import { withMetricsFlags } from "./telemetry-options.ts";
 
-type Options = ServiceFlags & { count: number; rate: number; seed?: number };
+type Options = ServingFlags & { count: number; rate: number; seed?: number };
 
 const patienceMs = 20_000;
 const drainMs = 5000;
@@ -35,7 +35,7 @@ export const registerDemo: Register = (command, act) => {
     .option("-n, --count <n>", "how many orders", positive, 10_000)
     .option("--rate <n>", "orders per second", positive, 2000)
     .option("--seed <n>", "the same seed makes the same orders", count);
-  withJson(withServiceFlags(command)).action(act.offline(demo));
+  withJson(withMetricsFlags(withServiceFlags(command))).action(act.offline(demo));
 };
 
 /** The whole pipeline on a broker of its own, from the first order to the audit; leaves nothing behind. */
@@ -56,10 +56,8 @@ async function demo(app: App, options: Options): Promise<number> {
 
 async function runDemo(online: Online, options: Options): Promise<number> {
   const { connection, terminal, signal } = online;
-  const services = await runServices(connection, runnableNames, {
-    ...(await serviceOptions(online, options)),
-    http: { host: options.httpHost, port: 0 },
-  });
+  const flags = { ...options, httpPort: 0 };
+  const services = await startServices(online, { names: runnableNames, flags });
   try {
     terminal.show("serving", services.serving, demoSection("services", servingLine));
     await stockShelves(online, options.count);
@@ -104,6 +102,6 @@ async function showOneOrder({ connection, terminal }: Online): Promise<void> {
   const orderId =
     (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));
   if (!orderId) return;
-  const timeline = buildTimeline(await readOrder(connection, orderId), nowUs());
-  terminal.show("order-trace", timeline, demoSection("one order", orderTree));
+  const trace = await readOrderTrace(connection, await readOrder(connection, orderId));
+  terminal.show("order-trace", trace, demoSection("one order", orderTree));
 }

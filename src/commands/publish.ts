@@ -9,8 +9,9 @@ import { feedProgressText } from "../views/feed-progress.ts";
 import { publishReport } from "../views/publish-report.ts";
 import type { Online, Register } from "./act.ts";
 import { count, durationMs, positive, withConnection } from "./options.ts";
+import { openTelemetry, type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
 
-type Options = {
+type Options = TracingFlags & {
   count: number;
   rate?: number;
   profile: Profile;
@@ -50,23 +51,27 @@ export const registerPublish: Register = (command, act) => {
     .optionsGroup("Afterwards:")
     .option("--wait", "until every order has ended, and tell how long they took", false)
     .option("--patience <time>", "give up waiting when no order ends for so long", durationMs, 30_000);
-  withConnection(order).action(act.online(publishOrder));
+  withConnection(withTracingFlags(order)).action(act.online(publishOrder));
 };
 
-async function publishOrder({ connection, terminal, ...app }: Online, options: Options): Promise<number> {
+async function publishOrder(online: Online, options: Options): Promise<number> {
+  const { connection, terminal, ...app } = online;
   const pace = paceOf(options);
   const rejects = new Rejects(options.rejects);
   const { seed, total, orders } = sourceOf(app.stdin, options, rejects);
   const { instance } = await app.config();
+  const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
   const progress = await terminal.progress();
   const { report, failure } = await feedOrders(connection, orders, {
     origin: { service: "publish", instance },
     window: options.window,
     pace,
+    telemetry,
     waitMs: options.wait ? options.patience : undefined,
     signal: app.signal,
     onProgress: (feed) => progress.update(feedProgressText(feed, total)),
   }).finally(() => progress.end());
+  await telemetry.stop(telemetryMs);
   const { count: rejected, shown } = rejects;
   const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown };
   terminal.show("publish-report", data, publishReport);
@@ -76,6 +81,8 @@ async function publishOrder({ connection, terminal, ...app }: Online, options: O
 }
 
 const exitOnRejects = 6;
+/** How long the last spans may take. */
+const telemetryMs = 5000;
 
 function sourceOf(stdin: NodeJS.ReadableStream, options: Options, rejects: Rejects) {
   const { file, seed, count: total } = options;

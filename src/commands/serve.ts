@@ -1,21 +1,24 @@
 import { Argument } from "commander";
-import { type RunningServices, runServices } from "../pipeline/run-services.ts";
+import type { RunningServices } from "../pipeline/run-services.ts";
 import { type RunnableName, runnableNames } from "../services/registry.ts";
 import { servingLine } from "../views/serving-line.ts";
 import type { Online, Register } from "./act.ts";
 import { withConnection } from "./options.ts";
-import { type ServiceFlags, serviceOptions, withServiceFlags } from "./service-options.ts";
+import { withServiceFlags } from "./service-options.ts";
+import { type ServingFlags, startServices } from "./start-services.ts";
+import { withMetricsFlags } from "./telemetry-options.ts";
 
 const drainMs = 15_000;
 
 export const registerServe: Register = (command, act) => {
   const names = new Argument("<service...>", "which; `all` for every one").choices([...runnableNames, "all"]);
-  withConnection(withServiceFlags(command.addArgument(names))).action(act.online(serve, { patient: true }));
+  withConnection(withMetricsFlags(withServiceFlags(command.addArgument(names)))).action(
+    act.online(serve, { patient: true }),
+  );
 };
 
-async function serve(app: Online, flags: ServiceFlags, args: string[]): Promise<undefined> {
-  const options = await serviceOptions(app, flags);
-  const services = await runServices(app.connection, servicesNamed(args), options);
+async function serve(app: Online, flags: ServingFlags, args: string[]): Promise<undefined> {
+  const services = await startServices(app, { names: servicesNamed(args), flags });
   app.terminal.show("serving", services.serving, servingLine);
   await untilStopped(app, services);
   return undefined;

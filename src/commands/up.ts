@@ -1,28 +1,40 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { brokerDataDir } from "../broker/directories.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
+import type { Collector } from "../collector/start-collector.ts";
 import { defaultServer } from "../config.ts";
 import { readLag } from "../jetstream/lag.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { runServices } from "../pipeline/run-services.ts";
 import { runnableNames } from "../services/registry.ts";
+import { wantsCollector } from "../telemetry/telemetry.ts";
 import type { UpScreen } from "../views/live/up-screen.tsx";
 import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
-import { withConnection } from "./options.ts";
+import { port, withConnection } from "./options.ts";
 import { withConnectionTo, withOwnBroker } from "./own-broker.ts";
 import { untilStopped } from "./serve.ts";
-import { type ServiceFlags, serviceOptions, withServiceFlags } from "./service-options.ts";
+import { withServiceFlags } from "./service-options.ts";
+import { type ServingFlags, startServices } from "./start-services.ts";
+import { withMetricsFlags } from "./telemetry-options.ts";
 
 const defaultPort = 4222;
 const sampleMs = 1000;
+const collectorMs = 1000;
+
+type Options = ServingFlags & { collectPort: number };
 
 export const registerUp: Register = (command, act) => {
-  withConnection(withServiceFlags(command)).action(act.offline(up));
+  withMetricsFlags(withServiceFlags(command)).option(
+    "--collect-port <port>",
+    "where spans are collected, unless the environment names an endpoint; 0 takes a free port",
+    port,
+    4318,
+  );
+  withConnection(command).action(act.offline(up));
 };
 
 /** Brings a broker only where none was named and none answers at the default address. */
-async function up(app: App, flags: ServiceFlags): Promise<undefined> {
+async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await openScreen(app) : undefined;
   const note = screen?.note ?? app.terminal.note;
   const work = (online: Online) => runEverything(online, flags, { screen, note });
@@ -43,18 +55,31 @@ async function openScreen({ terminal }: App): Promise<UpScreen> {
 
 type Shown = { screen: UpScreen | undefined; note: (text: string) => void };
 
-async function runEverything(online: Online, flags: ServiceFlags, { screen, note }: Shown): Promise<void> {
-  const services = await runServices(online.connection, runnableNames, {
-    ...(await serviceOptions(online, flags)),
-    note,
-  });
+async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
+  const collector = await startOwnCollector(online, flags, note);
+  const services = await startServices(
+    { ...online, terminal: { ...online.terminal, note } },
+    { names: runnableNames, flags, collector: collector?.url },
+  );
   if (screen) screen.update({ serving: services.serving });
   else online.terminal.show("serving", services.serving, servingLine);
   const ended = new AbortController();
   const drawing = screen && draw(online, screen, ended.signal);
   await untilStopped({ ...online, terminal: { ...online.terminal, note } }, services);
+  await collector?.stop(collectorMs);
   ended.abort();
   await drawing;
+}
+
+/** Spans are collected here unless the environment says where they go. */
+async function startOwnCollector(
+  { connection, env }: Online,
+  { collectPort, replicas }: Options,
+  note: (text: string) => void,
+): Promise<Collector | undefined> {
+  if (!wantsCollector(env)) return undefined;
+  const { startCollector } = await import("../collector/start-collector.ts");
+  return startCollector(connection, { host: "127.0.0.1", port: collectPort, replicas, note });
 }
 
 /** Redraws after every sample; a broker that is away for a moment is no reason to stop. */

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { OrderctlError } from "../errors.ts";
 import type { Charge, PaymentGateway } from "./gateway.ts";
 
 export type SimulatedGatewayOptions = {
@@ -7,21 +8,25 @@ export type SimulatedGatewayOptions = {
   declineShare: number;
   /** How long each call takes. */
   latencyMs: number;
+  /** Share of the calls that fail as an outage would, 0 to 1. By chance: nothing else would let a second try pass. */
+  errorShare?: number;
 };
 
 const reasons = ["insufficient_funds", "card_expired", "do_not_honor", "suspected_fraud"] as const;
 
 /**
- * A gateway inside the process. What it answers depends on nothing but the idempotency key and the seed: it
- * needs no memory to answer the same charge the same way, in every process and after every crash.
+ * A gateway inside the process. If it answers, what it answers depends on nothing but the idempotency key and the
+ * seed: it needs no memory to answer the same charge the same way, in every process and after every crash.
  */
 export function createSimulatedGateway({
   seed,
   declineShare,
   latencyMs,
+  errorShare = 0,
 }: SimulatedGatewayOptions): PaymentGateway {
   const pause = async (signal: AbortSignal) => {
     if (latencyMs > 0) await wait(latencyMs, undefined, { signal });
+    if (errorShare > 0 && Math.random() < errorShare) throw outage();
   };
   return {
     async charge({ idempotencyKey, signal }): Promise<Charge> {
@@ -36,6 +41,8 @@ export function createSimulatedGateway({
     },
   };
 }
+
+const outage = () => new OrderctlError("unavailable", "the simulated payment gateway is out of order");
 
 /**
  * FNV-1a (Fowler, Noll, Vo), 32 bits, with the finaliser of MurmurHash3 so that ids that differ in the last

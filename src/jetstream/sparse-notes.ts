@@ -1,18 +1,23 @@
+import type { NoteFields } from "./delivery.ts";
+
 const everyMs = 1000;
+
+/** A line for the operator, with what it is about for those who read it by machine. */
+export type Note = (text: string, fields?: NoteFields) => void;
 
 /** Passes on the first note at once, then at most one a second: the latest, and how many it stands for. */
 export class SparseNotes {
-  readonly #note: (text: string) => void;
+  readonly #note: Note;
   #nextAt = 0;
-  #latest = "";
+  #latest: { text: string; fields: NoteFields | undefined } = { text: "", fields: undefined };
   #held = 0;
 
-  constructor(note: (text: string) => void) {
+  constructor(note: Note) {
     this.#note = note;
   }
 
-  add(text: string): void {
-    this.#latest = text;
+  add(text: string, fields?: NoteFields): void {
+    this.#latest = { text, fields };
     this.#held += 1;
     this.flush();
   }
@@ -22,7 +27,8 @@ export class SparseNotes {
     const now = performance.now();
     if (this.#held === 0 || now < this.#nextAt) return;
     const others = this.#held - 1;
-    this.#note(others > 0 ? `${this.#latest} (and ${others} more like it)` : this.#latest);
+    const { text, fields } = this.#latest;
+    this.#note(others > 0 ? `${text} (and ${others} more like it)` : text, fields);
     this.#held = 0;
     this.#nextAt = now + everyMs;
   }

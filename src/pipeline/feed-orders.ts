@@ -3,6 +3,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology } from "../jetstream/topology.ts";
 import type { OrderCreated } from "../orders/events.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type Endings, EndingsFollower } from "./follow-endings.ts";
 import type { Origin } from "./process-event.ts";
 import { type Pace, publishOrders } from "./publish-orders.ts";
@@ -12,6 +13,8 @@ export type FeedOptions = {
   origin: Origin;
   window: number;
   pace?: Pace | undefined;
+  /** Where the publishing is reported; nowhere by default. */
+  telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
   /** Wait until every order has ended; give up when for so long none did. */
   waitMs?: number | undefined;
   signal: AbortSignal;

@@ -4,21 +4,27 @@ import type { Publisher } from "../jetstream/publisher.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import type { OrderCreated } from "../orders/events.ts";
 import { foldOrder } from "../orders/order-state.ts";
+import { subjectOf } from "../orders/subjects.ts";
 import type { OrderDesk } from "../services/order/order-desk.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { readOrder } from "./order-log.ts";
 import type { Origin } from "./process-event.ts";
-import { createdPublication } from "./publish-orders.ts";
+import { createOrderPublisher } from "./publish-created.ts";
 
-type Bench = { connection: Connection; publisher: Publisher };
+type Bench = { connection: Connection; publisher: Publisher } & Partial<
+  Pick<Telemetry, "tracing" | "metrics">
+>;
 
 /** The order API's desk on the order log. */
-export function createOrderDesk({ connection, publisher }: Bench, origin: Origin): OrderDesk {
+export function createOrderDesk(bench: Bench, origin: Origin): OrderDesk {
+  const { connection } = bench;
+  const publish = createOrderPublisher(bench, origin);
   return {
     isReady: () => connection.isConnected(),
-    async place(order, trace) {
-      const publication = createdPublication(order, origin, trace);
-      const { sequence, duplicate, existing } = await publisher.publish(publication);
-      return { sequence, duplicate, existing: existing && orderIn(publication.subject, existing) };
+    async place(order, parent) {
+      const { sequence, duplicate, existing } = await publish(order, parent);
+      const subject = subjectOf("created", order.orderId);
+      return { sequence, duplicate, existing: existing && orderIn(subject, existing) };
     },
     async read(orderId) {
       const events = await readOrder(connection, orderId);

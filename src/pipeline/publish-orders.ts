@@ -1,14 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
-import type { Publication } from "../jetstream/publication.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
-import { encodeEvent } from "../orders/codec.ts";
 import type { OrderCreated } from "../orders/events.ts";
-import { subjectOf } from "../orders/subjects.ts";
-import { nowUs } from "../telemetry/clock.ts";
-import { encodeHop, hopHeader } from "../telemetry/hop.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { dueBy, type Profile } from "./pace.ts";
 import type { Origin } from "./process-event.ts";
+import { createOrderPublisher, type PublishCreated } from "./publish-created.ts";
 
 const drainMs = 5000;
 
@@ -16,6 +13,7 @@ export type Pace = { rate: number; profile: Profile };
 
 export type PublishOptions = {
   origin: Origin;
+  telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
   /** Without one, as fast as the window allows. */
   pace?: Pace | undefined;
   /** Stops the source; what is in flight is still waited for. */
@@ -44,6 +42,7 @@ export async function publishOrders(
   const counts: PublishCounts = { stored: 0, duplicates: 0, seconds: 0, failure: undefined };
   const startedAt = performance.now();
   const due = dueAt(startedAt, options);
+  const publish = createOrderPublisher({ publisher, ...options.telemetry }, options.origin);
   let sent = 0;
   try {
     for await (const order of source) {
@@ -52,7 +51,7 @@ export async function publishOrders(
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
-      void publishOne(publisher, order, { options, counts });
+      void publishOne(publish, order, { options, counts });
     }
   } catch (thrown) {
     counts.failure ??= OrderctlError.from(thrown);
@@ -77,36 +76,18 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   });
 
 async function publishOne(
-  publisher: Publisher,
+  publish: PublishCreated,
   order: OrderCreated,
   { options, counts }: { options: PublishOptions; counts: PublishCounts },
 ): Promise<void> {
   try {
-    const { duplicate } = await publisher.publish(createdPublication(order, options.origin));
+    const { duplicate } = await publish(order);
     if (duplicate) counts.duplicates += 1;
     else counts.stored += 1;
     options.onStored?.(order, duplicate);
   } catch (thrown) {
     counts.failure ??= OrderctlError.from(thrown);
   }
-}
-
-/** The message that puts an order into the log. `headers` come on top of the hop header. */
-export function createdPublication(
-  order: OrderCreated,
-  { service, instance }: Origin,
-  headers: Readonly<Record<string, string>> = {},
-): Publication {
-  const now = nowUs();
-  const times = { receivedAtUs: now, startedAtUs: now, finishedAtUs: now };
-  return {
-    subject: subjectOf("created", order.orderId),
-    payload: encodeEvent(order),
-    headers: {
-      ...headers,
-      [hopHeader]: encodeHop({ causeSequence: null, service, instance, attempt: 1, ...times }),
-    },
-  };
 }
 
 /** Waits until the order with an index is due. */

@@ -2,6 +2,7 @@ import type { PaymentGateway } from "../gateway/gateway.ts";
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
+import type { Note } from "../jetstream/sparse-notes.ts";
 import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker, type WorkerCounts } from "../jetstream/worker.ts";
 import { hasOtherStatus } from "../orders/peek-status.ts";
@@ -9,6 +10,9 @@ import { ordersStream } from "../orders/subjects.ts";
 import type { OrderApi } from "../services/order/order-api.ts";
 import { type RunnableName, type ServiceName, stationsOf } from "../services/registry.ts";
 import { StockShelf } from "../services/stock-shelf.ts";
+import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import type { TracedRequest } from "../telemetry/tracing.ts";
+import { createReports } from "./delivery-report.ts";
 import { createOrderDesk } from "./order-desk.ts";
 import { processWith } from "./process-event.ts";
 import { createStockStore } from "./stock-store.ts";
@@ -28,7 +32,9 @@ export type ServiceOptions = {
   replicas: number;
   /** Where the order API listens. */
   http: { host: string; port: number };
-  note: (text: string) => void;
+  /** Where the work is reported; nowhere by default. */
+  telemetry?: Pick<Telemetry, "tracing" | "metrics">;
+  note: Note;
 };
 
 /** What runs where. `drifts` says where the broker's settings are not those of the topology. */
@@ -39,6 +45,8 @@ export type Serving = {
   instance: string;
   /** Of the order API; `null` where it does not run. */
   url: string | null;
+  /** Where metrics and health are told; `null` where nobody asked for it. */
+  metricsUrl: string | null;
   drifts: Drift[];
 };
 
@@ -70,6 +78,7 @@ export async function runServices(
       brokerVersion: connection.version,
       instance: options.instance,
       url: api?.url ?? null,
+      metricsUrl: null,
       drifts,
     },
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
@@ -86,9 +95,15 @@ const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
 const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
 
 /** fastify is loaded only where the API runs. */
-async function startApi(bench: Bench, { http, instance, note }: ServiceOptions): Promise<OrderApi> {
+async function startApi(
+  bench: Bench,
+  { http, instance, note, telemetry = noTelemetry }: ServiceOptions,
+): Promise<OrderApi> {
   const { openOrderApi } = await import("../services/order/order-api.ts");
-  return openOrderApi({ ...http, orders: createOrderDesk(bench, { service: "order", instance }), note });
+  const { tracing } = telemetry;
+  const orders = createOrderDesk({ ...bench, ...telemetry }, { service: "order", instance });
+  const watchRequest = tracing && ((request: TracedRequest) => tracing.request(request));
+  return openOrderApi({ ...http, orders, watchRequest, note });
 }
 
 async function startWorkers(
@@ -96,7 +111,7 @@ async function startWorkers(
   names: readonly ServiceName[],
   options: ServiceOptions,
 ): Promise<Map<string, Worker>> {
-  const { concurrency, instance, note, defaultStock } = options;
+  const { concurrency, instance, note, defaultStock, telemetry = noTelemetry } = options;
   const log = await readStreamIdentity(bench.connection, ordersStream);
   const store = createStockStore(
     bench.connection,
@@ -106,7 +121,8 @@ async function startWorkers(
   const workers = new Map<string, Worker>();
   for (const service of names) {
     for (const { consumer, consumes, only, handler } of stationsOf(service)) {
-      const process = processWith(handler(parts), { service, instance });
+      const reports = createReports({ service, consumer, consumes }, telemetry);
+      const process = processWith(handler(parts), { service, instance }, reports);
       const isIdle = only && ((payload: Uint8Array) => hasOtherStatus(consumes, payload, only));
       const settings = { stream: ordersStream, consumer, concurrency, ackWaitMs, note, isIdle };
       workers.set(consumer, new Worker(bench, settings, process));

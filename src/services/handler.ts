@@ -1,3 +1,4 @@
+import type { Operation, WatchedCall } from "../gateway/gateway.ts";
 import type { OrderEvent } from "../orders/events.ts";
 
 export type HandlerContext = {
@@ -7,6 +8,8 @@ export type HandlerContext = {
   attempt: number;
   /** Aborts when the worker has to stop before the handler ended. */
   signal: AbortSignal;
+  /** Tells that a call of the gateway begins. A method: call it on the context. */
+  watchCall(operation: Operation, attempt: number): WatchedCall;
   /** Registers what is to be told which event the log holds in the end, before the delivery is acknowledged. A method: call it on the context. */
   onStored(callback: (stored: OrderEvent) => void): void;
 };

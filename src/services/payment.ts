@@ -1,13 +1,13 @@
-import type { PaymentGateway } from "../gateway/gateway.ts";
-import { type Handler, nothing } from "./handler.ts";
+import type { PaymentGateway, WatchCall } from "../gateway/gateway.ts";
+import { type Handler, type HandlerContext, nothing } from "./handler.ts";
 
 /** Charges a created order, once: the order id is the idempotency key. */
 export const processPayment =
   (gateway: PaymentGateway): Handler =>
-  async (created, { signal }) => {
+  async (created, context) => {
     if (created.kind !== "created") return nothing;
     const { orderId, total, lines } = created;
-    const charge = await gateway.charge({ orderId, total, idempotencyKey: orderId, signal });
+    const charge = await gateway.charge({ orderId, total, idempotencyKey: orderId, ...callFrom(context) });
     const declined = charge.status === "DECLINED";
     return {
       kind: "payments",
@@ -23,14 +23,19 @@ export const processPayment =
 /** Gives the money back where an approved order met an empty shelf; its own idempotency key. */
 export const refundPayment =
   (gateway: PaymentGateway): Handler =>
-  async (reservation, { signal }) => {
+  async (reservation, context) => {
     if (reservation.kind !== "reservations" || reservation.status !== "OUT_OF_STOCK") return nothing;
     const { orderId, total, chargeId } = reservation;
     const { refundId } = await gateway.refund({
       chargeId,
       total,
       idempotencyKey: `refund_${orderId}`,
-      signal,
+      ...callFrom(context),
     });
     return { kind: "refunds", orderId, chargeId, refundId, total, reason: "out_of_stock" };
   };
+
+const callFrom = (context: HandlerContext): { signal: AbortSignal; watch: WatchCall } => ({
+  signal: context.signal,
+  watch: (operation, attempt) => context.watchCall(operation, attempt),
+});

@@ -22,6 +22,12 @@ const wayNames: Record<string, string> = {
   "publish-order": "orderctl publish order",
   bare: "bare client",
   orderctl: "orderctl",
+  untraced: "not traced",
+  traced: "traced, 100 new traces/s",
+  slow: "… collector slow",
+  refusing: "… collector answers 503",
+  dying: "… collector dies",
+  everything: "every order traced",
 };
 
 const targetNames: Record<string, string> = {
@@ -30,6 +36,14 @@ const targetNames: Record<string, string> = {
   orderctl_to_bare_p99: "of the bare client's p99",
   orderctl_worker_memory: "held by orderctl's worker at most",
   orderctl_to_bare_per_second: "of the bare client's rate",
+  traced_to_untraced_per_second: "of the rate without tracing",
+  slow_to_traced_per_second: "of the rate with a sound collector, with a slow one",
+  slow_to_traced_memory: "of the memory with a sound collector, with a slow one",
+  refusing_to_traced_per_second: "of the rate with a sound collector, with one that answers 503",
+  refusing_to_traced_memory: "of the memory with a sound collector, with one that answers 503",
+  dying_to_traced_per_second: "of the rate with a sound collector, with one that dies",
+  dying_to_traced_memory: "of the memory with a sound collector, with one that dies",
+  spans_lost: "lost, every order traced",
 };
 
 /** Share of the rate below which a run was too slow for it. */
@@ -66,6 +80,10 @@ function partTitle({ part, settings }: BenchPart): string {
   const at = (name: string) => formatCount(settings[name] ?? null);
   if (part === "publish")
     return `${at("count")} events of ${at("bodyBytes")} bytes, ${at("window")} in flight`;
+  if (part === "tracing")
+    return `${at("count")} orders through all services in one process, as fast as it goes`;
+  if (part === "everything")
+    return `every one of ${at("ratePerSecond")} orders/s traced for ${at("seconds")} s`;
   if (part === "rate")
     return `${at("ratePerSecond")} orders/s for ${at("seconds")} s, from created to payment stored`;
   return `${at("count")} orders through all four stages, as fast as it goes`;
@@ -99,7 +117,7 @@ function targetLine(target: BenchTarget, style: Style): string {
   const [kept, broken] = style.unicode ? ["✓", "✗"] : ["+", "x"];
   const mark = target.met ? green(`${kept} met   `) : red(`${broken} missed`);
   const { name, lowest, highest, bound, limit, value } = target;
-  const amount = (n: number) => (target.unit === "MB" ? `${formatCount(n)} MB` : n.toFixed(2));
+  const amount = (n: number) => (target.unit === "ratio" ? n.toFixed(2) : `${formatCount(n)} ${target.unit}`);
   const spread = lowest === highest ? "" : `; rounds ${amount(lowest)} to ${amount(highest)}`;
   const wanted = `target ${bound === "at_least" ? "≥" : "≤"} ${amount(limit)}`;
   return `${mark} ${amount(value)} ${targetNames[name] ?? name} (${wanted}${spread})`;

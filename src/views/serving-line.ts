@@ -4,11 +4,12 @@ import { paint } from "./paint.ts";
 
 /** What is served, where, under which name, and how to stop it. */
 export function servingLine(
-  { services, broker, brokerVersion, instance, url }: Serving,
+  { services, broker, brokerVersion, instance, url, metricsUrl }: Serving,
   style: Style,
 ): string {
   const { bold, dim } = paint(style);
   const api = url === null ? "" : `; orders at ${url}/orders`;
-  const where = `on ${broker} (nats-server ${brokerVersion}) as ${instance}${api}`;
+  const metrics = metricsUrl === null ? "" : `; metrics at ${metricsUrl}/metrics`;
+  const where = `on ${broker} (nats-server ${brokerVersion}) as ${instance}${api}${metrics}`;
   return `serving ${bold(services.join(", "))} ${where} ${dim("- stop with Ctrl-C")}`;
 }

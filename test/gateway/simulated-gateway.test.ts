@@ -61,3 +61,15 @@ it("takes as long as it is told to, and ends at once when it is aborted", async 
   controller.abort();
   expect((await pending).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
 });
+
+it("fails a share of its calls as an outage would, and answers the next one as ever", async () => {
+  const { charge } = gatewayWith({ errorShare: 0.5, declineShare: 0.5 });
+  const tries = await Promise.allSettled(keys.map(charge));
+  const failed = tries.filter(({ status }) => status === "rejected");
+  expect(failed.length).toBeGreaterThan(keys.length / 3);
+  expect(failed.length).toBeLessThan((keys.length / 3) * 2);
+  expect(failed[0]).toMatchObject({ reason: { code: "unavailable" } });
+  const sound = await Promise.all(keys.map(gatewayWith({ declineShare: 0.5 }).charge));
+  const answers = tries.map((one, index) => (one.status === "fulfilled" ? one.value : sound[index]));
+  expect(answers).toEqual(sound);
+});

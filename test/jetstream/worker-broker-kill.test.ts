@@ -17,7 +17,7 @@ it("processes everything although the broker is killed under it, and stores each
   const options = { connection, stream: "JOBS", concurrency: 32, ackWaitMs: 2000 };
   const worker = startWorker(options, async ({ sequence, payload }) => {
     await wait(5);
-    return { store: { subject: `RESULTS.${sequence}`, payload } };
+    return { subject: `RESULTS.${sequence}`, payload };
   });
   await until(() => worker.counts.processed > 300);
   await broker.kill();

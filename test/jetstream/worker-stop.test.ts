@@ -36,7 +36,7 @@ describe("stop", () => {
     await createLog(connection, "FINISHED");
     const worker = startWorker({ connection, stream: "FINISH" }, async ({ sequence }) => {
       await wait(300);
-      return { store: textTo(`FINISHED.${sequence}`) };
+      return textTo(`FINISHED.${sequence}`);
     });
     await until(() => worker.counts.inFlight === 4);
     await worker.stop(10_000);

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import type { Delivery } from "../../src/jetstream/delivery.ts";
+import type { Delivery, DeliveryWatch } from "../../src/jetstream/delivery.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { until } from "../until.ts";
 import { openTestConnection } from "./open-test-connection.ts";
@@ -21,6 +21,14 @@ afterAll(async () => {
   await broker.stop();
 });
 
+const watchWith = (watch: Partial<DeliveryWatch>): DeliveryWatch => ({
+  stored: () => {},
+  failed: () => {},
+  settled: () => {},
+  labels: () => ({}),
+  ...watch,
+});
+
 describe("a delivery", () => {
   it("names its subject, payload, sequence, attempt and headers, and when it was stored", async () => {
     const before = Date.now() * 1000;
@@ -38,10 +46,10 @@ describe("a delivery", () => {
   it("is acknowledged only when what it led to is stored", async () => {
     const queue = await createQueue(connection, "STORE", { count: 3 });
     const told: number[] = [];
-    const worker = startWorker({ connection, stream: "STORE" }, async ({ sequence }) => ({
-      store: textTo(`OUT.${sequence}`),
-      onStored: ({ sequence: stored }) => told.push(stored),
-    }));
+    const worker = startWorker({ connection, stream: "STORE" }, async (delivery) => {
+      delivery.watch = watchWith({ stored: ({ sequence }) => told.push(sequence) });
+      return textTo(`OUT.${delivery.sequence}`);
+    });
     await until(() => worker.counts.failed >= 3);
     expect(await queue.state()).toEqual({ pending: 0, ackPending: 3 });
     expect(told).toEqual([]);
@@ -56,12 +64,14 @@ describe("a delivery", () => {
     await createLog(connection, "AGAINOUT");
     await connection.nats.jetstream().publish("AGAINOUT.a", "theirs");
     let existing: Uint8Array | undefined;
-    const worker = startWorker({ connection, stream: "AGAIN" }, async () => ({
-      store: textTo("AGAINOUT.a", "ours"),
-      onStored: (stored) => {
-        existing = stored.existing;
-      },
-    }));
+    const worker = startWorker({ connection, stream: "AGAIN" }, async (delivery) => {
+      delivery.watch = watchWith({
+        stored: (stored) => {
+          existing = stored.existing;
+        },
+      });
+      return textTo("AGAINOUT.a", "ours");
+    });
     await until(() => queue.isDone());
     expect(Buffer.from(existing ?? []).toString()).toBe("theirs");
     expect(worker.counts).toEqual({ processed: 1, failed: 0, inFlight: 0, duplicates: 1 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Delivery } from "../../src/jetstream/delivery.ts";
 import type { Publication } from "../../src/jetstream/publication.ts";
 import { decodeEvent, encodeEvent } from "../../src/orders/codec.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
@@ -11,7 +12,8 @@ import { approved, created, outOfStock, reserved } from "../services/handler-con
 
 const origin = { service: "payment", instance: "box-1" };
 
-const deliveryOf = (event: OrderEvent, headers: Record<string, string> = {}) => ({
+const deliveryOf = (event: OrderEvent, headers: Record<string, string> = {}): Delivery => ({
+  watch: undefined,
   subject: subjectOf(event.kind, event.orderId),
   payload: encodeEvent(event),
   sequence: 17,
@@ -23,9 +25,9 @@ const deliveryOf = (event: OrderEvent, headers: Record<string, string> = {}) => 
 const { signal } = new AbortController();
 
 async function storedBy(handler: Handler, headers?: Record<string, string>): Promise<Publication> {
-  const result = await processWith(handler, origin)(deliveryOf(created, headers), signal);
-  if (!result) throw new Error("nothing to store");
-  return result.store;
+  const outcome = await processWith(handler, origin)(deliveryOf(created, headers), signal);
+  if (!outcome) throw new Error("nothing to store");
+  return outcome;
 }
 
 describe("processWith", () => {
@@ -70,9 +72,10 @@ describe("processWith", () => {
       context.onStored((stored) => told.push(stored));
       return reserved;
     };
-    const result = await processWith(handler, origin)(deliveryOf(approved), signal);
-    result?.onStored?.({ sequence: 18, duplicate: false });
-    result?.onStored?.({ sequence: 18, duplicate: true, existing: encodeEvent(outOfStock) });
+    const delivery = deliveryOf(approved);
+    await processWith(handler, origin)(delivery, signal);
+    delivery.watch?.stored({ sequence: 18, duplicate: false });
+    delivery.watch?.stored({ sequence: 18, duplicate: true, existing: encodeEvent(outOfStock) });
     expect(told).toEqual([reserved, outOfStock]);
   });
 

@@ -1,10 +1,14 @@
+import { createRetryingGateway } from "../../src/gateway/retrying-gateway.ts";
 import { createSimulatedGateway } from "../../src/gateway/simulated-gateway.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../../src/pipeline/run-services.ts";
 import type { RunnableName } from "../../src/services/registry.ts";
 
 const defaults: ServiceOptions = {
-  gateway: createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }),
+  gateway: createRetryingGateway(createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }), {
+    attempts: 3,
+    backoffMs: 10,
+  }),
   defaultStock: 1000,
   carrier: "parcel",
   channel: "email",

@@ -53,6 +53,7 @@ export function contextOf(sequence = 1): HandlerContext & { tell(stored: OrderEv
     sequence,
     attempt: 1,
     signal: new AbortController().signal,
+    watchCall: () => ({ end: () => {} }),
     onStored: (told) => {
       callback = told;
     },

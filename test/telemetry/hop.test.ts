@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nowUs } from "../../src/telemetry/clock.ts";
-import { decodeHop, encodeHop, type Hop, instanceName } from "../../src/telemetry/hop.ts";
+import { decodeHop, encodeHop, type Hop, instanceName, orderTimeOf } from "../../src/telemetry/hop.ts";
 
 const hop: Hop = {
   causeSequence: 17,
@@ -11,11 +11,21 @@ const hop: Hop = {
   receivedAtUs: 1_700_000_000_000_000,
   startedAtUs: 1_700_000_000_000_250,
   finishedAtUs: 1_700_000_000_004_000,
+  orderAtUs: 1_699_999_999_990_000,
 };
 
 describe("the hop header", () => {
   it("is one short line", () => {
-    expect(encodeHop(hop)).toBe("c=17;i=payment/host-4711;d=2;r=1700000000000000;s=250;e=4000");
+    expect(encodeHop(hop)).toBe(
+      "c=17;i=payment/host-4711;d=2;r=1700000000000000;s=250;e=4000;o=1699999999990000",
+    );
+  });
+
+  it("tells when the order began without being read in full", () => {
+    expect(orderTimeOf(encodeHop(hop))).toBe(hop.orderAtUs);
+    expect(orderTimeOf(encodeHop({ ...hop, orderAtUs: undefined }))).toBeUndefined();
+    expect(orderTimeOf("something else;o=x")).toBeUndefined();
+    expect(orderTimeOf(undefined)).toBeUndefined();
   });
 
   it("reads back as it was written, whoever caused it and whatever the clock did", () => {
@@ -26,6 +36,10 @@ describe("the hop header", () => {
       service: fc.constantFrom("payment", "inventory", "publish"),
       instance: fc.string({ unit: "grapheme" }).map(instanceName),
       attempt: fc.integer({ min: 1, max: 1_000_000 }),
+      orderAtUs: fc.option(
+        us.map((at) => at + 1),
+        { nil: undefined },
+      ),
     };
     const property = fc.property(
       fc.record(parts),

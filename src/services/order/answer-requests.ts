@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { isDeepStrictEqual } from "node:util";
 import { v7 } from "uuid";
 import { OrderctlError } from "../../errors.ts";
@@ -6,10 +5,9 @@ import type { OrderCreated } from "../../orders/events.ts";
 import { defaultCurrency } from "../../orders/money.ts";
 import { type JsonObject, readJsonOrder } from "../../orders/sources/json-order.ts";
 import { isOrderId } from "../../orders/subjects.ts";
-import type { OrderDesk } from "./order-desk.ts";
+import type { OrderDesk, TraceContext } from "./order-desk.ts";
 import { orderDocument, receipt } from "./order-document.ts";
 import { type HttpAnswer, invalidOrder, type Problem, problemAnswer, problemOf } from "./problem.ts";
-import { traceContextOf } from "./trace-context.ts";
 
 export type Desk = { orders: OrderDesk; note: (text: string) => void };
 
@@ -29,12 +27,12 @@ const badId = {
 export async function answerPost(
   desk: Desk,
   body: JsonObject | undefined,
-  headers: IncomingHttpHeaders,
+  trace: TraceContext,
 ): Promise<HttpAnswer> {
   if (!body) return problemAnswer(noBody);
   const order = orderIn(body);
   if ("status" in order) return problemAnswer(order);
-  return guarded(desk, order.orderId, () => placeOrder(desk.orders, order, headers));
+  return guarded(desk, order.orderId, () => placeOrder(desk.orders, order, trace));
 }
 
 /** Tells where an order stands, from what the log holds about it. */
@@ -43,7 +41,7 @@ export async function answerGet(desk: Desk, orderId: string): Promise<HttpAnswer
   return guarded(desk, orderId, async () => {
     const state = await desk.orders.read(orderId);
     if (!state) return problemAnswer({ ...unknownOrder, orderId });
-    return { status: 200, headers: {}, body: orderDocument(state) };
+    return { status: 200, headers: {}, body: orderDocument(state), orderId };
   });
 }
 
@@ -71,13 +69,9 @@ function orderIn(body: JsonObject): OrderCreated | Problem {
   }
 }
 
-async function placeOrder(
-  orders: OrderDesk,
-  order: OrderCreated,
-  headers: IncomingHttpHeaders,
-): Promise<HttpAnswer> {
+async function placeOrder(orders: OrderDesk, order: OrderCreated, trace: TraceContext): Promise<HttpAnswer> {
   const { orderId } = order;
-  const { sequence, duplicate, existing } = await orders.place(order, traceContextOf(headers));
+  const { sequence, duplicate, existing } = await orders.place(order, trace);
   if (duplicate && !isDeepStrictEqual(existing, order)) {
     return problemAnswer({ ...anotherOrder, field: "order_id", orderId });
   }
@@ -87,5 +81,6 @@ async function placeOrder(
     status: duplicate ? 200 : 201,
     headers: { location: `/orders/${orderId}` },
     body: receipt(order, { sequence, status, waitingFor }),
+    orderId,
   };
 }

@@ -4,15 +4,17 @@ import { OrderctlError, systemCode } from "../../errors.ts";
 import type { JsonObject } from "../../orders/sources/json-order.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
-import type { OrderDesk } from "./order-desk.ts";
+import type { OrderDesk, WatchRequest } from "./order-desk.ts";
 import { patientDesk } from "./patient-desk.ts";
 import { problemAnswer } from "./problem.ts";
+import { traceContextOf } from "./trace-context.ts";
 
 export type OrderApiOptions = {
   host: string;
   /** 0 takes a free one. */
   port: number;
   orders: OrderDesk;
+  watchRequest?: WatchRequest | undefined;
   /** Told of each failure that the caller is told nothing of. */
   note: (text: string) => void;
   /** How long a caller waits for the order log before being told to come again. */
@@ -54,14 +56,21 @@ export async function openOrderApi(options: OrderApiOptions): Promise<OrderApi> 
 }
 
 /** Budget of a POST: 200 µs of this process, the publisher included. */
-function addRoutes(app: FastifyInstance, { orders, note, patienceMs = 10_000 }: OrderApiOptions): void {
+function addRoutes(app: FastifyInstance, options: OrderApiOptions): void {
+  const { orders, note, patienceMs = 10_000, watchRequest } = options;
   const desk = { orders: patientDesk(orders, patienceMs), note };
-  app.post<{ Body: JsonObject | undefined }>("/orders", async ({ body, headers }, reply) =>
-    respond(reply, await answerPost(desk, body, headers)),
-  );
-  app.get<{ Params: { id: string } }>("/orders/:id", async ({ params }, reply) =>
-    respond(reply, await answerGet(desk, params.id)),
-  );
+  app.post<{ Body: JsonObject | undefined }>("/orders", async ({ body, headers }, reply) => {
+    const watched = watchRequest?.({ method: "POST", route: "/orders", headers });
+    const answer = await answerPost(desk, body, watched?.headers ?? traceContextOf(headers));
+    watched?.end(answer.status, answer.orderId);
+    return respond(reply, answer);
+  });
+  app.get<{ Params: { id: string } }>("/orders/:id", async ({ params, headers }, reply) => {
+    const watched = watchRequest?.({ method: "GET", route: "/orders/:id", headers });
+    const answer = await answerGet(desk, params.id);
+    watched?.end(answer.status, answer.orderId);
+    return respond(reply, answer);
+  });
   refuseMethods(app, { url: "/orders", method: ["GET", "PUT", "PATCH", "DELETE"], allow: "POST" });
   refuseMethods(app, { url: "/orders/:id", method: ["POST", "PUT", "PATCH", "DELETE"], allow: "GET, HEAD" });
   app.get("/healthz", async () => ({ status: "ok" }));

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { OrderCreated } from "../../orders/events.ts";
 import type { OrderState } from "../../orders/order-state.ts";
 
@@ -20,4 +21,10 @@ export type OrderDesk = {
   read(orderId: string): Promise<OrderState | undefined>;
   /** False while nothing can be placed or read. */
   isReady(): boolean;
+};
+
+/** Told of each request; what it answers says which trace the request is part of, and is told how it ended. */
+export type WatchRequest = (request: { method: string; route: string; headers: IncomingHttpHeaders }) => {
+  readonly headers: TraceContext;
+  end(status: number, orderId?: string): void;
 };

@@ -16,6 +16,8 @@ export type HttpAnswer = {
   status: number;
   headers: Record<string, string>;
   body: string | Record<string, unknown>;
+  /** The order that it is about, as far as it is known. */
+  orderId?: string | undefined;
 };
 
 /** A problem as RFC 9457 writes it: without a type of its own, its title is the status's. */
@@ -24,7 +26,7 @@ export function problemAnswer({ status, code, detail, field, orderId, retryAfter
   const body = { type: "about:blank", title, status, detail, code, field, order_id: orderId };
   const headers: Record<string, string> = { "content-type": "application/problem+json" };
   if (retryAfterS !== undefined) headers["retry-after"] = String(retryAfterS);
-  return { status, headers, body: JSON.stringify(body) };
+  return { status, headers, body: JSON.stringify(body), orderId };
 }
 
 type Cause = Pick<Problem, "status" | "code" | "detail" | "retryAfterS">;

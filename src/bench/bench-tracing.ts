@@ -1,0 +1,97 @@
+import type { BenchPipelineOptions } from "./bench-pipeline.ts";
+import {
+  type BenchPart,
+  type BenchReport,
+  medianRows,
+  type Rounds,
+  ratioTarget,
+  target,
+} from "./bench-report.ts";
+import type { Figures } from "./figures.ts";
+import { measureFlow } from "./measure.ts";
+import { runRounds } from "./run-rounds.ts";
+import { type Manner, openSpanSink, type SpanSink } from "./span-sink.ts";
+import { machineOf, withEmptyBroker, type Yard } from "./yard.ts";
+
+const feedWindow = 256;
+const tracesPerSecond = 100;
+/** Of the part where nothing may be lost. */
+const everything = { rate: 1000, tracesPerSecond: 1e6 };
+/** One of the publishing, three for each of four deliveries, and the gateway's call. */
+const spansPerOrder = 14;
+
+type Way = "untraced" | "traced" | "slow" | "refusing" | "dying";
+
+/** What tracing costs, what a bad collector costs, and whether a span is lost where every order is traced. */
+export const benchTracing = (yard: Yard, options: BenchPipelineOptions): Promise<BenchReport> =>
+  withEmptyBroker(yard, async () => {
+    const parts = [await benchCost(yard, options), await benchEverything(yard, options)];
+    return { machine: machineOf(yard), rounds: options.rounds, parts };
+  });
+
+async function benchCost(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+  const { rounds, count, concurrency, window, onRun } = options;
+  const flow = { side: "orderctl", stages: 4, count, rate: 0, concurrency, window, feedWindow } as const;
+  const tracedTo = (manner: Manner) => () =>
+    withSink(manner, ({ url: collector }) =>
+      measureFlow(yard, { ...flow, spansTo: { collector, tracesPerSecond } }),
+    );
+  const ways: Record<Way, () => Promise<Figures>> = {
+    untraced: () => measureFlow(yard, flow),
+    traced: tracedTo("sound"),
+    slow: tracedTo("slow"),
+    refusing: tracedTo("refusing"),
+    dying: tracedTo("dying"),
+  };
+  const runs = await runRounds(ways, rounds, (way, round) => onRun(`tracing, ${way}: round ${round}`));
+  const cost = ratioTarget(
+    { name: "traced_to_untraced_per_second", bound: "at_least", limit: 0.9 },
+    [runs.traced, runs.untraced],
+    ({ perSecond }) => perSecond,
+  );
+  const bad = (["slow", "refusing", "dying"] as const).flatMap((way) => badCollector(way, runs));
+  const settings = { count, tracesPerSecond, concurrency, window };
+  return { part: "tracing", settings, rows: medianRows(runs), targets: [cost, ...bad] };
+}
+
+const badCollector = (way: Way, runs: Rounds<Way>) => [
+  ratioTarget(
+    { name: `${way}_to_traced_per_second`, bound: "at_least", limit: 0.9 },
+    [runs[way], runs.traced],
+    ({ perSecond }) => perSecond,
+  ),
+  ratioTarget(
+    { name: `${way}_to_traced_memory`, bound: "at_most", limit: 1.1 },
+    [runs[way], runs.traced],
+    ({ maxRssMb }) => maxRssMb,
+  ),
+];
+
+async function benchEverything(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+  const { rounds, seconds, concurrency, window, onRun } = options;
+  const count = everything.rate * seconds;
+  const flow = { side: "orderctl", stages: 4, count, rate: everything.rate, concurrency, window } as const;
+  const lost: number[] = [];
+  const run = () =>
+    withSink("sound", async ({ url: collector, spanIds }) => {
+      const spansTo = { collector, tracesPerSecond: everything.tracesPerSecond };
+      const figures = await measureFlow(yard, { ...flow, feedWindow: count, spansTo });
+      lost.push(count * spansPerOrder - spanIds.size);
+      return figures;
+    });
+  const runs = await runRounds({ everything: run }, rounds, (_, round) =>
+    onRun(`every order: round ${round}`),
+  );
+  const none = target({ name: "spans_lost", unit: "spans", bound: "at_most", limit: 0 }, lost);
+  const settings = { ratePerSecond: everything.rate, seconds, concurrency, window };
+  return { part: "everything", settings, rows: medianRows(runs), targets: [none] };
+}
+
+async function withSink<T>(manner: Manner, work: (sink: SpanSink) => Promise<T>): Promise<T> {
+  const sink = await openSpanSink(manner);
+  try {
+    return await work(sink);
+  } finally {
+    sink.close();
+  }
+}

@@ -1,0 +1,47 @@
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+
+/** How a receiver of spans may behave: soundly, answering after 5 s, with 503 only, or dying at the third request. */
+export type Manner = "sound" | "slow" | "refusing" | "dying";
+
+export type SpanSink = {
+  url: string;
+  /** Ids of the spans that were taken. */
+  spanIds: ReadonlySet<string>;
+  close(): void;
+};
+
+const slowMs = 5000;
+const diesAt = 3;
+
+/** Receives OTLP/JSON on a free port of this machine. */
+export async function openSpanSink(manner: Manner): Promise<SpanSink> {
+  const spanIds = new Set<string>();
+  let requests = 0;
+  const answer = async (body: Promise<string>, response: ServerResponse) => {
+    requests += 1;
+    if (manner === "dying" && requests >= diesAt) return close();
+    if (manner === "refusing") return respond(response, 503);
+    // Attributes hold no such key: what has one is a span, or a link, which comes after a trace id.
+    for (const [, id = ""] of (await body).matchAll(
+      /"traceId":"\w+","spanId":"(\w+)","(?:traceState|parent|name)/g,
+    )) {
+      spanIds.add(id);
+    }
+    if (manner === "slow") setTimeout(() => respond(response, 200), slowMs).unref();
+    else respond(response, 200);
+  };
+  const server = createServer((request, response) => void answer(text(request), response).catch(() => {}));
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spanIds, close };
+}
+
+const respond = (response: ServerResponse, status: number): void =>
+  void response.writeHead(status, { "content-type": "application/json" }).end("{}");

@@ -1,0 +1,96 @@
+import { InvalidArgumentError, Option } from "commander";
+import { parseBytes } from "../collector/byte-size.ts";
+import { type Collector, startCollector, traceDefaults } from "../collector/start-collector.ts";
+import { type TraceLimits, tracesStream } from "../collector/topology.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { countSubjects } from "../jetstream/read-subject.ts";
+import { collectLine } from "../views/collect-line.ts";
+import { collectSummary } from "../views/collect-summary.ts";
+import type { Online, Register } from "./act.ts";
+import { durationMs, port, positive, withConnection } from "./options.ts";
+
+type Options = { host: string; port: number; keep: number; maxBytes: number; replicas: number };
+
+/** Where spans are taken and where they go. */
+export type Collecting = TraceLimits & {
+  /** What `OTEL_EXPORTER_OTLP_ENDPOINT` takes. */
+  endpoint: string;
+  stream: string;
+  broker: string;
+};
+
+/** What became of the spans that came; `traces` is what the stream holds, `null` where the broker is away. */
+export type Collected = ReturnType<Collector["counts"]> & { traces: number | null };
+
+const drainMs = 15_000;
+
+export const registerCollect: Register = (command, act) => {
+  withConnection(
+    command
+      .option("--host <host>", "where to listen", "127.0.0.1")
+      .option("--port <port>", "where to listen; 0 takes a free one", port, 4318)
+      .addOption(
+        new Option("--keep <time>", "how long spans are kept")
+          .default(traceDefaults.keepMs, "24h")
+          .argParser(keepMs),
+      )
+      .addOption(
+        new Option("--max-bytes <size>", "how much of them is kept")
+          .default(traceDefaults.maxBytes, "1GiB")
+          .argParser(bytes),
+      )
+      .option("--replicas <n>", "of the stream, when it is created", replicas, 1),
+  ).action(act.online(collect, { patient: true }));
+};
+
+async function collect(app: Online, { keep, ...options }: Options): Promise<undefined> {
+  const { connection, terminal } = app;
+  const limits = { keepMs: keep, maxBytes: options.maxBytes, replicas: options.replicas };
+  const where = { host: options.host, port: options.port };
+  const collector = await startCollector(connection, { ...where, ...limits, note: terminal.note });
+  const place = { endpoint: collector.url, stream: tracesStream, broker: connection.server };
+  terminal.show<Collecting>("collecting", { ...place, ...limits }, collectLine);
+  try {
+    await untilToldToStop(app);
+  } finally {
+    await collector.stop(drainMs);
+    const traces = await countTraces(connection);
+    terminal.note(collectSummary({ ...collector.counts(), traces }));
+  }
+  return undefined;
+}
+
+/** Rejects when the connection is closed for good. */
+async function untilToldToStop({ connection, signal, terminal }: Online): Promise<void> {
+  const stopped = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  const failure = await Promise.race([stopped, connection.closed]);
+  if (failure) throw failure;
+  terminal.note(`stopping: finishing what is under way, ${drainMs / 1000} s at most; again to stop at once`);
+}
+
+const countTraces = async (connection: Connection): Promise<number | null> =>
+  connection.isConnected() ? countSubjects(connection, tracesStream).catch(() => null) : null;
+
+function keepMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms < 1000) throw new InvalidArgumentError("expected at least 1s.");
+  return ms;
+}
+
+const leastBytes = 2 ** 20;
+
+function bytes(text: string): number {
+  const value = parseBytes(text);
+  if (value === undefined || value < leastBytes)
+    throw new InvalidArgumentError("expected a size from 1MiB, such as 500MB or 2GiB.");
+  return value;
+}
+
+function replicas(text: string): number {
+  const value = positive(text);
+  if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
+  return value;
+}

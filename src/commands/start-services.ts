@@ -1,0 +1,73 @@
+import { observeLog } from "../pipeline/observe-log.ts";
+import { type RunningServices, runServices } from "../pipeline/run-services.ts";
+import type { RunnableName } from "../services/registry.ts";
+import { openHealthServer } from "../telemetry/health-server.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { Online } from "./act.ts";
+import { instanceOf, type ServiceFlags, serviceOptions } from "./service-options.ts";
+import { type MetricsFlags, openTelemetry, type TracingFlags } from "./telemetry-options.ts";
+
+export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
+
+export type Start = {
+  names: readonly RunnableName[];
+  flags: ServingFlags;
+  /** Of this process's own, where spans go unless the environment names another. */
+  collector?: string | undefined;
+};
+
+/** How much of the time to stop is for the last spans. */
+const telemetryShare = 0.2;
+
+/**
+ * Starts services and what tells of them: spans, metrics and the metrics port. `stop` ends the work first and
+ * telemetry last, so that the last deliveries are seen as well.
+ */
+export async function startServices(
+  online: Online,
+  { names, flags, collector }: Start,
+): Promise<RunningServices> {
+  const instance = await instanceOf(online, flags);
+  const [only] = names;
+  const telemetry = await openTelemetry(online, flags, {
+    service: names.length === 1 && only ? only : "orderctl",
+    instance,
+    prometheus: flags.metricsPort !== undefined,
+    collector,
+  });
+  try {
+    return await runWith(telemetry, online, { names, flags });
+  } catch (thrown) {
+    await telemetry.stop(0);
+    throw thrown;
+  }
+}
+
+async function runWith(
+  telemetry: Telemetry,
+  online: Online,
+  { names, flags }: Start,
+): Promise<RunningServices> {
+  const { connection } = online;
+  const services = await runServices(connection, names, await serviceOptions(online, flags, telemetry));
+  let stopping = false;
+  const isReady = () => {
+    if (stopping) return { ready: false, reason: "stopping" };
+    return connection.isConnected() ? { ready: true } : { ready: false, reason: "the broker is away" };
+  };
+  telemetry.metrics?.observeWorkers(services.counts);
+  if (telemetry.metrics) observeLog(telemetry.metrics, connection);
+  const { metricsPort: port, metricsHost: host } = flags;
+  const { scrape } = telemetry;
+  const health = port === undefined ? undefined : await openHealthServer({ host, port, scrape, isReady });
+  return {
+    ...services,
+    serving: { ...services.serving, metricsUrl: health?.url ?? null },
+    async stop(deadlineMs) {
+      stopping = true;
+      await services.stop(deadlineMs * (1 - telemetryShare));
+      await health?.stop(0);
+      await telemetry.stop(deadlineMs * telemetryShare);
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { OrderctlError } from "../errors.ts";
+import type { Publication, Stored } from "../jetstream/publication.ts";
+import type { Publisher } from "../jetstream/publisher.ts";
+import { encodeEvent } from "../orders/codec.ts";
+import type { OrderCreated } from "../orders/events.ts";
+import { subjectOf } from "../orders/subjects.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { encodeHop, hopHeader } from "../telemetry/hop.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { TraceHeaders } from "../telemetry/tracing.ts";
+import { templateOf } from "./delivery-report.ts";
+import type { Origin } from "./process-event.ts";
+
+/** Resolves once the order is stored, or another is under its id; rejects as the publisher does. */
+export type PublishCreated = (order: OrderCreated, parent?: TraceHeaders) => Promise<Stored>;
+
+type Reporting = { publisher: Publisher } & Partial<Pick<Telemetry, "tracing" | "metrics">>;
+
+/** Puts orders into the log, each as part of the trace that `parent` carries, or as the root of its own. */
+export function createOrderPublisher(
+  { publisher, tracing, metrics }: Reporting,
+  origin: Origin,
+): PublishCreated {
+  if (!tracing && !metrics) {
+    return (order, parent) => publisher.publish(createdMessage(order, origin, parent));
+  }
+  const { service } = origin;
+  const template = templateOf("created");
+  const counted = metrics?.destination({ service, template });
+  return async (order, parent) => {
+    const sentAt = performance.now();
+    const message = createdMessage(order, origin, parent);
+    const { subject, payload } = message;
+    const traced = { subject, template, service, orderId: order.orderId, bodyBytes: payload.length };
+    const span = tracing?.publish(traced, parent);
+    try {
+      const stored = await publisher.publish({
+        ...message,
+        headers: { ...message.headers, ...span?.headers },
+      });
+      span?.stored(stored);
+      counted?.stored(performance.now() - sentAt, stored.duplicate);
+      return stored;
+    } catch (thrown) {
+      const error = OrderctlError.from(thrown);
+      span?.failed(error);
+      counted?.failed(performance.now() - sentAt, error.code);
+      throw error;
+    }
+  };
+}
+
+/** The message that puts an order into the log. */
+export function createdMessage(
+  order: OrderCreated,
+  { service, instance }: Origin,
+  parent: TraceHeaders = {},
+): Publication {
+  const now = nowUs();
+  const times = { receivedAtUs: now, startedAtUs: now, finishedAtUs: now };
+  const hop = encodeHop({ causeSequence: null, service, instance, attempt: 1, ...times });
+  return {
+    subject: subjectOf("created", order.orderId),
+    payload: encodeEvent(order),
+    headers: { ...parent, [hopHeader]: hop },
+  };
+}

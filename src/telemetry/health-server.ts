@@ -1,0 +1,115 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { OrderctlError, systemCode } from "../errors.ts";
+import type { Scrape } from "./metric-scrape.ts";
+
+export type Readiness = { ready: boolean; reason?: string | undefined };
+
+export type HealthServerOptions = {
+  /** Loopback unless told otherwise. */
+  host?: string | undefined;
+  /** 0 takes a free one. */
+  port: number;
+  /** Where there is none, there is no `/metrics`. */
+  scrape: Scrape | undefined;
+  /** Whether work can be done now, and if not, why. */
+  isReady: () => Readiness;
+  /** Whether the process is worth keeping; true if nobody says. */
+  isAlive?: (() => boolean) | undefined;
+};
+
+export type HealthServer = {
+  /** Without a path. */
+  url: string;
+  /** Takes no more connections, finishes the answers under way and cuts off what is left after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+type Answer = { status: number; contentType: string; body: string };
+
+type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+
+/**
+ * Serves `/metrics`, `/healthz` and `/readyz`, whether or not the broker can be reached. Rejects with `conflict` where the
+ * port is taken, and with `usage` where it may not listen there.
+ */
+export async function openHealthServer(options: HealthServerOptions): Promise<HealthServer> {
+  const { host = "127.0.0.1", port } = options;
+  const routes = routesOf(options);
+  const server = createServer((request, response) => void respond(routes, request, response));
+  try {
+    server.listen(port, host);
+    await once(server, "listening");
+  } catch (thrown) {
+    throw notListening(thrown, `${host}:${port}`);
+  }
+  return { url: urlOf(server.address() as AddressInfo), stop: (deadlineMs) => close(server, deadlineMs) };
+}
+
+function routesOf({ scrape, isReady, isAlive = () => true }: HealthServerOptions): Routes {
+  return {
+    ...(scrape && { "/metrics": () => scraped(scrape) }),
+    "/healthz": () => (isAlive() ? json(200, { status: "ok" }) : json(503, { status: "failing" })),
+    "/readyz": () => {
+      const readiness = isReady();
+      return json(readiness.ready ? 200 : 503, readiness);
+    },
+  };
+}
+
+async function scraped(scrape: Scrape): Promise<Answer> {
+  try {
+    const { contentType, text } = await scrape();
+    return { status: 200, contentType, body: text };
+  } catch (thrown) {
+    return plain(503, `no metrics: ${OrderctlError.from(thrown).message}`);
+  }
+}
+
+async function respond(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, contentType, body } = await answerTo(routes, request);
+  const length = Buffer.byteLength(body);
+  const headers = { "content-type": contentType, "content-length": length, "cache-control": "no-store" };
+  response.writeHead(status, status === 405 ? { ...headers, allow: "GET, HEAD" } : headers);
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function answerTo(routes: Routes, { method = "", url = "/" }: IncomingMessage): Answer | Promise<Answer> {
+  const [path = ""] = url.split("?");
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!route) return plain(404, `here are ${Object.keys(routes).join(", ")}`);
+  return method === "GET" || method === "HEAD" ? route() : plain(405, "this can only be read: GET or HEAD");
+}
+
+const plain = (status: number, line: string): Answer => ({
+  status,
+  contentType: "text/plain; charset=utf-8",
+  body: `${line}\n`,
+});
+
+const json = (status: number, body: object): Answer => ({
+  status,
+  contentType: "application/json",
+  body: `${JSON.stringify(body)}\n`,
+});
+
+async function close(server: Server, deadlineMs: number): Promise<void> {
+  const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  const closed = once(server, "close");
+  server.close();
+  await closed;
+  clearTimeout(cutOff);
+}
+
+function notListening(thrown: unknown, where: string): OrderctlError {
+  const taken = systemCode(thrown) === "EADDRINUSE";
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return new OrderctlError(taken ? "conflict" : "usage", `cannot serve metrics on ${where}: ${reason}`, {
+    hint: `choose another ${taken ? "port with --metrics-port" : "address with --metrics-host and --metrics-port"}`,
+    cause: thrown,
+  });
+}
+
+const urlOf = ({ address, family, port }: AddressInfo): string =>
+  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;

@@ -1,0 +1,100 @@
+/** One metric: its name, its unit as UCUM writes it (`s`, `By`, `{message}`) and what it tells. */
+export type MetricSpec = { name: string; unit: string; description: string };
+
+/**
+ * Every metric of this program, beside those of Node itself. The first four are from the messaging conventions:
+ * https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
+ */
+export const metricSpecs = {
+  operationDuration: {
+    name: "messaging.client.operation.duration",
+    unit: "s",
+    description: "From sending a message to the broker's answer that it is stored",
+  },
+  sentMessages: {
+    name: "messaging.client.sent.messages",
+    unit: "{message}",
+    description: "Messages sent to the broker, by destination; failed ones have an error type",
+  },
+  consumedMessages: {
+    name: "messaging.client.consumed.messages",
+    unit: "{message}",
+    description: "Deliveries that a worker received and looked into, repeated ones included",
+  },
+  processDuration: {
+    name: "messaging.process.duration",
+    unit: "s",
+    description: "From receiving a delivery to answering it; failed ones have an error type",
+  },
+  deliveryWait: {
+    name: "orderctl.delivery.wait",
+    unit: "s",
+    description: "From the moment the broker stored a message to the worker that received it",
+  },
+  retries: {
+    name: "orderctl.retries",
+    unit: "{delivery}",
+    description: "Deliveries handed back to the broker, to come again",
+  },
+  gatewayDuration: {
+    name: "orderctl.gateway.duration",
+    unit: "s",
+    description: "One call of the payment gateway; failed ones have an error type",
+  },
+  payments: {
+    name: "orderctl.payments",
+    unit: "{payment}",
+    description: "Payments decided, by outcome, declined ones by the gateway's reason",
+  },
+  ordersEnded: {
+    name: "orderctl.orders.ended",
+    unit: "{order}",
+    description: "Orders whose customer was notified, by outcome",
+  },
+  orderDuration: {
+    name: "orderctl.order.duration",
+    unit: "s",
+    description: "From an order's first event in the log to its last",
+  },
+  workerInFlight: {
+    name: "orderctl.worker.in_flight",
+    unit: "{delivery}",
+    description: "Deliveries being worked on in this process",
+  },
+  consumerPending: {
+    name: "orderctl.consumer.pending",
+    unit: "{message}",
+    description: "Messages that match a consumer's filter and were not delivered yet",
+  },
+  consumerAckPending: {
+    name: "orderctl.consumer.ack_pending",
+    unit: "{message}",
+    description: "Messages delivered to a consumer and not acknowledged",
+  },
+  consumerRedelivered: {
+    name: "orderctl.consumer.redelivered",
+    unit: "{message}",
+    description: "Messages not acknowledged that were delivered more than once",
+  },
+  consumerOldestAge: {
+    name: "orderctl.consumer.oldest_age",
+    unit: "s",
+    description: "Age of the oldest message that a consumer has not acknowledged; 0 without backlog",
+  },
+  streamMessages: {
+    name: "orderctl.stream.messages",
+    unit: "{message}",
+    description: "Messages in a stream",
+  },
+  streamBytes: { name: "orderctl.stream.bytes", unit: "By", description: "Size of a stream" },
+  deadLetters: {
+    name: "orderctl.dead_letters",
+    unit: "{message}",
+    description: "Messages given up on, waiting for somebody to decide",
+  },
+  breakerState: {
+    name: "orderctl.breaker.state",
+    unit: "{state}",
+    description: "State of a circuit breaker: 0 closed, 1 half-open, 2 open",
+  },
+} as const satisfies Record<string, MetricSpec>;

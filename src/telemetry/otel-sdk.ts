@@ -1,0 +1,92 @@
+import {
+  context,
+  type DiagLogger,
+  DiagLogLevel,
+  diag,
+  metrics,
+  propagation,
+  trace,
+} from "@opentelemetry/api";
+import { envDetector, hostDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { NodeSDK, type NodeSDKConfiguration } from "@opentelemetry/sdk-node";
+import { ParentBasedSampler, StackContextManager } from "@opentelemetry/sdk-trace";
+import { MetricLedger } from "./metric-ledger.ts";
+import { createMetricReaders, startRuntimeMetrics } from "./metric-readers.ts";
+import { createMetrics } from "./metrics.ts";
+import { createTracing } from "./otel-tracing.ts";
+import { RateLimitedSampler } from "./rate-limited-sampler.ts";
+import { createSpanProcessor } from "./span-exporter.ts";
+import type { Telemetry, TelemetryOptions, Wanted } from "./telemetry.ts";
+
+const scope = "orderctl";
+
+/** Starts OpenTelemetry's NodeSDK with what is wanted. Once per process at a time. */
+export function startSdk(options: TelemetryOptions, wanted: Wanted): Telemetry {
+  const { env, version, note } = options;
+  const ledger = new MetricLedger();
+  const { prometheus, otlpMetrics: otlp } = wanted;
+  const { readers, scrape } = createMetricReaders({ env, producer: ledger, prometheus, otlp });
+  const sdk = new NodeSDK({ ...settingsOf(options, wanted), metricReaders: readers });
+  listenToSdk(env, note);
+  sdk.start();
+  const tracing = wanted.traces ? createTracing(trace.getTracer(scope, version)) : undefined;
+  const measured = readers.length > 0 ? createMetrics(ledger) : undefined;
+  const stopRuntimeMetrics = measured && startRuntimeMetrics(metrics.getMeterProvider());
+  return {
+    tracing,
+    metrics: measured,
+    scrape,
+    async stop(deadlineMs) {
+      stopRuntimeMetrics?.();
+      await Promise.race([sdk.shutdown().catch(() => {}), afterMs(deadlineMs)]);
+      for (const api of [trace, metrics, context, propagation, diag]) api.disable();
+    },
+  };
+}
+
+/** Where the environment asks for something special, NodeSDK sets it up from the environment by itself. */
+function settingsOf(options: TelemetryOptions, { traces }: Wanted): Partial<NodeSDKConfiguration> {
+  const { env, service, instance, version, collector, tracesPerSecond, note } = options;
+  const root = new RateLimitedSampler(tracesPerSecond);
+  const url = collector === undefined ? undefined : `${collector}/v1/traces`;
+  return {
+    resource: resourceFromAttributes({
+      "service.name": service,
+      "service.namespace": scope,
+      "service.version": version,
+      "service.instance.id": instance,
+    }),
+    // The process detector would send the command line, and with it passwords.
+    ...(env.OTEL_NODE_RESOURCE_DETECTORS ? {} : { resourceDetectors: [hostDetector, envDetector] }),
+    ...(env.OTEL_TRACES_SAMPLER ? {} : { sampler: new ParentBasedSampler({ root }) }),
+    ...(traces ? ownProcessor(env, url, note) : { spanProcessors: [] }),
+    logRecordProcessors: [],
+    // Contexts are handed on by hand; the default one makes Node 20 track every promise of the process.
+    contextManager: new StackContextManager(),
+  };
+}
+
+function ownProcessor(
+  env: NodeJS.ProcessEnv,
+  url: string | undefined,
+  note: (text: string) => void,
+): Partial<NodeSDKConfiguration> {
+  const protocol = env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL || "http/json";
+  const isOurs = (env.OTEL_TRACES_EXPORTER || "otlp") === "otlp" && protocol === "http/json";
+  if (!isOurs) return {};
+  const named = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  return { spanProcessors: [createSpanProcessor(env, named ? undefined : url, note)] };
+}
+
+/** The SDK's own complaints go to stderr once somebody asks for them with `OTEL_LOG_LEVEL`; stdout is for results. */
+function listenToSdk({ OTEL_LOG_LEVEL: asked }: NodeJS.ProcessEnv, note: (text: string) => void): void {
+  const level = DiagLogLevel[(asked?.trim().toUpperCase() || "NONE") as keyof typeof DiagLogLevel];
+  const say = (...words: unknown[]) => note(`otel: ${words.map(String).join(" ")}`);
+  const logger: DiagLogger = { error: say, warn: say, info: say, debug: say, verbose: say };
+  diag.setLogger(logger, { logLevel: level ?? DiagLogLevel.INFO, suppressOverrideMessage: true });
+}
+
+const afterMs = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });

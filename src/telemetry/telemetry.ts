@@ -1,0 +1,74 @@
+import type { Scrape } from "./metric-scrape.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Tracing } from "./tracing.ts";
+
+/** What a process reports of its work; a part that nobody asked for is undefined and costs nothing. */
+export type Telemetry = {
+  tracing: Tracing | undefined;
+  metrics: Metrics | undefined;
+  /** Answers a scrape with Prometheus text. */
+  scrape: Scrape | undefined;
+  /** Sends what is queued, for as long as `deadlineMs`; never rejects. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+export type TelemetryOptions = {
+  env: NodeJS.ProcessEnv;
+  /** `service.name`, unless the environment names one. */
+  service: string;
+  instance: string;
+  version: string;
+  /** Where a collector was found; used where the environment names no exporter. */
+  collector: string | undefined;
+  /** Root traces per second that are sampled, unless the environment names a sampler. */
+  tracesPerSecond: number;
+  /** Whether somebody will scrape. */
+  prometheus: boolean;
+  note: (text: string) => void;
+};
+
+export const noTelemetry: Telemetry = {
+  tracing: undefined,
+  metrics: undefined,
+  scrape: undefined,
+  stop: async () => {},
+};
+
+/**
+ * Starts what the environment's `OTEL_*` variables and the options ask for; OpenTelemetry is loaded only then.
+ * Without an endpoint, nothing is sent anywhere.
+ */
+export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const { env, prometheus } = options;
+  if (isDisabled(env)) return noTelemetry;
+  const wanted = { traces: wantsTraces(options), otlpMetrics: wantsOtlpMetrics(env), prometheus };
+  if (!wanted.traces && !wanted.otlpMetrics && !prometheus) return noTelemetry;
+  const { startSdk } = await import("./otel-sdk.ts");
+  return startSdk(options, wanted);
+}
+
+export type Wanted = { traces: boolean; otlpMetrics: boolean; prometheus: boolean };
+
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/: an empty variable is none. */
+function wantsTraces({ env, collector }: TelemetryOptions): boolean {
+  const exporter = env.OTEL_TRACES_EXPORTER?.trim();
+  if (exporter) return exporter !== "none";
+  const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT || collector;
+  return Boolean(endpoint);
+}
+
+function wantsOtlpMetrics(env: NodeJS.ProcessEnv): boolean {
+  const exporter = env.OTEL_METRICS_EXPORTER?.trim();
+  if (exporter) return exporter !== "none";
+  return Boolean(env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT);
+}
+
+/** False where the environment says where spans go, or that there are none: then no collector is needed. */
+export const wantsCollector = (env: NodeJS.ProcessEnv): boolean =>
+  !isDisabled(env) &&
+  !env.OTEL_TRACES_EXPORTER &&
+  !env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT &&
+  !env.OTEL_EXPORTER_OTLP_ENDPOINT;
+
+const isDisabled = (env: NodeJS.ProcessEnv): boolean =>
+  env.OTEL_SDK_DISABLED?.trim().toLowerCase() === "true";
