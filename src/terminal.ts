@@ -1,5 +1,6 @@
 import type { Ora } from "ora";
 import type { OrderctlError } from "./errors.ts";
+import type { Note } from "./note.ts";
 
 type Sink = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
@@ -25,6 +26,8 @@ export type Progress = { update(text: string): void; end(): void };
 /** The only code that writes: results to stdout, all else to stderr. */
 export type Terminal = {
   readonly style: Style;
+  /** The same for what is noted. */
+  readonly noteStyle: Style;
   readonly json: boolean;
   /** Is somebody watching stdout? */
   readonly live: boolean;
@@ -32,7 +35,7 @@ export type Terminal = {
   readonly stdout: Sink;
   /** Writes one result: as text, or as one line of JSON `{kind, version, data}`. */
   show<T>(kind: string, data: T, view: View<T>): void;
-  note(text: string): void;
+  note: Note;
   fail(error: OrderctlError): void;
   progress(): Promise<Progress>;
 };
@@ -46,6 +49,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
   const asJson = (kind: string, data: unknown) => JSON.stringify({ kind, version: schemaVersion, data });
   return {
     style: styleOf(stdout, env),
+    noteStyle: noting,
     json,
     live: stdout.isTTY === true && !json,
     stdout,

@@ -107,7 +107,7 @@ describe("without a broker", () => {
     expect(performance.now() - startedAt).toBeLessThan(5000);
     expect(exitCode).toBe(130);
     expect(stderr).toMatch(
-      /^no broker at nats:\/\/127\.0\.0\.1:1 yet; trying for 30 s\nerror: interrupted\n$/,
+      /"msg":"no broker at nats:\/\/127\.0\.0\.1:1 yet; trying for 30 s"}\nerror: interrupted\n$/,
     );
   });
 

@@ -9,11 +9,18 @@ export type Ran = {
   lines(): { kind: string; version: number; data: never }[];
 };
 
-type RunOptions = { env?: NodeJS.ProcessEnv; stdin?: string; signal?: AbortSignal; columns?: number };
+type RunOptions = {
+  env?: NodeJS.ProcessEnv;
+  stdin?: string;
+  signal?: AbortSignal;
+  columns?: number;
+  /** Told of stdout as it comes. */
+  onStdout?: (text: string) => void;
+};
 
 /** Runs a command line inside the test's process, on streams that are no terminals. */
 export async function runCommand(line: string | string[], options: RunOptions = {}): Promise<Ran> {
-  const out = collect(options.columns);
+  const out = collect(options.columns, options.onStdout);
   const err = collect(options.columns);
   const argv = typeof line === "string" ? line.split(/ +/) : line;
   const env = { LANG: "en_US.UTF-8", NO_COLOR: "1", HOME: "/nonexistent", ...options.env };
@@ -29,9 +36,12 @@ export async function runCommand(line: string | string[], options: RunOptions = 
   return { exitCode, stdout, stderr: err.text(), lines };
 }
 
-function collect(columns = 100) {
+function collect(columns = 100, onText: (text: string) => void = () => {}) {
   const chunks: Buffer[] = [];
   const sink = Object.assign(new PassThrough(), { isTTY: false, columns });
-  sink.on("data", (chunk: Buffer) => chunks.push(chunk));
+  sink.on("data", (chunk: Buffer) => {
+    chunks.push(chunk);
+    onText(String(chunk));
+  });
   return { sink, text: () => Buffer.concat(chunks).toString() };
 }

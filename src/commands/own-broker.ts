@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { findBroker } from "../broker/find-broker.ts";
 import { type Broker, startBroker } from "../broker/start-broker.ts";
 import { openConnection } from "../jetstream/connection.ts";
+import type { Note } from "../note.ts";
 import type { App, Online } from "./act.ts";
 
 export type OwnBroker = {
   port: number;
   /** Where the streams are kept; without one a temporary folder that is removed afterwards. */
   storeDir?: string;
-  note: (text: string) => void;
+  note: Note;
 };
 
 /** Runs `work` against a broker of this command's own, which ends with it, whatever happens. */
@@ -39,7 +40,7 @@ export async function withOwnBroker<T>(
 /** Runs `work` with a connection to `server`, closed afterwards. */
 export async function withConnectionTo<T>(
   app: App,
-  { server, note }: { server?: string; note: (text: string) => void },
+  { server, note }: { server?: string; note: Note },
   work: (online: Online) => Promise<T>,
 ): Promise<T> {
   const { connection: settings } = await app.config();

@@ -38,6 +38,7 @@ export async function untilStopped(
   });
   const failure = await Promise.race([stopped, connection.closed]);
   if (failure) throw failure;
-  terminal.note(`stopping: finishing what is under way, ${drainMs / 1000} s at most; again to stop at once`);
+  const most = `${drainMs / 1000} s at most`;
+  terminal.note(`stopping: finishing what is under way, ${most}; again to stop at once`, {}, "info");
   await services.stop(drainMs);
 }

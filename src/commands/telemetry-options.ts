@@ -4,10 +4,11 @@ import { startTelemetry, type Telemetry, wantsCollector } from "../telemetry/tel
 import { readVersion } from "../version.ts";
 import type { Online } from "./act.ts";
 import { port, positive } from "./options.ts";
+import type { LogFlags } from "./service-log.ts";
 
 export type TracingFlags = { tracesPerSecond: number };
 
-export type MetricsFlags = { metricsPort?: number; metricsHost: string };
+export type MetricsFlags = LogFlags & { metricsPort?: number; metricsHost: string };
 
 /** For commands that put orders into the log or work on them. */
 export const withTracingFlags = (command: Command): Command =>
@@ -19,6 +20,10 @@ export const withTracingFlags = (command: Command): Command =>
         .argParser(positive),
     );
 
+/** Read and checked when the log is opened. */
+export const logLevelOption = (): Option =>
+  new Option("--log-level <level>", "trace, debug, info, warn, error or silent (env ORDERCTL_LOG_LEVEL)");
+
 /** For commands that run until they are stopped. */
 export const withMetricsFlags = (command: Command): Command =>
   withTracingFlags(command)
@@ -27,7 +32,8 @@ export const withMetricsFlags = (command: Command): Command =>
       "serve /metrics (Prometheus), /healthz and /readyz; 0 takes a free port",
       port,
     )
-    .option("--metrics-host <host>", "where to serve them", "127.0.0.1");
+    .option("--metrics-host <host>", "where to serve them", "127.0.0.1")
+    .addOption(logLevelOption());
 
 type Wanted = {
   /** How this process calls itself in traces and metrics. */

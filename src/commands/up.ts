@@ -4,6 +4,7 @@ import { isBrokerAnswering } from "../broker/probe.ts";
 import type { Collector } from "../collector/start-collector.ts";
 import { defaultServer } from "../config.ts";
 import { readLag } from "../jetstream/lag.ts";
+import type { Note } from "../note.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { runnableNames } from "../services/registry.ts";
 import { wantsCollector } from "../telemetry/telemetry.ts";
@@ -13,6 +14,7 @@ import type { App, Online, Register } from "./act.ts";
 import { port, withConnection } from "./options.ts";
 import { withConnectionTo, withOwnBroker } from "./own-broker.ts";
 import { untilStopped } from "./serve.ts";
+import { openServiceLog } from "./service-log.ts";
 import { withServiceFlags } from "./service-options.ts";
 import { type ServingFlags, startServices } from "./start-services.ts";
 import { withMetricsFlags } from "./telemetry-options.ts";
@@ -36,7 +38,9 @@ export const registerUp: Register = (command, act) => {
 /** Brings a broker only where none was named and none answers at the default address. */
 async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await openScreen(app) : undefined;
-  const note = screen?.note ?? app.terminal.note;
+  const write = screen && ((line: string) => screen.note(line.trimEnd()));
+  const log = await openServiceLog(app, flags, { service: "orderctl", screen: write && { write } });
+  const { note } = log;
   const work = (online: Online) => runEverything(online, flags, { screen, note });
   try {
     const { serverGiven } = await app.config();
@@ -44,6 +48,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
     else await withOwnBroker(app, { port: defaultPort, storeDir: brokerDataDir(app.env), note }, work);
   } finally {
     screen?.close();
+    await log.flush();
   }
   return undefined;
 }
@@ -75,7 +80,7 @@ async function runEverything(online: Online, flags: Options, { screen, note }: S
 async function startOwnCollector(
   { connection, env }: Online,
   { collectPort, replicas }: Options,
-  note: (text: string) => void,
+  note: Note,
 ): Promise<Collector | undefined> {
   if (!wantsCollector(env)) return undefined;
   const { startCollector } = await import("../collector/start-collector.ts");

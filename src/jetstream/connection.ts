@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { connect, createInbox, DebugEvents, Events, type JetStreamManager, type NatsConnection } from "nats";
 import { OrderctlError } from "../errors.ts";
+import type { Note } from "../note.ts";
 import { type ConnectionConfig, connectionOptions } from "./connection-config.ts";
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -27,8 +28,6 @@ export type Connection = {
   readonly server: string;
   close(): Promise<void>;
 };
-
-type Note = (text: string) => void;
 
 /**
  * Connects and stays connected: reconnects for ever, waiting `reconnectWaitMs` between tries, with one line to
@@ -94,9 +93,8 @@ function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Con
     },
     [Events.Reconnect]: () => {
       connected = true;
-      note(
-        `back at the broker ${nats.getServer()} after ${((performance.now() - lostAt) / 1000).toFixed(1)} s`,
-      );
+      const away = ((performance.now() - lostAt) / 1000).toFixed(1);
+      note(`back at the broker ${nats.getServer()} after ${away} s`, {}, "info");
       for (const callback of reconnected) callback();
     },
     [Events.Error]: (subject) => {

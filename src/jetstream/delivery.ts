@@ -2,6 +2,7 @@ import type { DeliveryInfo, Msg } from "nats";
 // The package index does not export it, and parsing $JS.ACK subjects is the client's business.
 import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
 import type { OrderctlError } from "../errors.ts";
+import type { NoteFields } from "../note.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { Stored } from "./publication.ts";
 import { headerBlock, headerIn, replyBytes, subjectFrom } from "./raw-message.ts";
@@ -17,8 +18,6 @@ export type DeliveryWatch = {
   /** What a note about the delivery should name beside its subject. */
   labels(): NoteFields;
 };
-
-export type NoteFields = Readonly<Record<string, string>>;
 
 /** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
 export type Delivery = {

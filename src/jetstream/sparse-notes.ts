@@ -1,9 +1,6 @@
-import type { NoteFields } from "./delivery.ts";
+import type { Note, NoteFields } from "../note.ts";
 
 const everyMs = 1000;
-
-/** A line for the operator, with what it is about for those who read it by machine. */
-export type Note = (text: string, fields?: NoteFields) => void;
 
 /** Passes on the first note at once, then at most one a second: the latest, and how many it stands for. */
 export class SparseNotes {

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
+import type { Note } from "../note.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
 import { type Delivery, ReceivedDelivery } from "./delivery.ts";
@@ -10,7 +11,7 @@ import type { Publisher } from "./publisher.ts";
 import type { Sink } from "./publisher-entry.ts";
 import { PullRequests } from "./pull.ts";
 import { SlotTable } from "./slot-table.ts";
-import { type Note, SparseNotes } from "./sparse-notes.ts";
+import { SparseNotes } from "./sparse-notes.ts";
 
 /** From a delivery to the message that it leads to, or to nothing. It may set the delivery's `watch`. */
 export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Publication | undefined>;

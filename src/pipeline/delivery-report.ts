@@ -1,7 +1,8 @@
 import type { OrderctlError } from "../errors.ts";
 import type { Operation, WatchedCall } from "../gateway/gateway.ts";
-import type { Delivery, NoteFields } from "../jetstream/delivery.ts";
+import type { Delivery } from "../jetstream/delivery.ts";
 import type { Stored } from "../jetstream/publication.ts";
+import type { NoteFields } from "../note.ts";
 import { type EventKind, eventKinds, type OrderEvent } from "../orders/events.ts";
 import { parseSubject, subjectOf } from "../orders/subjects.ts";
 import type { DestinationMetrics, Metrics, StationMetrics } from "../telemetry/metrics.ts";

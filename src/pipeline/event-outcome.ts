@@ -1,4 +1,4 @@
-import type { OrderCreated, OrderEvent } from "../orders/events.ts";
+import type { EventKind, OrderCreated, OrderEvent } from "../orders/events.ts";
 import { formatMoney } from "../orders/money.ts";
 
 /** What an event says, in the contract's word (`OUT_OF_STOCK`), with the one thing worth adding (`SKU-0007`). */
@@ -8,6 +8,25 @@ export type Outcome = {
   /** True where the business said no. */
   refused: boolean;
 };
+
+/** Events as people name them. */
+export const eventNames: Record<EventKind, string> = {
+  created: "created",
+  payments: "payment",
+  reservations: "reservation",
+  shipments: "shipment",
+  refunds: "refund",
+  notifications: "notification",
+};
+
+/** An outcome in one phrase: `SHIPPED by post`. */
+export function outcomeText({ kind, outcome, detail }: Outcome & { kind: EventKind }): string {
+  if (kind === "created") return detail ?? "";
+  if (detail === null) return outcome;
+  return kind === "shipments" || kind === "notifications"
+    ? `${outcome} by ${detail}`
+    : `${outcome} ${detail}`;
+}
 
 export function describeOutcome(event: OrderEvent): Outcome {
   switch (event.kind) {

@@ -4,9 +4,18 @@ import { decodeEvent } from "../orders/codec.ts";
 import { eventKinds, type OrderEvent } from "../orders/events.ts";
 import { ordersStream, subjectOf } from "../orders/subjects.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
+import { parseTraceparent, type SpanContext } from "../telemetry/span-context.ts";
 
 /** An event of an order as the log holds it. */
-export type LoggedEvent = { event: OrderEvent; sequence: number; storedAtUs: number; hop: Hop | undefined };
+export type LoggedEvent = {
+  event: OrderEvent;
+  sequence: number;
+  /** By the broker's clock. */
+  storedAtUs: number;
+  hop: Hop | undefined;
+  /** The span that stored it. */
+  trace: SpanContext | undefined;
+};
 
 /**
  * Everything the log holds about one order, in stream order; empty for an unknown order. Six reads by subject,
@@ -18,9 +27,16 @@ export async function readOrder(connection: Connection, orderId: string): Promis
   return found.map(loggedEvent).sort((a, b) => a.sequence - b.sequence);
 }
 
-const loggedEvent = ({ subject, payload, sequence, storedAtUs, header }: StoredMessage): LoggedEvent => ({
+export const loggedEvent = ({
+  subject,
+  payload,
+  sequence,
+  storedAtUs,
+  header,
+}: StoredMessage): LoggedEvent => ({
   event: decodeEvent(subject, payload),
   sequence,
   storedAtUs,
   hop: decodeHop(header(hopHeader)),
+  trace: parseTraceparent(header("traceparent")),
 });

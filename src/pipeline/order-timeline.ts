@@ -3,6 +3,7 @@ import { formatMoney } from "../orders/money.ts";
 import { foldOrder, type OrderState } from "../orders/order-state.ts";
 import { describeOutcome, type Outcome } from "./event-outcome.ts";
 import { divideHop, type HopTimes } from "./hop-times.ts";
+import { isoTime } from "./iso-time.ts";
 import type { LoggedEvent } from "./order-log.ts";
 
 /** One stored event of an order and how it came about. Unknown is `null`: other programs write no hop header. */
@@ -100,10 +101,4 @@ function causeOf(
 function totalOf(events: readonly OrderEvent[]): OrderTimeline["total"] {
   const money = events.map((event) => ("total" in event ? event.total : undefined)).find(Boolean);
   return money ? { ...money, text: formatMoney(money) } : null;
-}
-
-/** RFC 3339 with µs, as `Date` cannot. */
-function isoTime(us: number): string {
-  const micros = String(us % 1_000_000).padStart(6, "0");
-  return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, -4)}${micros}Z`;
 }

@@ -7,30 +7,36 @@ export type Sparseness = {
   patienceMs: number;
 };
 
+/** A read may take a twentieth of the time: what takes long is read the more rarely. */
+const restShare = 19;
+
 /**
- * Shares one read among all who ask within `everyMs`, and never starts a second while one is under way. Rejects as the
- * read does, and with `timeout` where it takes longer than a caller waits.
+ * Shares one read among all who ask within `everyMs`, and never starts a second while one is under way. After a read that
+ * took long it waits longer, so that nobody is kept busy with answering. Rejects as the read does, and with `timeout`
+ * where it takes longer than a caller waits.
  */
 export function createSparseRead<T>(
   read: () => Promise<T>,
   { everyMs, patienceMs }: Sparseness,
 ): () => Promise<T> {
   let latest: Promise<T> | undefined;
-  let isUnderWay = false;
   let nextAt = 0;
 
   const start = async (): Promise<T> => {
-    nextAt = performance.now() + everyMs;
-    isUnderWay = true;
+    const startedAt = performance.now();
+    nextAt = Number.POSITIVE_INFINITY;
+    let restMs = everyMs;
     try {
-      return await read();
+      const answer = await read();
+      restMs = Math.max(everyMs, (performance.now() - startedAt) * restShare);
+      return answer;
     } finally {
-      isUnderWay = false;
+      nextAt = performance.now() + restMs;
     }
   };
 
   return () => {
-    if (!latest || (!isUnderWay && performance.now() >= nextAt)) latest = start();
+    if (!latest || performance.now() >= nextAt) latest = start();
     return within(latest, patienceMs);
   };
 }

@@ -59,9 +59,9 @@ export type Metrics = {
   orderEnded(outcome: string, sinceCreatedMs: number | undefined): void;
   /** By consumer. */
   observeWorkers(read: () => Readonly<Record<string, WorkerState>>): void;
-  /** Read at most once every 5 s. */
+  /** Read at most every 5 s, and more rarely where that takes long. */
   observeConsumers(read: () => Promise<readonly ConsumerState[]>): void;
-  /** Read at most once every 5 s. */
+  /** Read at most every 5 s, and more rarely where that takes long. */
   observeStreams(read: () => Promise<StreamsState>): void;
   observeBreaker(breaker: string, read: () => BreakerState): void;
 };

@@ -10,6 +10,7 @@ import {
 import { envDetector, hostDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK, type NodeSDKConfiguration } from "@opentelemetry/sdk-node";
 import { ParentBasedSampler, StackContextManager } from "@opentelemetry/sdk-trace";
+import type { Note } from "../note.ts";
 import { MetricLedger } from "./metric-ledger.ts";
 import { createMetricReaders, startRuntimeMetrics } from "./metric-readers.ts";
 import { createMetrics } from "./metrics.ts";
@@ -69,7 +70,7 @@ function settingsOf(options: TelemetryOptions, { traces }: Wanted): Partial<Node
 function ownProcessor(
   env: NodeJS.ProcessEnv,
   url: string | undefined,
-  note: (text: string) => void,
+  note: Note,
 ): Partial<NodeSDKConfiguration> {
   const protocol = env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL || "http/json";
   const isOurs = (env.OTEL_TRACES_EXPORTER || "otlp") === "otlp" && protocol === "http/json";
@@ -79,7 +80,7 @@ function ownProcessor(
 }
 
 /** The SDK's own complaints go to stderr once somebody asks for them with `OTEL_LOG_LEVEL`; stdout is for results. */
-function listenToSdk({ OTEL_LOG_LEVEL: asked }: NodeJS.ProcessEnv, note: (text: string) => void): void {
+function listenToSdk({ OTEL_LOG_LEVEL: asked }: NodeJS.ProcessEnv, note: Note): void {
   const level = DiagLogLevel[(asked?.trim().toUpperCase() || "NONE") as keyof typeof DiagLogLevel];
   const say = (...words: unknown[]) => note(`otel: ${words.map(String).join(" ")}`);
   const logger: DiagLogger = { error: say, warn: say, info: say, debug: say, verbose: say };

@@ -1,8 +1,9 @@
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from "@opentelemetry/sdk-trace";
 
+import type { Note } from "../note.ts";
+
 type Environment = NodeJS.ProcessEnv;
-type Note = (text: string) => void;
 
 /** What an exporter calls back with; code 0 is success. */
 type Done = Parameters<SpanExporter["export"]>[1];
@@ -58,7 +59,8 @@ class NotingExporter implements SpanExporter {
   }
 
   #onSuccess(): void {
-    if (this.#lost > 0) this.#note(`spans are sent again; ${this.#lost.toLocaleString("en")} were lost`);
+    if (this.#lost > 0)
+      this.#note(`spans are sent again; ${this.#lost.toLocaleString("en")} were lost`, {}, "info");
     this.#lost = 0;
   }
 

@@ -1,3 +1,4 @@
+import type { Note } from "../note.ts";
 import type { Scrape } from "./metric-scrape.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Tracing } from "./tracing.ts";
@@ -24,7 +25,7 @@ export type TelemetryOptions = {
   tracesPerSecond: number;
   /** Whether somebody will scrape. */
   prometheus: boolean;
-  note: (text: string) => void;
+  note: Note;
 };
 
 export const noTelemetry: Telemetry = {

@@ -1,83 +1,126 @@
+import type { TraceSegment } from "../pipeline/trace-row.ts";
 import type { Style } from "../terminal.ts";
 import { paint } from "./paint.ts";
 
-/** A stretch of time, in ms from the left edge. `refused` is work that ended in a no. */
-export type Segment = {
-  as: "waited" | "worked" | "refused" | "storing" | "unknown";
-  fromMs: number;
-  toMs: number;
+/** The stretch of time that `width` columns show. */
+export type Scale = { fromMs: number; totalMs: number; width: number };
+
+type As = TraceSegment["as"];
+type Glyphs = Record<As, string>;
+
+const unicodeGlyphs: Glyphs = {
+  waited: "·",
+  worked: "█",
+  refused: "█",
+  called: "▓",
+  failed: "╳",
+  storing: "▒",
+  unknown: "╌",
 };
-
-/** Width in columns of `totalMs`. */
-export type Scale = { totalMs: number; width: number };
-
-type Glyphs = Record<Segment["as"], string>;
-
-const unicodeGlyphs: Glyphs = { waited: "·", worked: "█", refused: "█", storing: "▒", unknown: "╌" };
-const asciiGlyphs: Glyphs = { waited: ".", worked: "#", refused: "#", storing: "=", unknown: "-" };
+const asciiGlyphs: Glyphs = {
+  waited: ".",
+  worked: "#",
+  refused: "#",
+  called: "%",
+  failed: "x",
+  storing: "=",
+  unknown: "-",
+};
 const leftEighths = " ▏▎▍▌▋▊▉█";
 
 export const glyphsOf = ({ unicode }: Style): Glyphs => (unicode ? unicodeGlyphs : asciiGlyphs);
 
 /** Every kind of time has a character of its own; the colour comes on top. */
-export function segmentPaint(style: Style): Record<Segment["as"], (text: string) => string> {
-  const { dim, cyan, red, blue } = paint(style);
-  return { waited: dim, worked: cyan, refused: red, storing: blue, unknown: dim };
+export function segmentPaint(style: Style): Record<As, (text: string) => string> {
+  const { dim, cyan, magenta, red, blue } = paint(style);
+  return {
+    waited: dim,
+    worked: cyan,
+    refused: red,
+    called: magenta,
+    failed: red,
+    storing: blue,
+    unknown: dim,
+  };
 }
 
+type Cell = { glyph: string; as?: As };
+
 /**
- * Draws consecutive segments to scale, padded to the scale's width. Work is exact to an eighth of a column and is
- * always seen, however short; the rest shows where it fills the middle of a column.
+ * Draws segments to scale, padded to the scale's width. Work is exact to an eighth of a column; the longest of it, and
+ * every call and failure, is seen however short. The rest shows where it fills the middle of a column.
  */
-export function bar(segments: readonly Segment[], scale: Scale, style: Style): string {
-  const columns = Array.from({ length: scale.width }, (_, column) =>
-    drawColumn(segments, { column, scale }, style),
-  );
+export function bar(segments: readonly TraceSegment[], scale: Scale, style: Style): string {
+  const cells: Cell[] = Array.from({ length: scale.width }, () => ({ glyph: " " }));
+  const perMs = scale.totalMs > 0 ? scale.width / scale.totalMs : 0;
+  const glyphs = glyphsOf(style);
+  const inColumns = segments.map(({ as, fromMs, toMs }) => ({
+    as,
+    from: (fromMs - scale.fromMs) * perMs,
+    to: (toMs - scale.fromMs) * perMs,
+  }));
+  const isWork = ({ as }: { as: As }) => as === "worked" || as === "refused";
+  for (const segment of inColumns) if (!isWork(segment)) fill(cells, segment, glyphs);
+  const work = inColumns.filter(isWork);
+  const longest = work.reduce((most, { from, to }) => Math.max(most, to - from), 0);
+  for (const segment of work)
+    drawWork(cells, segment, { style, isSure: segment.to - segment.from === longest });
+  for (const segment of inColumns)
+    if (segment.as === "called" || segment.as === "failed") ensureSeen(cells, segment, glyphs);
+  return paintRuns(cells, style);
+}
+
+type Columns = { as: As; from: number; to: number };
+
+/** The columns whose middle lies in the segment. */
+function fill(cells: Cell[], { as, from, to }: Columns, glyphs: Glyphs): void {
+  const end = Math.min(cells.length, Math.ceil(to - 0.5));
+  for (let column = Math.max(0, Math.ceil(from - 0.5)); column < end; column++) {
+    cells[column] = { glyph: glyphs[as], as };
+  }
+}
+
+function ensureSeen(cells: Cell[], { as, from, to }: Columns, glyphs: Glyphs): void {
+  if (cells.length === 0 || Math.ceil(to - 0.5) > Math.ceil(from - 0.5)) return;
+  const column = Math.min(cells.length - 1, Math.max(0, Math.floor(from)));
+  if (cells[column]?.as !== "failed") cells[column] = { glyph: glyphs[as], as };
+}
+
+function drawWork(
+  cells: Cell[],
+  { as, from, to }: Columns,
+  { style, isSure }: { style: Style; isSure: boolean },
+): void {
+  const start = Math.max(0, Math.min(Math.round(from * 8), cells.length * 8 - 1));
+  const end = Math.max(Math.round(to * 8), isSure ? start + 1 : start);
+  for (let column = Math.floor(start / 8); column < Math.min(cells.length, Math.ceil(end / 8)); column++) {
+    const left = Math.max(0, start - column * 8);
+    const right = Math.min(8, end - column * 8);
+    if (right > left) cells[column] = { glyph: style.unicode ? block(left, right) : asciiGlyphs.worked, as };
+  }
+}
+
+/** The block that comes nearest to the eighths from `left` to `right` of a column. */
+function block(left: number, right: number): string {
+  const size = right - left;
+  if (left + right <= 8 || size >= 6) return leftEighths[size] ?? " ";
+  // Of the blocks that stand on the right there are only these two.
+  return size >= 3 ? "▐" : "▕";
+}
+
+function paintRuns(cells: readonly Cell[], style: Style): string {
   const colours = segmentPaint(style);
   let text = "";
-  for (let from = 0; from < columns.length; ) {
-    const as = columns[from]?.as;
+  for (let from = 0; from < cells.length; ) {
+    const as = cells[from]?.as;
     let to = from;
-    while (to < columns.length && columns[to]?.as === as) to += 1;
-    const run = columns.slice(from, to).map(({ glyph }) => glyph);
-    text += as ? colours[as](run.join("")) : run.join("");
+    while (to < cells.length && cells[to]?.as === as) to += 1;
+    const run = cells
+      .slice(from, to)
+      .map(({ glyph }) => glyph)
+      .join("");
+    text += as ? colours[as](run) : run;
     from = to;
   }
   return text;
-}
-
-type Drawn = { glyph: string; as?: Segment["as"] };
-
-function drawColumn(
-  segments: readonly Segment[],
-  { column, scale }: { column: number; scale: Scale },
-  style: Style,
-): Drawn {
-  const perMs = scale.totalMs > 0 ? scale.width / scale.totalMs : 0;
-  const work = segments.find(({ as }) => as === "worked" || as === "refused");
-  if (work) {
-    const glyph = workGlyph({ from: work.fromMs * perMs, to: work.toMs * perMs }, { column, scale }, style);
-    if (glyph) return { glyph, as: work.as };
-  }
-  const middle = column + 0.5;
-  const found = segments.find(({ fromMs, toMs }) => fromMs * perMs <= middle && middle < toMs * perMs);
-  return found ? { glyph: glyphsOf(style)[found.as], as: found.as } : { glyph: " " };
-}
-
-/** The block for work from `from` to `to` columns where it touches `column`, else undefined. */
-function workGlyph(
-  { from, to }: { from: number; to: number },
-  { column, scale }: { column: number; scale: Scale },
-  style: Style,
-): string | undefined {
-  const start = Math.min(Math.round(from * 8), scale.width * 8 - 1);
-  const end = Math.max(Math.round(to * 8), start + 1);
-  const left = Math.max(0, start - column * 8);
-  const right = Math.min(8, end - column * 8);
-  if (right <= left) return undefined;
-  if (!style.unicode) return asciiGlyphs.worked;
-  const size = right - left;
-  if (left + right <= 8 || size >= 6) return leftEighths[size];
-  // Of the blocks that stand on the right there are only these two.
-  return size >= 3 ? "▐" : "▕";
 }

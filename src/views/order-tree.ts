@@ -1,22 +1,16 @@
-import type { OrderTimeline } from "../pipeline/order-timeline.ts";
+import type { OrderTrace } from "../pipeline/trace-picture.ts";
 import type { Style } from "../terminal.ts";
 import { formatDuration } from "./format.ts";
-import { orderColumns, workersOf } from "./order-columns.ts";
-import { orderLegend } from "./order-legend.ts";
-import { orderNotes } from "./order-notes.ts";
-import { orderRows } from "./order-rows.ts";
 import { paint } from "./paint.ts";
 import { cutMiddle, printable } from "./plain-text.ts";
+import { traceBody } from "./trace-body.ts";
+import { workersOf } from "./trace-columns.ts";
 
-/** The answer first; then the tree of events with their time as bars, and what the time was spent on. */
-export function orderTree(timeline: OrderTimeline, style: Style): string {
-  const { lines, named } = orderColumns(orderRows(timeline, style), timeline.totalMs, style);
-  const head = [headline(timeline, style), origin(timeline, style)];
-  const notes = orderNotes(timeline, { named }, style);
-  return [...head, "", ...lines, "", orderLegend(timeline, style), ...notes].join("\n").trimEnd();
-}
+/** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
+export const orderTree = (trace: OrderTrace, style: Style): string =>
+  [headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n");
 
-function headline({ orderId, outcome, total, ...timeline }: OrderTimeline, style: Style): string {
+function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: Style): string {
   const { bold, green, red, yellow } = paint(style);
   const tones = { SHIPPED: green, DECLINED: red, REFUNDED: yellow };
   const [state, time] = outcome
@@ -32,12 +26,12 @@ function headline({ orderId, outcome, total, ...timeline }: OrderTimeline, style
 }
 
 /** When it began and who published it; and who did the rest, where that was one process. */
-function origin({ startedAt, hops }: OrderTimeline, style: Style): string {
+function origin({ startedAt, hops, rows }: OrderTrace, style: Style): string {
   const [first] = hops;
   const began = first?.kind === "created" ? "created" : "first seen";
   const time = startedAt.replace("T", " ").replace(/\d{3}Z$/, "Z");
   const by = first?.instance ? ` by ${first.service}/${cutMiddle(first.instance, 16, style)}` : "";
-  const [worker, ...others] = workersOf(hops);
+  const [worker, ...others] = workersOf(rows);
   const text = `${began} ${time}${by}`;
   if (worker === undefined || others.length > 0) return paint(style).dim(printable(text));
   const handled = ", handled by ";

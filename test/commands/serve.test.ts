@@ -3,7 +3,7 @@ import type { Connection } from "../../src/jetstream/connection.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
-import { runCommand } from "../run-command.ts";
+import { type Ran, runCommand } from "../run-command.ts";
 import { until } from "../until.ts";
 import { serve, workers } from "./serving.ts";
 
@@ -36,6 +36,13 @@ const count = async (subject: string): Promise<number> => {
   return Object.keys(state.subjects ?? {}).length;
 };
 
+/** The log: one JSON object per line where stderr is no terminal. */
+const logged = ({ stderr }: Ran): Record<string, unknown>[] =>
+  stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
 describe("serve", () => {
   it("says what it serves, where and as whom, stops when it is told to, and exits 0", async () => {
     const serving = serve(broker.url, `${workers} --instance box-7`);
@@ -45,7 +52,9 @@ describe("serve", () => {
     expect(ran.stdout).toBe(
       `serving payment, inventory, shipping, notification on ${broker.url} (nats-server ${broker.version}) as box-7 - stop with Ctrl-C\n`,
     );
-    expect(ran.stderr).toMatch(/^stopping: finishing what is under way/);
+    expect(logged(ran)).toMatchObject([
+      { level: "info", instance: expect.any(String), msg: expect.stringMatching(/^stopping: finishing/) },
+    ]);
   });
 
   it("tells the same as JSON", async () => {
@@ -96,7 +105,10 @@ describe("serve", () => {
     expect((await publish(2)).exitCode).toBe(0);
     const ran = await serving.stop();
     expect(ran.exitCode).toBe(0);
-    expect(ran.stderr).toMatch(/lost the broker at .*\n.*back at the broker/);
+    expect(logged(ran).slice(0, 2)).toMatchObject([
+      { level: "warn", msg: expect.stringMatching(/^lost the broker at/) },
+      { level: "info", msg: expect.stringMatching(/^back at the broker/) },
+    ]);
     await own.stop();
   });
 
@@ -106,6 +118,7 @@ describe("serve", () => {
     ["payment --concurrency 0", "--concurrency"],
     ["payment --replicas 9", "--replicas"],
     ["payment --decline-share 120%", "--decline-share"],
+    ["payment --log-level loud", "log level"],
   ])("%j exits 2 and says what is wrong", async (words, said) => {
     const ran = await runCommand(`serve ${words} --server ${broker.url}`.split(/ +/));
     expect(ran.exitCode).toBe(2);

@@ -1,0 +1,38 @@
+import { hostname } from "node:os";
+import { answer, ask } from "../jetstream/ask.ts";
+import type { Connection } from "../jetstream/connection.ts";
+
+const subject = "orderctl.collector";
+const patienceMs = 500;
+
+/** A host name as a token of a subject. */
+const ownSubject = `${subject}.${hostname().replace(/[^A-Za-z0-9_-]/g, "-")}`;
+
+const isLoopback = (host: string): boolean => /^(localhost|127\.[\d.]+|\[?::1\]?)$/.test(host);
+
+/**
+ * Tells whoever asks the broker where a collector is, until it is stopped: programs on this host, and on every other
+ * where it can be reached from there.
+ */
+export function announceCollector(connection: Connection, endpoint: string): { stop(): void } {
+  const said = JSON.stringify({ endpoint, host: hostname() });
+  const subjects = isLoopback(new URL(endpoint).hostname) ? [ownSubject] : [ownSubject, subject];
+  const answering = subjects.map((each) => answer(connection, each, () => said));
+  return { stop: () => answering.forEach((each) => void each.stop()) };
+}
+
+/** Where spans can be sent to, `http://127.0.0.1:4318`: a collector of this host, or one that all can reach. */
+export async function findCollector(connection: Connection): Promise<string | undefined> {
+  const said =
+    (await ask(connection, ownSubject, patienceMs)) ?? (await ask(connection, subject, patienceMs));
+  return said === undefined ? undefined : endpointOf(said);
+}
+
+function endpointOf(said: string): string | undefined {
+  try {
+    const { endpoint } = JSON.parse(said);
+    return /^https?:$/.test(new URL(endpoint).protocol) ? String(endpoint) : undefined;
+  } catch {
+    return undefined;
+  }
+}

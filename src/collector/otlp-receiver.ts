@@ -1,0 +1,107 @@
+import type { AddressInfo } from "node:net";
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { OrderctlError, systemCode } from "../errors.ts";
+import { encodingOf, type HttpAnswer, refusal } from "./http-answer.ts";
+import { type Reception, receiveSpans } from "./receive-spans.ts";
+
+export type ReceiverOptions = {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  reception: Reception;
+};
+
+export type Receiver = {
+  /** Without a path. */
+  url: string;
+  /** Takes no more connections, finishes the requests under way and cuts off what is left after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+/**
+ * Serves OTLP/HTTP for traces (https://opentelemetry.io/docs/specs/otlp/#otlphttp), `GET /healthz` (this process lives)
+ * and `GET /readyz` (the broker can be reached). Rejects with `conflict` where the port is taken.
+ */
+export async function openReceiver({ host, port, reception }: ReceiverOptions): Promise<Receiver> {
+  const app = createServer(reception.note);
+  let stopping = false;
+  app.addHook("onSend", async (_request, reply) => {
+    if (stopping) reply.header("connection", "close");
+  });
+  addRoutes(app, reception);
+  try {
+    await app.listen({ host, port });
+  } catch (thrown) {
+    throw notListening(thrown, `${host}:${port}`);
+  }
+  return {
+    url: urlOf(app.server.address() as AddressInfo),
+    async stop(deadlineMs) {
+      stopping = true;
+      const cutOff = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
+      await app.close();
+      clearTimeout(cutOff);
+    },
+  };
+}
+
+function createServer(note: (text: string) => void): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    // Who is on an open connection while the collector stops is still served, and told to close it.
+    return503OnClosing: false,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    http: { headersTimeout: 15_000 },
+  });
+  // A body is read by the handler, which knows how much of it to take.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  app.setErrorHandler<FastifyError>((error, { method, url, headers }, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) note(`${method} ${url}: ${error.message}`);
+    respond(reply, refusal(encodingOf(headers["content-type"]) ?? "json", status, error.message));
+  });
+  return app;
+}
+
+function addRoutes(app: FastifyInstance, reception: Reception): void {
+  const refuse = (status: number, message: string) => (request: { headers: Headers }, reply: FastifyReply) =>
+    respond(reply, refusal(encodingOf(request.headers["content-type"]) ?? "json", status, message));
+  app.post("/v1/traces", async ({ raw }, reply) => respond(reply, await receiveSpans(reception, raw)));
+  const methods = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"];
+  const notPost = refuse(405, "spans are sent with POST");
+  app.route({
+    url: "/v1/traces",
+    method: methods,
+    handler: (request, reply) => notPost(request, reply.header("allow", "POST")),
+  });
+  const notTraces = (signal: string) =>
+    `no ${signal} here, only traces: POST /v1/traces (OTEL_${signal.toUpperCase()}_EXPORTER=none stops the exporter)`;
+  for (const signal of ["metrics", "logs"]) app.all(`/v1/${signal}`, refuse(404, notTraces(signal)));
+  app.setNotFoundHandler(refuse(404, "there is nothing here; try POST /v1/traces"));
+  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/readyz", async (_request, reply) => {
+    const ready = reception.store.isReady;
+    return reply.code(ready ? 200 : 503).send({ ready });
+  });
+}
+
+type Headers = { "content-type"?: string | undefined };
+
+const respond = (reply: FastifyReply, { status, headers, body }: HttpAnswer): FastifyReply =>
+  reply.code(status).headers(headers).send(body);
+
+function notListening(thrown: unknown, where: string): OrderctlError {
+  const taken = systemCode(thrown) === "EADDRINUSE";
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return new OrderctlError(taken ? "conflict" : "usage", `cannot listen on ${where}: ${reason}`, {
+    hint: taken
+      ? "something else listens there (another collector?); choose another port with --port"
+      : undefined,
+    cause: thrown,
+  });
+}
+
+const urlOf = ({ address, family, port }: AddressInfo): string =>
+  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;

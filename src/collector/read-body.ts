@@ -1,0 +1,47 @@
+import type { IncomingMessage } from "node:http";
+import { PassThrough } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { OrderctlError, systemCode } from "../errors.ts";
+
+export type BodyLimits = {
+  gzip: boolean;
+  /** Of the inflated body. */
+  maxBytes: number;
+  /** Called with the bytes of each inflated piece before it is kept; may throw. */
+  take(bytes: number): void;
+};
+
+/**
+ * The inflated body of a request. Rejects with `too_large`, with `bad_message` for what is no gzip or is cut short, and
+ * with whatever `take` throws; what is left of the body is read and thrown away, so that the answer arrives.
+ */
+export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
+  const inflated = request.pipe(limits.gzip ? createGunzip() : new PassThrough());
+  const abandon = () => {
+    if (!request.complete) inflated.destroy(new OrderctlError("interrupted", "the sender went away"));
+  };
+  request.once("close", abandon);
+  const pieces: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const piece of inflated as AsyncIterable<Buffer>) {
+      size += piece.length;
+      if (size > limits.maxBytes) throw tooLarge(limits.maxBytes);
+      limits.take(piece.length);
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces, size);
+  } catch (thrown) {
+    throw systemCode(thrown)?.startsWith("Z_") ? notGzip(thrown) : thrown;
+  } finally {
+    request.off("close", abandon);
+    request.unpipe(inflated);
+    request.resume();
+  }
+}
+
+const tooLarge = (maxBytes: number): OrderctlError =>
+  new OrderctlError("too_large", `a body has at most ${maxBytes} bytes, inflated`);
+
+const notGzip = (cause: unknown): OrderctlError =>
+  new OrderctlError("bad_message", `not readable as gzip: ${(cause as Error).message}`, { cause });

@@ -1,0 +1,91 @@
+import type { IncomingMessage } from "node:http";
+import { OrderctlError } from "../errors.ts";
+import { encodeResponse } from "../telemetry/otlp/export-answer.ts";
+import { type Encoding, readExport } from "../telemetry/otlp/read-export.ts";
+import type { ByteBudget } from "./byte-budget.ts";
+import { encodingOf, type HttpAnswer, refusal, refusalOf, success } from "./http-answer.ts";
+import { readBody } from "./read-body.ts";
+import type { SpanStore } from "./span-store.ts";
+
+export type ReceivedCounts = {
+  /** Spans that were refused for good: their ids are wrong, or one is larger than a message may be. */
+  rejected: number;
+  /** Requests that were answered with an error. */
+  refused: number;
+};
+
+export type Reception = {
+  store: SpanStore;
+  budget: ByteBudget;
+  counts: ReceivedCounts;
+  /** Told of spans that could not be stored. */
+  note(text: string): void;
+  maxBodyBytes: number;
+  /** How long a sender waits for the broker before it is told to come again. */
+  patienceMs: number;
+};
+
+const codings = ["gzip", "identity"];
+
+/** Answers one export request. 200 only once the broker has stored every span that is not rejected. */
+export async function receiveSpans(reception: Reception, request: IncomingMessage): Promise<HttpAnswer> {
+  const answer = await answerTo(reception, request);
+  if (answer.status !== 200) reception.counts.refused += 1;
+  return answer;
+}
+
+async function answerTo(reception: Reception, request: IncomingMessage): Promise<HttpAnswer> {
+  const { "content-type": type, "content-encoding": coding = "identity" } = request.headers;
+  const encoding = encodingOf(type);
+  if (encoding === undefined)
+    return refusal("json", 415, "spans are sent as application/json or application/x-protobuf");
+  if (!codings.includes(coding.toLowerCase()))
+    return refusal(encoding, 415, "Content-Encoding is gzip or identity");
+  if (!reception.store.isReady) return refusal(encoding, 503, "the broker is away");
+  try {
+    return await takeIn(reception, request, encoding);
+  } catch (thrown) {
+    const answer = refusalOf(encoding, thrown);
+    if (answer.status >= 500) reception.note(`spans are refused: ${OrderctlError.from(thrown).message}`);
+    return answer;
+  }
+}
+
+async function takeIn(
+  { store, budget, counts, maxBodyBytes, patienceMs }: Reception,
+  request: IncomingMessage,
+  encoding: Encoding,
+): Promise<HttpAnswer> {
+  const lease = { bytes: 0 };
+  const take = (bytes: number) => {
+    budget.take(bytes);
+    lease.bytes += bytes;
+  };
+  let stored: Promise<void> | undefined;
+  try {
+    const gzip = request.headers["content-encoding"]?.toLowerCase() === "gzip";
+    const body = await readBody(request, { gzip, maxBytes: maxBodyBytes, take });
+    const { batches, rejected, reason } = readExport(body, encoding, store.maxBatchBytes);
+    stored = store.store(batches);
+    await within(patienceMs, stored);
+    counts.rejected += rejected;
+    return success(encoding, encodeResponse(encoding, { rejected, reason }));
+  } finally {
+    // A sender that lost its patience leaves spans behind that still wait for the broker.
+    const release = () => budget.give(lease.bytes);
+    (stored ?? Promise.resolve()).then(release, release);
+  }
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const why = "the broker did not store them in time; it may yet";
+    timer = setTimeout(() => reject(new OrderctlError("timeout", why)), ms);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

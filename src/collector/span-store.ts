@@ -1,0 +1,72 @@
+import type { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import type { TraceBatch } from "../telemetry/otlp/trace-batches.ts";
+import { traceSubject } from "./topology.ts";
+
+export type StoredCounts = { spans: number; messages: number; bytes: number };
+
+/** Stores spans, one message per batch. What was in flight when the broker went away is stored when it is back. */
+export class SpanStore {
+  readonly #connection: Connection;
+  readonly #publisher: Publisher;
+  readonly counts: StoredCounts = { spans: 0, messages: 0, bytes: 0 };
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#publisher = new Publisher(connection);
+  }
+
+  get isReady(): boolean {
+    return this.#connection.isConnected();
+  }
+
+  get maxBatchBytes(): number {
+    return this.#connection.frames.maxPayloadBytes;
+  }
+
+  /**
+   * Resolves once the broker has stored all of them. Rejects, when none is in flight any more, with the first error of
+   * `Publisher.publish`; the others may be stored.
+   */
+  store(batches: readonly TraceBatch[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let open = batches.length;
+      let failure: OrderctlError | undefined;
+      const settle = () => {
+        open -= 1;
+        if (open > 0) return;
+        if (failure) reject(failure);
+        else resolve();
+      };
+      const onFailure = (error: OrderctlError) => {
+        failure ??= error;
+        settle();
+      };
+      for (const batch of batches) {
+        const onStored = () => {
+          this.#count(batch);
+          settle();
+        };
+        const publication = { subject: traceSubject(batch.traceId), payload: batch.payload };
+        this.#publisher.send(publication, { resolve: onStored, reject: onFailure });
+      }
+      if (open === 0) resolve();
+    });
+  }
+
+  #count({ spans, payload }: TraceBatch): void {
+    this.counts.spans += spans;
+    this.counts.messages += 1;
+    this.counts.bytes += payload.length;
+  }
+
+  /** Resolves when nothing is in flight any more. */
+  drain(): Promise<void> {
+    return this.#publisher.drain();
+  }
+
+  close(): void {
+    this.#publisher.close();
+  }
+}

@@ -1,0 +1,92 @@
+import { hostname } from "node:os";
+import type { Connection } from "../jetstream/connection.ts";
+import { SparseNotes } from "../jetstream/sparse-notes.ts";
+import { applyTopology, type Drift } from "../jetstream/topology.ts";
+import { announceCollector } from "./announce.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import type { Receiver } from "./otlp-receiver.ts";
+import type { ReceivedCounts, Reception } from "./receive-spans.ts";
+import { SpanStore, type StoredCounts } from "./span-store.ts";
+import { type TraceLimits, traceTopology } from "./topology.ts";
+
+export type CollectorOptions = Partial<TraceLimits> & {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  note(text: string): void;
+  maxBodyBytes?: number;
+  /** Bytes of all requests whose spans are not stored yet; above it, senders are told to come again. */
+  maxWaitingBytes?: number;
+  patienceMs?: number;
+};
+
+export type Collector = {
+  /** Without `/v1/traces`: what `OTEL_EXPORTER_OTLP_ENDPOINT` takes. */
+  url: string;
+  counts(): StoredCounts & ReceivedCounts;
+  /** Finishes the requests under way, for as long as `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+export const traceDefaults: TraceLimits = { keepMs: 24 * 3_600_000, maxBytes: 1024 ** 3, replicas: 1 };
+
+/**
+ * Receives spans over OTLP/HTTP and stores them in the stream TRACES, which it creates where it is missing; programs
+ * that ask the broker are told where it is. Rejects with `conflict` where the port is taken.
+ */
+export async function startCollector(connection: Connection, options: CollectorOptions): Promise<Collector> {
+  const { host, port, note } = options;
+  const limits = { ...traceDefaults, ...options };
+  for (const drift of await applyTopology(connection, traceTopology(limits))) note(driftText(drift));
+  const store = new SpanStore(connection);
+  const reception = createReception(store, options);
+  // fastify is loaded only where spans are received.
+  const { openReceiver } = await import("./otlp-receiver.ts");
+  const receiver = await openReceiver({ host, port, reception }).catch((thrown) => {
+    store.close();
+    throw thrown;
+  });
+  const announcement = announceCollector(connection, reachable(receiver.url));
+  return {
+    url: receiver.url,
+    counts: () => ({ ...store.counts, ...reception.counts }),
+    async stop(deadlineMs) {
+      announcement.stop();
+      await stopWithin(deadlineMs, receiver, store);
+    },
+  };
+}
+
+const mebibyte = 1024 ** 2;
+
+function createReception(store: SpanStore, options: CollectorOptions): Reception {
+  const { maxBodyBytes = 16 * mebibyte, maxWaitingBytes = 64 * mebibyte, patienceMs = 5000, note } = options;
+  const notes = new SparseNotes(note);
+  return {
+    store,
+    budget: new ByteBudget(maxWaitingBytes),
+    counts: { rejected: 0, refused: 0 },
+    note: (text) => notes.add(text),
+    maxBodyBytes,
+    patienceMs,
+  };
+}
+
+/** Requests that were answered already may have left spans that still wait for the broker. */
+async function stopWithin(deadlineMs: number, receiver: Receiver, store: SpanStore): Promise<void> {
+  const startedAt = performance.now();
+  await receiver.stop(deadlineMs);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, deadlineMs - (performance.now() - startedAt));
+  });
+  await Promise.race([store.drain(), late]);
+  clearTimeout(timer);
+  store.close();
+}
+
+/** Every address of this host, as others can call it. */
+const reachable = (url: string): string => url.replace(/\/\/(0\.0\.0\.0|\[::\]):/, `//${hostname()}:`);
+
+const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
+  `${kind} ${name} has ${setting} ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}; left as it is`;

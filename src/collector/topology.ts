@@ -1,0 +1,31 @@
+import { durationNs, type Topology } from "../jetstream/topology.ts";
+
+export const tracesStream = "TRACES";
+
+/** `traceId` is lower-case hex. */
+export const traceSubject = (traceId: string): string => `${tracesStream}.${traceId}`;
+
+export type TraceLimits = {
+  /** How long spans are kept. */
+  keepMs: number;
+  /** How much of them is kept; the oldest go first. */
+  maxBytes: number;
+  replicas: number;
+};
+
+export const traceTopology = ({ keepMs, maxBytes, replicas }: TraceLimits): Topology => ({
+  streams: [
+    {
+      name: tracesStream,
+      subjects: [traceSubject("*")],
+      storage: "file",
+      retention: "limits",
+      discard: "old",
+      num_replicas: replicas,
+      allow_direct: true,
+      max_age: durationNs(keepMs),
+      max_bytes: maxBytes,
+    },
+  ],
+  consumers: [],
+});

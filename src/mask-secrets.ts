@@ -1,0 +1,57 @@
+/** What stands for a secret. */
+const mask = "***";
+
+/** Longer texts are cut: nothing that is told in one line needs more, and a mask's cost grows with the length. */
+const maxLength = 8192;
+
+/** Below this depth nothing is told; it also ends circles. */
+const maxDepth = 8;
+
+/**
+ * The text without the user info of addresses (`nats://ann:***@host`, `nats://***@host`), JSON Web Tokens and nkey
+ * seeds (https://docs.nats.io/using-nats/developer/connecting/nkey). Masks rather too much than too little.
+ */
+export const maskText = (text: string): string =>
+  cut(text)
+    .replace(userInfo, (_, told: string) => `://${hidePassword(told)}@`)
+    .replace(webToken, mask)
+    .replace(seed, mask);
+
+/** Up to the last `@` of the word, as passwords are typed; the next address of a list is another one. */
+const userInfo = /:\/\/((?:(?!,[a-z0-9+.-]{1,20}:\/\/)\S)*)@/gi;
+const webToken = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
+const seed = /S[UAONCX][A-Z2-7]{56}/g;
+
+function hidePassword(told: string): string {
+  const [name = "", ...password] = told.split(":");
+  return password.join("") === "" ? mask : `${name}:${mask}`;
+}
+
+/** At the end of a word, so that no part of a secret is left that would not be known as one. */
+function cut(text: string): string {
+  if (text.length <= maxLength) return text;
+  const end = text.slice(0, maxLength).search(/\s\S*$/);
+  return `${text.slice(0, Math.max(0, end))} …`;
+}
+
+const secretName = /passw|secret|token|creds|credential|nkey|seed|authorization|cookie|jwt/i;
+
+/** A JSON-safe copy with the secrets masked, at any depth: in texts, and whatever has a secret's name. */
+export function maskFields(fields: object, depth = 0): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      maskText(name),
+      secretName.test(name) && value != null ? mask : maskValue(value, depth),
+    ]),
+  );
+}
+
+function maskValue(value: unknown, depth: number): unknown {
+  if (typeof value === "string") return maskText(value);
+  if (typeof value === "number" || typeof value === "boolean" || value == null) return value;
+  if (depth >= maxDepth) return "…";
+  if (Array.isArray(value)) return value.map((each) => maskValue(each, depth + 1));
+  const isRecord =
+    typeof value === "object" && !(value instanceof Error || value instanceof Date || value instanceof URL);
+  return isRecord ? maskFields(value, depth + 1) : maskText(String(value));
+}

@@ -1,0 +1,65 @@
+/**
+ * What time went into: `waited` for somebody's turn, `worked`, `refused` (work that ended in a no), `called` another
+ * system, `failed` in vain, `storing` until the broker had it, `unknown` where nobody tells.
+ */
+export const stretchKinds = [
+  "waited",
+  "worked",
+  "refused",
+  "called",
+  "failed",
+  "storing",
+  "unknown",
+] as const;
+
+export type StretchKind = (typeof stretchKinds)[number];
+
+/** A stretch of time in whole ns from the trace's zero. */
+export type Stretch = { as: StretchKind; fromNs: number; toNs: number };
+
+/** The parts of consecutive stretches between two moments; what none of them covers is `unknown`. */
+export function cutStretches(stretches: readonly Stretch[], fromNs: number, toNs: number): Stretch[] {
+  const parts: Stretch[] = [];
+  let at = fromNs;
+  for (const { as, ...edges } of stretches) {
+    const from = Math.max(at, edges.fromNs);
+    const to = Math.min(toNs, edges.toNs);
+    if (from >= to) continue;
+    if (from > at) parts.push({ as: "unknown", fromNs: at, toNs: from });
+    parts.push({ as, fromNs: from, toNs: to });
+    at = to;
+  }
+  if (at < toNs) parts.push({ as: "unknown", fromNs: at, toNs });
+  return parts;
+}
+
+/** Consecutive stretches with `piece` in the place of those of a kind in `over`, where they meet. */
+export function overlay(
+  stretches: readonly Stretch[],
+  piece: Stretch,
+  over: readonly StretchKind[],
+): Stretch[] {
+  const laid = stretches.flatMap((stretch) => {
+    const fromNs = Math.max(stretch.fromNs, piece.fromNs);
+    const toNs = Math.min(stretch.toNs, piece.toNs);
+    if (fromNs >= toNs || !over.includes(stretch.as)) return [stretch];
+    return [
+      { ...stretch, toNs: fromNs },
+      { as: piece.as, fromNs, toNs },
+      { ...stretch, fromNs: toNs },
+    ].filter((part) => part.fromNs < part.toNs);
+  });
+  return mergeStretches(laid);
+}
+
+/** Neighbours of one kind as one. */
+export function mergeStretches(stretches: readonly Stretch[]): Stretch[] {
+  const merged: Stretch[] = [];
+  for (const stretch of stretches) {
+    const last = merged.at(-1);
+    if (last && last.as === stretch.as && stretch.fromNs <= last.toNs)
+      last.toNs = Math.max(last.toNs, stretch.toNs);
+    else merged.push({ ...stretch });
+  }
+  return merged;
+}

@@ -1,0 +1,46 @@
+import { expect, it, onTestFinished } from "vitest";
+import { answer, ask } from "../../src/jetstream/ask.ts";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "./open-test-connection.ts";
+
+async function openBoth(extraConfig = "", credentials = {}) {
+  const broker = await startTestBroker({ extraConfig });
+  const one = await openTestConnection(broker.url, credentials);
+  const other = await openTestConnection(broker.url, credentials);
+  onTestFinished(async () => {
+    await one.close();
+    await other.close();
+    await broker.stop();
+  });
+  return { broker, one, other };
+}
+
+it("brings the answer of another program, as it is at that moment", async () => {
+  const { one, other } = await openBoth();
+  let said = "first";
+  const answering = answer(one, "who.is.there", () => said);
+  await one.nats.flush();
+  expect(await ask(other, "who.is.there", 1000)).toBe("first");
+  said = "second";
+  expect(await ask(other, "who.is.there", 1000)).toBe("second");
+  answering.stop();
+  await one.nats.flush();
+  expect(await ask(other, "who.is.there", 1000)).toBeUndefined();
+});
+
+it("is undefined where somebody listens and does not answer in time", async () => {
+  const { one, other } = await openBoth();
+  one.nats.subscribe("who.is.there", { callback: () => {} });
+  await one.nats.flush();
+  expect(await ask(other, "who.is.there", 50)).toBeUndefined();
+});
+
+it("is undefined where asking is not allowed, or the connection is closed", async () => {
+  const permissions = `{ publish: { deny: "who.>" } }`;
+  const config = `authorization { users: [{ user: u, password: p, permissions: ${permissions} }] }`;
+  const { broker, other } = await openBoth(config, { user: "u", password: "p" });
+  expect(await ask(other, "who.is.there", 1000)).toBeUndefined();
+  const closed = await openTestConnection(broker.url, { user: "u", password: "p" });
+  await closed.close();
+  expect(await ask(closed, "who.is.there", 1000)).toBeUndefined();
+});

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { countSubjects, readSubject } from "../../src/jetstream/read-subject.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "./open-test-connection.ts";
+
+let broker: TestBroker;
+let connection: Connection;
+
+beforeAll(async () => {
+  broker = await startTestBroker();
+  connection = await openTestConnection(broker.url);
+  await connection.jsm.streams.add({ name: "LOG", subjects: ["LOG.>"] });
+  for (let n = 0; n < 200; n++) {
+    await connection.nats.jetstream().publish("LOG.often", String(n));
+    if (n % 50 === 0) await connection.nats.jetstream().publish("LOG.seldom", String(n));
+  }
+});
+
+afterAll(async () => {
+  await connection.close();
+  await broker.stop();
+});
+
+const read = async (subject: string) =>
+  (await readSubject(connection, "LOG", subject)).map(({ payload }) => Buffer.from(payload).toString());
+
+it("reads every message of a subject in their order, few or many", async () => {
+  expect(await read("LOG.seldom")).toEqual(["0", "50", "100", "150"]);
+  expect(await read("LOG.often")).toEqual(Array.from({ length: 200 }, (_, n) => String(n)));
+  expect(await read("LOG.never")).toEqual([]);
+});
+
+it("reads sequence and time with each", async () => {
+  const [first] = await readSubject(connection, "LOG", "LOG.seldom");
+  expect(first).toMatchObject({ subject: "LOG.seldom", sequence: 2 });
+  expect(Math.abs((first?.storedAtUs ?? 0) / 1000 - Date.now())).toBeLessThan(60_000);
+});
+
+it("counts the subjects of a stream", async () => {
+  expect(await countSubjects(connection, "LOG")).toBe(2);
+});
+
+it("rejects with not_found where there is no such stream", async () => {
+  const missing = { code: "not_found", message: expect.stringContaining("NOPE") };
+  await expect(readSubject(connection, "NOPE", "NOPE.a")).rejects.toMatchObject(missing);
+  await expect(countSubjects(connection, "NOPE")).rejects.toMatchObject(missing);
+});

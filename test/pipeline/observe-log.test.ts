@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { observeLog } from "../../src/pipeline/observe-log.ts";
+import { generateOrders } from "../../src/pipeline/order-source.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { createLog, textTo } from "../jetstream/subject-log.ts";
+import { byLabel, openMetricWorld } from "../telemetry/metric-world.ts";
+import { until } from "../until.ts";
+import { openLogWriter } from "./log-writer.ts";
+
+let broker: TestBroker;
+let connection: Connection;
+
+beforeAll(async () => {
+  broker = await startTestBroker();
+  connection = await openTestConnection(broker.url);
+});
+
+afterAll(async () => {
+  await connection.close();
+  await broker.stop();
+});
+
+/** What a program that has just been started shows of the log. */
+async function readGauges(): Promise<{ shown: Map<string, number>; tookMs: number }> {
+  const { metrics, samples } = openMetricWorld();
+  observeLog(metrics, connection);
+  metrics.payment({ status: "APPROVED", reason: "" });
+  const startedAt = performance.now();
+  const shown = await samples();
+  return { shown, tookMs: performance.now() - startedAt };
+}
+
+const isOfLog = (series: string) => /^orderctl_(consumer|stream|dead)/.test(series);
+const counted = 'orderctl_payments_total{outcome="approved"}';
+
+describe("the log as metrics", () => {
+  it("is absent where there is none, but for the dead letters that there are not", async () => {
+    const { shown } = await readGauges();
+    expect([...shown.keys()].filter(isOfLog)).toEqual(["orderctl_dead_letters"]);
+    expect(shown.get("orderctl_dead_letters")).toBe(0);
+  });
+
+  it("shows who is behind, since when, and how much the stream holds", async () => {
+    const log = await openLogWriter(connection);
+    await log.store(...generateOrders(5, 1).orders);
+    log.close();
+    const { shown } = await readGauges();
+    const pending = byLabel(shown, "orderctl_consumer_pending", "messaging_consumer_group_name");
+    expect(pending["payment-processor"]).toBe(5);
+    expect(pending["inventory-reserver"]).toBe(0);
+    expect(Object.keys(pending)).toHaveLength(7);
+    const ages = byLabel(shown, "orderctl_consumer_oldest_age_seconds", "messaging_consumer_group_name");
+    expect(ages["payment-processor"]).toBeGreaterThan(0);
+    expect(ages["inventory-reserver"]).toBe(0);
+    expect(shown.get('orderctl_stream_messages{stream="ORDERS"}')).toBe(5);
+    expect(shown.get('orderctl_stream_bytes{stream="ORDERS"}')).toBeGreaterThan(500);
+  });
+
+  it("counts dead letters", async () => {
+    await createLog(connection, "DEAD_LETTERS");
+    const { subject, payload } = textTo("DEAD_LETTERS.payment.o-1");
+    await connection.nats.jetstream().publish(subject, payload);
+    expect((await readGauges()).shown.get("orderctl_dead_letters")).toBe(1);
+  });
+
+  it("keeps nobody waiting while the broker hangs, and tells the rest", async () => {
+    process.kill(broker.pid, "SIGSTOP");
+    try {
+      const { shown, tookMs } = await readGauges();
+      expect(tookMs).toBeLessThan(1500);
+      expect([...shown.keys()].filter(isOfLog)).toEqual([]);
+      expect(shown.get(counted)).toBe(1);
+    } finally {
+      process.kill(broker.pid, "SIGCONT");
+    }
+  });
+
+  it("is absent while the broker is away, without waiting for it, and there again afterwards", async () => {
+    await broker.kill();
+    await until(() => !connection.isConnected());
+    const { shown, tookMs } = await readGauges();
+    expect(tookMs).toBeLessThan(200);
+    expect([...shown.keys()].filter(isOfLog)).toEqual([]);
+    expect(shown.get(counted)).toBe(1);
+    await broker.restart();
+    await until(() => connection.isConnected());
+    expect((await readGauges()).shown.get('orderctl_stream_messages{stream="ORDERS"}')).toBe(5);
+  });
+});
