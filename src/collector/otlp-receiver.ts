@@ -97,7 +97,7 @@ function notListening(thrown: unknown, where: string): OrderctlError {
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
   return new OrderctlError(taken ? "conflict" : "usage", `cannot listen on ${where}: ${reason}`, {
     hint: taken
-      ? "something else listens there (another collector?); choose another port with --port"
+      ? "something else listens there (another collector?); choose another port with --port, or --collect-port of `up`"
       : undefined,
     cause: thrown,
   });

@@ -12,13 +12,13 @@ export type BodyLimits = {
 };
 
 /**
- * The inflated body of a request. Rejects with `too_large`, with `bad_message` for what is no gzip or is cut short, and
+ * The inflated body of a request. Rejects with `too_large`, with `bad_message` for what is no gzip or ends too early, and
  * with whatever `take` throws; what is left of the body is read and thrown away, so that the answer arrives.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const inflated = request.pipe(limits.gzip ? createGunzip() : new PassThrough());
   const abandon = () => {
-    if (!request.complete) inflated.destroy(new OrderctlError("interrupted", "the sender went away"));
+    if (!request.complete) inflated.destroy(new OrderctlError("bad_message", "the sender went away"));
   };
   request.once("close", abandon);
   const pieces: Buffer[] = [];

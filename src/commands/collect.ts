@@ -8,6 +8,7 @@ import { collectLine } from "../views/collect-line.ts";
 import { collectSummary } from "../views/collect-summary.ts";
 import type { Online, Register } from "./act.ts";
 import { durationMs, port, positive, withConnection } from "./options.ts";
+import { logLevelOption } from "./telemetry-options.ts";
 
 type Options = { host: string; port: number; keep: number; maxBytes: number; replicas: number };
 
@@ -39,7 +40,8 @@ export const registerCollect: Register = (command, act) => {
           .default(traceDefaults.maxBytes, "1GiB")
           .argParser(bytes),
       )
-      .option("--replicas <n>", "of the stream, when it is created", replicas, 1),
+      .option("--replicas <n>", "of the stream, when it is created", replicas, 1)
+      .addOption(logLevelOption()),
   ).action(act.online(collect, { patient: true }));
 };
 
@@ -55,7 +57,7 @@ async function collect(app: Online, { keep, ...options }: Options): Promise<unde
   } finally {
     await collector.stop(drainMs);
     const traces = await countTraces(connection);
-    terminal.note(collectSummary({ ...collector.counts(), traces }));
+    terminal.note(collectSummary({ ...collector.counts(), traces }), {}, "info");
   }
   return undefined;
 }
@@ -68,7 +70,8 @@ async function untilToldToStop({ connection, signal, terminal }: Online): Promis
   });
   const failure = await Promise.race([stopped, connection.closed]);
   if (failure) throw failure;
-  terminal.note(`stopping: finishing what is under way, ${drainMs / 1000} s at most; again to stop at once`);
+  const most = `${drainMs / 1000} s at most`;
+  terminal.note(`stopping: finishing what is under way, ${most}; again to stop at once`, {}, "info");
 }
 
 const countTraces = async (connection: Connection): Promise<number | null> =>

@@ -4,11 +4,12 @@ import { ordersStream } from "../orders/subjects.ts";
 import { auditLog } from "../pipeline/audit-log.ts";
 import { feedOrders } from "../pipeline/feed-orders.ts";
 import { findOrderWith } from "../pipeline/find-order.ts";
-import { readOrder } from "../pipeline/order-log.ts";
+import { brokerSpans, findTrace } from "../pipeline/find-trace.ts";
 import { generateOrders } from "../pipeline/order-source.ts";
-import { readOrderTrace } from "../pipeline/read-order-trace.ts";
 import { setStock } from "../pipeline/set-stock.ts";
+import { buildOrderTrace } from "../pipeline/trace-picture.ts";
 import { runnableNames } from "../services/registry.ts";
+import { nowUs } from "../telemetry/clock.ts";
 import { auditVerdict } from "../views/audit-verdict.ts";
 import { brokerLine, demoFarewell, demoSection } from "../views/demo-sections.ts";
 import { feedProgressText } from "../views/feed-progress.ts";
@@ -102,6 +103,10 @@ async function showOneOrder({ connection, terminal }: Online): Promise<void> {
   const orderId =
     (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));
   if (!orderId) return;
-  const trace = await readOrderTrace(connection, await readOrder(connection, orderId));
+  const from = { connection, spansOf: brokerSpans(connection) };
+  const trace = buildOrderTrace({
+    ...(await findTrace(from, { orderId, traceId: undefined })),
+    nowUs: nowUs(),
+  });
   terminal.show("order-trace", trace, demoSection("one order", orderTree));
 }

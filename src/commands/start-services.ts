@@ -1,7 +1,7 @@
 import { observeLog } from "../pipeline/observe-log.ts";
 import { type RunningServices, runServices } from "../pipeline/run-services.ts";
 import type { RunnableName } from "../services/registry.ts";
-import { openHealthServer } from "../telemetry/health-server.ts";
+import { type HealthServer, openHealthServer } from "../telemetry/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Online } from "./act.ts";
 import { instanceOf, type ServiceFlags, serviceOptions } from "./service-options.ts";
@@ -43,31 +43,43 @@ export async function startServices(
   }
 }
 
-async function runWith(
-  telemetry: Telemetry,
-  online: Online,
-  { names, flags }: Start,
-): Promise<RunningServices> {
+async function runWith(telemetry: Telemetry, online: Online, start: Start): Promise<RunningServices> {
+  const { names, flags } = start;
   const { connection } = online;
-  const services = await runServices(connection, names, await serviceOptions(online, flags, telemetry));
-  let stopping = false;
+  const work = { state: "starting" };
+  // First what may fail: a port that is taken leaves no service behind.
+  const health = await openHealth(telemetry, online, { flags, work });
+  try {
+    const services = await runServices(connection, names, await serviceOptions(online, flags, telemetry));
+    telemetry.metrics?.observeWorkers(services.counts);
+    if (telemetry.metrics) observeLog(telemetry.metrics, connection);
+    work.state = "running";
+    return {
+      ...services,
+      serving: { ...services.serving, metricsUrl: health?.url ?? null },
+      async stop(deadlineMs) {
+        work.state = "stopping";
+        await services.stop(deadlineMs * (1 - telemetryShare));
+        await health?.stop(0);
+        await telemetry.stop(deadlineMs * telemetryShare);
+      },
+    };
+  } catch (thrown) {
+    await health?.stop(0);
+    throw thrown;
+  }
+}
+
+async function openHealth(
+  { scrape }: Telemetry,
+  { connection }: Online,
+  { flags, work }: { flags: MetricsFlags; work: { state: string } },
+): Promise<HealthServer | undefined> {
+  const { metricsPort: port, metricsHost: host } = flags;
+  if (port === undefined) return undefined;
   const isReady = () => {
-    if (stopping) return { ready: false, reason: "stopping" };
+    if (work.state !== "running") return { ready: false, reason: work.state };
     return connection.isConnected() ? { ready: true } : { ready: false, reason: "the broker is away" };
   };
-  telemetry.metrics?.observeWorkers(services.counts);
-  if (telemetry.metrics) observeLog(telemetry.metrics, connection);
-  const { metricsPort: port, metricsHost: host } = flags;
-  const { scrape } = telemetry;
-  const health = port === undefined ? undefined : await openHealthServer({ host, port, scrape, isReady });
-  return {
-    ...services,
-    serving: { ...services.serving, metricsUrl: health?.url ?? null },
-    async stop(deadlineMs) {
-      stopping = true;
-      await services.stop(deadlineMs * (1 - telemetryShare));
-      await health?.stop(0);
-      await telemetry.stop(deadlineMs * telemetryShare);
-    },
-  };
+  return openHealthServer({ host, port, scrape, isReady });
 }

@@ -1,36 +1,153 @@
+import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
-import { readOrder } from "../pipeline/order-log.ts";
-import { buildTimeline } from "../pipeline/order-timeline.ts";
+import { brokerSpans, type FoundTrace, findTrace, type SpanSource } from "../pipeline/find-trace.ts";
+import { filterTrace } from "../pipeline/trace-filter.ts";
+import { buildOrderTrace, buildSpanTrace } from "../pipeline/trace-picture.ts";
+import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { orderTree } from "../views/order-tree.ts";
-import type { Online, Register } from "./act.ts";
+import { traceTree } from "../views/trace-tree.ts";
+import type { App, Online, Register } from "./act.ts";
+import { followTrace } from "./follow-trace.ts";
 import { explainMissingLog } from "./missing-log.ts";
-import { withConnection } from "./options.ts";
+import { durationMs, withConnection } from "./options.ts";
 
-export const registerTrace: Register = (command, act) => {
-  withConnection(
-    command.argument("<orderId>", "an order's id, or the subject of one of its events", parseOrderId),
-  ).action(act.online(traceOrder));
+type Options = {
+  errors?: boolean;
+  critical?: boolean;
+  min?: number;
+  all?: boolean;
+  follow?: boolean;
+  otlp?: boolean;
+  from?: BackendKind;
+  endpoint?: string;
 };
 
-/** Ids are often pasted with the subject they were seen in: `ORDERS.created.<orderId>`. */
-const parseOrderId = (text: string): string => checkOrderId(text.trim().split(".").at(-1) ?? "", "usage");
+const backendNames = ["jaeger", "tempo"] as const satisfies BackendKind[];
 
-async function traceOrder(
-  { connection, terminal }: Online,
-  _options: unknown,
-  [orderId = ""]: string[],
-): Promise<void> {
-  const logged = await readOrder(connection, orderId).catch((thrown) => {
+export const registerTrace: Register = (command, act) => {
+  const example = "an order's id, the subject of one of its events, or the id of a trace";
+  withConnection(
+    command
+      .argument("<id>", example, parseId)
+      .option("--errors", "only what failed, with the path to it")
+      .option("--critical", "only what the time was spent on, with its shares")
+      .option("--min <time>", "leave out rows that are shorter", durationMs)
+      .option("--all", "every span in a row of its own: fold nothing")
+      .option("-f, --follow", "an order under way: until it has ended")
+      .addOption(new Option("--otlp", "all that is known as OTLP/JSON").conflicts(["json", "follow"]))
+      .addOption(
+        new Option("--from <backend>", "take the spans from a tracing backend")
+          .choices(backendNames)
+          .conflicts("follow"),
+      )
+      .option("--endpoint <url>", "where that backend answers"),
+  ).action((...raw: unknown[]) => {
+    const { from } = raw.at(-2) as Options;
+    return from === undefined ? act.online(traceHere)(...raw) : act.offline(traceBackend)(...raw);
+  });
+};
+
+type Wanted = { orderId: string; traceId: string | undefined };
+
+/** Ids are often pasted with the subject they were seen in: `ORDERS.created.<orderId>`. */
+const parseId = (text: string): string => checkOrderId(text.trim().split(".").at(-1) ?? "", "usage");
+
+/** 32 hex digits may be either. */
+const wantedBy = (id: string): Wanted => ({
+  orderId: id,
+  traceId: /^[0-9a-f]{32}$/i.test(id) ? id.toLowerCase() : undefined,
+});
+
+async function traceHere(app: Online, options: Options, [id = ""]: string[]): Promise<void> {
+  const { connection } = app;
+  const wanted = wantedBy(id);
+  const found = await findTrace({ connection, spansOf: brokerSpans(connection) }, wanted).catch((thrown) => {
     throw explainMissingLog(thrown, connection);
   });
-  if (logged.length === 0) throw unknownOrder(orderId, connection);
-  terminal.show("order-trace", buildTimeline(logged, nowUs()), orderTree);
+  if (isEmpty(found)) throw unknownHere(wanted, connection);
+  if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
+  else await showTrace(app, found, options);
 }
 
-const unknownOrder = (orderId: string, { server }: Connection): OrderctlError =>
-  new OrderctlError("not_found", `stream ${ordersStream} at ${server} holds no event of order ${orderId}`, {
-    hint: "was it published to another server (--server)? `orderctl audit` counts the orders of this one",
+/** The log adds what it knows where a broker answers; the backend's spans alone will do. */
+async function traceBackend(app: App, options: Options, [id = ""]: string[]): Promise<void> {
+  const wanted = wantedBy(id);
+  const spansOf = await backendSpans(app, options);
+  const connection = await connectIfAnybodyAnswers(app);
+  try {
+    const found = await findTrace({ connection, spansOf }, wanted);
+    if (isEmpty(found)) throw unknownThere(wanted, options, connection);
+    await showTrace(app, found, options);
+  } finally {
+    await connection?.close();
+  }
+}
+
+async function connectIfAnybodyAnswers({ config, terminal, signal }: App): Promise<Connection | undefined> {
+  const { openConnection } = await import("../jetstream/connection.ts");
+  const { connection: settings } = await config();
+  const patient = { ...settings, connectTimeoutMs: settings.timeoutMs };
+  return openConnection(patient, terminal.note, signal).catch((thrown) => {
+    signal.throwIfAborted();
+    terminal.note(`${OrderctlError.from(thrown).message}; the spans alone, without the log`);
+    return undefined;
   });
+}
+
+async function backendSpans({ config, signal }: App, { from, endpoint }: Options): Promise<SpanSource> {
+  const { readBackendTrace } = await import("../telemetry/backends/read-backend-trace.ts");
+  const { timeoutMs } = (await config()).connection;
+  const query = { kind: from ?? "jaeger", endpoint, signal, timeoutMs } as const;
+  return async ({ traceIds, orderId }) => {
+    if (traceIds.length === 0 && orderId !== undefined)
+      return readBackendTrace({ ...query, traceId: undefined, orderId });
+    const read = traceIds.map((traceId) => readBackendTrace({ ...query, traceId, orderId }));
+    return (await Promise.all(read)).flat();
+  };
+}
+
+const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 && spans.length === 0;
+
+async function showTrace({ terminal }: App, found: FoundTrace, options: Options): Promise<void> {
+  const { errors = false, critical = false, min, all = false, otlp } = options;
+  if (otlp) return showOtlp(terminal, found);
+  const filter = { errors, critical, minMs: min };
+  if (found.logged.length > 0) {
+    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all });
+    terminal.show("order-trace", filterTrace(trace, filter), orderTree);
+  } else terminal.show("trace", filterTrace(buildSpanTrace(found.spans, { all }), filter), traceTree);
+}
+
+async function showOtlp(terminal: App["terminal"], found: FoundTrace): Promise<void> {
+  const { exportTrace } = await import("../pipeline/export-trace.ts");
+  const { encodeOtlpJson } = await import("../telemetry/otlp/otlp-json.ts");
+  terminal.show("otlp", encodeOtlpJson(exportTrace(found)), (document) => JSON.stringify(document));
+}
+
+function unknownHere({ orderId, traceId }: Wanted, { server }: Connection): OrderctlError {
+  const nothing = `stream ${ordersStream} at ${server} holds no event of order ${orderId}`;
+  const place =
+    "was it published to another server (--server)? `orderctl audit` counts the orders of this one";
+  if (traceId === undefined) return new OrderctlError("not_found", nothing, { hint: place });
+  return new OrderctlError("not_found", `${nothing}, and TRACES no span of trace ${traceId}`, {
+    hint: "spans are kept for a while, and only where `orderctl collect` or `orderctl up` runs; --from asks a tracing backend",
+  });
+}
+
+function unknownThere(
+  { orderId, traceId }: Wanted,
+  { from, endpoint }: Options,
+  connection: Connection | undefined,
+): OrderctlError {
+  const where = endpoint === undefined ? from : `${from} at ${endpoint}`;
+  const what = traceId === undefined ? `order ${orderId}` : `trace ${traceId}`;
+  const log = connection
+    ? `nor does stream ${ordersStream} at ${connection.server}`
+    : "and no broker was asked";
+  return new OrderctlError("not_found", `${where} knows no span of ${what}, ${log}`, {
+    hint: "spans come a few seconds late; --endpoint names another backend, --server another broker",
+  });
+}

@@ -27,7 +27,8 @@ export type StreamLag = { stream: string; sampledAt: string; intervalMs: number;
 type Sample = { at: number; info: ConsumerInfo };
 
 /**
- * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader. Rejects with `not_found`
+ * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader; with an interval of 0 once, and
+ * then rates are unknown. Rejects with `not_found`
  * when there is no such stream.
  */
 export async function readLag(
@@ -35,8 +36,8 @@ export async function readLag(
   { stream, intervalMs, signal }: { stream: string; intervalMs: number; signal?: AbortSignal },
 ): Promise<StreamLag> {
   const before = await readConsumers(connection, stream);
-  await wait(intervalMs, undefined, signal ? { signal } : {});
-  const after = await readConsumers(connection, stream);
+  if (intervalMs > 0) await wait(intervalMs, undefined, signal ? { signal } : {});
+  const after = intervalMs > 0 ? await readConsumers(connection, stream) : before;
   const consumers: ConsumerLag[] = [];
   for (const [name, sample] of after) {
     const oldestAgeMs = await readOldestAge(connection, sample.info);

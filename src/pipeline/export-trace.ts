@@ -6,7 +6,7 @@ import { buildSpanTree } from "../telemetry/span-tree.ts";
 import type { FoundTrace } from "./find-trace.ts";
 import type { LoggedEvent } from "./order-log.ts";
 import { buildTimeline, type TimelineHop } from "./order-timeline.ts";
-import { findHopSpans } from "./trace-hop-spans.ts";
+import { findHopSpans, type HopSpans } from "./trace-hop-spans.ts";
 
 /** Marks a span that nobody sent: made from what the log knows. */
 export const fromLog = "orderctl.from_log";
@@ -20,25 +20,31 @@ export function exportTrace({ logged, spans }: FoundTrace): Span[] {
   const nodes = buildSpanTree(spans);
   const { orderId, hops } = buildTimeline(logged, 0);
   const traceId = logged.find(({ trace }) => trace)?.trace?.traceId ?? hash(`order ${orderId}`, 32);
-  const publishIds = new Map<number, string>();
-  const made = hops.flatMap((hop) => {
-    const one = logged.find(({ sequence }) => sequence === hop.sequence);
-    if (!one) return [];
+  const publishIds = new Map<number | null, string>();
+  const made: Span[] = [];
+  for (const one of logged) {
+    const hop = hops.find(({ sequence }) => sequence === one.sequence);
+    if (!hop) continue;
     const cause = logged.find(({ sequence }) => sequence === hop.causeSequence);
     const known = findHopSpans({ logged: one, cause }, nodes);
-    const ids = {
-      publish: known.publish?.span.spanId ?? hash(`${orderId} ${hop.kind} publish`, 16),
-      process: known.process?.span.spanId ?? hash(`${orderId} ${hop.kind} process`, 16),
+    const idOf = (what: "publish" | "process") =>
+      known[what]?.span.spanId ?? hash(`${orderId} ${hop.kind} ${what}`, 16);
+    const told: Told = {
+      one,
+      cause,
+      hop,
+      traceId,
+      ids: { publish: idOf("publish"), process: idOf("process") },
     };
-    publishIds.set(hop.sequence, ids.publish);
-    const parentId = cause ? (publishIds.get(cause.sequence) ?? null) : null;
-    const told: Told = { one, cause, hop, traceId, ids };
-    return [
-      ...(cause && !known.process ? [processSpan(told, cause, parentId)] : []),
-      ...(known.publish ? [] : [publishSpan(told)]),
-    ];
-  });
+    publishIds.set(hop.sequence, told.ids.publish);
+    made.push(...missingSpans(told, known, publishIds.get(hop.causeSequence) ?? null));
+  }
   return [...spans, ...made];
+}
+
+function missingSpans(told: Told, known: HopSpans, parentId: string | null): Span[] {
+  const publish = known.publish ? [] : [publishSpan(told)];
+  return told.cause && !known.process ? [processSpan(told, told.cause, parentId), ...publish] : publish;
 }
 
 type Told = {

@@ -1,7 +1,7 @@
 import type { Connection } from "../jetstream/connection.ts";
+import type { Span } from "../telemetry/span.ts";
 import { textOf } from "../telemetry/span-facts.ts";
 import { attribute } from "../telemetry/span-names.ts";
-import type { Span } from "../telemetry/span.ts";
 import { type LoggedEvent, readOrder } from "./order-log.ts";
 
 /** What the log and the spans know of one order or trace; each may be empty. */
@@ -36,8 +36,10 @@ export async function findTrace(
     if (traceId === undefined) throw thrown;
     return [];
   });
-  if (logged.length > 0) return { logged, spans: await spansOf({ traceIds: sampledTraces(logged), orderId }) };
-  const wanted = traceId === undefined ? { traceIds: [], orderId } : { traceIds: [traceId], orderId: undefined };
+  if (logged.length > 0)
+    return { logged, spans: await spansOf({ traceIds: sampledTraces(logged), orderId }) };
+  const wanted =
+    traceId === undefined ? { traceIds: [], orderId } : { traceIds: [traceId], orderId: undefined };
   const spans = await spansOf(wanted);
   const [told, ...others] = orderIdsOf(spans);
   if (told === undefined || others.length > 0) return { logged: [], spans };

@@ -71,7 +71,7 @@ export function buildOrderTrace(
 ): OrderTrace {
   const timeline = buildTimeline(logged, nowUs);
   const contexts = logged.flatMap(({ trace }) => trace ?? []);
-  const picture = draw({ timeline, logged }, spans, all);
+  const { picture } = draw({ timeline, logged }, spans, all);
   return {
     ...timeline,
     ...picture,
@@ -82,7 +82,7 @@ export function buildOrderTrace(
 
 /** A trace from its spans alone. There is at least one. */
 export function buildSpanTrace(spans: readonly Span[], { all }: Shown = { all: false }): SpanTrace {
-  const { startNs, ...picture } = draw(undefined, spans, all);
+  const { picture, startNs } = draw(undefined, spans, all);
   const named = spans.flatMap(({ attributes }) => textOf(attributes, attribute.orderId) ?? []);
   return {
     traceId: spans[0]?.traceId ?? "",
@@ -97,25 +97,22 @@ export function buildSpanTrace(spans: readonly Span[], { all }: Shown = { all: f
   };
 }
 
-type Drawn = Omit<TracePicture, "traceIds" | "sampled"> & { startNs: bigint };
+type Drawn = { picture: Omit<TracePicture, "traceIds" | "sampled">; startNs: bigint };
 
 function draw(order: Parameters<typeof mergeTrace>[0], spans: readonly Span[], all: boolean): Drawn {
   const merged = mergeTrace(order, spans);
   const { fromNs, toNs, endNs } = merged;
   const { rows, rowOf } = buildRows(merged.roots, { all, timeline: order?.timeline });
   const criticalPath = shareOut(findCriticalPath(merged.roots, { fromNs, toNs: endNs }), rowOf);
-  return {
-    fromMs: fromNs / 1e6,
-    toMs: toNs / 1e6,
-    rows,
+  const picture = {
+    ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, rows, criticalPath },
     hidden: { rows: 0, by: null, minMs: null },
-    criticalPath,
     clocks: movedClocks(merged.clocks, spans),
     skewMs: contradictionOf(order?.timeline, merged.clocks),
     spans: spans.map(receivedSpan),
     foreignSpans: merged.foreignSpans,
-    startNs: merged.zeroNs,
   };
+  return { picture, startNs: merged.zeroNs + BigInt(Math.round(fromNs)) };
 }
 
 /** Differences that measuring may make are none. */

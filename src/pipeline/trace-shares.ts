@@ -31,18 +31,8 @@ type Part = { row: TraceRow; node: TraceNode; as: StretchKind; ns: number };
 
 /** Sums a critical path up, and adds to each row its part of it. */
 export function shareOut(steps: readonly PathStep[], rowOf: Rows): CriticalPath {
-  const parts = new Map<string, Part>();
-  const ids = new Map<TraceRow, number>();
-  for (const { node, as, fromNs, toNs } of steps) {
-    const row = rowAt(node, rowOf);
-    if (!node || !row) continue;
-    row.criticalMs += (toNs - fromNs) / 1e6;
-    ids.set(row, ids.get(row) ?? ids.size);
-    const key = `${ids.get(row)} ${row.is === "span" ? isQueueWait(node, as) : as}`;
-    const part = parts.get(key) ?? { row, node, as, ns: 0 };
-    part.ns += toNs - fromNs;
-    parts.set(key, part);
-  }
+  const parts = partsOf(steps, rowOf);
+  for (const { row, ns } of parts) row.criticalMs += ns / 1e6;
   const fromNs = steps[0]?.fromNs ?? 0;
   const toNs = steps.at(-1)?.toNs ?? fromNs;
   const calls = steps.filter(({ as }) => as === "called");
@@ -50,8 +40,23 @@ export function shareOut(steps: readonly PathStep[], rowOf: Rows): CriticalPath 
     ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, totalMs: (toNs - fromNs) / 1e6 },
     ...sumsOf(steps),
     callsAre: calls.every(({ node }) => isGateway(node)) ? "gateway" : "calls",
-    largest: largestOf([...parts.values()], toNs - fromNs),
+    largest: largestOf(parts, toNs - fromNs),
   };
+}
+
+/** One part for each thing in a row that took time. */
+function partsOf(steps: readonly PathStep[], rowOf: Rows): Part[] {
+  const parts = new Map<TraceRow, Map<string, Part>>();
+  for (const { node, as, fromNs, toNs } of steps) {
+    const row = rowAt(node, rowOf);
+    if (!node || !row) continue;
+    const own = parts.get(row) ?? new Map<string, Part>();
+    parts.set(row, own);
+    const key = row.is === "span" ? String(isQueueWait(node, as)) : as;
+    const part = own.get(key) ?? { row, node, as, ns: 0 };
+    own.set(key, { ...part, ns: part.ns + toNs - fromNs });
+  }
+  return [...parts.values()].flatMap((own) => [...own.values()]);
 }
 
 function sumsOf(steps: readonly PathStep[]) {

@@ -59,8 +59,8 @@ function wantsTraces({ env, collector }: TelemetryOptions): boolean {
 }
 
 function wantsOtlpMetrics(env: NodeJS.ProcessEnv): boolean {
-  const exporter = env.OTEL_METRICS_EXPORTER?.trim();
-  if (exporter) return exporter !== "none";
+  const exporters = env.OTEL_METRICS_EXPORTER?.split(",").map((name) => name.trim());
+  if (exporters && exporters.join("") !== "") return exporters.includes("otlp");
   return Boolean(env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT);
 }
 

@@ -10,7 +10,12 @@ export function traceEventLine(hop: TimelineHop, style: Style): string {
   const sign = refused ? (style.unicode ? "✗ " : "x ") : "";
   const told = kind === "created" ? detail : [outcome, detail].filter(Boolean).join(" ");
   const who = service === null ? "" : `  by ${service}/${instance}`;
-  const cells = [storedAt.slice(11, 23), kind.padEnd(13), formatDuration(elapsedMs).padStart(8), `${sign}${told}`];
+  const cells = [
+    storedAt.slice(11, 23),
+    kind.padEnd(13),
+    formatDuration(elapsedMs).padStart(8),
+    `${sign}${told}`,
+  ];
   const line = cutToWidth(safeText(cells.join("  ") + who, style), style.width, style);
   return refused ? paint(style).red(line) : line;
 }

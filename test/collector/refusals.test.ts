@@ -1,3 +1,4 @@
+import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
@@ -45,6 +46,25 @@ describe("the collector", () => {
     expect((await post(checkout)).status).toBe(200);
     expect(await read(checkoutTrace)).toHaveLength(2);
     expect(collector.counts()).toMatchObject({ refused: 1 });
+  });
+
+  it("answers on a connection that is still sending what it refused", async () => {
+    const { collector } = await openCollectorWorld();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const post = (body: Buffer) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { "content-type": "application/json" };
+        const sending = request(
+          `${collector.url}/v1/traces`,
+          { method: "POST", agent, headers },
+          (answer) => {
+            answer.resume().on("end", () => resolve(answer.statusCode));
+          },
+        );
+        sending.on("error", reject).end(body);
+      });
+    expect(await Promise.all([post(Buffer.alloc(64 * mebibyte)), post(checkout)])).toEqual([413, 200]);
+    agent.destroy();
   });
 
   it("refuses in protobuf who sends protobuf", async () => {

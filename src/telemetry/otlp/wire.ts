@@ -5,7 +5,6 @@ export const wire = orderctl.otlp.v1;
 
 export type WireRequest = orderctl.otlp.v1.ExportTraceServiceRequest.$Properties;
 export type WireResourceSpans = orderctl.otlp.v1.ResourceSpans.$Properties;
-export type WireResource = orderctl.otlp.v1.Resource.$Properties;
 export type WireScopeSpans = orderctl.otlp.v1.ScopeSpans.$Properties;
 export type WireScope = orderctl.otlp.v1.InstrumentationScope.$Properties;
 export type WireSpan = orderctl.otlp.v1.Span.$Properties;

@@ -8,7 +8,8 @@ export function openTraceScreen(stdout: NodeJS.WritableStream & { rows?: number 
     draw(text) {
       const lines = text.split("\n");
       const most = Math.max(2, (stdout.rows ?? 24) - 1);
-      const shown = lines.length <= most ? lines : [...lines.slice(0, most - 1), `${lines.length - most + 1} more lines`];
+      const shown =
+        lines.length <= most ? lines : [...lines.slice(0, most - 1), `${lines.length - most + 1} more lines`];
       stdout.write(`${drawn > 0 ? `\u001b[${drawn}F\u001b[0J` : ""}${shown.join("\n")}\n`);
       drawn = shown.length;
     },

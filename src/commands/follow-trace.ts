@@ -1,0 +1,73 @@
+import { setInterval as every } from "node:timers/promises";
+import { OrderctlError } from "../errors.ts";
+import { brokerSpans, type FoundTrace, findTrace } from "../pipeline/find-trace.ts";
+import { followOrder } from "../pipeline/follow-trace.ts";
+import type { LoggedEvent } from "../pipeline/order-log.ts";
+import { buildTimeline } from "../pipeline/order-timeline.ts";
+import { filterTrace, type TraceFilter } from "../pipeline/trace-filter.ts";
+import { buildOrderTrace } from "../pipeline/trace-picture.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { orderTree } from "../views/order-tree.ts";
+import { traceEventLine } from "../views/trace-event-line.ts";
+import type { Online } from "./act.ts";
+
+type Shown = { errors?: boolean; critical?: boolean; min?: number; all?: boolean };
+
+const redrawMs = 250;
+
+/** Shows an order until it has ended: redrawn in place on a terminal, else a line for each event. */
+export async function followTrace(app: Online, { logged }: FoundTrace, shown: Shown): Promise<void> {
+  const { connection, terminal, signal } = app;
+  const orderId = logged[0]?.event.orderId ?? "";
+  const fromSequence = Math.min(...logged.map(({ sequence }) => sequence));
+  const drawing = terminal.live ? await openDrawing(app, orderId, shown) : undefined;
+  try {
+    await followOrder(connection, { orderId, fromSequence, signal }, (events) => {
+      if (!drawing) showLast(app, events);
+    });
+  } finally {
+    await drawing?.close();
+  }
+  if (signal.aborted) throw new OrderctlError("interrupted", `order ${orderId} has not ended yet`);
+}
+
+function showLast({ terminal }: Online, events: readonly LoggedEvent[]): void {
+  const hop = buildTimeline(events, nowUs()).hops.at(-1);
+  if (hop) terminal.show("order-event", hop, traceEventLine);
+}
+
+/** Redraws what log and spans know several times a second; `close` leaves the last state on the terminal. */
+async function openDrawing({ connection, terminal }: Online, orderId: string, shown: Shown) {
+  const { openTraceScreen } = await import("../views/live/trace-screen.ts");
+  const screen = openTraceScreen(terminal.stdout);
+  const filter: TraceFilter = {
+    errors: shown.errors ?? false,
+    critical: shown.critical ?? false,
+    minMs: shown.min,
+  };
+  const draw = async () => {
+    const from = { connection, spansOf: brokerSpans(connection) };
+    const found = await findTrace(from, { orderId, traceId: undefined });
+    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all: shown.all ?? false });
+    screen.draw(orderTree(filterTrace(trace, filter), terminal.style));
+  };
+  const stop = new AbortController();
+  const drawing = redraw(draw, stop.signal);
+  return {
+    async close() {
+      stop.abort();
+      await drawing;
+      await draw();
+    },
+  };
+}
+
+/** A broker that is away for a moment is no reason to stop. */
+async function redraw(draw: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  await draw().catch(() => {});
+  try {
+    for await (const _ of every(redrawMs, undefined, { signal })) await draw().catch(() => {});
+  } catch {
+    // The timer ends with this.
+  }
+}
