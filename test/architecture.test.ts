@@ -6,7 +6,7 @@ import { files, type Import, importsOf, statement, textOf } from "./source-impor
 
 /**
  * Who may import whom; a name with a slash is one file or folder of a part. What is in `types` may be imported as types
- * only. A part's own files go without saying, and so do `errors`, `note` and `duration`.
+ * only. A part's own files go without saying, and so do `errors`, `note`, `duration` and `listening`.
  */
 const rows: Record<string, { may: string[]; types?: string[] }> = {
   main: { may: ["cli"] },
@@ -16,6 +16,7 @@ const rows: Record<string, { may: string[]; types?: string[] }> = {
   "server-urls": { may: [] },
   errors: { may: [] },
   duration: { may: [] },
+  listening: { may: [] },
   note: { may: [] },
   version: { may: [] },
   log: { may: ["mask-secrets"] },
@@ -72,7 +73,7 @@ const vendors: Record<string, string[]> = {
   "#wire": ["orders"],
   "#otlp": ["telemetry/otlp"],
   cockatiel: ["gateway"],
-  fastify: ["services/order", "collector"],
+  fastify: ["services/order", "collector", "listening"],
   commander: ["cli", "commands"],
   chalk: ["views"],
   ink: ["views/live"],
@@ -96,7 +97,8 @@ const show = ({ from, to, typeOnly }: Import) => `${from} ${typeOnly ? "names" :
 function isAllowed({ from, to, typeOnly }: Import): boolean {
   const row = rows[rowOf(from)];
   if (!row) return false;
-  if (rowOf(from) === rowOf(to) || isInAny(to, ["errors", "note", "duration", ...row.may])) return true;
+  if (rowOf(from) === rowOf(to) || isInAny(to, ["errors", "note", "duration", "listening", ...row.may]))
+    return true;
   return typeOnly && isInAny(to, row.types ?? []);
 }
 

@@ -49,7 +49,8 @@ export class FlowMeter {
     const { count, rate } = this.#task;
     const costs = this.#costs?.(count);
     if (!costs) return;
-    const latencies = rate > 0 && this.#done > 0 ? percentilesOf(this.#latenciesMs.subarray(this.#cold)) : noPercentiles;
+    const latencies =
+      rate > 0 && this.#done > 0 ? percentilesOf(this.#latenciesMs.subarray(this.#cold)) : noPercentiles;
     this.#finish({ ...costs, ...latencies });
   }
 }

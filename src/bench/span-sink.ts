@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
@@ -14,25 +14,27 @@ export type SpanSink = {
 
 const slowMs = 5000;
 const diesAt = 3;
+/** Attributes hold no such keys: what has them in this order is a span, not one of its links. */
+const spanId = /"traceId":"\w+","spanId":"(\w+)","(?:traceState|parent|name)/g;
 
 /** Receives OTLP/JSON on a free port of this machine. */
 export async function openSpanSink(manner: Manner): Promise<SpanSink> {
   const spanIds = new Set<string>();
   let requests = 0;
-  const answer = async (body: Promise<string>, response: ServerResponse) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     requests += 1;
-    if (manner === "dying" && requests >= diesAt) return close();
+    const isLast = manner === "dying" && requests >= diesAt;
+    const body = await text(request);
+    if (isLast) return close();
     if (manner === "refusing") return respond(response, 503);
-    // Attributes hold no such key: what has one is a span, or a link, which comes after a trace id.
-    for (const [, id = ""] of (await body).matchAll(
-      /"traceId":"\w+","spanId":"(\w+)","(?:traceState|parent|name)/g,
-    )) {
-      spanIds.add(id);
-    }
+    for (const [, id = ""] of body.matchAll(spanId)) spanIds.add(id);
     if (manner === "slow") setTimeout(() => respond(response, 200), slowMs).unref();
     else respond(response, 200);
   };
-  const server = createServer((request, response) => void answer(text(request), response).catch(() => {}));
+  const server = createServer((request, response) => {
+    // A sender that goes away needs no answer.
+    answer(request, response).catch(() => {});
+  });
   const close = () => {
     server.closeAllConnections();
     server.close();

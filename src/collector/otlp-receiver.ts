@@ -1,48 +1,18 @@
-import type { AddressInfo } from "node:net";
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
-import { OrderctlError, systemCode } from "../errors.ts";
+import { type Listening, listen, type Place } from "../listening.ts";
 import { encodingOf, type HttpAnswer, refusal } from "./http-answer.ts";
 import { type Reception, receiveSpans } from "./receive-spans.ts";
 
-export type ReceiverOptions = {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
-  reception: Reception;
-};
-
-export type Receiver = {
-  /** Without a path. */
-  url: string;
-  /** Takes no more connections, finishes the requests under way and cuts off what is left after `deadlineMs`. */
-  stop(deadlineMs: number): Promise<void>;
-};
+export type ReceiverOptions = Place & { reception: Reception };
 
 /**
  * Serves OTLP/HTTP for traces (https://opentelemetry.io/docs/specs/otlp/#otlphttp), `GET /healthz` (this process lives)
  * and `GET /readyz` (the broker can be reached). Rejects with `conflict` where the port is taken.
  */
-export async function openReceiver({ host, port, reception }: ReceiverOptions): Promise<Receiver> {
+export async function openReceiver({ reception, ...place }: ReceiverOptions): Promise<Listening> {
   const app = createServer(reception.note);
-  let stopping = false;
-  app.addHook("onSend", async (_request, reply) => {
-    if (stopping) reply.header("connection", "close");
-  });
   addRoutes(app, reception);
-  try {
-    await app.listen({ host, port });
-  } catch (thrown) {
-    throw notListening(thrown, `${host}:${port}`);
-  }
-  return {
-    url: urlOf(app.server.address() as AddressInfo),
-    async stop(deadlineMs) {
-      stopping = true;
-      const cutOff = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
-      await app.close();
-      clearTimeout(cutOff);
-    },
-  };
+  return listen(app, place);
 }
 
 function createServer(note: (text: string) => void): FastifyInstance {
@@ -91,17 +61,3 @@ type Headers = { "content-type"?: string | undefined };
 
 const respond = (reply: FastifyReply, { status, headers, body }: HttpAnswer): FastifyReply =>
   reply.code(status).headers(headers).send(body);
-
-function notListening(thrown: unknown, where: string): OrderctlError {
-  const taken = systemCode(thrown) === "EADDRINUSE";
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return new OrderctlError(taken ? "conflict" : "usage", `cannot listen on ${where}: ${reason}`, {
-    hint: taken
-      ? "something else listens there (another collector?); choose another port with --port, or --collect-port of `up`"
-      : undefined,
-    cause: thrown,
-  });
-}
-
-const urlOf = ({ address, family, port }: AddressInfo): string =>
-  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;

@@ -2,23 +2,21 @@ import { hostname } from "node:os";
 import type { Connection } from "../jetstream/connection.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
 import { applyTopology, type Drift } from "../jetstream/topology.ts";
+import type { Listening, Place } from "../listening.ts";
 import { announceCollector } from "./announce.ts";
 import { ByteBudget } from "./byte-budget.ts";
-import type { Receiver } from "./otlp-receiver.ts";
 import type { ReceivedCounts, Reception } from "./receive-spans.ts";
 import { SpanStore, type StoredCounts } from "./span-store.ts";
 import { type TraceLimits, traceTopology } from "./topology.ts";
 
-export type CollectorOptions = Partial<TraceLimits> & {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
-  note(text: string): void;
-  maxBodyBytes?: number;
-  /** Bytes of all requests whose spans are not stored yet; above it, senders are told to come again. */
-  maxWaitingBytes?: number;
-  patienceMs?: number;
-};
+export type CollectorOptions = Partial<TraceLimits> &
+  Place & {
+    note(text: string): void;
+    maxBodyBytes?: number;
+    /** Bytes of all requests whose spans are not stored yet; above it, senders are told to come again. */
+    maxWaitingBytes?: number;
+    patienceMs?: number;
+  };
 
 export type Collector = {
   /** Without `/v1/traces`: what `OTEL_EXPORTER_OTLP_ENDPOINT` takes. */
@@ -35,14 +33,14 @@ export const traceDefaults: TraceLimits = { keepMs: 24 * 3_600_000, maxBytes: 10
  * that ask the broker are told where it is. Rejects with `conflict` where the port is taken.
  */
 export async function startCollector(connection: Connection, options: CollectorOptions): Promise<Collector> {
-  const { host, port, note } = options;
+  const { host, port, flag = "--port", note } = options;
   const limits = { ...traceDefaults, ...options };
   for (const drift of await applyTopology(connection, traceTopology(limits))) note(driftText(drift));
   const store = new SpanStore(connection);
   const reception = createReception(store, options);
   // fastify is loaded only where spans are received.
   const { openReceiver } = await import("./otlp-receiver.ts");
-  const receiver = await openReceiver({ host, port, reception }).catch((thrown) => {
+  const receiver = await openReceiver({ host, port, flag, reception }).catch((thrown) => {
     store.close();
     throw thrown;
   });
@@ -73,7 +71,7 @@ function createReception(store: SpanStore, options: CollectorOptions): Reception
 }
 
 /** Requests that were answered already may have left spans that still wait for the broker. */
-async function stopWithin(deadlineMs: number, receiver: Receiver, store: SpanStore): Promise<void> {
+async function stopWithin(deadlineMs: number, receiver: Listening, store: SpanStore): Promise<void> {
   const startedAt = performance.now();
   await receiver.stop(deadlineMs);
   let timer: NodeJS.Timeout | undefined;

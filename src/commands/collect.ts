@@ -7,10 +7,12 @@ import { countSubjects } from "../jetstream/read-subject.ts";
 import { collectLine } from "../views/collect-line.ts";
 import { collectSummary } from "../views/collect-summary.ts";
 import type { Online, Register } from "./act.ts";
-import { durationMs, port, positive, withConnection } from "./options.ts";
+import { durationMs, port, replicas, withConnection } from "./options.ts";
+import { untilStopped } from "./serve.ts";
+import type { LogFlags } from "./service-log.ts";
 import { logLevelOption } from "./telemetry-options.ts";
 
-type Options = { host: string; port: number; keep: number; maxBytes: number; replicas: number };
+type Options = LogFlags & { host: string; port: number; keep: number; maxBytes: number; replicas: number };
 
 /** Where spans are taken and where they go. */
 export type Collecting = TraceLimits & {
@@ -22,8 +24,6 @@ export type Collecting = TraceLimits & {
 
 /** What became of the spans that came; `traces` is what the stream holds, `null` where the broker is away. */
 export type Collected = ReturnType<Collector["counts"]> & { traces: number | null };
-
-const drainMs = 15_000;
 
 export const registerCollect: Register = (command, act) => {
   withConnection(
@@ -48,30 +48,14 @@ export const registerCollect: Register = (command, act) => {
 async function collect(app: Online, { keep, ...options }: Options): Promise<undefined> {
   const { connection, terminal } = app;
   const limits = { keepMs: keep, maxBytes: options.maxBytes, replicas: options.replicas };
-  const where = { host: options.host, port: options.port };
+  const where = { host: options.host, port: options.port, flag: "--port" };
   const collector = await startCollector(connection, { ...where, ...limits, note: terminal.note });
   const place = { endpoint: collector.url, stream: tracesStream, broker: connection.server };
   terminal.show<Collecting>("collecting", { ...place, ...limits }, collectLine);
-  try {
-    await untilToldToStop(app);
-  } finally {
-    await collector.stop(drainMs);
-    const traces = await countTraces(connection);
-    terminal.note(collectSummary({ ...collector.counts(), traces }), {}, "info");
-  }
+  await untilStopped(app, collector);
+  const traces = await countTraces(connection);
+  terminal.note(collectSummary({ ...collector.counts(), traces }), {}, "info");
   return undefined;
-}
-
-/** Rejects when the connection is closed for good. */
-async function untilToldToStop({ connection, signal, terminal }: Online): Promise<void> {
-  const stopped = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
-  const failure = await Promise.race([stopped, connection.closed]);
-  if (failure) throw failure;
-  const most = `${drainMs / 1000} s at most`;
-  terminal.note(`stopping: finishing what is under way, ${most}; again to stop at once`, {}, "info");
 }
 
 const countTraces = async (connection: Connection): Promise<number | null> =>
@@ -89,11 +73,5 @@ function bytes(text: string): number {
   const value = parseBytes(text);
   if (value === undefined || value < leastBytes)
     throw new InvalidArgumentError("expected a size from 1MiB, such as 500MB or 2GiB.");
-  return value;
-}
-
-function replicas(text: string): number {
-  const value = positive(text);
-  if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
   return value;
 }

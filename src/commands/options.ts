@@ -70,3 +70,10 @@ export function port(text: string): number {
   if (value > 65_535) throw new InvalidArgumentError("expected a port from 0 to 65535.");
   return value;
 }
+
+/** How many copies of a stream a cluster keeps. */
+export function replicas(text: string): number {
+  const value = positive(text);
+  if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
+  return value;
+}

@@ -1,5 +1,4 @@
 import { Argument } from "commander";
-import type { RunningServices } from "../pipeline/run-services.ts";
 import { type RunnableName, runnableNames } from "../services/registry.ts";
 import { servingLine } from "../views/serving-line.ts";
 import type { Online, Register } from "./act.ts";
@@ -27,18 +26,21 @@ async function serve(app: Online, flags: ServingFlags, args: string[]): Promise<
 export const servicesNamed = (names: readonly string[]): RunnableName[] =>
   runnableNames.filter((name) => names.includes(name) || names.includes("all"));
 
-/** Runs until the signal, then drains; rejects when the connection is closed for good. */
+/** Waits for the signal, then stops `work` in good order; rejects when the connection is closed for good. */
 export async function untilStopped(
   { connection, signal, terminal }: Online,
-  services: RunningServices,
+  work: { stop(deadlineMs: number): Promise<void> },
 ): Promise<void> {
   const stopped = new Promise<undefined>((resolve) => {
     if (signal.aborted) resolve(undefined);
     signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
   const failure = await Promise.race([stopped, connection.closed]);
-  if (failure) throw failure;
+  if (failure) {
+    await work.stop(0);
+    throw failure;
+  }
   const most = `${drainMs / 1000} s at most`;
   terminal.note(`stopping: finishing what is under way, ${most}; again to stop at once`, {}, "info");
-  await services.stop(drainMs);
+  await work.stop(drainMs);
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { PaymentGateway } from "../gateway/gateway.ts";
 import { createRetryingGateway } from "../gateway/retrying-gateway.ts";
 import { createSimulatedGateway } from "../gateway/simulated-gateway.ts";
@@ -6,7 +6,7 @@ import type { ServiceOptions } from "../pipeline/run-services.ts";
 import { instanceName } from "../telemetry/hop.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { App } from "./act.ts";
-import { count, durationMs, port, positive, share } from "./options.ts";
+import { count, durationMs, port, positive, replicas, share } from "./options.ts";
 
 /** The flags that every command has which runs services. */
 export type ServiceFlags = {
@@ -87,10 +87,4 @@ function gatewayOf(flags: ServiceFlags): PaymentGateway {
     attempts: flags.gatewayAttempts,
     backoffMs: flags.gatewayBackoff,
   });
-}
-
-function replicas(text: string): number {
-  const value = positive(text);
-  if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
-  return value;
 }

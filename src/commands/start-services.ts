@@ -1,7 +1,8 @@
+import type { Listening } from "../listening.ts";
 import { observeLog } from "../pipeline/observe-log.ts";
 import { type RunningServices, runServices } from "../pipeline/run-services.ts";
 import type { RunnableName } from "../services/registry.ts";
-import { type HealthServer, openHealthServer } from "../telemetry/health-server.ts";
+import { openHealthServer } from "../telemetry/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Online } from "./act.ts";
 import { instanceOf, type ServiceFlags, serviceOptions } from "./service-options.ts";
@@ -74,7 +75,7 @@ async function openHealth(
   { scrape }: Telemetry,
   { connection }: Online,
   { flags, work }: { flags: MetricsFlags; work: { state: string } },
-): Promise<HealthServer | undefined> {
+): Promise<Listening | undefined> {
   const { metricsPort: port, metricsHost: host } = flags;
   if (port === undefined) return undefined;
   const isReady = () => {

@@ -84,7 +84,13 @@ async function startOwnCollector(
 ): Promise<Collector | undefined> {
   if (!wantsCollector(env)) return undefined;
   const { startCollector } = await import("../collector/start-collector.ts");
-  return startCollector(connection, { host: "127.0.0.1", port: collectPort, replicas, note });
+  return startCollector(connection, {
+    host: "127.0.0.1",
+    port: collectPort,
+    flag: "--collect-port",
+    replicas,
+    note,
+  });
 }
 
 /** Redraws after every sample; a broker that is away for a moment is no reason to stop. */

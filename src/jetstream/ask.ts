@@ -10,10 +10,11 @@ export function answer({ nats }: Connection, subject: string, say: () => string)
 
 /** The first answer to a question on `subject`; undefined where nobody answers in time, or asking is not allowed. */
 export async function ask(
-  { nats }: Connection,
+  { nats, optional }: Connection,
   subject: string,
   timeoutMs: number,
 ): Promise<string | undefined> {
+  optional.add(subject);
   try {
     return (await nats.request(subject, undefined, { timeout: timeoutMs })).string();
   } catch {

@@ -23,6 +23,8 @@ export type Connection = {
   newInbox(): string;
   onReconnect(callback: () => void): void;
   onDenied(callback: (subject: string) => void): void;
+  /** Subjects on which a refusal is no news. */
+  readonly optional: Set<string>;
   /** Resolves when the connection is closed for good, with what ended it unless `close` did. */
   readonly closed: Promise<OrderctlError | undefined>;
   readonly server: string;
@@ -80,56 +82,68 @@ type Client = Pick<Connection, "nats" | "jsm">;
 
 function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Connection {
   const frames = new FrameWriter(nats);
-  const reconnected: (() => void)[] = [];
-  const denied: ((subject: string) => void)[] = [];
-  let connected = true;
-  let lostAt = 0;
-  const on: Record<string, (subject: string | undefined) => void> = {
-    [Events.Disconnect]: () => {
-      if (!connected) return;
-      connected = false;
-      lostAt = performance.now();
-      note(`lost the broker at ${nats.getServer()}; trying again every ${config.reconnectWaitMs} ms`);
-    },
-    [Events.Reconnect]: () => {
-      connected = true;
-      const away = ((performance.now() - lostAt) / 1000).toFixed(1);
-      note(`back at the broker ${nats.getServer()} after ${away} s`, {}, "info");
-      for (const callback of reconnected) callback();
-    },
-    [Events.Error]: (subject) => {
-      if (subject === undefined) return;
-      note(`the broker refuses access to ${subject}`);
-      for (const callback of denied) callback(subject);
-    },
-    [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
-  };
-  void follow(nats, on);
+  const watched: Watched = { connected: true, reconnected: [], denied: [], optional: new Set() };
+  void follow(nats, handlersOf(nats, watched, { ...config, note }));
   return {
     nats,
     jsm,
     frames,
+    optional: watched.optional,
     timeoutMs: config.timeoutMs,
-    isConnected: () => connected,
+    isConnected: () => watched.connected,
     version: nats.info?.version ?? "unknown",
     newInbox: () => createInbox(config.inboxPrefix),
-    onReconnect: (callback) => void reconnected.push(callback),
-    onDenied: (callback) => void denied.push(callback),
+    onReconnect: (callback) => void watched.reconnected.push(callback),
+    onDenied: (callback) => void watched.denied.push(callback),
     closed: nats
       .closed()
       .then((cause) => (cause ? fromNats(cause, "stay connected to the broker") : undefined)),
     server: `nats://${nats.getServer()}`,
     close() {
       frames.flush();
-      return connected ? nats.drain() : nats.close();
+      return watched.connected ? nats.drain() : nats.close();
     },
   };
 }
 
-async function follow(
+type Watched = {
+  connected: boolean;
+  reconnected: (() => void)[];
+  denied: ((subject: string) => void)[];
+  optional: Set<string>;
+};
+
+type StatusHandlers = Record<string, (subject: string | undefined) => void>;
+
+function handlersOf(
   nats: NatsConnection,
-  on: Record<string, (subject: string | undefined) => void>,
-): Promise<void> {
+  watched: Watched,
+  { reconnectWaitMs, note }: { reconnectWaitMs: number; note: Note },
+): StatusHandlers {
+  let lostAt = 0;
+  return {
+    [Events.Disconnect]: () => {
+      if (!watched.connected) return;
+      watched.connected = false;
+      lostAt = performance.now();
+      note(`lost the broker at ${nats.getServer()}; trying again every ${reconnectWaitMs} ms`);
+    },
+    [Events.Reconnect]: () => {
+      watched.connected = true;
+      const away = ((performance.now() - lostAt) / 1000).toFixed(1);
+      note(`back at the broker ${nats.getServer()} after ${away} s`, {}, "info");
+      for (const callback of watched.reconnected) callback();
+    },
+    [Events.Error]: (subject) => {
+      if (subject === undefined) return;
+      if (!watched.optional.has(subject)) note(`the broker refuses access to ${subject}`);
+      for (const callback of watched.denied) callback(subject);
+    },
+    [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
+  };
+}
+
+async function follow(nats: NatsConnection, on: StatusHandlers): Promise<void> {
   for await (const status of nats.status()) {
     on[status.type]?.(status.permissionContext?.subject);
   }

@@ -4,10 +4,10 @@ import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker, type WorkerCounts } from "../jetstream/worker.ts";
+import type { Listening } from "../listening.ts";
 import type { Note } from "../note.ts";
 import { hasOtherStatus } from "../orders/peek-status.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import type { OrderApi } from "../services/order/order-api.ts";
 import { type RunnableName, type ServiceName, stationsOf } from "../services/registry.ts";
 import { StockShelf } from "../services/stock-shelf.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
@@ -98,7 +98,7 @@ const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
 async function startApi(
   bench: Bench,
   { http, instance, note, telemetry = noTelemetry }: ServiceOptions,
-): Promise<OrderApi> {
+): Promise<Listening> {
   const { openOrderApi } = await import("../services/order/order-api.ts");
   const { tracing } = telemetry;
   const orders = createOrderDesk({ ...bench, ...telemetry }, { service: "order", instance });

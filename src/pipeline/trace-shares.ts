@@ -95,8 +95,9 @@ const describe = (part: Part): string => (part.row.is === "span" ? describeSpan(
 /** What a span's row is about is one thing, pauses and failures included; its wait in a queue is another. */
 const isQueueWait = ({ isRetry }: TraceNode, as: StretchKind): boolean => as === "waited" && !isRetry;
 
-function describeSpan({ row: { label, service, failed, count }, node, as }: Part): string {
+function describeSpan({ row: { label, service, failed, count, folded }, node, as }: Part): string {
   if (isQueueWait(node, as)) return `waiting for ${service ?? label}`;
+  if (folded === "similar") return `${label}, ${count} together`;
   return failed === 0 ? label : `${label}, ${failed} of ${count} failed`;
 }
 

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { OrderctlError, systemCode } from "../errors.ts";
+import { OrderctlError } from "../errors.ts";
+import { type Listening, notListening, urlOf } from "../listening.ts";
 import type { Scrape } from "./metric-scrape.ts";
 
 export type Readiness = { ready: boolean; reason?: string | undefined };
@@ -19,13 +20,6 @@ export type HealthServerOptions = {
   isAlive?: (() => boolean) | undefined;
 };
 
-export type HealthServer = {
-  /** Without a path. */
-  url: string;
-  /** Takes no more connections, finishes the answers under way and cuts off what is left after `deadlineMs`. */
-  stop(deadlineMs: number): Promise<void>;
-};
-
 type Answer = { status: number; contentType: string; body: string };
 
 type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
@@ -34,7 +28,7 @@ type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
  * Serves `/metrics`, `/healthz` and `/readyz`, whether or not the broker can be reached. Rejects with `conflict` where the
  * port is taken, and with `usage` where it may not listen there.
  */
-export async function openHealthServer(options: HealthServerOptions): Promise<HealthServer> {
+export async function openHealthServer(options: HealthServerOptions): Promise<Listening> {
   const { host = "127.0.0.1", port } = options;
   const routes = routesOf(options);
   const server = createServer((request, response) => void respond(routes, request, response));
@@ -42,7 +36,7 @@ export async function openHealthServer(options: HealthServerOptions): Promise<He
     server.listen(port, host);
     await once(server, "listening");
   } catch (thrown) {
-    throw notListening(thrown, `${host}:${port}`);
+    throw notListening(thrown, { host, port, flag: "--metrics-port" });
   }
   return { url: urlOf(server.address() as AddressInfo), stop: (deadlineMs) => close(server, deadlineMs) };
 }
@@ -101,15 +95,3 @@ async function close(server: Server, deadlineMs: number): Promise<void> {
   await closed;
   clearTimeout(cutOff);
 }
-
-function notListening(thrown: unknown, where: string): OrderctlError {
-  const taken = systemCode(thrown) === "EADDRINUSE";
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return new OrderctlError(taken ? "conflict" : "usage", `cannot serve metrics on ${where}: ${reason}`, {
-    hint: `choose another ${taken ? "port with --metrics-port" : "address with --metrics-host and --metrics-port"}`,
-    cause: thrown,
-  });
-}
-
-const urlOf = ({ address, family, port }: AddressInfo): string =>
-  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;

@@ -19,7 +19,8 @@ export type Hop = {
 
 /** `c=…;i=service/instance;d=…;r=…;s=…;e=…;o=…`, where s and e count µs from r. Hot path: < 1 µs. */
 export function encodeHop(hop: Hop): string {
-  const { causeSequence, service, instance, attempt, receivedAtUs, startedAtUs, finishedAtUs, orderAtUs } = hop;
+  const { causeSequence, service, instance, attempt, receivedAtUs, startedAtUs, finishedAtUs, orderAtUs } =
+    hop;
   const times = `r=${receivedAtUs};s=${startedAtUs - receivedAtUs};e=${finishedAtUs - receivedAtUs}`;
   const order = orderAtUs === undefined ? "" : `;o=${orderAtUs}`;
   return `c=${causeSequence ?? ""};i=${service}/${instance};d=${attempt};${times}${order}`;

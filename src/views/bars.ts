@@ -48,27 +48,32 @@ type Cell = { glyph: string; as?: As };
 
 /**
  * Draws segments to scale, padded to the scale's width. Work is exact to an eighth of a column; the longest of it, and
- * every call and failure, is seen however short. The rest shows where it fills the middle of a column.
+ * every call and failure, is seen however short, and so is what stands alone. The rest shows where it fills the middle
+ * of a column.
  */
 export function bar(segments: readonly TraceSegment[], scale: Scale, style: Style): string {
   const cells: Cell[] = Array.from({ length: scale.width }, () => ({ glyph: " " }));
-  const perMs = scale.totalMs > 0 ? scale.width / scale.totalMs : 0;
+  if (scale.totalMs <= 0) return paintRuns(cells, style);
+  const perMs = scale.width / scale.totalMs;
   const glyphs = glyphsOf(style);
   const inColumns = segments.map(({ as, fromMs, toMs }) => ({
     as,
     from: (fromMs - scale.fromMs) * perMs,
     to: (toMs - scale.fromMs) * perMs,
   }));
-  const isWork = ({ as }: { as: As }) => as === "worked" || as === "refused";
   for (const segment of inColumns) if (!isWork(segment)) fill(cells, segment, glyphs);
   const work = inColumns.filter(isWork);
-  const longest = work.reduce((most, { from, to }) => Math.max(most, to - from), 0);
+  const longest = Math.max(...work.map(({ from, to }) => to - from));
   for (const segment of work)
     drawWork(cells, segment, { style, isSure: segment.to - segment.from === longest });
-  for (const segment of inColumns)
-    if (segment.as === "called" || segment.as === "failed") ensureSeen(cells, segment, glyphs);
+  for (const segment of inColumns) if (isSure(segment, segments.length)) ensureSeen(cells, segment, glyphs);
   return paintRuns(cells, style);
 }
+
+const isWork = ({ as }: { as: As }): boolean => as === "worked" || as === "refused";
+
+const isSure = (segment: { as: As }, count: number): boolean =>
+  segment.as === "called" || segment.as === "failed" || (count === 1 && !isWork(segment));
 
 type Columns = { as: As; from: number; to: number };
 

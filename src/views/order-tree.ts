@@ -4,11 +4,11 @@ import { formatDuration } from "./format.ts";
 import { paint } from "./paint.ts";
 import { cutMiddle, printable } from "./plain-text.ts";
 import { traceBody } from "./trace-body.ts";
-import { workersOf } from "./trace-columns.ts";
+import { plainUnits } from "./trace-text.ts";
 
 /** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
 export const orderTree = (trace: OrderTrace, style: Style): string =>
-  [headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n");
+  plainUnits([headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"), style);
 
 function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: Style): string {
   const { bold, green, red, yellow } = paint(style);
@@ -26,12 +26,15 @@ function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: S
 }
 
 /** When it began and who published it; and who did the rest, where that was one process. */
-function origin({ startedAt, hops, rows }: OrderTrace, style: Style): string {
+function origin({ startedAt, hops }: OrderTrace, style: Style): string {
   const [first] = hops;
   const began = first?.kind === "created" ? "created" : "first seen";
   const time = startedAt.replace("T", " ").replace(/\d{3}Z$/, "Z");
   const by = first?.instance ? ` by ${first.service}/${cutMiddle(first.instance, 16, style)}` : "";
-  const [worker, ...others] = workersOf(rows);
+  const workers = new Set(
+    hops.filter(({ kind }) => kind !== "created").flatMap(({ instance }) => instance ?? []),
+  );
+  const [worker, ...others] = workers;
   const text = `${began} ${time}${by}`;
   if (worker === undefined || others.length > 0) return paint(style).dim(printable(text));
   const handled = ", handled by ";

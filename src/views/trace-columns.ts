@@ -13,15 +13,6 @@ const gap = "  ";
 const barWidth = { least: 16, enough: 24, good: 30, most: 80 };
 const longestName = 28;
 
-/** The processes that handled events of an order, without the one that published it. */
-export const workersOf = (rows: readonly TraceRow[]): string[] => [
-  ...new Set(
-    rows
-      .filter(({ is, label }) => is === "event" && label !== "created")
-      .flatMap(({ instance }) => instance ?? []),
-  ),
-];
-
 /** `shares` adds each row's part of the critical path. */
 export type ColumnOptions = { shares: boolean };
 

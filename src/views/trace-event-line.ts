@@ -2,7 +2,7 @@ import type { TimelineHop } from "../pipeline/order-timeline.ts";
 import type { Style } from "../terminal.ts";
 import { formatDuration } from "./format.ts";
 import { paint } from "./paint.ts";
-import { cutToWidth, safeText } from "./trace-text.ts";
+import { cutToWidth, plainUnits, safeText } from "./trace-text.ts";
 
 /** An event that was just stored, in one line: when, what, how long it took, how it ended, who did it. */
 export function traceEventLine(hop: TimelineHop, style: Style): string {
@@ -16,6 +16,6 @@ export function traceEventLine(hop: TimelineHop, style: Style): string {
     formatDuration(elapsedMs).padStart(8),
     `${sign}${told}`,
   ];
-  const line = cutToWidth(safeText(cells.join("  ") + who, style), style.width, style);
+  const line = cutToWidth(safeText(plainUnits(cells.join("  ") + who, style), style), style.width, style);
   return refused ? paint(style).red(line) : line;
 }

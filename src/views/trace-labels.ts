@@ -35,11 +35,13 @@ export function rowLabel(
   const times = style.unicode ? "×" : "x";
   const before = row.folded === "similar" ? `${row.count} ${times} ` : "";
   const behind = row.folded !== "similar" && row.count > 1 ? ` ${times}${row.count}` : "";
-  const most = Math.max(2, width - Math.min(16, Math.floor(width / 2)));
-  const shortLead =
-    lead.length <= most ? lead : (style.unicode ? "…" : "~") + lead.slice(lead.length - most + 1);
+  const name = safeText(row.label, style);
+  const leastName = Math.min(16, before.length + textWidth(name) + behind.length);
+  const most = Math.max(2, width - leastName);
+  const cut = style.unicode ? "…" : "~";
+  const shortLead = lead.length <= most ? lead : cut + lead.slice(lead.length - most + 1);
   const room = width - shortLead.length - before.length - behind.length;
-  return shortLead + before + cutToWidth(safeText(row.label, style), Math.max(1, room), style) + behind;
+  return shortLead + before + cutToWidth(name, Math.max(1, room), style) + behind;
 }
 
 /** How a row ended, in words; what failed or was refused begins with a sign. */

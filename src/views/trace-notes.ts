@@ -4,7 +4,6 @@ import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { paint } from "./paint.ts";
 import { wrapWords } from "./plain-text.ts";
-import { workersOf } from "./trace-columns.ts";
 import { rowText } from "./trace-labels.ts";
 import { cutToWidth, safeText, textWidth as widthOf } from "./trace-text.ts";
 
@@ -38,12 +37,11 @@ export function traceNotes(
 }
 
 function workersNote(rows: readonly TraceRow[]): string {
-  const workers = workersOf(rows);
+  const handled = rows.filter(({ is, label }) => is === "event" && label !== "created");
+  const workers = [...new Set(handled.flatMap(({ instance }) => instance ?? []))];
   if (workers.length < 2) return "";
   const deeds = workers.map((worker) => {
-    const done = rows.filter(
-      ({ is, label, instance }) => is === "event" && label !== "created" && instance === worker,
-    );
+    const done = handled.filter(({ instance }) => instance === worker);
     return `${done.map(({ label }) => label).join(" and ")} by ${worker}`;
   });
   return deeds.join(", ");

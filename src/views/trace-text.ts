@@ -41,3 +41,7 @@ export function fitToWidth(text: string, width: number, style: Style & { align?:
   const blank = " ".repeat(Math.max(0, width - textWidth(cut)));
   return style.align === "right" ? blank + cut : cut + blank;
 }
+
+/** A whole picture: in ASCII, µs are written as us, which is as wide. */
+export const plainUnits = (text: string, { unicode }: Style): string =>
+  unicode ? text : text.replaceAll("µs", "us");

@@ -3,19 +3,20 @@ import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { paint } from "./paint.ts";
 import { traceBody } from "./trace-body.ts";
-import { cutToWidth, safeText } from "./trace-text.ts";
+import { cutToWidth, plainUnits, safeText } from "./trace-text.ts";
 
 /** A trace that tells of no single order: how long, how much, what failed; then its spans as a tree. */
-export function traceTree(trace: SpanTrace, style: Style): string {
-  return [headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n");
-}
+export const traceTree = (trace: SpanTrace, style: Style): string =>
+  plainUnits([headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"), style);
 
 function headline({ traceId, totalMs, spans, services, errors }: SpanTrace, style: Style): string {
   const { bold, red } = paint(style);
-  const sign = style.unicode ? "✗ " : "x ";
-  const counts = `${plural(spans.length, "span")}, ${plural(services.length, "service")}`;
-  const failed = errors === 0 ? "" : `, ${red(`${sign}${plural(errors, "error")}`)}`;
-  return `trace ${bold(safeText(traceId, style))} ${formatDuration(totalMs)}, ${counts}${failed}`;
+  const counts = [plural(spans.length, "span"), plural(services.length, "service")];
+  const failed = errors === 0 ? "" : `${style.unicode ? "✗" : "x"} ${plural(errors, "error")}`;
+  const start = `trace ${safeText(traceId, style)} ${formatDuration(totalMs)}`;
+  const isWide = [start, ...counts, failed].join(", ").length <= style.width;
+  const facts = [...counts.slice(0, isWide ? 2 : 1), ...(failed === "" ? [] : [red(failed)])];
+  return [start.replace(/^trace (\S+)/, (_, id) => `trace ${bold(id)}`), ...facts].join(", ");
 }
 
 const plural = (count: number, thing: string): string =>

@@ -63,6 +63,18 @@ test("carries orders through one stage and through all, on the broker it is give
   expect(await streamNames()).toEqual([]);
 });
 
+test("carries orders with and without spans, to collectors good and bad, and counts what is lost", async () => {
+  const line = `bench tracing --rounds 1 --seconds 3 --count 200 --server ${broker.url} --json`;
+  const { exitCode, stderr, lines } = await runCommand(line);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const [cost, everything] = onlyReport(lines(), "bench-tracing").parts;
+  const ways = ["untraced", "traced", "slow", "refusing", "dying"];
+  expect(cost?.rows.map(({ way }) => way)).toEqual(ways);
+  expect(cost?.targets).toHaveLength(7);
+  expect(everything?.targets).toMatchObject([{ name: "spans_lost", value: 0, met: true }]);
+  expect(await streamNames()).toEqual([]);
+}, 60_000);
+
 test("refuses a broker that has an order log, and leaves the log alone", async () => {
   await connection.jsm.streams.add({ name: "ORDERS", subjects: ["ORDERS.>"] });
   const { exitCode, stdout, stderr } = await runCommand(`bench publish --server ${broker.url}`);

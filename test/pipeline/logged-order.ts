@@ -36,6 +36,7 @@ export function loggedOrder(
         finishedAtUs: startUs + finished,
         ...hop,
       },
+      trace: undefined,
     };
   });
 }

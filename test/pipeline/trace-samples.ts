@@ -58,7 +58,13 @@ export const retried: Sample = tracedOrder(
 export const redelivered: Sample = tracedOrder(
   ways.SHIPPED(id),
   later(1, 80_000).with(1, {
-    ...{ received: 81_200, finished: 86_800, stored: 87_400, attempt: 3, calls: [{ from: 81_300, to: 86_700 }] },
+    ...{
+      received: 81_200,
+      finished: 86_800,
+      stored: 87_400,
+      attempt: 3,
+      calls: [{ from: 81_300, to: 86_700 }],
+    },
     failed: [
       { from: 1200, to: 21_200, error: "unavailable: the gateway answered 503" },
       { from: 41_000, to: 61_000, error: "unavailable: the gateway answered 503" },
@@ -71,14 +77,19 @@ export const redelivered: Sample = tracedOrder(
 export const underWay: Sample = (() => {
   const { logged, spans } = retried;
   const calls = spans.filter(({ name }) => name === "gateway charge").slice(0, 2);
-  const early = spans.filter(({ name }) => name.startsWith("POST") || name.startsWith("publish ORDERS.created"));
+  const early = spans.filter(
+    ({ name }) => name.startsWith("POST") || name.startsWith("publish ORDERS.created"),
+  );
   return { logged: logged.slice(0, 1), spans: [...early, ...calls] };
 })();
 
 /** Shipping's clock is 40 ms ahead, inventory's 25 ms behind. */
 export const skewed: Sample = tracedOrder(
   ways.SHIPPED(id),
-  hops.map((hop, index) => ({ ...hop, instance: ["till-9", "pay-1", "stock-2", "ship-3", "mail-4"][index] ?? "" })),
+  hops.map((hop, index) => ({
+    ...hop,
+    instance: ["till-9", "pay-1", "stock-2", "ship-3", "mail-4"][index] ?? "",
+  })),
   { request, ahead: { "stock-2": -25_000, "ship-3": 40_000 } },
 );
 
@@ -96,8 +107,20 @@ export function checkoutOfManySpans(count = 2000): Span[] {
     spans.push(span({ ...fields, spanId }));
     return spanId;
   };
-  const root = add({ name: "POST /checkout", kind: "SERVER", from: 0, to: 412_000, resource: shop("frontend") });
-  const cart = add({ name: "load cart", parentSpanId: root, from: 2000, to: 380_000, resource: shop("cart") });
+  const root = add({
+    name: "POST /checkout",
+    kind: "SERVER",
+    from: 0,
+    to: 412_000,
+    resource: shop("frontend"),
+  });
+  const cart = add({
+    name: "load cart",
+    parentSpanId: root,
+    from: 2000,
+    to: 380_000,
+    resource: shop("cart"),
+  });
   for (let n = 1; n <= 3; n++) {
     const from = 382_000 + n * 4000;
     const error = n < 3 ? { error: "503: Service Unavailable" } : {};
@@ -108,7 +131,13 @@ export function checkoutOfManySpans(count = 2000): Span[] {
   const sent = add({ name: "send checkout.done", parentSpanId: root, ...send });
   const mail = { kind: "CONSUMER" as const, from: 455_000, to: 470_000, resource: shop("mailer") };
   add({ name: "process checkout.done", parentSpanId: sent, ...mail });
-  add({ name: "render receipt", parentSpanId: "00000000deadbeef", from: 456_000, to: 458_000, resource: shop("mailer") });
+  add({
+    name: "render receipt",
+    parentSpanId: "00000000deadbeef",
+    from: 456_000,
+    to: 458_000,
+    resource: shop("mailer"),
+  });
   for (let n = 0; spans.length < count; n++) {
     const from = 2500 + n * 180;
     const failed = n === 100 || n === 700 || n === 1500;

@@ -20,14 +20,18 @@ export const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const hex = (n: number): string => n.toString(16).padStart(16, "0");
 
 /** A span with what a test does not care about filled in. Times in µs from the order's start. */
-export function span(fields: Partial<Span> & { name: string; from: number; to: number; error?: string }): Span {
+export function span(
+  fields: Partial<Span> & { name: string; from: number; to: number; error?: string },
+): Span {
   const { from, to, error, ...given } = fields;
-  const at = (us: number) => BigInt(sinceStart(0) + Math.floor(us)) * 1000n + BigInt(Math.round((us % 1) * 1000));
+  const at = (us: number) =>
+    BigInt(sinceStart(0) + Math.floor(us)) * 1000n + BigInt(Math.round((us % 1) * 1000));
   const [type = "", ...message] = (error ?? "").split(": ");
   return {
     ...{ traceId, spanId: "00000000000000ff", parentSpanId: null, kind: "INTERNAL" },
     ...{ startNs: at(from), endNs: at(to), resource: {}, events: [], links: [] },
-    status: error === undefined ? { code: "UNSET", message: "" } : { code: "ERROR", message: message.join(": ") },
+    status:
+      error === undefined ? { code: "UNSET", message: "" } : { code: "ERROR", message: message.join(": ") },
     ...given,
     attributes: { ...(error === undefined ? {} : { [attribute.errorType]: type }), ...given.attributes },
   };
@@ -74,7 +78,11 @@ export function tracedOrder(
   const late = (each: Span) => BigInt(ahead[String(each.resource["service.instance.id"])] ?? 0) * 1000n;
   return {
     logged,
-    spans: spans.map((each) => ({ ...each, startNs: each.startNs + late(each), endNs: each.endNs + late(each) })),
+    spans: spans.map((each) => ({
+      ...each,
+      startNs: each.startNs + late(each),
+      endNs: each.endNs + late(each),
+    })),
   };
 }
 
@@ -109,7 +117,12 @@ const requestSpan = (times: Times, { event, hop }: LoggedEvent, spanId: string):
     },
   });
 
-type Made = { one: LoggedEvent; cause: LoggedEvent | undefined; times: Hopped | undefined; above: string | null };
+type Made = {
+  one: LoggedEvent;
+  cause: LoggedEvent | undefined;
+  times: Hopped | undefined;
+  above: string | null;
+};
 
 function spansOfHop({ one, cause, times, above }: Made, ids: Ids): Span[] {
   const { received = 0, finished = 0, stored = 0, failed = [], calls = [] } = times ?? {};
@@ -133,7 +146,11 @@ function spansOfHop({ one, cause, times, above }: Made, ids: Ids): Span[] {
   if (!cause) return [publish(above)];
   const process = (at: Times, attempt: number): Span =>
     span({
-      ...{ name: `process ${subjectOf(cause.event.kind, "{order_id}")}`, kind: "CONSUMER", spanId: ids.next() },
+      ...{
+        name: `process ${subjectOf(cause.event.kind, "{order_id}")}`,
+        kind: "CONSUMER",
+        spanId: ids.next(),
+      },
       ...{ parentSpanId: above, resource, ...at },
       links: [{ traceId, spanId: above ?? "", attributes: {} }],
       attributes: {
@@ -147,7 +164,14 @@ function spansOfHop({ one, cause, times, above }: Made, ids: Ids): Span[] {
   const done = process({ from: received, to: stored + 60 }, failed.length + 1);
   const gateway = calls.map((at, index) =>
     span({
-      ...{ name: "gateway charge", kind: "CLIENT", spanId: ids.next(), parentSpanId: done.spanId, resource, ...at },
+      ...{
+        name: "gateway charge",
+        kind: "CLIENT",
+        spanId: ids.next(),
+        parentSpanId: done.spanId,
+        resource,
+        ...at,
+      },
       attributes: {
         [attribute.orderId]: one.event.orderId,
         [attribute.service]: service,

@@ -1,9 +1,10 @@
 import { type Connection, openConnection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
+import type { Listening } from "../../src/listening.ts";
 import { createOrderDesk } from "../../src/pipeline/order-desk.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";
-import { type OrderApi, openOrderApi } from "../../src/services/order/order-api.ts";
+import { openOrderApi } from "../../src/services/order/order-api.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 
 export type Answer = { status: number; headers: Headers; body: Record<string, never> };
@@ -13,7 +14,7 @@ export type OrderWorld = {
   broker: TestBroker;
   connection: Connection;
   publisher: Publisher;
-  api: OrderApi;
+  api: Listening;
   notes: string[];
   post(order: unknown, headers?: Record<string, string>): Promise<Answer>;
   get(path: string): Promise<Answer>;

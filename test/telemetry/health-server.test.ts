@@ -1,14 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import {
-  type HealthServer,
-  type HealthServerOptions,
-  openHealthServer,
-} from "../../src/telemetry/health-server.ts";
+import type { Listening } from "../../src/listening.ts";
+import { type HealthServerOptions, openHealthServer } from "../../src/telemetry/health-server.ts";
 import type { Scrape } from "../../src/telemetry/metric-scrape.ts";
 
-const servers: HealthServer[] = [];
+const servers: Listening[] = [];
 
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop(0);
@@ -16,7 +13,7 @@ afterEach(async () => {
 
 const scrape: Scrape = async () => ({ contentType: "text/plain; version=0.0.4", text: "up_to_date 1\n" });
 
-async function open(options: Partial<HealthServerOptions> = {}): Promise<HealthServer> {
+async function open(options: Partial<HealthServerOptions> = {}): Promise<Listening> {
   const server = await openHealthServer({ port: 0, scrape, isReady: () => ({ ready: true }), ...options });
   servers.push(server);
   return server;

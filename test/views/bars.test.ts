@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { bar, type Segment } from "../../src/views/bars.ts";
+import type { TraceSegment as Segment } from "../../src/pipeline/trace-row.ts";
+import { bar } from "../../src/views/bars.ts";
 
 const style = { colour: false, width: 80, unicode: true };
-const scale = { totalMs: 80, width: 10 };
+const scale = { fromMs: 0, totalMs: 80, width: 10 };
 const worked = (fromMs: number, toMs: number): Segment => ({ as: "worked", fromMs, toMs });
 
 describe("bar", () => {
@@ -39,6 +40,6 @@ describe("bar", () => {
   });
 
   it("is empty rather than broken where no time passed", () => {
-    expect(bar([{ as: "waited", fromMs: 0, toMs: 0 }], { totalMs: 0, width: 10 }, style)).toBe("          ");
+    expect(bar([{ as: "waited", fromMs: 0, toMs: 0 }], { fromMs: 0, totalMs: 0, width: 10 }, style)).toBe("          ");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { buildTimeline } from "../../src/pipeline/order-timeline.ts";
+import { buildOrderTrace } from "../../src/pipeline/trace-picture.ts";
 import { orderTree } from "../../src/views/order-tree.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { asForeign, loggedOrder, sinceStart } from "../pipeline/logged-order.ts";
@@ -26,7 +26,7 @@ const workers = ["pay-7d9f8-x2", "stock-55c4b-k1", "ship-0", "mail-0"].map((inst
 const severalWorkers = times.map((time, index) => ({ ...time, ...workers[index - 1] }));
 
 const timelineOf = (...[events, at]: Parameters<typeof loggedOrder>) =>
-  buildTimeline(loggedOrder(events, at), sinceStart(3_207_400));
+  buildOrderTrace({ logged: loggedOrder(events, at), spans: [], nowUs: sinceStart(3_207_400) });
 
 describe("orderTree", () => {
   it("answers first, then shows the way of a shipped order, in 80 columns", () => {
@@ -41,7 +41,8 @@ describe("orderTree", () => {
           └ shipment                                 ·▍▒      1.2 ms  SHIPPED by post
             └ notification                              ·▐▏▒  1.6 ms  SHIPPED by email
 
-      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)"
+      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)
+      46% of the time: the work of payment"
     `);
   });
 
@@ -57,7 +58,8 @@ describe("orderTree", () => {
           └ shipment                                                 ··▐▏▒         1.2 ms  600 µs  150 µs   450 µs  shipping      SHIPPED by post
             └ notification                                                ··▕█▒▒▒  1.6 ms  600 µs  300 µs   700 µs  notification  SHIPPED by email
 
-      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)"
+      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)
+      46% of the time: the work of payment"
     `);
   });
 
@@ -73,7 +75,8 @@ describe("orderTree", () => {
       \`- payment          ..#############=       7.4 ms  x DECLINED insufficient_funds
          \`- notification                  .####  2.1 ms  DECLINED by email
 
-      .. waited 1.7 ms (18%)   ## worked 6.8 ms (72%)   == storing 1.0 ms (11%)"
+      .. waited 1.7 ms (18%)   ## worked 6.8 ms (72%)   == storing 1.0 ms (11%)
+      59% of the time: the work of payment"
     `);
   });
 
@@ -89,7 +92,8 @@ describe("orderTree", () => {
           └ refund                             ·▐▒     1.2 ms  REFUNDED USD 8.40
             └ notification                        ·▋▒  1.6 ms  REFUNDED by email
 
-      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)"
+      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)
+      46% of the time: the work of payment"
     `);
   });
 
@@ -103,7 +107,8 @@ describe("orderTree", () => {
       └ payment        ▏                                 7.4 ms  APPROVED
         └ reservation  ································   3.2 s  waiting for inventory
 
-      ·· waited 3.2 s (100%)   ██ worked 5.6 ms (<1%)   ▒▒ storing 600 µs (<1%)"
+      ·· waited 3.2 s (100%)   ██ worked 5.6 ms (<1%)   ▒▒ storing 600 µs (<1%)
+      100% of the time: waiting for inventory-reserver"
     `);
   });
 
@@ -132,7 +137,8 @@ describe("orderTree", () => {
           └ refund                                 ·▐▒      1.2 ms  600 µs  150 µs   450 µs  payment       ship-0          REFUNDED USD 8.40
             └ notification                            ·▐▎▒  1.6 ms  600 µs  300 µs   700 µs  notification  mail-0          REFUNDED by email
 
-      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)"
+      ·· waited 2.9 ms (24%)   ██ worked 7.3 ms (59%)   ▒▒ storing 2.1 ms (17%)
+      46% of the time: the work of payment"
     `);
   });
 
@@ -158,7 +164,8 @@ describe("orderTree", () => {
   });
 
   it("admits what programs without a hop header do not tell", () => {
-    const foreign = buildTimeline(asForeign(loggedOrder(declined, times)), sinceStart(1e9));
+    const logged = asForeign(loggedOrder(declined, times));
+    const foreign = buildOrderTrace({ logged, spans: [], nowUs: sinceStart(1e9) });
     expect(orderTree(foreign, narrow)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 DECLINED in 9.5 ms, USD 8.40
       created 2026-03-01 12:00:00.000Z
@@ -168,7 +175,8 @@ describe("orderTree", () => {
       └ payment         ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌       7.4 ms  ✗ DECLINED insufficient_funds
         └ notification                    ╌╌╌╌╌  2.1 ms  DECLINED by email
 
-      ╌╌ not told 9.5 ms (100%)"
+      ╌╌ not told 9.5 ms (100%)
+      78% of the time: payment, of which nobody tells more"
     `);
   });
 

@@ -1,6 +1,5 @@
-import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import { OrderctlError, systemCode } from "../../errors.ts";
+import { type Listening, listen } from "../../listening.ts";
 import type { JsonObject } from "../../orders/sources/json-order.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
@@ -21,38 +20,15 @@ export type OrderApiOptions = {
   patienceMs?: number;
 };
 
-export type OrderApi = {
-  url: string;
-  /** Takes no more connections, finishes the requests under way and cuts off what is left after `deadlineMs`. */
-  stop(deadlineMs: number): Promise<void>;
-};
-
 /**
  * Serves `POST /orders`, `GET /orders/<id>`, `GET /healthz` (this process lives) and `GET /readyz` (the log can be
  * reached). Every error is `application/problem+json`. Rejects with `conflict` where the port is taken.
  */
-export async function openOrderApi(options: OrderApiOptions): Promise<OrderApi> {
+export async function openOrderApi(options: OrderApiOptions): Promise<Listening> {
   const { host, port, note } = options;
   const app = createHttpServer(note);
-  let stopping = false;
-  app.addHook("onSend", async (_request, reply) => {
-    if (stopping) reply.header("connection", "close");
-  });
   addRoutes(app, options);
-  try {
-    await app.listen({ host, port });
-  } catch (thrown) {
-    throw notListening(thrown, `${host}:${port}`);
-  }
-  return {
-    url: urlOf(app.server.address() as AddressInfo),
-    async stop(deadlineMs) {
-      stopping = true;
-      const cutOff = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
-      await app.close();
-      clearTimeout(cutOff);
-    },
-  };
+  return listen(app, { host, port, flag: "--http-port" });
 }
 
 /** Budget of a POST: 200 µs of this process, the publisher included. */
@@ -91,17 +67,3 @@ function refuseMethods(
   const answer = { status, headers: { ...headers, allow }, body };
   app.route({ url, method, handler: async (_request, reply) => respond(reply, answer) });
 }
-
-function notListening(thrown: unknown, where: string): OrderctlError {
-  const taken = systemCode(thrown) === "EADDRINUSE";
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return new OrderctlError(taken ? "conflict" : "usage", `cannot listen on ${where}: ${reason}`, {
-    hint: taken
-      ? "something else listens there (another `orderctl up`?); choose another port with --http-port"
-      : undefined,
-    cause: thrown,
-  });
-}
-
-const urlOf = ({ address, family, port }: AddressInfo): string =>
-  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
