@@ -7,11 +7,14 @@ export const pullExpiresMs = 1000;
 /** A pull whose end the broker never told (lost with a connection or a leader) is given up after this. */
 const pullLostMs = pullExpiresMs + 2000;
 
+/** The status of a pull that waited in vain. */
+const expired = 408;
+
 type Pull = { asked: number; givenUpAt: number };
 
 /**
  * Asks a durable consumer for messages and keeps count of what is still to come, so that the caller never gets
- * more than it asked for. Protocol: `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends
+ * more than it asked for; it is told at once when a pull waited in vain, so that it can ask again. Protocol: `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends
  * messages there and ends a pull with a status message (404 none, 408 expired, 409 cannot go on).
  */
 export class PullRequests {
@@ -26,7 +29,7 @@ export class PullRequests {
   constructor(
     connection: Connection,
     { stream, consumer, inbox }: { stream: string; consumer: string; inbox: string },
-    onMessage: (message: Msg) => void,
+    on: { message: (message: Msg) => void; expired: () => void },
   ) {
     this.#connection = connection;
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
@@ -34,10 +37,10 @@ export class PullRequests {
     this.#subscription = connection.nats.subscribe(`${inbox}.*`, {
       callback: (error, message) => {
         if (error) return;
-        if (isStatus(message)) this.#onStatus(message);
+        if (isStatus(message)) this.#onStatus(message, on.expired);
         else {
           this.#countDown();
-          onMessage(message);
+          on.message(message);
         }
       },
     });
@@ -80,9 +83,10 @@ export class PullRequests {
     }
   }
 
-  #onStatus(message: Msg): void {
+  #onStatus(message: Msg, onExpired: () => void): void {
     const code = message.headers?.code ?? 0;
     if (code >= 200) this.#end(message.subject.slice(this.#inbox.length + 1));
+    if (code === expired) onExpired();
   }
 
   #end(id: string): void {

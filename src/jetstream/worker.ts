@@ -1,36 +1,16 @@
 import { setMaxListeners } from "node:events";
 import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
-import type { Note } from "../note.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
-import { type Delivery, ReceivedDelivery } from "./delivery.ts";
+import { ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import type { Publication } from "./publication.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Sink } from "./publisher-entry.ts";
 import { PullRequests } from "./pull.ts";
 import { SlotTable } from "./slot-table.ts";
 import { SparseNotes } from "./sparse-notes.ts";
-
-/** From a delivery to the message that it leads to, or to nothing. It may set the delivery's `watch`. */
-export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Publication | undefined>;
-
-export type WorkerOptions = {
-  stream: string;
-  consumer: string;
-  /** Tells by its payload alone that a message leads to nothing: it is acknowledged at once. */
-  isIdle?: ((payload: Uint8Array) => boolean) | undefined;
-  /** How many deliveries are processed at once. */
-  concurrency: number;
-  /** The consumer's ack wait: longer work tells the broker three times within it that it goes on. */
-  ackWaitMs: number;
-  /** The first delay before a failed delivery comes again; doubles with each attempt, with jitter. */
-  backoffMs?: number;
-  note: Note;
-};
-
-export type WorkerCounts = { processed: number; failed: number; inFlight: number; duplicates: number };
+import type { Processor, WorkerCounts, WorkerOptions } from "./worker-options.ts";
 
 const maxBackoffMs = 30_000;
 
@@ -68,7 +48,12 @@ export class Worker {
     // Every handler in flight may listen to it.
     setMaxListeners(0, this.#abort.signal);
     const inbox = connection.newInbox();
-    this.#pulls = new PullRequests(connection, { ...options, inbox }, (message) => this.#onMessage(message));
+    this.#pulls = new PullRequests(
+      connection,
+      { ...options, inbox },
+      // Until the next pull nothing is delivered: waiting for the tick would hold back what comes meanwhile.
+      { message: (message) => this.#onMessage(message), expired: () => this.#pull() },
+    );
     connection.onReconnect(() => {
       this.#pulls.forget(true);
       this.#pull();

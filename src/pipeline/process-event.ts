@@ -2,7 +2,7 @@ import type { OrderctlError } from "../errors.ts";
 import type { Operation, WatchedCall } from "../gateway/gateway.ts";
 import type { Delivery, DeliveryWatch } from "../jetstream/delivery.ts";
 import type { Stored } from "../jetstream/publication.ts";
-import type { Processor } from "../jetstream/worker.ts";
+import type { Processor } from "../jetstream/worker-options.ts";
 import type { NoteFields } from "../note.ts";
 import { decodeEvent, encodeEvent } from "../orders/codec.ts";
 import type { OrderEvent } from "../orders/events.ts";

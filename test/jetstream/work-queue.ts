@@ -2,7 +2,8 @@ import { nanos } from "nats";
 import { onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
-import { type Processor, Worker, type WorkerOptions } from "../../src/jetstream/worker.ts";
+import { Worker } from "../../src/jetstream/worker.ts";
+import type { Processor, WorkerOptions } from "../../src/jetstream/worker-options.ts";
 import { createLog, textTo } from "./subject-log.ts";
 
 type QueueOptions = { count?: number; ackWaitMs?: number };
