@@ -1,5 +1,6 @@
 import { type AuditSeen, auditLog } from "../pipeline/audit-log.ts";
 import { auditVerdict } from "../views/audit-verdict.ts";
+import { formatCount, formatRate } from "../views/format.ts";
 import type { Online, Register } from "./act.ts";
 import { explainMissingLog } from "./missing-log.ts";
 import { durationMs, withConnection } from "./options.ts";
@@ -38,6 +39,5 @@ async function audit(
 
 function progressText({ messages, sequence, lastSequence }: AuditSeen, seconds: number): string {
   const share = lastSequence === 0 ? 0 : Math.floor((100 * sequence) / lastSequence);
-  const whole = (value: number) => Math.round(value).toLocaleString("en-US");
-  return `reading the log: ${share}%, ${whole(messages)} events, ${whole(messages / seconds)}/s`;
+  return `reading the log: ${share}%, ${formatCount(messages)} events, ${formatRate(messages / seconds)}`;
 }

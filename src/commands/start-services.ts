@@ -57,7 +57,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     work.state = "running";
     return {
       ...services,
-      serving: { ...services.serving, metricsUrl: health?.url ?? null },
+      serving: { ...services.serving, metricsUrl: health?.url ?? null, spansTo: telemetry.spansTo },
       async stop(deadlineMs) {
         work.state = "stopping";
         await services.stop(deadlineMs * (1 - telemetryShare));

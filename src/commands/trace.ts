@@ -35,7 +35,7 @@ export const registerTrace: Register = (command, act) => {
       .option("--errors", "only what failed, with the path to it")
       .option("--critical", "only what the time was spent on, with its shares")
       .option("--min <time>", "leave out rows that are shorter", durationMs)
-      .option("--all", "every span in a row of its own: fold nothing")
+      .option("--all", "a row for each of several spans that are alike, and of attempts")
       .option("-f, --follow", "an order under way: until it has ended")
       .addOption(new Option("--otlp", "all that is known as OTLP/JSON").conflicts(["json", "follow"]))
       .addOption(

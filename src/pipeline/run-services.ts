@@ -48,6 +48,8 @@ export type Serving = {
   url: string | null;
   /** Where metrics and health are told; `null` where nobody asked for it. */
   metricsUrl: string | null;
+  /** Where spans are sent; `null` where none are. */
+  spansTo: string | null;
   drifts: Drift[];
 };
 
@@ -80,6 +82,7 @@ export async function runServices(
       instance: options.instance,
       url: api?.url ?? null,
       metricsUrl: null,
+      spansTo: null,
       drifts,
     },
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),

@@ -36,6 +36,7 @@ export function startSdk(options: TelemetryOptions, wanted: Wanted): Telemetry {
   return {
     tracing,
     metrics: measured,
+    spansTo: wanted.traces ? receiverOf(options) : null,
     scrape,
     async stop(deadlineMs) {
       stopRuntimeMetrics?.();
@@ -43,6 +44,12 @@ export function startSdk(options: TelemetryOptions, wanted: Wanted): Telemetry {
       for (const api of [trace, metrics, context, propagation, diag]) api.disable();
     },
   };
+}
+
+/** What the environment names wins; an exporter that needs no endpoint is told by its name. */
+function receiverOf({ env, collector }: TelemetryOptions): string {
+  const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT || collector;
+  return endpoint?.replace(/\/\/[^/]*@/, "//") ?? env.OTEL_TRACES_EXPORTER ?? "otlp";
 }
 
 /** Where the environment asks for something special, NodeSDK sets it up from the environment by itself. */

@@ -59,8 +59,7 @@ class NotingExporter implements SpanExporter {
   }
 
   #onSuccess(): void {
-    if (this.#lost > 0)
-      this.#note(`spans are sent again; ${this.#lost.toLocaleString("en")} were lost`, {}, "info");
+    if (this.#lost > 0) this.#note(`spans are sent again; ${this.#lost} were lost`, {}, "info");
     this.#lost = 0;
   }
 

@@ -7,6 +7,8 @@ import type { Tracing } from "./tracing.ts";
 export type Telemetry = {
   tracing: Tracing | undefined;
   metrics: Metrics | undefined;
+  /** Where spans are sent, without credentials; `null` where none are. */
+  spansTo: string | null;
   /** Answers a scrape with Prometheus text. */
   scrape: Scrape | undefined;
   /** Sends what is queued, for as long as `deadlineMs`; never rejects. */
@@ -31,6 +33,7 @@ export type TelemetryOptions = {
 export const noTelemetry: Telemetry = {
   tracing: undefined,
   metrics: undefined,
+  spansTo: null,
   scrape: undefined,
   stop: async () => {},
 };

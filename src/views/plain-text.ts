@@ -3,11 +3,7 @@ import type { Style } from "../terminal.ts";
 /** Text from the log, fit for a terminal: what could move its cursor or hide in it becomes `?`. */
 export const printable = (text: string): string => text.replace(/\p{C}/gu, "?");
 
-/** `text` within `width` columns; what is cut off at the end is marked. */
-export const cutEnd = (text: string, width: number, { unicode }: Style): string =>
-  text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}${unicode ? "…" : "~"}`;
-
-/** The same with the middle left out: of ids and host names, both ends tell them apart. */
+/** `text` within `width` columns, the middle left out: of ids and host names, both ends tell them apart. */
 export function cutMiddle(text: string, width: number, { unicode }: Style): string {
   if (text.length <= width) return text;
   const head = Math.ceil((width - 1) / 2);

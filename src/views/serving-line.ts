@@ -4,12 +4,13 @@ import { paint } from "./paint.ts";
 
 /** What is served, where, under which name, and how to stop it. */
 export function servingLine(
-  { services, broker, brokerVersion, instance, url, metricsUrl }: Serving,
+  { services, broker, brokerVersion, instance, url, metricsUrl, spansTo }: Serving,
   style: Style,
 ): string {
   const { bold, dim } = paint(style);
   const api = url === null ? "" : `; orders at ${url}/orders`;
   const metrics = metricsUrl === null ? "" : `; metrics at ${metricsUrl}/metrics`;
-  const where = `on ${broker} (nats-server ${brokerVersion}) as ${instance}${api}${metrics}`;
+  const spans = spansTo === null ? "" : `; spans to ${spansTo}`;
+  const where = `on ${broker} (nats-server ${brokerVersion}) as ${instance}${api}${metrics}${spans}`;
   return `serving ${bold(services.join(", "))} ${where} ${dim("- stop with Ctrl-C")}`;
 }

@@ -50,7 +50,7 @@ export function rowText(row: TraceRow, style: Style): string {
   if (row.is !== "span") return row.refused ? `${signOf(style)} ${outcome}` : outcome;
   const parts = [
     errorText(row, style),
-    row.longestMs === null ? "" : `in all, at most ${formatDuration(row.longestMs)} each`,
+    row.longestMs === null ? "" : `sum, max ${formatDuration(row.longestMs)}`,
     outcome,
     row.parentMissing ? "parent not received" : "",
   ];

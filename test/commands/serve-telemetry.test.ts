@@ -32,7 +32,10 @@ describe("serve --metrics-port", () => {
   const words = "all --http-port 0 --metrics-port 0 --json --reconnect-wait 50ms";
 
   it("counts what was done, by outcome and by template, never by order id", async () => {
-    const serving = serve(broker.url, `${words} --decline-share 50% --gateway-errors 20% --gateway-backoff 1ms`);
+    const serving = serve(
+      broker.url,
+      `${words} --decline-share 50% --gateway-errors 20% --gateway-backoff 1ms`,
+    );
     const url = await metricsUrl(serving);
     expect((await publish(200)).exitCode).toBe(0);
     const text = await textFrom(`${url}/metrics`);

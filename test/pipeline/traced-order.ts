@@ -5,7 +5,7 @@ import type { Span } from "../../src/telemetry/span.ts";
 import { attribute } from "../../src/telemetry/span-names.ts";
 import { loggedOrder, sinceStart } from "./logged-order.ts";
 
-/** Of a deliverie or call, µs from the start of the order, by a clock that is right. */
+/** Of a delivery or call, µs from the start of the order, by a clock that is right. */
 export type Times = { from: number; to: number; error?: string };
 
 export type Hopped = Parameters<typeof loggedOrder>[1][number] & {
@@ -165,7 +165,7 @@ function spansOfHop({ one, cause, times, above }: Made, ids: Ids): Span[] {
   const gateway = calls.map((at, index) =>
     span({
       ...{
-        name: "gateway charge",
+        name: one.event.kind === "refunds" ? "gateway refund" : "gateway charge",
         kind: "CLIENT",
         spanId: ids.next(),
         parentSpanId: done.spanId,

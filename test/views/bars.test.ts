@@ -40,6 +40,8 @@ describe("bar", () => {
   });
 
   it("is empty rather than broken where no time passed", () => {
-    expect(bar([{ as: "waited", fromMs: 0, toMs: 0 }], { fromMs: 0, totalMs: 0, width: 10 }, style)).toBe("          ");
+    expect(bar([{ as: "waited", fromMs: 0, toMs: 0 }], { fromMs: 0, totalMs: 0, width: 10 }, style)).toBe(
+      "          ",
+    );
   });
 });

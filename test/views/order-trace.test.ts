@@ -63,7 +63,7 @@ describe("an order with its spans, in 80 columns", () => {
           ├ gateway charge         ▓▓▓▓▓▓▓▓▓           5.5 ms
           └ reservation                      ·█▉▒      2.1 ms  ✗ OUT_OF_STOCK SKU-0007
             └ refund                             ▓▏    1.2 ms  REFUNDED USD 8.40
-              ├ gateway charge                   ▓     350 µs
+              ├ gateway refund                   ▓     350 µs
               └ notification                      ·▐▒  1.6 ms  REFUNDED by email
 
       ·· waited 2.9 ms (22%)   ██ worked 2.4 ms (18%)   ▓▓ gateway 5.8 ms (44%)
@@ -235,7 +235,7 @@ describe("what was asked for", () => {
 
   it("--min: leaves out what is shorter and says how much", () => {
     const text = show(samples.shipped, { minMs: 2 });
-    expect(text).not.toContain("└ shipment ×");
+    expect(text).not.toMatch(/shipment|notification/);
     expect(text).toContain("reservation");
     expect(text).toMatch(/\n2 rows shorter than 2\.0 ms left out$/);
   });
