@@ -8,7 +8,7 @@ const currencyPattern = /^[A-Z]{3}$/;
 const decimalPattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i;
 const longestSafe = String(Number.MAX_SAFE_INTEGER).length;
 /** What the runtime is asked for is remembered; the first question costs it 12 ms, so the usual ones are known here. */
-const digitsByCurrency = new Map([
+const digitsByCurrency = new Map<string, number>([
   ...["USD", "EUR", "GBP", "CHF", "CNY", "INR", "CAD", "AUD"].map((code) => [code, 2] as const),
   ["JPY", 0] as const,
 ]);

@@ -39,17 +39,17 @@ describe("serve --metrics-port", () => {
     const url = await metricsUrl(serving);
     expect((await publish(200)).exitCode).toBe(0);
     const text = await textFrom(`${url}/metrics`);
-    const valueOf = (pattern: RegExp) =>
+    const totalOf = (pattern: RegExp) =>
       text
         .split("\n")
         .filter((line) => pattern.test(line))
         .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-    expect(valueOf(/^orderctl_payments_total\{/)).toBe(200);
-    expect(valueOf(/^orderctl_payments_total\{.*declined.*reason="\w+"/)).toBeGreaterThan(50);
-    expect(valueOf(/^orderctl_orders_ended_total\{/)).toBe(200);
-    expect(valueOf(/^orderctl_order_duration_seconds_count/)).toBe(200);
-    expect(valueOf(/^orderctl_gateway_duration_seconds_count\{.*unavailable/)).toBeGreaterThan(0);
-    expect(valueOf(/^orderctl_consumer_pending\{.*payment-processor/)).toBe(0);
+    expect(totalOf(/^orderctl_payments_total\{/)).toBe(200);
+    expect(totalOf(/^orderctl_payments_total\{.*declined.*reason="\w+"/)).toBeGreaterThan(50);
+    expect(totalOf(/^orderctl_orders_ended_total\{/)).toBe(200);
+    expect(totalOf(/^orderctl_order_duration_seconds_count/)).toBe(200);
+    expect(totalOf(/^orderctl_gateway_duration_seconds_count\{.*unavailable/)).toBeGreaterThan(0);
+    expect(totalOf(/^orderctl_consumer_pending\{.*payment-processor/)).toBe(0);
     expect(text).toContain('messaging_destination_template="ORDERS.created.{order_id}"');
     expect(text).not.toMatch(/ORDERS\.created\.0/);
     await serving.stop();
