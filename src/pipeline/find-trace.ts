@@ -1,3 +1,4 @@
+import { readTrace } from "../collector/read-trace.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import type { Span } from "../telemetry/span.ts";
 import { textOf } from "../telemetry/span-facts.ts";
@@ -12,14 +13,11 @@ export type WantedSpans = { traceIds: readonly string[]; orderId: string | undef
 
 export type SpanSource = (wanted: WantedSpans) => Promise<Span[]>;
 
-/** Spans as the broker keeps them, by trace id only. The reader is loaded where there is something to read. */
+/** Spans as the broker keeps them, by trace id only. */
 export const brokerSpans =
   (connection: Connection): SpanSource =>
-  async ({ traceIds }) => {
-    if (traceIds.length === 0) return [];
-    const { readTrace } = await import("../collector/read-trace.ts");
-    return (await Promise.all(traceIds.map((id) => readTrace(connection, id)))).flat();
-  };
+  async ({ traceIds }) =>
+    (await Promise.all(traceIds.map((id) => readTrace(connection, id)))).flat();
 
 /**
  * Looks an order up in the log and its spans in `spansOf`. What looks like a trace id is an order's first, then a
