@@ -4,11 +4,12 @@ const yes: SamplingResult = { decision: SamplingDecision.RECORD_AND_SAMPLED };
 const no: SamplingResult = { decision: SamplingDecision.NOT_RECORD };
 
 /**
- * Samples at most `perSecond` traces per second, with a burst of as many: a token bucket. For roots; what follows
- * them is to be decided by the parent.
+ * Samples at most `perSecond` traces per second, and at once no more than a tenth of them: a token bucket that spreads
+ * the traces over a busy second. For roots; what follows them is to be decided by the parent.
  */
 export class RateLimitedSampler implements Sampler {
   readonly #perSecond: number;
+  readonly #burst: number;
   readonly #nowMs: () => number;
   #tokens: number;
   #filledAtMs: number;
@@ -16,14 +17,15 @@ export class RateLimitedSampler implements Sampler {
   constructor(perSecond: number, nowMs: () => number = () => performance.now()) {
     this.#perSecond = perSecond;
     this.#nowMs = nowMs;
-    this.#tokens = perSecond;
+    this.#burst = Math.max(1, perSecond / 10);
+    this.#tokens = this.#burst;
     this.#filledAtMs = nowMs();
   }
 
   shouldSample(): SamplingResult {
     const now = this.#nowMs();
     const earned = ((now - this.#filledAtMs) / 1000) * this.#perSecond;
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + earned);
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
     this.#filledAtMs = now;
     if (this.#tokens < 1) return no;
     this.#tokens -= 1;

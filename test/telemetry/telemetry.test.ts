@@ -102,8 +102,8 @@ describe("telemetry", () => {
     const telemetry = await start({}, { collector: sink.url });
     const flags = Array.from({ length: 500 }, () => traced(telemetry).publish(message).headers.traceparent);
     const sampled = flags.filter((header) => header?.endsWith("-01")).length;
-    expect(sampled).toBeGreaterThanOrEqual(100);
-    expect(sampled).toBeLessThan(500);
+    expect(sampled).toBeGreaterThanOrEqual(10);
+    expect(sampled).toBeLessThan(250);
   });
 
   it("loses none of 40,000 spans that are queued when it stops", async () => {

@@ -31,8 +31,6 @@ const backends = {
 
 export type BackendKind = keyof typeof backends;
 
-export const backendKinds = Object.keys(backends) as BackendKind[];
-
 /**
  * The spans that a tracing backend holds, in no promised order, [] where it knows no such trace. Rejects with
  * `unavailable`, `denied`, `timeout`, `too_large` (above 64 MiB), `usage` (no address) or `bad_message` (no trace), and
