@@ -37,11 +37,13 @@ const rows: Record<string, { may: string[]; types?: string[] }> = {
       "services",
       "telemetry",
       "terminal",
+      "trace",
       "version",
       "views",
     ],
   },
-  pipeline: { may: ["collector", "gateway", "jetstream", "orders", "services", "telemetry"] },
+  pipeline: { may: ["gateway", "jetstream", "orders", "services", "telemetry"] },
+  trace: { may: ["collector", "jetstream", "orders", "pipeline", "services/registry", "telemetry"] },
   services: { may: ["orders"], types: ["gateway/gateway"] },
   orders: { may: [] },
   gateway: { may: [], types: ["orders/events"] },
@@ -62,6 +64,7 @@ const rows: Record<string, { may: string[]; types?: string[] }> = {
       "services",
       "telemetry",
       "terminal",
+      "trace",
     ],
   },
 };
@@ -73,7 +76,7 @@ const vendors: Record<string, string[]> = {
   "#wire": ["orders"],
   "#otlp": ["telemetry/otlp"],
   cockatiel: ["gateway"],
-  fastify: ["services/order", "collector", "listening"],
+  fastify: ["services/order", "collector", "gateway/simulator", "listening"],
   commander: ["cli", "commands"],
   chalk: ["views"],
   ink: ["views/live"],
@@ -157,7 +160,9 @@ describe("the source", () => {
         .filter(([, type, to = ""]) => type === undefined && slow.includes(to))
         .map(([, , to]) => `${file} ${to}`),
     );
-    const apart = early.filter((each) => !/^(views\/live|services\/order|collector)\//.test(each));
+    const apart = early.filter(
+      (each) => !/^(views\/live|services\/order|collector|gateway\/simulator)\//.test(each),
+    );
     expect(apart).toEqual([]);
   });
 

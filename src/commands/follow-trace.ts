@@ -1,14 +1,14 @@
 import { setInterval as every } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
-import { brokerSpans, type FoundTrace, findTrace } from "../pipeline/find-trace.ts";
-import { followOrder } from "../pipeline/follow-trace.ts";
 import type { LoggedEvent } from "../pipeline/order-log.ts";
 import { buildTimeline } from "../pipeline/order-timeline.ts";
-import { filterTrace, type TraceFilter } from "../pipeline/trace-filter.ts";
-import { buildOrderTrace } from "../pipeline/trace-picture.ts";
 import { nowUs } from "../telemetry/clock.ts";
-import { orderTree } from "../views/order-tree.ts";
-import { traceEventLine } from "../views/trace-event-line.ts";
+import { filterTrace, type TraceFilter } from "../trace/filter.ts";
+import { brokerSpans, type FoundTrace, findTrace } from "../trace/find-trace.ts";
+import { followOrder } from "../trace/follow-trace.ts";
+import { buildOrderTrace } from "../trace/picture.ts";
+import { traceEventLine } from "../views/trace/event-line.ts";
+import { orderTree } from "../views/trace/order-tree.ts";
 import type { Online } from "./act.ts";
 
 type Shown = { errors?: boolean; critical?: boolean; min?: number; all?: boolean };

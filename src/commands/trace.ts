@@ -2,13 +2,13 @@ import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
-import { brokerSpans, type FoundTrace, findTrace, type SpanSource } from "../pipeline/find-trace.ts";
-import { filterTrace } from "../pipeline/trace-filter.ts";
-import { buildOrderTrace, buildSpanTrace } from "../pipeline/trace-picture.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
 import { nowUs } from "../telemetry/clock.ts";
-import { orderTree } from "../views/order-tree.ts";
-import { traceTree } from "../views/trace-tree.ts";
+import { filterTrace } from "../trace/filter.ts";
+import { brokerSpans, type FoundTrace, findTrace, type SpanSource } from "../trace/find-trace.ts";
+import { buildOrderTrace, buildSpanTrace } from "../trace/picture.ts";
+import { orderTree } from "../views/trace/order-tree.ts";
+import { traceTree } from "../views/trace/tree.ts";
 import type { App, Online, Register } from "./act.ts";
 import { followTrace } from "./follow-trace.ts";
 import { explainMissingLog } from "./missing-log.ts";
@@ -122,7 +122,7 @@ async function showTrace({ terminal }: App, found: FoundTrace, options: Options)
 }
 
 async function showOtlp(terminal: App["terminal"], found: FoundTrace): Promise<void> {
-  const { exportTrace } = await import("../pipeline/export-trace.ts");
+  const { exportTrace } = await import("../trace/export-trace.ts");
   const { encodeOtlpJson } = await import("../telemetry/otlp/otlp-json.ts");
   terminal.show("otlp", encodeOtlpJson(exportTrace(found)), (document) => JSON.stringify(document));
 }

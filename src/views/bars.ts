@@ -1,5 +1,5 @@
-import type { TraceSegment } from "../pipeline/trace-row.ts";
 import type { Style } from "../terminal.ts";
+import type { TraceSegment } from "../trace/row.ts";
 import { paint } from "./paint.ts";
 
 /** The stretch of time that `width` columns show. */

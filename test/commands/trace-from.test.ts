@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
-import { checkoutOfManySpans } from "../pipeline/trace-samples.ts";
+import { checkoutOfManySpans } from "../trace/samples.ts";
 import { runCommand } from "../run-command.ts";
 import { startBackend } from "../telemetry/backends/start-backend.ts";
 

@@ -11,7 +11,7 @@ import { encodeEvent } from "../../src/orders/codec.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { readOrder } from "../../src/pipeline/order-log.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";
-import type { OrderTrace } from "../../src/pipeline/trace-picture.ts";
+import type { OrderTrace } from "../../src/trace/picture.ts";
 import { decodeOtlpJson, encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import type { Span } from "../../src/telemetry/span.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
@@ -19,7 +19,7 @@ import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { event } from "../orders/order-log.ts";
 import { startServices } from "../pipeline/start-services.ts";
-import { checkoutOfManySpans } from "../pipeline/trace-samples.ts";
+import { checkoutOfManySpans } from "../trace/samples.ts";
 import { type Ran, runCommand } from "../run-command.ts";
 import { startBackend } from "../telemetry/backends/start-backend.ts";
 import { until } from "../until.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { settleClocks, spanBounds } from "../../src/telemetry/span-clocks.ts";
 import { buildSpanTree } from "../../src/telemetry/span-tree.ts";
 import { sinceStart } from "../pipeline/logged-order.ts";
-import { span } from "../pipeline/traced-order.ts";
+import { span } from "../trace/traced-order.ts";
 
 const at = (clock: string, atNs: number) => ({ clock, atNs });
 const shifts = (...args: Parameters<typeof settleClocks>) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { buildSpanTree, type SpanNode } from "../../src/telemetry/span-tree.ts";
-import { span, traceId } from "../pipeline/traced-order.ts";
+import { span, traceId } from "../trace/traced-order.ts";
 
 const made = (spanId: string, parentSpanId: string | null, from = 0) =>
   span({ name: spanId, spanId, parentSpanId, from, to: from + 10 });

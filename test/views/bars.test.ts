@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { TraceSegment as Segment } from "../../src/pipeline/trace-row.ts";
+import type { TraceSegment as Segment } from "../../src/trace/row.ts";
 import { bar } from "../../src/views/bars.ts";
 
 const style = { colour: false, width: 80, unicode: true };

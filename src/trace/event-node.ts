@@ -1,0 +1,73 @@
+import { divideHop } from "../pipeline/hop-times.ts";
+import type { TimelineHop } from "../pipeline/order-timeline.ts";
+import type { Hop } from "../telemetry/hop.ts";
+import type { ClockShift } from "../telemetry/span-clocks.ts";
+import { nsSince, placeSpan } from "./clocks.ts";
+import type { CausedEvent, HopSpans } from "./hop-spans.ts";
+import { createNode, type TraceNode } from "./node.ts";
+import { overlay, type Stretch, type StretchKind } from "./stretch.ts";
+
+/** What places a trace's moments on one axis. */
+export type Placing = { zeroNs: bigint; clocks: ReadonlyMap<string, ClockShift> };
+
+/**
+ * An event as a node: from the storing of its cause until it was stored itself. Earlier deliveries that failed lie in
+ * its wait. The first event begins where its publisher began to store it, as far as a span says.
+ */
+export function eventNode(
+  { logged, cause, spans, hop }: CausedEvent & { spans: HopSpans; hop: TimelineHop },
+  placing: Placing,
+): TraceNode {
+  const toNs = nsSince(logged.storedAtUs, placing.zeroNs);
+  const own = cause ? causedStretches({ logged, cause }, spans, placing) : storingOf(spans, toNs, placing);
+  const kinds: StretchKind[] = ["waited", "unknown"];
+  const failed = spans.failed.map(({ span }) => placeSpan(span, placing));
+  const stretches = failed.reduce((laid, edges) => overlay(laid, { as: "failed", ...edges }, kinds), own);
+  const fromNs = Math.min(toNs, stretches[0]?.fromNs ?? toNs);
+  return createNode({ is: "event", hop }, { fromNs, toNs, stretches: markRefused(stretches, hop) });
+}
+
+function storingOf({ publish }: HopSpans, toNs: number, placing: Placing): Stretch[] {
+  const fromNs = publish ? placeSpan(publish.span, placing).fromNs : toNs;
+  return fromNs < toNs ? [{ as: "storing", fromNs, toNs }] : [];
+}
+
+function causedStretches({ logged, cause }: CausedEvent, spans: HopSpans, placing: Placing): Stretch[] {
+  const fromUs = cause?.storedAtUs ?? logged.storedAtUs;
+  const fromNs = nsSince(fromUs, placing.zeroNs);
+  const toNs = Math.max(fromNs, nsSince(logged.storedAtUs, placing.zeroNs));
+  const told = logged.hop ? shiftHop(logged.hop, placing) : hopOfSpans(spans, placing);
+  const { waitedMs, workedMs } = divideHop(fromUs, logged.storedAtUs, told);
+  if (waitedMs === null || workedMs === null) return [{ as: "unknown", fromNs, toNs }];
+  const receivedNs = fromNs + Math.round(waitedMs * 1e6);
+  const finishedNs = receivedNs + Math.round(workedMs * 1e6);
+  const stretches: Stretch[] = [
+    { as: "waited", fromNs, toNs: receivedNs },
+    { as: "worked", fromNs: receivedNs, toNs: finishedNs },
+    { as: "storing", fromNs: finishedNs, toNs },
+  ];
+  return stretches.filter((each) => each.fromNs < each.toNs);
+}
+
+function shiftHop(hop: Hop, { clocks }: Placing): Hop {
+  const shiftUs = Math.round((clocks.get(hop.instance)?.shiftNs ?? 0) / 1000);
+  const { receivedAtUs, finishedAtUs } = hop;
+  return { ...hop, receivedAtUs: receivedAtUs + shiftUs, finishedAtUs: finishedAtUs + shiftUs };
+}
+
+/** What the hop header would say, had the program written one. */
+function hopOfSpans({ process, publish }: HopSpans, placing: Placing): Hop | undefined {
+  if (!process) return undefined;
+  const zeroUs = Number(placing.zeroNs / 1000n);
+  const us = (ns: number) => zeroUs + Math.round(ns / 1000);
+  const work = placeSpan(process.span, placing);
+  const finishedNs = publish ? placeSpan(publish.span, placing).fromNs : work.toNs;
+  const receivedAtUs = us(work.fromNs);
+  return {
+    ...{ causeSequence: null, service: "", instance: "", attempt: 1 },
+    ...{ receivedAtUs, startedAtUs: receivedAtUs, finishedAtUs: us(finishedNs) },
+  };
+}
+
+const markRefused = (stretches: readonly Stretch[], { refused }: TimelineHop): Stretch[] =>
+  stretches.map((each) => (refused && each.as === "worked" ? { ...each, as: "refused" } : each));

@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import { subjectOf } from "../orders/subjects.ts";
+import type { LoggedEvent } from "../pipeline/order-log.ts";
+import { buildTimeline, type TimelineHop } from "../pipeline/order-timeline.ts";
+import type { Attributes, Span } from "../telemetry/span.ts";
+import { attribute } from "../telemetry/span-names.ts";
+import { buildSpanTree } from "../telemetry/span-tree.ts";
+import type { FoundTrace } from "./find-trace.ts";
+import { findHopSpans, type HopSpans } from "./hop-spans.ts";
+
+/** Marks a span that nobody sent: made from what the log knows. */
+export const fromLog = "orderctl.from_log";
+
+/**
+ * All that is known as spans: those received, and one for each publishing and processing that the log tells of and no
+ * span does, by the broker's clock. The same order makes the same ids.
+ */
+export function exportTrace({ logged, spans }: FoundTrace): Span[] {
+  if (logged.length === 0) return spans;
+  const nodes = buildSpanTree(spans);
+  const { orderId, hops } = buildTimeline(logged, 0);
+  const traceId = logged.find(({ trace }) => trace)?.trace?.traceId ?? hash(`order ${orderId}`, 32);
+  const publishIds = new Map<number | null, string>();
+  const made: Span[] = [];
+  for (const one of logged) {
+    const hop = hops.find(({ sequence }) => sequence === one.sequence);
+    if (!hop) continue;
+    const cause = logged.find(({ sequence }) => sequence === hop.causeSequence);
+    const known = findHopSpans({ logged: one, cause }, nodes);
+    const idOf = (what: "publish" | "process") =>
+      known[what]?.span.spanId ?? hash(`${orderId} ${hop.kind} ${what}`, 16);
+    const told: Told = {
+      one,
+      cause,
+      hop,
+      traceId,
+      ids: { publish: idOf("publish"), process: idOf("process") },
+    };
+    publishIds.set(hop.sequence, told.ids.publish);
+    made.push(...missingSpans(told, known, publishIds.get(hop.causeSequence) ?? null));
+  }
+  return [...spans, ...made];
+}
+
+function missingSpans(told: Told, known: HopSpans, parentId: string | null): Span[] {
+  const publish = known.publish ? [] : [publishSpan(told)];
+  return told.cause && !known.process ? [processSpan(told, told.cause, parentId), ...publish] : publish;
+}
+
+type Told = {
+  one: LoggedEvent;
+  cause: LoggedEvent | undefined;
+  hop: TimelineHop;
+  traceId: string;
+  ids: { publish: string; process: string };
+};
+
+const hash = (text: string, digits: number): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, digits);
+
+function publishSpan(told: Told): Span {
+  const { one, cause, hop, ids } = told;
+  const storedUs = one.storedAtUs;
+  const attributes = { ...named(one, "publish", "send"), [attribute.sequence]: one.sequence };
+  return {
+    ...spanOf(told, attributes),
+    spanId: ids.publish,
+    parentSpanId: cause ? ids.process : null,
+    name: `publish ${subjectOf(one.event.kind, "{order_id}")}`,
+    kind: "PRODUCER",
+    ...between(storedUs - Math.round((hop.storingMs ?? 0) * 1000), storedUs),
+  };
+}
+
+function processSpan(told: Told, cause: LoggedEvent, parentSpanId: string | null): Span {
+  const { one, hop, ids, traceId } = told;
+  const receivedUs = cause.storedAtUs + Math.round((hop.waitedMs ?? 0) * 1000);
+  const attributes = {
+    ...named(cause, "process", "process"),
+    [attribute.sequence]: cause.sequence,
+    [attribute.deliveryAttempt]: hop.attempt ?? 1,
+  };
+  return {
+    ...spanOf(told, attributes),
+    spanId: ids.process,
+    parentSpanId,
+    name: `process ${subjectOf(cause.event.kind, "{order_id}")}`,
+    kind: "CONSUMER",
+    links: parentSpanId === null ? [] : [{ traceId, spanId: parentSpanId, attributes: {} }],
+    ...between(receivedUs, one.storedAtUs),
+  };
+}
+
+const named = ({ event }: LoggedEvent, operation: string, type: string): Attributes => ({
+  [attribute.system]: "nats",
+  [attribute.operationName]: operation,
+  [attribute.operationType]: type,
+  [attribute.destination]: subjectOf(event.kind, event.orderId),
+  [attribute.template]: subjectOf(event.kind, "{order_id}"),
+  [attribute.orderId]: event.orderId,
+});
+
+const spanOf = ({ hop, traceId }: Told, attributes: Attributes) => ({
+  traceId,
+  status: { code: "UNSET" as const, message: "" },
+  attributes: {
+    ...attributes,
+    ...(hop.service === null ? {} : { [attribute.service]: hop.service }),
+    [fromLog]: true,
+  },
+  resource: {
+    "service.name": hop.service ?? "unknown",
+    "service.namespace": "orderctl",
+    ...(hop.instance === null ? {} : { "service.instance.id": hop.instance }),
+  },
+  events: [],
+  links: [],
+});
+
+const between = (fromUs: number, toUs: number) => ({
+  startNs: BigInt(fromUs) * 1000n,
+  endNs: BigInt(Math.max(fromUs, toUs)) * 1000n,
+});

@@ -1,0 +1,34 @@
+import type { TracePicture } from "./picture.ts";
+import type { TraceRow } from "./row.ts";
+
+/** Which rows to show; everything where none is asked for. */
+export type TraceFilter = { errors?: boolean; critical?: boolean; minMs?: number | undefined };
+
+/** Leaves the rows that were asked for, each with the path to it. Rows with an error are left whatever their length. */
+export function filterTrace<T extends TracePicture>(picture: T, { errors, critical, minMs }: TraceFilter): T {
+  const by = errors ? "errors" : critical ? "critical" : minMs === undefined ? null : "min";
+  const isWanted = (row: TraceRow): boolean =>
+    (!errors || isInError(row)) &&
+    (!critical || row.criticalMs > 0) &&
+    (minMs === undefined || isInError(row) || (row.tookMs ?? 0) >= minMs);
+  const rows = withPaths(picture.rows, isWanted);
+  return { ...picture, rows, hidden: { rows: picture.rows.length - rows.length, by, minMs: minMs ?? null } };
+}
+
+const isInError = ({ error }: TraceRow): boolean => error !== null;
+
+/** Read from below, a row is on the path to a wanted one while its depth decreases. */
+function withPaths(rows: readonly TraceRow[], isWanted: (row: TraceRow) => boolean): TraceRow[] {
+  let pathAbove = 0;
+  return rows
+    .toReversed()
+    .filter((row) => {
+      const isOnPath = row.depth < pathAbove;
+      if (!isOnPath && !isWanted(row)) {
+        return false;
+      }
+      pathAbove = row.depth;
+      return true;
+    })
+    .reverse();
+}

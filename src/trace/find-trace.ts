@@ -1,0 +1,54 @@
+import { readTrace } from "../collector/read-trace.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { type LoggedEvent, readOrder } from "../pipeline/order-log.ts";
+import type { Span } from "../telemetry/span.ts";
+import { textOf } from "../telemetry/span-facts.ts";
+import { attribute } from "../telemetry/span-names.ts";
+
+/** What the log and the spans know of one order or trace; each may be empty. */
+export type FoundTrace = { logged: LoggedEvent[]; spans: Span[] };
+
+/** Traces by their ids; where none is known, those of an order. */
+export type WantedSpans = { traceIds: readonly string[]; orderId: string | undefined };
+
+export type SpanSource = (wanted: WantedSpans) => Promise<Span[]>;
+
+/** Spans as the broker keeps them, by trace id only. */
+export const brokerSpans =
+  (connection: Connection): SpanSource =>
+  async ({ traceIds }) =>
+    (await Promise.all(traceIds.map((id) => readTrace(connection, id)))).flat();
+
+/**
+ * Looks an order up in the log and its spans in `spansOf`. What looks like a trace id is an order's first, then a
+ * trace's: then the order is found by what its spans say, if it is one. Spans of a trace that was not sampled are not
+ * asked for. Without a connection there are only spans.
+ */
+export async function findTrace(
+  { connection, spansOf }: { connection: Connection | undefined; spansOf: SpanSource },
+  { orderId, traceId }: { orderId: string; traceId: string | undefined },
+): Promise<FoundTrace> {
+  const readLog = (id: string) => (connection ? readOrder(connection, id) : Promise.resolve([]));
+  // A broker that keeps traces need not keep orders.
+  const logged = await readLog(orderId).catch((thrown) => {
+    if (traceId === undefined) throw thrown;
+    return [];
+  });
+  if (logged.length > 0)
+    return { logged, spans: await spansOf({ traceIds: sampledTraces(logged), orderId }) };
+  const wanted =
+    traceId === undefined ? { traceIds: [], orderId } : { traceIds: [traceId], orderId: undefined };
+  const spans = await spansOf(wanted);
+  const [told, ...others] = orderIdsOf(spans);
+  if (told === undefined || others.length > 0) return { logged: [], spans };
+  return { logged: await readLog(told).catch(() => []), spans };
+}
+
+const sampledTraces = (logged: readonly LoggedEvent[]): string[] => [
+  ...new Set(logged.flatMap(({ trace }) => (trace?.sampled ? [trace.traceId] : []))),
+];
+
+/** The orders that spans tell of. */
+export const orderIdsOf = (spans: readonly Span[]): string[] => [
+  ...new Set(spans.flatMap(({ attributes }) => textOf(attributes, attribute.orderId) ?? [])),
+];

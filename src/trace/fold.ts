@@ -1,0 +1,93 @@
+import { errorOf, serviceOf } from "../telemetry/span-facts.ts";
+import { spanOf, type TraceNode } from "./node.ts";
+
+/** Siblings that share a row: the attempts of one call, or several that are alike; `shells` only held them. */
+export type Fold = {
+  as: "attempts" | "similar" | null;
+  members: readonly TraceNode[];
+  shells: readonly TraceNode[];
+};
+
+export const alone = (node: TraceNode): Fold => ({ as: null, members: [node], shells: [] });
+
+const fewestSimilar = 4;
+
+/**
+ * Siblings in the order of their start, those that belong together in one fold. Nothing that failed is hidden: it is an
+ * attempt, or folded with others that failed in the same way, or stands alone.
+ */
+export function foldSiblings(siblings: readonly TraceNode[]): Fold[] {
+  const runs = retryRuns(siblings);
+  const tried = new Set(runs.flat());
+  const alike = [
+    ...groupBy(
+      siblings.filter((node) => !tried.has(node)),
+      likeness,
+    ).values(),
+  ];
+  const folds: Fold[] = [
+    ...runs.map((members): Fold => ({ as: "attempts", members, shells: [] })),
+    ...alike
+      .filter(({ length }) => length >= fewestSimilar)
+      .map((members): Fold => ({ as: "similar", members, shells: [] })),
+  ];
+  const folded = new Set(folds.flatMap(({ members }) => members));
+  const single = siblings.filter((node) => !folded.has(node));
+  const place = new Map(siblings.map((node, index) => [node, index]));
+  const placeOf = ({ members: [first] }: Fold) => (first && place.get(first)) ?? 0;
+  return [...folds, ...single.map(alone)].sort((a, b) => placeOf(a) - placeOf(b));
+}
+
+/**
+ * Calls of the same name by the same service, one after the other, of which all but the last failed: attempts at one
+ * thing. Only runs of two and more.
+ */
+export const retryRuns = (siblings: readonly TraceNode[]): TraceNode[][] =>
+  [...groupBy(siblings, nameOf).values()].flatMap(runsIn);
+
+function runsIn(nodes: readonly TraceNode[]): TraceNode[][] {
+  const runs: TraceNode[][] = [];
+  for (const node of nodes) {
+    const run = runs.at(-1);
+    const before = run?.at(-1);
+    if (run && before && hasError(before) && node.fromNs >= before.toNs) run.push(node);
+    else runs.push([node]);
+  }
+  return runs.filter(({ length }) => length > 1);
+}
+
+/** In groups of equal keys; what has none is left out. */
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | undefined): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (key === undefined) continue;
+    const group = groups.get(key) ?? [];
+    groups.set(key, group);
+    group.push(item);
+  }
+  return groups;
+}
+
+const hasError = (node: TraceNode): boolean => spanOf(node)?.status.code === "ERROR";
+
+/** Undefined for what is no span: an event never shares its row. */
+const nameOf = (node: TraceNode): string | undefined => {
+  const span = spanOf(node);
+  return span && `${serviceOf(span)} ${span.kind} ${span.name}`;
+};
+
+/** Equal for nodes that may share a row as alike; undefined for one that is to stand alone. */
+function likeness(node: TraceNode): string | undefined {
+  const span = spanOf(node);
+  if (!span || node.children.some(failsWithin) || holdsEvent(node)) return undefined;
+  return `${serviceOf(span)} ${span.kind} ${errorOf(span) ?? ""} ${namePattern(span.name)}`;
+}
+
+const failsWithin = (node: TraceNode): boolean => hasError(node) || node.children.some(failsWithin);
+
+const holdsEvent = (node: TraceNode): boolean => node.of.is !== "span" || node.children.some(holdsEvent);
+
+/** A name with what differs from one span to the next left out: `GET /users/…`. */
+export const namePattern = (name: string): string =>
+  name.replace(/\b(?=[\da-f-]*\d)[\da-f-]{2,}\b|\d+/gi, "…");

@@ -1,0 +1,74 @@
+import type { TimelineHop } from "../pipeline/order-timeline.ts";
+import type { SpanNode } from "../telemetry/span-tree.ts";
+import type { CausedEvent, HopSpans } from "./hop-spans.ts";
+import { byStart, hang, type TraceNode } from "./node.ts";
+
+/** An event, what caused it, and the spans that tell of it. */
+export type ToldEvent = CausedEvent & { spans: HopSpans; hop: TimelineHop };
+
+/** In which node each span is found. */
+export type Owners = Map<SpanNode, TraceNode>;
+
+type Loose = {
+  nodes: readonly SpanNode[];
+  owners: Owners;
+  events: readonly TraceNode[];
+  pending: TraceNode | undefined;
+};
+
+/**
+ * Makes a tree of nodes: events below their causes, the first below the span that published it, spans below their
+ * parents. Returns every node, those of events first.
+ */
+export function hangNodes(
+  told: readonly ToldEvent[],
+  { nodes, owners, events, pending }: Loose,
+): TraceNode[] {
+  hangEvents(told, events, owners);
+  const last = events.at(-1);
+  if (pending && last) hang(pending, last);
+  hangSpans(nodes, owners, pending);
+  const all = [...new Set([...events, ...(pending ? [pending] : []), ...owners.values()])];
+  for (const node of all) node.children.sort(byStart);
+  return all;
+}
+
+function hangEvents(told: readonly ToldEvent[], events: readonly TraceNode[], owners: Owners): void {
+  told.forEach(({ cause, spans: { publish } }, index) => {
+    const event = events[index];
+    const above = cause
+      ? events[told.findIndex(({ logged }) => logged === cause)]
+      : publish?.parent && owners.get(publish.parent);
+    if (event && above) hang(event, above);
+  });
+}
+
+type OwnSpan = { node: SpanNode; at: TraceNode };
+
+function hangSpans(nodes: readonly SpanNode[], owners: Owners, pending: TraceNode | undefined): void {
+  const own = nodes.flatMap((node): OwnSpan[] => {
+    const at = owners.get(node);
+    return at?.of.is === "span" ? [{ node, at }] : [];
+  });
+  for (const { node, at } of own) {
+    const above = node.parent && owners.get(node.parent);
+    if (above) hang(at, above);
+  }
+  const [first] = owners.values();
+  const root = first && topOf([...owners.values()].find(({ of }) => of.is === "event") ?? first);
+  const orphans = own.filter(({ node }) => node.parentMissing && !node.parent);
+  for (const { at } of orphans) hangOrphan(at, root, pending);
+}
+
+/** A span whose parent nobody received hangs under what is pending, if it began since, or else under the trace's root. */
+function hangOrphan(at: TraceNode, root: TraceNode | undefined, pending: TraceNode | undefined): void {
+  const isSince = pending !== undefined && at.fromNs >= pending.fromNs;
+  // Its parent is at work and tells of itself when it has ended.
+  if (isSince && at.of.is === "span" && hang(at, pending)) at.of.parentMissing = false;
+  else if (root && root !== at) hang(at, root);
+}
+
+/** The root above a node. */
+export function topOf(node: TraceNode): TraceNode {
+  return node.parent ? topOf(node.parent) : node;
+}

@@ -1,0 +1,79 @@
+import { subjectOf } from "../orders/subjects.ts";
+import type { LoggedEvent } from "../pipeline/order-log.ts";
+import type { Span } from "../telemetry/span.ts";
+import { isFailed, isSettling, numberOf, serviceOf, textOf } from "../telemetry/span-facts.ts";
+import { attribute } from "../telemetry/span-names.ts";
+import type { SpanNode } from "../telemetry/span-tree.ts";
+
+/** The spans that tell of one event of the log: who stored it, and the deliveries of its cause that led to it. */
+export type HopSpans = {
+  publish: SpanNode | undefined;
+  process: SpanNode | undefined;
+  /** Earlier deliveries that failed, in their order. */
+  failed: SpanNode[];
+};
+
+/** `causeSequence` as the timeline knows it: also where no hop header names it. */
+export type CausedEvent = { logged: LoggedEvent; cause: LoggedEvent | undefined };
+
+const subjectOfEvent = ({ event }: LoggedEvent): string => subjectOf(event.kind, event.orderId);
+
+/** Finds the spans of an event: by the id in its `traceparent`, else by its sequence, else by its subject. */
+export function findHopSpans({ logged, cause }: CausedEvent, nodes: readonly SpanNode[]): HopSpans {
+  const publish = findPublish(logged, nodes);
+  const deliveries = cause ? deliveriesOf(cause, nodes) : [];
+  const parent = publish?.parent;
+  const process =
+    parent?.span.kind === "CONSUMER" ? parent : deliveries.find((one) => isDoneBy(one, logged.hop));
+  const service = (process && serviceOf(process.span)) ?? logged.hop?.service;
+  const failed = deliveries.filter(
+    (one) => one !== process && isFailed(one.span) && serviceOf(one.span) === service,
+  );
+  return { publish, process, failed };
+}
+
+function findPublish({ trace, ...logged }: LoggedEvent, nodes: readonly SpanNode[]): SpanNode | undefined {
+  const subject = subjectOfEvent({ trace, ...logged });
+  const stored = nodes.filter(({ span }) => isPublishOf(span, subject));
+  const told = (span: Span) => numberOf(span.attributes, attribute.sequence);
+  return (
+    stored.find(({ span }) => span.spanId === trace?.spanId) ??
+    stored.find(({ span }) => told(span) === logged.sequence) ??
+    stored.find(({ span }) => told(span) === undefined)
+  );
+}
+
+/** Refused as a duplicate, it stored nothing. */
+const isPublishOf = (span: Span, subject: string): boolean =>
+  span.kind === "PRODUCER" &&
+  textOf(span.attributes, attribute.destination) === subject &&
+  span.attributes[attribute.duplicate] !== true &&
+  !isFailed(span);
+
+/** Every delivery of an event to anybody, by its start. */
+export function deliveriesOf(cause: LoggedEvent, nodes: readonly SpanNode[]): SpanNode[] {
+  const subject = subjectOfEvent(cause);
+  return nodes
+    .filter(({ span: { kind, attributes } }) => {
+      const sequence = numberOf(attributes, attribute.sequence);
+      const isOfCause = sequence === undefined || sequence === cause.sequence;
+      return kind === "CONSUMER" && isOfCause && textOf(attributes, attribute.destination) === subject;
+    })
+    .sort((a, b) => Number(a.span.startNs - b.span.startNs));
+}
+
+const isDoneBy = ({ span }: SpanNode, hop: LoggedEvent["hop"]): boolean =>
+  !isFailed(span) &&
+  serviceOf(span) === hop?.service &&
+  (numberOf(span.attributes, attribute.deliveryAttempt) ?? hop?.attempt) === hop?.attempt;
+
+/** Acknowledgements of a delivery, which have nothing to tell of their own. */
+export const settlingOf = ({ children }: SpanNode): SpanNode[] =>
+  children.filter(({ span }) => isSettling(span));
+
+/** A delivery that was acknowledged without anything to do. */
+export const isIdle = ({ span, children }: SpanNode): boolean =>
+  span.kind === "CONSUMER" &&
+  textOf(span.attributes, attribute.service) !== undefined &&
+  !isFailed(span) &&
+  children.every((child) => isSettling(child.span) && !isFailed(child.span));

@@ -1,0 +1,33 @@
+import { retryRuns } from "./fold.ts";
+import { spanOf, type TraceNode } from "./node.ts";
+import { overlay, type Stretch, type StretchKind } from "./stretch.ts";
+
+/**
+ * Refines a node's own time by what its children tell: the pauses between the attempts of a call are waits, and in the
+ * work of an event the calls of other systems show.
+ */
+export function tellInside(node: TraceNode): void {
+  const working: StretchKind[] = ["worked", "refused"];
+  for (const run of retryRuns(node.children)) {
+    for (const again of run.slice(1)) again.isRetry = true;
+    for (const pause of pausesOf(run)) node.stretches = overlay(node.stretches, pause, working);
+  }
+  if (node.of.is === "span") return;
+  const over: StretchKind[] = node.of.is === "pending" ? ["waited"] : working;
+  for (const call of callsIn(node)) node.stretches = overlay(node.stretches, call, over);
+}
+
+/** The time between one attempt and the next. */
+export const pausesOf = (run: readonly TraceNode[]): Stretch[] =>
+  run
+    .slice(1)
+    .map(({ fromNs }, index) => ({ as: "waited", fromNs: run[index]?.toNs ?? fromNs, toNs: fromNs }));
+
+function callsIn(node: TraceNode): Stretch[] {
+  return node.children.flatMap((child) => {
+    const span = spanOf(child);
+    if (!span) return [];
+    if (span.kind !== "CLIENT") return callsIn(child);
+    return child.stretches.filter(({ as }) => as === "called" || as === "failed");
+  });
+}

@@ -1,0 +1,107 @@
+import type { LoggedEvent } from "../pipeline/order-log.ts";
+import type { OrderTimeline } from "../pipeline/order-timeline.ts";
+import type { Span } from "../telemetry/span.ts";
+import type { ClockShift } from "../telemetry/span-clocks.ts";
+import { textOf } from "../telemetry/span-facts.ts";
+import { attribute } from "../telemetry/span-names.ts";
+import { buildSpanTree, type SpanNode } from "../telemetry/span-tree.ts";
+import { settleTraceClocks } from "./clocks.ts";
+import { eventNode, type Placing } from "./event-node.ts";
+import { hangNodes, type Owners, type ToldEvent, topOf } from "./hang.ts";
+import { findHopSpans, type HopSpans, settlingOf } from "./hop-spans.ts";
+import { tellInside } from "./inside.ts";
+import { byStart, type TraceNode } from "./node.ts";
+import { pendingNode } from "./pending-node.ts";
+import { spanNode } from "./span-node.ts";
+
+/** An order as the log knows it. */
+export type KnownOrder = { timeline: OrderTimeline; logged: readonly LoggedEvent[] };
+
+export type MergedTrace = {
+  roots: TraceNode[];
+  /** What the nodes' times count from, Unix ns. */
+  zeroNs: bigint;
+  fromNs: number;
+  /** Where the last node ends. */
+  toNs: number;
+  /** Where the order ends, which may be before that. */
+  endNs: number;
+  clocks: ReadonlyMap<string, ClockShift>;
+  /** Spans of the same trace that belong to other orders. */
+  foreignSpans: number;
+};
+
+/** Log and spans as one tree: what stores and processes an event becomes part of it, other spans hang where they belong. */
+export function mergeTrace(order: KnownOrder | undefined, spans: readonly Span[]): MergedTrace {
+  const own = order ? spansOfOrder(order.timeline.orderId, spans) : spans;
+  const nodes = buildSpanTree(own);
+  const told = order ? tellEvents(order, nodes) : [];
+  const zeroNs = order ? BigInt(startUs(order.logged)) * 1000n : startNs(nodes);
+  const placing: Placing = { zeroNs, clocks: settleTraceClocks(told, nodes, zeroNs) };
+  const owners: Owners = new Map();
+  const events = told.map((one) => absorb(eventNode(one, placing), one.spans, owners));
+  const pending = order && pendingNode(order, { nodes, placing, owners });
+  for (const node of nodes) if (!owners.has(node)) owners.set(node, spanNode(node, owners, placing));
+  const hung = hangNodes(told, { nodes, owners, events, pending });
+  for (const node of hung) tellInside(node);
+  return {
+    roots: rootsOf(hung, events[0]),
+    ...placing,
+    ...edgesOf(hung),
+    foreignSpans: spans.length - own.length,
+  };
+}
+
+function edgesOf(all: readonly TraceNode[]): Pick<MergedTrace, "fromNs" | "toNs" | "endNs"> {
+  const ends = (nodes: readonly TraceNode[]) => most(nodes.map(({ toNs }) => toNs));
+  const ofOrder = all.filter(({ of }) => of.is !== "span");
+  return {
+    fromNs: least(all.map(({ fromNs }) => fromNs)),
+    toNs: ends(all),
+    endNs: ends(ofOrder.length > 0 ? ofOrder : all),
+  };
+}
+
+/** The one with the order's first event comes first. */
+function rootsOf(all: readonly TraceNode[], first: TraceNode | undefined): TraceNode[] {
+  const main = first && topOf(first);
+  const roots = all.filter(({ parent }) => parent === undefined).sort(byStart);
+  return main ? [main, ...roots.filter((root) => root !== main)] : roots;
+}
+
+const least = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b), values[0] ?? 0);
+const most = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), values[0] ?? 0);
+
+const startUs = (logged: readonly LoggedEvent[]): number => least(logged.map((one) => one.storedAtUs));
+
+const startNs = (nodes: readonly SpanNode[]): bigint =>
+  nodes.map(({ span }) => span.startNs).reduce((a, b) => (a < b ? a : b), nodes[0]?.span.startNs ?? 0n);
+
+/** A trace may tell of several orders: what belongs to another one, by its id or that of the nearest ancestor, goes. */
+function spansOfOrder(orderId: string, spans: readonly Span[]): Span[] {
+  const owners = new Map<SpanNode, string | undefined>();
+  for (const node of buildSpanTree(spans)) {
+    const above = node.parent && owners.get(node.parent);
+    owners.set(node, textOf(node.span.attributes, attribute.orderId) ?? above);
+  }
+  return [...owners].filter(([, owner]) => (owner ?? orderId) === orderId).map(([{ span }]) => span);
+}
+
+function tellEvents({ timeline, logged }: KnownOrder, nodes: readonly SpanNode[]): ToldEvent[] {
+  return timeline.hops.flatMap((hop) => {
+    const stored = logged.find(({ sequence }) => sequence === hop.sequence);
+    if (!stored) return [];
+    const cause = logged.find(({ sequence }) => sequence === hop.causeSequence && sequence < hop.sequence);
+    return { logged: stored, cause, hop, spans: findHopSpans({ logged: stored, cause }, nodes) };
+  });
+}
+
+function absorb(event: TraceNode, { publish, process, failed }: HopSpans, owners: Owners): TraceNode {
+  const main = [...failed, process, publish].filter((node) => node !== undefined);
+  for (const node of main.flatMap((each) => [each, ...settlingOf(each)])) {
+    if (owners.has(node)) continue;
+    owners.set(node, event);
+    event.absorbed.push(node.span);
+  }
+  return event;
+}

@@ -1,0 +1,45 @@
+import type { TimelineHop } from "../pipeline/order-timeline.ts";
+import type { Span } from "../telemetry/span.ts";
+import type { Stretch } from "./stretch.ts";
+
+/** What a node stands for. An order under way ends in a `pending` node: what it waits for. */
+export type NodeSource =
+  | { is: "event"; hop: TimelineHop }
+  | { is: "pending"; hop: null }
+  | { is: "span"; span: Span; parentMissing: boolean; idle: boolean };
+
+/** One step of a trace: an event of the log with the spans that tell of it, or a span of its own. */
+export type TraceNode = {
+  of: NodeSource;
+  fromNs: number;
+  toNs: number;
+  /** What its own time went into, from `fromNs` to `toNs` without a hole. */
+  stretches: Stretch[];
+  /** Spans that this node tells of without a row of their own, its failed deliveries among them. */
+  absorbed: Span[];
+  /** True for an attempt after one that failed: the pause before it is its own. */
+  isRetry: boolean;
+  parent: TraceNode | undefined;
+  children: TraceNode[];
+};
+
+export const createNode = (
+  of: NodeSource,
+  { stretches, ...edges }: { fromNs: number; toNs: number; stretches: Stretch[] },
+): TraceNode => ({ of, ...edges, stretches, absorbed: [], isRetry: false, parent: undefined, children: [] });
+
+/** Hangs a node under another; false, and nothing done, where that would close a circle. */
+export function hang(node: TraceNode, parent: TraceNode): boolean {
+  for (let above: TraceNode | undefined = parent; above; above = above.parent) {
+    if (above === node) return false;
+  }
+  node.parent = parent;
+  parent.children.push(node);
+  return true;
+}
+
+export const spanOf = ({ of }: TraceNode): Span | undefined => (of.is === "span" ? of.span : undefined);
+
+/** By their start; of two that start together, the event comes last, as what it leads to comes after it. */
+export const byStart = (a: TraceNode, b: TraceNode): number =>
+  a.fromNs - b.fromNs || Number(a.of.is !== "span") - Number(b.of.is !== "span");

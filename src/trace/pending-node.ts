@@ -1,0 +1,34 @@
+import { isFailed, serviceOf } from "../telemetry/span-facts.ts";
+import type { SpanNode } from "../telemetry/span-tree.ts";
+import { nsSince, placeSpan } from "./clocks.ts";
+import type { Placing } from "./event-node.ts";
+import { deliveriesOf, settlingOf } from "./hop-spans.ts";
+import type { KnownOrder } from "./merge.ts";
+import { createNode, type TraceNode } from "./node.ts";
+import { overlay, type Stretch } from "./stretch.ts";
+
+type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<SpanNode, TraceNode> };
+
+/** What an order under way waits for, with the deliveries that have failed so far; undefined for one that has ended. */
+export function pendingNode(
+  { timeline, logged }: KnownOrder,
+  { nodes, placing, owners }: Received,
+): TraceNode | undefined {
+  const { waitingFor, waitingMs, hops } = timeline;
+  const last = logged.find(({ sequence }) => sequence === hops.at(-1)?.sequence);
+  if (waitingFor === null || waitingMs === null || !last) return undefined;
+  const fromNs = nsSince(Math.max(...logged.map((one) => one.storedAtUs)), placing.zeroNs);
+  const toNs = fromNs + Math.round(waitingMs * 1e6);
+  const failed = deliveriesOf(last, nodes).filter(
+    (one) => !owners.has(one) && isFailed(one.span) && serviceOf(one.span) === waitingFor,
+  );
+  let stretches: Stretch[] = [{ as: "waited", fromNs, toNs }];
+  for (const { span } of failed)
+    stretches = overlay(stretches, { as: "failed", ...placeSpan(span, placing) }, ["waited"]);
+  const pending = createNode({ is: "pending", hop: null }, { fromNs, toNs, stretches });
+  for (const node of failed.flatMap((each) => [each, ...settlingOf(each)])) {
+    owners.set(node, pending);
+    pending.absorbed.push(node.span);
+  }
+  return pending;
+}

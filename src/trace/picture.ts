@@ -1,0 +1,154 @@
+import { isoTime } from "../pipeline/iso-time.ts";
+import type { LoggedEvent } from "../pipeline/order-log.ts";
+import { buildTimeline, type OrderTimeline } from "../pipeline/order-timeline.ts";
+import type { AttributeValue, Span } from "../telemetry/span.ts";
+import type { ClockShift } from "../telemetry/span-clocks.ts";
+import { errorOf, instanceOf, isFailed, processOf, serviceOf, textOf } from "../telemetry/span-facts.ts";
+import { attribute } from "../telemetry/span-names.ts";
+import { mergeTrace } from "./merge.ts";
+import { findCriticalPath } from "./path.ts";
+import type { TraceRow } from "./row.ts";
+import { buildRows } from "./rows.ts";
+import { type CriticalPath, shareOut } from "./shares.ts";
+
+/** A span as it was received: its own clock's time, times in Unix ns as text. */
+export type ReceivedSpan = {
+  traceId: string;
+  spanId: string;
+  parentSpanId: string | null;
+  name: string;
+  kind: Span["kind"];
+  service: string | null;
+  instance: string | null;
+  startUnixNs: string;
+  durationMs: number;
+  error: string | null;
+  attributes: Readonly<Record<string, AttributeValue>>;
+};
+
+/** A process whose clock was moved to agree with the others; `shiftMs` is negative where it was ahead. */
+export type MovedClock = { process: string; service: string | null; shiftMs: number };
+
+/** What can be drawn of a trace, times in ms from the order's first stored event or the start of the trace. */
+export type TracePicture = {
+  /** The edges of the picture. */
+  fromMs: number;
+  toMs: number;
+  rows: TraceRow[];
+  /** Rows that were left out, and what asked for it. */
+  hidden: { rows: number; by: "errors" | "critical" | "min" | null; minMs: number | null };
+  criticalPath: CriticalPath;
+  clocks: MovedClock[];
+  /** What a worker's hop header and the broker differ by at least where no moving of its clock explains it. */
+  skewMs: number;
+  /** Of the events' trace contexts: one, unless other programs had a hand in the order. */
+  traceIds: string[];
+  /** False where the sender decided against spans; `null` where no event names a trace. */
+  sampled: boolean | null;
+  spans: ReceivedSpan[];
+  /** Spans of the same trace that belong to other orders and are left out. */
+  foreignSpans: number;
+};
+
+export type OrderTrace = OrderTimeline & TracePicture;
+
+/** A trace that tells of no order, or of several. */
+export type SpanTrace = TracePicture & {
+  traceId: string;
+  startedAt: string;
+  totalMs: number;
+  services: string[];
+  errors: number;
+  orderIds: string[];
+};
+
+type Shown = { all: boolean };
+
+/** An order from all that is stored of it, as of `nowUs`, and from the spans received of it. */
+export function buildOrderTrace(
+  { logged, spans, nowUs }: { logged: readonly LoggedEvent[]; spans: readonly Span[]; nowUs: number },
+  { all }: Shown = { all: false },
+): OrderTrace {
+  const timeline = buildTimeline(logged, nowUs);
+  const contexts = logged.flatMap(({ trace }) => trace ?? []);
+  const { picture } = draw({ timeline, logged }, spans, all);
+  return {
+    ...timeline,
+    ...picture,
+    traceIds: [...new Set([...contexts, ...spans].map(({ traceId }) => traceId))],
+    sampled: contexts.length === 0 ? null : contexts.some(({ sampled }) => sampled),
+  };
+}
+
+/** A trace from its spans alone. There is at least one. */
+export function buildSpanTrace(spans: readonly Span[], { all }: Shown = { all: false }): SpanTrace {
+  const { picture, startNs } = draw(undefined, spans, all);
+  const named = spans.flatMap(({ attributes }) => textOf(attributes, attribute.orderId) ?? []);
+  return {
+    traceId: spans[0]?.traceId ?? "",
+    startedAt: isoTime(Number(startNs / 1000n)),
+    totalMs: picture.toMs - picture.fromMs,
+    services: [...new Set(spans.flatMap((span) => serviceOf(span) ?? []))].sort(),
+    errors: spans.filter(isFailed).length,
+    orderIds: [...new Set(named)],
+    ...picture,
+    traceIds: [...new Set(spans.map(({ traceId }) => traceId))],
+    sampled: true,
+  };
+}
+
+type Drawn = { picture: Omit<TracePicture, "traceIds" | "sampled">; startNs: bigint };
+
+function draw(order: Parameters<typeof mergeTrace>[0], spans: readonly Span[], all: boolean): Drawn {
+  const merged = mergeTrace(order, spans);
+  const { fromNs, toNs, endNs } = merged;
+  const { rows, rowOf } = buildRows(merged.roots, { all, timeline: order?.timeline });
+  const criticalPath = shareOut(findCriticalPath(merged.roots, { fromNs, toNs: endNs }), rowOf);
+  const picture = {
+    ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, rows, criticalPath },
+    hidden: { rows: 0, by: null, minMs: null },
+    clocks: movedClocks(merged.clocks, spans),
+    skewMs: contradictionOf(order?.timeline, merged.clocks),
+    spans: spans.map(receivedSpan),
+    foreignSpans: merged.foreignSpans,
+  };
+  return { picture, startNs: merged.zeroNs + BigInt(Math.round(fromNs)) };
+}
+
+/** Differences that measuring may make are none. */
+const leastShiftNs = 10_000;
+
+function movedClocks(clocks: ReadonlyMap<string, ClockShift>, spans: readonly Span[]): MovedClock[] {
+  const services = new Map(spans.map((span) => [processOf(span), serviceOf(span)]));
+  return [...clocks]
+    .filter(([, { shiftNs }]) => Math.abs(shiftNs) >= leastShiftNs)
+    .map(([process, { shiftNs }]) => ({
+      process,
+      service: services.get(process) ?? null,
+      shiftMs: shiftNs / 1e6,
+    }));
+}
+
+function contradictionOf(
+  timeline: OrderTimeline | undefined,
+  clocks: ReadonlyMap<string, ClockShift>,
+): number {
+  const skews = (timeline?.hops ?? [])
+    .filter(({ instance }) => clocks.get(instance ?? "")?.contradictory)
+    .map(({ clockSkewMs }) => clockSkewMs ?? 0);
+  return skews.reduce((worst, each) => (Math.abs(each) > Math.abs(worst) ? each : worst), 0);
+}
+
+const receivedSpan = (span: Span): ReceivedSpan => ({
+  traceId: span.traceId,
+  spanId: span.spanId,
+  parentSpanId: span.parentSpanId,
+  name: span.name,
+  kind: span.kind,
+  service: serviceOf(span),
+  instance: instanceOf(span),
+  startUnixNs: String(span.startNs),
+  durationMs: Number(span.endNs - span.startNs) / 1e6,
+  error: errorOf(span),
+  attributes: span.attributes,
+});

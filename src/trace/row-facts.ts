@@ -1,0 +1,87 @@
+import { eventNames, outcomeText } from "../pipeline/event-outcome.ts";
+import type { OrderTimeline } from "../pipeline/order-timeline.ts";
+import type { Span } from "../telemetry/span.ts";
+import { errorOf, instanceOf, isFailed, numberOf, serviceOf } from "../telemetry/span-facts.ts";
+import { attribute } from "../telemetry/span-names.ts";
+import { type Fold, namePattern } from "./fold.ts";
+import { spanOf, type TraceNode } from "./node.ts";
+import type { TraceRow } from "./row.ts";
+
+/** What a row says of what it stands for. */
+export type RowFacts = Pick<
+  TraceRow,
+  | "is"
+  | "label"
+  | "count"
+  | "failed"
+  | "sequence"
+  | "service"
+  | "instance"
+  | "outcome"
+  | "refused"
+  | "error"
+  | "parentMissing"
+>;
+
+/** Of an event of the log, or of what the order waits for. */
+export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined): RowFacts {
+  const { of, absorbed } = node;
+  const failures = absorbed.filter((span) => isFailed(span) && span.kind === "CONSUMER");
+  const common = {
+    failed: failures.length,
+    error: failures.map(errorOf).at(-1) ?? null,
+    parentMissing: false,
+  };
+  if (of.is !== "event") return { ...tellPending(timeline), count: failures.length + 1, ...common };
+  const { kind, sequence, service, instance, attempt, refused } = of.hop;
+  const [span] = absorbed;
+  return {
+    ...{ is: "event", label: eventNames[kind], count: attempt ?? failures.length + 1, sequence, refused },
+    service: service ?? (span ? serviceOf(span) : null),
+    instance: instance ?? (span ? instanceOf(span) : null),
+    outcome: outcomeText(of.hop),
+    ...common,
+  };
+}
+
+function tellPending(timeline: OrderTimeline | undefined) {
+  const service = timeline?.waitingFor ?? "payment";
+  const label = timeline?.status === "out_of_stock" ? "refund" : nextEvent[service];
+  const outcome = `waiting for ${service}`;
+  return { is: "pending" as const, label, service, instance: null, sequence: null, outcome, refused: false };
+}
+
+const nextEvent = {
+  payment: "payment",
+  inventory: "reservation",
+  shipping: "shipment",
+  notification: "notification",
+};
+
+/** Of one span or several that share a row. */
+export function tellSpans({ as, members }: Fold): RowFacts {
+  const spans = members.flatMap((node) => spanOf(node) ?? []);
+  const same = (values: (string | null)[]) => (new Set(values).size === 1 ? (values[0] ?? null) : null);
+  const names = same(spans.map(({ name }) => name));
+  return {
+    is: "span",
+    label: names ?? namePattern(spans[0]?.name ?? ""),
+    count: members.length,
+    failed: spans.filter(isFailed).length,
+    sequence: null,
+    service: same(spans.map(serviceOf)),
+    instance: same(spans.map(instanceOf)),
+    outcome: as === "similar" ? null : resultOf(spans.at(-1)),
+    refused: false,
+    error: spans.map(errorOf).findLast((error) => error !== null) ?? null,
+    parentMissing: members.some(({ of }) => of.is === "span" && of.parentMissing),
+  };
+}
+
+/** What a span says of how it ended, other than that it failed. */
+function resultOf(span: Span | undefined): string | null {
+  if (!span) return null;
+  if (span.attributes[attribute.duplicate] === true) return "stored already";
+  const status = numberOf(span.attributes, "http.response.status_code");
+  return status === undefined ? null : String(status);
+}

@@ -1,0 +1,128 @@
+import type { EventKind } from "../orders/events.ts";
+import { consumerTable } from "../services/registry.ts";
+import { isGatewayCall } from "../telemetry/span-facts.ts";
+import type { TraceNode } from "./node.ts";
+import { spanOf } from "./node.ts";
+import type { PathStep } from "./path.ts";
+import type { TraceRow } from "./row.ts";
+import { type StretchKind, stretchKinds } from "./stretch.ts";
+
+/**
+ * What the time from the start of a trace to its end was spent on. The parts sum to `totalMs`. `callsAre` names what
+ * `calledMs` went to.
+ */
+export type CriticalPath = {
+  fromMs: number;
+  toMs: number;
+  totalMs: number;
+  waitedMs: number;
+  workedMs: number;
+  calledMs: number;
+  failedMs: number;
+  storingMs: number;
+  unknownMs: number;
+  callsAre: "gateway" | "calls";
+  /** The one thing that took the most. */
+  largest: { what: string; ms: number; share: number } | null;
+};
+
+type Rows = ReadonlyMap<TraceNode, TraceRow>;
+type Part = { row: TraceRow; node: TraceNode; as: StretchKind; ns: number };
+
+/** Sums a critical path up, and adds to each row its part of it. */
+export function shareOut(steps: readonly PathStep[], rowOf: Rows): CriticalPath {
+  const parts = partsOf(steps, rowOf);
+  for (const { row, ns } of parts) row.criticalMs += ns / 1e6;
+  const fromNs = steps[0]?.fromNs ?? 0;
+  const toNs = steps.at(-1)?.toNs ?? fromNs;
+  const calls = steps.filter(({ as }) => as === "called");
+  return {
+    ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, totalMs: (toNs - fromNs) / 1e6 },
+    ...sumsOf(steps),
+    callsAre: calls.every(({ node }) => isGateway(node)) ? "gateway" : "calls",
+    largest: largestOf(parts, toNs - fromNs),
+  };
+}
+
+/** One part for each thing in a row that took time. */
+function partsOf(steps: readonly PathStep[], rowOf: Rows): Part[] {
+  const parts = new Map<TraceRow, Map<string, Part>>();
+  for (const { node, as, fromNs, toNs } of steps) {
+    const row = rowAt(node, rowOf);
+    if (!node || !row) continue;
+    const own = parts.get(row) ?? new Map<string, Part>();
+    parts.set(row, own);
+    const key = row.is === "span" ? String(isQueueWait(node, as)) : as;
+    const part = own.get(key) ?? { row, node, as, ns: 0 };
+    own.set(key, { ...part, ns: part.ns + toNs - fromNs });
+  }
+  return [...parts.values()].flatMap((own) => [...own.values()]);
+}
+
+function sumsOf(steps: readonly PathStep[]) {
+  const sums = Object.fromEntries(stretchKinds.map((as) => [as, 0])) as Record<StretchKind, number>;
+  for (const { as, fromNs, toNs } of steps) sums[as] += toNs - fromNs;
+  return {
+    waitedMs: sums.waited / 1e6,
+    workedMs: (sums.worked + sums.refused) / 1e6,
+    calledMs: sums.called / 1e6,
+    failedMs: sums.failed / 1e6,
+    storingMs: sums.storing / 1e6,
+    unknownMs: sums.unknown / 1e6,
+  };
+}
+
+/** An event's own time in a call is that of the gateway: no other is called in its work. */
+function isGateway(node: TraceNode | undefined): boolean {
+  const span = node && spanOf(node);
+  return span === undefined || isGatewayCall(span);
+}
+
+/** A node without a row is part of the one above it. */
+function rowAt(node: TraceNode | undefined, rowOf: Rows): TraceRow | undefined {
+  return node && (rowOf.get(node) ?? rowAt(node.parent, rowOf));
+}
+
+function largestOf(parts: readonly Part[], totalNs: number): CriticalPath["largest"] {
+  const [first, ...others] = parts;
+  if (!first || totalNs <= 0) return null;
+  const largest = others.reduce((most, part) => (part.ns > most.ns ? part : most), first);
+  return { what: describe(largest), ms: largest.ns / 1e6, share: largest.ns / totalNs };
+}
+
+const describe = (part: Part): string => (part.row.is === "span" ? describeSpan(part) : describeEvent(part));
+
+/** What a span's row is about is one thing, pauses and failures included; its wait in a queue is another. */
+const isQueueWait = ({ isRetry }: TraceNode, as: StretchKind): boolean => as === "waited" && !isRetry;
+
+function describeSpan({ row: { label, service, failed, count, folded }, node, as }: Part): string {
+  if (isQueueWait(node, as)) return `waiting for ${service ?? label}`;
+  if (folded === "similar") return `${label}, ${count} together`;
+  return failed === 0 ? label : `${label}, ${failed} of ${count} failed`;
+}
+
+function describeEvent({ row, node, as }: Part): string {
+  const { label } = row;
+  const who = row.service ?? label;
+  const work = `the work of ${who}`;
+  const words: Record<StretchKind, string> = {
+    waited: `waiting for ${consumerOf(row, node) ?? who}`,
+    worked: work,
+    refused: work,
+    called: "calls of the gateway",
+    failed: `failed deliveries to ${who}`,
+    storing: `storing the ${label === "created" ? "order" : label}`,
+    unknown: `${label}, of which nobody tells more`,
+  };
+  return words[as];
+}
+
+/** The durable consumer from which a service takes what leads to an event. */
+function consumerOf({ service, label }: TraceRow, { of, parent }: TraceNode): string | undefined {
+  const cause: EventKind | undefined = parent?.of.is === "event" ? parent.of.hop.kind : undefined;
+  const isRefund = of.is === "event" ? of.hop.kind === "refunds" : label === "refund";
+  const mine = consumerTable.filter(({ consumes }) => consumes === cause);
+  return mine.find(
+    ({ consumer }) => consumer.startsWith(`${service}-`) && isRefund === consumer.endsWith("refunder"),
+  )?.consumer;
+}

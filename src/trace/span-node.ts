@@ -1,0 +1,33 @@
+import type { Span } from "../telemetry/span.ts";
+import { isFailed, isSettling } from "../telemetry/span-facts.ts";
+import type { SpanNode } from "../telemetry/span-tree.ts";
+import { placeSpan } from "./clocks.ts";
+import type { Placing } from "./event-node.ts";
+import { isIdle } from "./hop-spans.ts";
+import { createNode, type TraceNode } from "./node.ts";
+import type { Stretch, StretchKind } from "./stretch.ts";
+
+/**
+ * A span as a node of its own. A consumer that began after its producer had ended waited in the queue until then: the
+ * wait is the first part of its row.
+ */
+export function spanNode(
+  node: SpanNode,
+  owners: ReadonlyMap<SpanNode, TraceNode>,
+  placing: Placing,
+): TraceNode {
+  const { span, parent, parentMissing } = node;
+  const { fromNs, toNs } = placeSpan(span, placing);
+  const producer = parent?.span.kind === "PRODUCER" ? owners.get(parent) : undefined;
+  const since = span.kind === "CONSUMER" && producer ? Math.min(fromNs, producer.toNs) : fromNs;
+  const stretches: Stretch[] = [{ as: kindOf(span), fromNs, toNs }];
+  if (since < fromNs) stretches.unshift({ as: "waited", fromNs: since, toNs: fromNs });
+  const of = { is: "span", span, parentMissing, idle: isIdle(node) } as const;
+  return createNode(of, { fromNs: since, toNs, stretches });
+}
+
+function kindOf(span: Span): StretchKind {
+  if (isFailed(span)) return "failed";
+  if (span.kind === "PRODUCER") return "storing";
+  return span.kind === "CLIENT" && !isSettling(span) ? "called" : "worked";
+}

@@ -1,0 +1,47 @@
+import type { DeadLetter } from "../pipeline/dead-letters.ts";
+import type { PurgeReport } from "../pipeline/dead-letters-purge.ts";
+import type { RedriveReport } from "../pipeline/dead-letters-redrive.ts";
+import type { Style } from "../terminal.ts";
+import { deadLetters } from "./dead-letter-text.ts";
+import { formatCount } from "./format.ts";
+import { paint } from "./paint.ts";
+import { printable } from "./plain-text.ts";
+
+const listed = 10;
+
+/** How many were given to their consumers once more; which were left alone and why. */
+export function redriveReport({ dryRun, redriven, left, hopeless }: RedriveReport, style: Style): string {
+  const { yellow, dim } = paint(style);
+  const verb = dryRun ? "would be redriven" : "redriven";
+  const hint =
+    redriven.length > 0 && !dryRun ? ["", "What became of them: orderctl dlq list --redriven"] : [];
+  return [
+    redriven.length === 0 && left.length === 0
+      ? "no dead letters to redrive"
+      : `${deadLetters(redriven.length)} ${verb}`,
+    ...shortened(redriven.map((letter) => `  ${nameOf(letter)}`)),
+    ...(hopeless.length > 0
+      ? [yellow(`not readable as events, so these will fail again: ${hopeless.slice(0, listed).join(", ")}`)]
+      : []),
+    ...(left.length > 0 ? ["", `${formatCount(left.length)} left alone`] : []),
+    ...shortened(left.map(({ letter, why }) => `  ${nameOf(letter)}: ${printable(why)}`)),
+    ...hint.map((line) => dim(line)),
+  ].join("\n");
+}
+
+export function purgeReport({ dryRun, purged }: PurgeReport, _style: Style): string {
+  if (purged.length === 0) return "no dead letters to purge";
+  const verb = dryRun ? "would be purged" : "purged";
+  return [
+    `${deadLetters(purged.length)} ${verb}`,
+    ...shortened(purged.map((letter) => `  ${nameOf(letter)}`)),
+  ].join("\n");
+}
+
+const nameOf = ({ sequence, service, orderId, subject, reason }: DeadLetter): string =>
+  `${sequence}  ${printable(`${service}  ${orderId ?? subject}  ${reason}`)}`;
+
+function shortened(lines: readonly string[]): string[] {
+  const more = lines.length - listed;
+  return more > 0 ? [...lines.slice(0, listed), `  and ${formatCount(more)} more`] : [...lines];
+}

@@ -1,0 +1,59 @@
+import type { DeadLetter } from "../pipeline/dead-letters.ts";
+import type { Style } from "../terminal.ts";
+import { deadLetters, fateOf, shortTime } from "./dead-letter-text.ts";
+import { formatCount } from "./format.ts";
+import { paint } from "./paint.ts";
+import { cutMiddle, printable } from "./plain-text.ts";
+import { table } from "./table.ts";
+
+/** `letters` are the first of `total`. */
+export type DeadLetterList = { total: number; letters: readonly DeadLetter[] };
+
+const columns = [
+  { title: "when" },
+  { title: "no.", align: "right" },
+  { title: "service" },
+  { title: "order" },
+  { title: "attempts", align: "right" },
+  { title: "reason" },
+] as const;
+
+const orderColumn = 3;
+const narrowestId = 12;
+
+/** How many there are; then a row for each, and what to type next. */
+export function deadLetterTable({ total, letters }: DeadLetterList, style: Style): string {
+  if (total === 0) return "no dead letters";
+  const { dim } = paint(style);
+  const rows = fitted(letters.map(rowOf), style);
+  const more = total - letters.length;
+  return [
+    deadLetters(total),
+    "",
+    table({ columns, rows }, style),
+    ...(more > 0 ? [dim(`${formatCount(more)} more; --limit shows them`)] : []),
+    "",
+    `Why, and what it was: orderctl dlq show ${letters[0]?.sequence ?? 0}`,
+  ].join("\n");
+}
+
+const rowOf = (letter: DeadLetter): string[] => [
+  shortTime(letter.at),
+  String(letter.sequence),
+  printable(letter.service),
+  printable(letter.orderId ?? letter.subject),
+  formatCount(letter.attempts),
+  printable([letter.reason, ...fateOf(letter)].join(", ")),
+];
+
+/** An id is cut in its middle where the line is too short. */
+function fitted(rows: readonly string[][], style: Style): string[][] {
+  const widths = columns.map(({ title }, index) =>
+    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+  );
+  const all = widths.reduce((sum, width) => sum + width + 2, -2);
+  const room = Math.max(narrowestId, (widths[orderColumn] ?? 0) - Math.max(0, all - style.width));
+  return rows.map((row) =>
+    row.map((cell, index) => (index === orderColumn ? cutMiddle(cell, room, style) : cell)),
+  );
+}

@@ -1,0 +1,43 @@
+import type { Style } from "../../terminal.ts";
+import type { OrderTrace } from "../../trace/picture.ts";
+import { formatDuration } from "../format.ts";
+import { paint } from "../paint.ts";
+import { cutMiddle, printable } from "../plain-text.ts";
+import { traceBody } from "./body.ts";
+import { plainUnits } from "./text.ts";
+
+/** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
+export const orderTree = (trace: OrderTrace, style: Style): string =>
+  plainUnits([headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"), style);
+
+function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: Style): string {
+  const { bold, green, red, yellow } = paint(style);
+  const tones = { SHIPPED: green, DECLINED: red, REFUNDED: yellow };
+  const [state, time] = outcome
+    ? [outcome, ` in ${formatDuration(timeline.totalMs)}`]
+    : [`waiting for ${timeline.waitingFor}`, `, ${formatDuration(timeline.waitingMs)}`];
+  const amount = total ? `, ${total.text}` : "";
+  const roomBeside = (text: string) => style.width - `order  ${text}`.length;
+  // The row of the creation has the amount as well; the id is there to be copied.
+  const rest = roomBeside(state + time + amount) < orderId.length ? time : time + amount;
+  const room = Math.max(12, roomBeside(state + rest));
+  const tone = outcome ? tones[outcome] : yellow;
+  return `order ${bold(cutMiddle(orderId, room, style))} ${tone(state)}${rest}`;
+}
+
+/** When it began and who published it; and who did the rest, where that was one process. */
+function origin({ startedAt, hops }: OrderTrace, style: Style): string {
+  const [first] = hops;
+  const began = first?.kind === "created" ? "created" : "first seen";
+  const time = startedAt.replace("T", " ").replace(/\d{3}Z$/, "Z");
+  const by = first?.instance ? ` by ${first.service}/${cutMiddle(first.instance, 16, style)}` : "";
+  const workers = new Set(
+    hops.filter(({ kind }) => kind !== "created").flatMap(({ instance }) => instance ?? []),
+  );
+  const [worker, ...others] = workers;
+  const text = `${began} ${time}${by}`;
+  if (worker === undefined || others.length > 0) return paint(style).dim(printable(text));
+  const handled = ", handled by ";
+  const room = Math.max(10, style.width - text.length - handled.length);
+  return paint(style).dim(printable(text + handled + cutMiddle(worker, room, style)));
+}
