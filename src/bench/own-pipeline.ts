@@ -37,7 +37,7 @@ export async function generateOwn(task: GenerateTask): Promise<null> {
   const publisher = new Publisher(connection, { window: task.rate > 0 ? task.count : task.window });
   const generator = createOrderGenerator();
   const telemetry = await openTelemetry(task, "publish");
-  const publish = createOrderPublisher({ publisher, ...telemetry }, { service: "publish", instance });
+  const publish = createOrderPublisher({ publisher, telemetry }, { service: "publish", instance });
   const parent = task.spansTo ? undefined : { traceparent };
   try {
     await feed(task, ({ stored, failed }) => () => {

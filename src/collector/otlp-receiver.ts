@@ -1,4 +1,5 @@
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { OrderctlError } from "../errors.ts";
 import { type Listening, listen, type Place } from "../listening.ts";
 import { encodingOf, type HttpAnswer, refusal } from "./http-answer.ts";
 import { type Reception, receiveSpans } from "./receive-spans.ts";
@@ -10,12 +11,12 @@ export type ReceiverOptions = Place & { reception: Reception };
  * and `GET /readyz` (the broker can be reached). Rejects with `conflict` where the port is taken.
  */
 export async function openReceiver({ reception, ...place }: ReceiverOptions): Promise<Listening> {
-  const app = createServer(reception.note);
+  const app = createServer(reception.onRefused);
   addRoutes(app, reception);
   return listen(app, place);
 }
 
-function createServer(note: (text: string) => void): FastifyInstance {
+function createServer(onRefused: Reception["onRefused"]): FastifyInstance {
   const app = fastify({
     logger: false,
     // Who is on an open connection while the collector stops is still served, and told to close it.
@@ -29,7 +30,7 @@ function createServer(note: (text: string) => void): FastifyInstance {
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.setErrorHandler<FastifyError>((error, { method, url, headers }, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) note(`${method} ${url}: ${error.message}`);
+    if (status >= 500) onRefused(new OrderctlError("internal", `${method} ${url}: ${error.message}`));
     respond(reply, refusal(encodingOf(headers["content-type"]) ?? "json", status, error.message));
   });
   return app;

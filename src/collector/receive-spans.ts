@@ -18,8 +18,8 @@ export type Reception = {
   store: SpanStore;
   budget: ByteBudget;
   counts: ReceivedCounts;
-  /** Told of spans that could not be stored. */
-  note(text: string): void;
+  /** Told of spans that could not be stored, and why. */
+  onRefused(error: OrderctlError): void;
   maxBodyBytes: number;
   /** How long a sender waits for the broker before it is told to come again. */
   patienceMs: number;
@@ -46,7 +46,7 @@ async function answerTo(reception: Reception, request: IncomingMessage): Promise
     return await takeIn(reception, request, encoding);
   } catch (thrown) {
     const answer = refusalOf(encoding, thrown);
-    if (answer.status >= 500) reception.note(`spans are refused: ${OrderctlError.from(thrown).message}`);
+    if (answer.status >= 500) reception.onRefused(OrderctlError.from(thrown));
     return answer;
   }
 }

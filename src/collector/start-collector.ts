@@ -1,13 +1,14 @@
 import { hostname } from "node:os";
+import type { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
-import { applyTopology, type Drift } from "../jetstream/topology.ts";
+import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
 import type { Listening, Place } from "../listening.ts";
 import { announceCollector } from "./announce.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { ReceivedCounts, Reception } from "./receive-spans.ts";
 import { SpanStore, type StoredCounts } from "./span-store.ts";
-import { type TraceLimits, traceTopology } from "./topology.ts";
+import { type TraceLimits, tracesStream, traceTopology } from "./topology.ts";
 
 export type CollectorOptions = Partial<TraceLimits> &
   Place & {
@@ -36,8 +37,17 @@ export async function startCollector(connection: Connection, options: CollectorO
   const { host, port, flag = "--port", note } = options;
   const limits = { ...traceDefaults, ...options };
   for (const drift of await applyTopology(connection, traceTopology(limits))) note(driftText(drift));
+  // Whoever may not even look at the stream stores nothing in it.
+  await readStreamIdentity(connection, tracesStream);
   const store = new SpanStore(connection);
-  const reception = createReception(store, options);
+  const notes = new SparseNotes(note);
+  const timer = setInterval(() => notes.flush(), 1000).unref();
+  const onRefused = ({ code, message }: OrderctlError) => {
+    notes.add(`spans are refused: ${message}`);
+    // Whoever deleted the stream did not mean to end the collecting: the sender comes again.
+    if (code === "no_responders") applyTopology(connection, traceTopology(limits)).catch(() => {});
+  };
+  const reception = createReception(store, { ...options, onRefused });
   // fastify is loaded only where spans are received.
   const { openReceiver } = await import("./otlp-receiver.ts");
   const receiver = await openReceiver({ host, port, flag, reception }).catch((thrown) => {
@@ -51,20 +61,24 @@ export async function startCollector(connection: Connection, options: CollectorO
     async stop(deadlineMs) {
       announcement.stop();
       await stopWithin(deadlineMs, receiver, store);
+      clearInterval(timer);
+      notes.flush();
     },
   };
 }
 
 const mebibyte = 1024 ** 2;
 
-function createReception(store: SpanStore, options: CollectorOptions): Reception {
-  const { maxBodyBytes = 16 * mebibyte, maxWaitingBytes = 64 * mebibyte, patienceMs = 5000, note } = options;
-  const notes = new SparseNotes(note);
+function createReception(
+  store: SpanStore,
+  options: CollectorOptions & Pick<Reception, "onRefused">,
+): Reception {
+  const { maxBodyBytes = 16 * mebibyte, maxWaitingBytes = 64 * mebibyte, patienceMs = 5000 } = options;
   return {
+    onRefused: options.onRefused,
     store,
     budget: new ByteBudget(maxWaitingBytes),
     counts: { rejected: 0, refused: 0 },
-    note: (text) => notes.add(text),
     maxBodyBytes,
     patienceMs,
   };

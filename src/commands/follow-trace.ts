@@ -1,8 +1,10 @@
-import { setInterval as every } from "node:timers/promises";
+import { setInterval as every, setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { LoggedEvent } from "../pipeline/order-log.ts";
 import { buildTimeline } from "../pipeline/order-timeline.ts";
 import { nowUs } from "../telemetry/clock.ts";
+import type { Span } from "../telemetry/span.ts";
+import { attribute } from "../telemetry/span-names.ts";
 import { filterTrace, type TraceFilter } from "../trace/filter.ts";
 import { brokerSpans, type FoundTrace, findTrace } from "../trace/find-trace.ts";
 import { followOrder } from "../trace/follow-trace.ts";
@@ -14,6 +16,8 @@ import type { Online } from "./act.ts";
 type Shown = { errors?: boolean; critical?: boolean; min?: number; all?: boolean };
 
 const redrawMs = 250;
+/** Spans are sent once a second. */
+const lastSpansMs = 2500;
 
 /** Shows an order until it has ended: redrawn in place on a terminal, else a line for each event. */
 export async function followTrace(app: Online, { logged }: FoundTrace, shown: Shown): Promise<void> {
@@ -45,11 +49,17 @@ async function openDrawing({ connection, terminal }: Online, orderId: string, sh
     critical: shown.critical ?? false,
     minMs: shown.min,
   };
-  const draw = async () => {
+  /** Answers whether there is nothing more to come: the last span of an order is the one that settles its ending. */
+  const draw = async (): Promise<boolean> => {
     const from = { connection, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
     const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all: shown.all ?? false });
     screen.draw(orderTree(filterTrace(trace, filter), terminal.style));
+    const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
+    const { sequence } = found.logged.at(-2) ?? {};
+    const isLast = ({ kind, attributes }: Span) =>
+      kind === "CONSUMER" && attributes[attribute.sequence] === sequence;
+    return !isSampled || found.spans.some(isLast);
   };
   const stop = new AbortController();
   const drawing = redraw(draw, stop.signal);
@@ -57,13 +67,14 @@ async function openDrawing({ connection, terminal }: Online, orderId: string, sh
     async close() {
       stop.abort();
       await drawing;
-      await draw();
+      const deadline = performance.now() + lastSpansMs;
+      while (!(await draw().catch(() => true)) && performance.now() < deadline) await wait(redrawMs);
     },
   };
 }
 
 /** A broker that is away for a moment is no reason to stop. */
-async function redraw(draw: () => Promise<void>, signal: AbortSignal): Promise<void> {
+async function redraw(draw: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
   await draw().catch(() => {});
   try {
     for await (const _ of every(redrawMs, undefined, { signal })) await draw().catch(() => {});

@@ -82,7 +82,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
 
 const exitOnRejects = 6;
 /** How long the last spans may take. */
-const telemetryMs = 5000;
+const telemetryMs = 3000;
 
 function sourceOf(stdin: NodeJS.ReadableStream, options: Options, rejects: Rejects) {
   const { file, seed, count: total } = options;

@@ -1,11 +1,13 @@
 import type { LogStream } from "../log.ts";
 import type { Note } from "../note.ts";
 import type { App } from "./act.ts";
+import { instanceOf, serviceName } from "./identity.ts";
 
-export type LogFlags = { logLevel?: string };
+export type LogFlags = { logLevel?: string; instance?: string };
 
 type LogOf = {
-  service: string;
+  /** What this process runs. */
+  services: readonly string[];
   /** Where lines for the eye go, where stderr is not the place. */
   screen?: LogStream | undefined;
 };
@@ -15,17 +17,21 @@ type LogOf = {
  * an unknown level.
  */
 export async function openServiceLog(
-  { env, stderr, terminal, config }: App,
-  { logLevel }: LogFlags,
-  { service, screen }: LogOf,
+  app: App,
+  flags: LogFlags,
+  { services, screen }: LogOf,
 ): Promise<{ note: Note; flush(): Promise<void> }> {
   const { createLog, parseLogLevel } = await import("../log.ts");
+  const { env, stderr, terminal } = app;
   const log = await createLog({
     stream: screen ?? stderr,
-    level: parseLogLevel(logLevel ?? (env.ORDERCTL_LOG_LEVEL || "info")),
+    level: parseLogLevel(flags.logLevel ?? (env.ORDERCTL_LOG_LEVEL || "info")),
     pretty: screen !== undefined || stderr.isTTY === true,
     colour: terminal.noteStyle.colour,
-    fields: { service, instance: (await config()).instance },
+    fields: {
+      service: env.OTEL_SERVICE_NAME || serviceName(services),
+      instance: await instanceOf(app, flags),
+    },
   });
   return {
     note: (text, fields, level = "warn") => log[level](text, fields),

@@ -5,7 +5,8 @@ import type { RunnableName } from "../services/registry.ts";
 import { openHealthServer } from "../telemetry/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Online } from "./act.ts";
-import { instanceOf, type ServiceFlags, serviceOptions } from "./service-options.ts";
+import { instanceOf, serviceName } from "./identity.ts";
+import { type ServiceFlags, serviceOptions } from "./service-options.ts";
 import { type MetricsFlags, openTelemetry, type TracingFlags } from "./telemetry-options.ts";
 
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
@@ -29,12 +30,12 @@ export async function startServices(
   { names, flags, collector }: Start,
 ): Promise<RunningServices> {
   const instance = await instanceOf(online, flags);
-  const [only] = names;
   const telemetry = await openTelemetry(online, flags, {
-    service: names.length === 1 && only ? only : "orderctl",
+    service: serviceName(names),
     instance,
     prometheus: flags.metricsPort !== undefined,
     collector,
+    isPatient: true,
   });
   try {
     return await runWith(telemetry, online, { names, flags });
@@ -57,7 +58,11 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     work.state = "running";
     return {
       ...services,
-      serving: { ...services.serving, metricsUrl: health?.url ?? null, spansTo: telemetry.spansTo },
+      serving: {
+        ...services.serving,
+        metricsUrl: telemetry.scrape && health ? health.url : null,
+        spansTo: telemetry.spansTo,
+      },
       async stop(deadlineMs) {
         work.state = "stopping";
         await services.stop(deadlineMs * (1 - telemetryShare));

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { findCollector } from "../collector/announce.ts";
+import type { Note } from "../note.ts";
 import { startTelemetry, type Telemetry, wantsCollector } from "../telemetry/telemetry.ts";
 import { readVersion } from "../version.ts";
 import type { Online } from "./act.ts";
@@ -42,25 +43,57 @@ type Wanted = {
   prometheus: boolean;
   /** Its own collector, where it runs one. */
   collector?: string | undefined;
+  /** Whether it runs long enough to wait for a collector. */
+  isPatient?: boolean;
 };
 
 /**
  * Telemetry as the environment asks for it. Where it names no exporter, spans go to the collector that this broker's
- * users run, if there is one.
+ * users run: if there is none yet, a process that runs for long asks again every 5 s.
  */
 export async function openTelemetry(
   { env, connection, terminal }: Online,
   { tracesPerSecond }: TracingFlags,
-  { service, instance, prometheus, collector }: Wanted,
+  { service, instance, prometheus, collector: own, isPatient = false }: Wanted,
 ): Promise<Telemetry> {
-  return startTelemetry({
-    env,
-    service,
-    instance,
-    prometheus,
-    tracesPerSecond,
-    version: readVersion(),
-    collector: collector ?? (wantsCollector(env) ? await findCollector(connection) : undefined),
+  const identity = { service, instance, version: readVersion() };
+  const settings = { ...identity, env, tracesPerSecond, note: terminal.note };
+  const isWanted = own === undefined && wantsCollector(env);
+  const collector = isWanted ? await findCollector(connection) : own;
+  const telemetry = await startTelemetry({ ...settings, prometheus, collector });
+  if (!isWanted || collector !== undefined || !isPatient) return telemetry;
+  return joinLater(telemetry, {
+    look: () => findCollector(connection),
+    join: (found) => startTelemetry({ ...settings, prometheus: false, collector: found }),
     note: terminal.note,
   });
+}
+
+const lookAgainMs = 5000;
+
+type Later = {
+  look(): Promise<string | undefined>;
+  join(collector: string): Promise<Telemetry>;
+  note: Note;
+};
+
+/** The same telemetry, whose tracing begins once a collector is there. */
+function joinLater(telemetry: Telemetry, { look, join, note }: Later): Telemetry {
+  let joined: Telemetry | undefined;
+  const live: Telemetry = {
+    ...telemetry,
+    async stop(deadlineMs) {
+      clearInterval(timer);
+      await Promise.all([telemetry.stop(deadlineMs), joined?.stop(deadlineMs)]);
+    },
+  };
+  const timer = setInterval(async () => {
+    const collector = await look();
+    if (collector === undefined || joined) return;
+    clearInterval(timer);
+    joined = await join(collector);
+    live.tracing = joined.tracing;
+    note(`a collector is there: spans to ${collector}`, {}, "info");
+  }, lookAgainMs).unref();
+  return live;
 }

@@ -45,7 +45,9 @@ export const registerTrace: Register = (command, act) => {
       )
       .option("--endpoint <url>", "where that backend answers"),
   ).action((...raw: unknown[]) => {
-    const { from } = raw.at(-2) as Options;
+    const { from, endpoint } = raw.at(-2) as Options;
+    if (endpoint !== undefined && from === undefined)
+      throw new OrderctlError("usage", "--endpoint says where a backend answers: name it with --from");
     return from === undefined ? act.online(traceHere)(...raw) : act.offline(traceBackend)(...raw);
   });
 };

@@ -7,7 +7,7 @@ import { readLag } from "../jetstream/lag.ts";
 import type { Note } from "../note.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { runnableNames } from "../services/registry.ts";
-import { wantsCollector } from "../telemetry/telemetry.ts";
+import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
 import type { UpScreen } from "../views/live/up-screen.tsx";
 import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
@@ -22,6 +22,8 @@ import { withMetricsFlags } from "./telemetry-options.ts";
 const defaultPort = 4222;
 const sampleMs = 1000;
 const collectorMs = 1000;
+/** Taking a request apart holds up the services beside it: 30 ms for so many bytes of JSON. */
+const maxBodyBytes = 2 * 1024 * 1024;
 
 type Options = ServingFlags & { collectPort: number };
 
@@ -39,7 +41,7 @@ export const registerUp: Register = (command, act) => {
 async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await openScreen(app) : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
-  const log = await openServiceLog(app, flags, { service: "orderctl", screen: write && { write } });
+  const log = await openServiceLog(app, flags, { services: runnableNames, screen: write && { write } });
   const { note } = log;
   const work = (online: Online) => runEverything(online, flags, { screen, note });
   try {
@@ -82,7 +84,7 @@ async function startOwnCollector(
   { collectPort, replicas }: Options,
   note: Note,
 ): Promise<Collector | undefined> {
-  if (!wantsCollector(env)) return undefined;
+  if (!leavesReceiverOpen(env)) return undefined;
   const { startCollector } = await import("../collector/start-collector.ts");
   return startCollector(connection, {
     host: "127.0.0.1",
@@ -90,6 +92,7 @@ async function startOwnCollector(
     flag: "--collect-port",
     replicas,
     note,
+    maxBodyBytes,
   });
 }
 

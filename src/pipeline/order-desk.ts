@@ -11,9 +11,11 @@ import { readOrder } from "./order-log.ts";
 import type { Origin } from "./process-event.ts";
 import { createOrderPublisher } from "./publish-created.ts";
 
-type Bench = { connection: Connection; publisher: Publisher } & Partial<
-  Pick<Telemetry, "tracing" | "metrics">
->;
+type Bench = {
+  connection: Connection;
+  publisher: Publisher;
+  telemetry?: Pick<Telemetry, "tracing" | "metrics">;
+};
 
 /** The order API's desk on the order log. */
 export function createOrderDesk(bench: Bench, origin: Origin): OrderDesk {

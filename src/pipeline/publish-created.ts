@@ -6,38 +6,34 @@ import type { OrderCreated } from "../orders/events.ts";
 import { subjectOf } from "../orders/subjects.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { encodeHop, hopHeader } from "../telemetry/hop.ts";
-import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { TraceHeaders } from "../telemetry/tracing.ts";
+import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import type { TraceHeaders, Tracing } from "../telemetry/tracing.ts";
 import { templateOf } from "./delivery-report.ts";
 import type { Origin } from "./process-event.ts";
 
 /** Resolves once the order is stored, or another is under its id; rejects as the publisher does. */
 export type PublishCreated = (order: OrderCreated, parent?: TraceHeaders) => Promise<Stored>;
 
-type Reporting = { publisher: Publisher } & Partial<Pick<Telemetry, "tracing" | "metrics">>;
+/** Tracing may begin later, and is looked at with each order. */
+type Reporting = { publisher: Publisher; telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined };
 
 /** Puts orders into the log, each as part of the trace that `parent` carries, or as the root of its own. */
 export function createOrderPublisher(
-  { publisher, tracing, metrics }: Reporting,
+  { publisher, telemetry = noTelemetry }: Reporting,
   origin: Origin,
 ): PublishCreated {
-  if (!tracing && !metrics) {
-    return (order, parent) => publisher.publish(createdMessage(order, origin, parent));
-  }
+  const { metrics } = telemetry;
   const { service } = origin;
   const template = templateOf("created");
   const counted = metrics?.destination({ service, template });
-  return async (order, parent) => {
+  const report = async (message: Publication, tracing: Tracing | undefined, traced: Reported) => {
     const sentAt = performance.now();
-    const message = createdMessage(order, origin, parent);
     const { subject, payload } = message;
-    const traced = { subject, template, service, orderId: order.orderId, bodyBytes: payload.length };
-    const span = tracing?.publish(traced, parent);
+    const described = { subject, template, service, orderId: traced.orderId, bodyBytes: payload.length };
+    const span = tracing?.publish(described, traced.parent);
     try {
-      const stored = await publisher.publish({
-        ...message,
-        headers: { ...message.headers, ...span?.headers },
-      });
+      const headers = { ...message.headers, ...span?.headers };
+      const stored = await publisher.publish({ ...message, headers });
       span?.stored(stored);
       counted?.stored(performance.now() - sentAt, stored.duplicate);
       return stored;
@@ -48,7 +44,15 @@ export function createOrderPublisher(
       throw error;
     }
   };
+  return (order, parent) => {
+    const message = createdMessage(order, origin, parent);
+    const { tracing } = telemetry;
+    if (!tracing && !counted) return publisher.publish(message);
+    return report(message, tracing, { orderId: order.orderId, parent });
+  };
 }
+
+type Reported = { orderId: string; parent: TraceHeaders | undefined };
 
 /** The message that puts an order into the log. */
 export function createdMessage(

@@ -42,7 +42,7 @@ export async function publishOrders(
   const counts: PublishCounts = { stored: 0, duplicates: 0, seconds: 0, failure: undefined };
   const startedAt = performance.now();
   const due = dueAt(startedAt, options);
-  const publish = createOrderPublisher({ publisher, ...options.telemetry }, options.origin);
+  const publish = createOrderPublisher({ publisher, telemetry: options.telemetry }, options.origin);
   let sent = 0;
   try {
     for await (const order of source) {

@@ -24,6 +24,15 @@ type Answer = { status: number; contentType: string; body: string };
 
 type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
+/** Nobody holds a connection by being slow: a question is short, and asked at once. Times in ms. */
+const limits = {
+  headersTimeout: 5000,
+  requestTimeout: 5000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 16 * 1024,
+};
+
 /**
  * Serves `/metrics`, `/healthz` and `/readyz`, whether or not the broker can be reached. Rejects with `conflict` where the
  * port is taken, and with `usage` where it may not listen there.
@@ -31,7 +40,7 @@ type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 export async function openHealthServer(options: HealthServerOptions): Promise<Listening> {
   const { host = "127.0.0.1", port } = options;
   const routes = routesOf(options);
-  const server = createServer((request, response) => void respond(routes, request, response));
+  const server = createServer(limits, (request, response) => void respond(routes, request, response));
   try {
     server.listen(port, host);
     await once(server, "listening");

@@ -25,7 +25,8 @@ export function createSparseRead<T>(
   const start = async (): Promise<T> => {
     const startedAt = performance.now();
     nextAt = Number.POSITIVE_INFINITY;
-    let restMs = everyMs;
+    // After a failure the next one who asks may try again: the broker may be back.
+    let restMs = 0;
     try {
       const answer = await read();
       restMs = Math.max(everyMs, (performance.now() - startedAt) * restShare);

@@ -11,7 +11,7 @@ export type StationMetrics = {
   received(waitMs: number): void;
   /** `durationMs`: since it was received; `errorType` where the work failed. */
   processed(durationMs: number, errorType: string | undefined): void;
-  settled(how: "ack" | "nak"): void;
+  settled(how: "ack" | "nak" | "term"): void;
 };
 
 /** Messages of one service to one kind of subject; durations in ms. Hot path: 0.1 µs for each method. */

@@ -16,8 +16,8 @@ import { createMetricReaders, startRuntimeMetrics } from "./metric-readers.ts";
 import { createMetrics } from "./metrics.ts";
 import { createTracing } from "./otel-tracing.ts";
 import { RateLimitedSampler } from "./rate-limited-sampler.ts";
-import { createSpanProcessor } from "./span-exporter.ts";
-import type { Telemetry, TelemetryOptions, Wanted } from "./telemetry.ts";
+import { createSpanProcessor, isHttpProtocol } from "./span-exporter.ts";
+import { protocolOf, sendsOtlp, type Telemetry, type TelemetryOptions, type Wanted } from "./telemetry.ts";
 
 const scope = "orderctl";
 
@@ -79,11 +79,11 @@ function ownProcessor(
   url: string | undefined,
   note: Note,
 ): Partial<NodeSDKConfiguration> {
-  const protocol = env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL || "http/json";
-  const isOurs = (env.OTEL_TRACES_EXPORTER || "otlp") === "otlp" && protocol === "http/json";
-  if (!isOurs) return {};
+  const protocol = protocolOf(env);
+  if (!isHttpProtocol(protocol) || !sendsOtlp(env)) return {};
   const named = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT;
-  return { spanProcessors: [createSpanProcessor(env, named ? undefined : url, note)] };
+  const destination = { protocol, url: named ? undefined : url };
+  return { spanProcessors: [createSpanProcessor(env, destination, note)] };
 }
 
 /** The SDK's own complaints go to stderr once somebody asks for them with `OTEL_LOG_LEVEL`; stdout is for results. */

@@ -1,5 +1,4 @@
 import {
-  type Attributes,
   type Context,
   context,
   defaultTextMapGetter,
@@ -13,8 +12,9 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { OrderctlError } from "../errors.ts";
-import { nowUs } from "./clock.ts";
+import { linksTo } from "./span-links.ts";
 import { attribute as name } from "./span-names.ts";
+import { fail, headersFrom, messageAttributes, now, timeOf } from "./span-writing.ts";
 import type {
   CallSpan,
   ProcessSpan,
@@ -26,10 +26,6 @@ import type {
   TracedStation,
   Tracing,
 } from "./tracing.ts";
-
-/** OpenTelemetry's own clock starts spans at whole milliseconds: too coarse for work of 100 µs. */
-const timeOf = (us: number): [number, number] => [Math.floor(us / 1e6), Math.round((us % 1e6) * 1000)];
-const now = (): [number, number] => timeOf(nowUs());
 
 const deliveryGetter: TextMapGetter<TracedDelivery> = {
   get: (delivery, key) => delivery.header(key),
@@ -51,27 +47,12 @@ export function createTracing(tracer: Tracer): Tracing {
   };
 }
 
-/** https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/ */
-const messageAttributes = (
-  { subject, template, service, orderId, bodyBytes }: TracedMessage,
-  operation: { name: string; type: string },
-): Attributes => ({
-  [name.system]: "nats",
-  [name.operationName]: operation.name,
-  [name.operationType]: operation.type,
-  [name.destination]: subject,
-  [name.template]: template,
-  [name.bodySize]: bodyBytes,
-  [name.orderId]: orderId,
-  [name.service]: service,
-});
-
 const publishing = { name: "publish", type: "send" };
 const processing = { name: "process", type: "process" };
 
 function startPublish(tracer: Tracer, message: TracedMessage, parent: Context): PublishSpan {
   const attributes = messageAttributes(message, publishing);
-  const options = { kind: SpanKind.PRODUCER, startTime: now(), attributes };
+  const options = { kind: SpanKind.PRODUCER, startTime: now(), attributes, links: linksTo(message.linkTo) };
   const span = tracer.startSpan(`publish ${message.template}`, options, parent);
   return {
     headers: headersFrom(trace.setSpan(parent, span)),
@@ -85,12 +66,6 @@ function startPublish(tracer: Tracer, message: TracedMessage, parent: Context): 
       span.end(now());
     },
   };
-}
-
-function headersFrom(from: Context): Record<string, string> {
-  const headers: Record<string, string> = {};
-  propagation.inject(from, headers);
-  return headers;
 }
 
 /** The last field of `00-<trace>-<span>-<flags>`; https://www.w3.org/TR/trace-context/#trace-flags */
@@ -121,7 +96,20 @@ function startProcess(
     },
     parent,
   );
-  return span.isRecording() ? new RecordedProcess(tracer, span, message) : undefined;
+  if (span.isRecording()) return new RecordedProcess(tracer, span, message);
+  return producer ? undefined : unsampled(span);
+}
+
+/** Records nothing, and hands on that nothing is to be recorded: else each later hop would decide afresh. */
+function unsampled(span: Span): ProcessSpan {
+  const { traceId, spanId } = span.spanContext();
+  const publish = () => ({
+    headers: headersFrom(trace.setSpan(ROOT_CONTEXT, span)),
+    stored: () => {},
+    failed: () => {},
+  });
+  const call = () => ({ headers: {}, end: () => {} });
+  return { traceId, spanId, publish, call, failed: () => {}, settled: () => {} };
 }
 
 class RecordedProcess implements ProcessSpan {
@@ -155,6 +143,7 @@ class RecordedProcess implements ProcessSpan {
     const options = { kind: SpanKind.CLIENT, startTime: now(), attributes };
     const span = this.#tracer.startSpan(operation, options, this.#context);
     return {
+      headers: headersFrom(trace.setSpan(this.#context, span)),
       end(error) {
         if (error) fail(span, error);
         span.end(now());
@@ -166,7 +155,7 @@ class RecordedProcess implements ProcessSpan {
     fail(this.#span, error);
   }
 
-  settled(how: "ack" | "nak"): void {
+  settled(how: "ack" | "nak" | "term"): void {
     const time = now();
     const attributes = messageAttributes(this.#message, { name: how, type: "settle" });
     const options = { kind: SpanKind.CLIENT, startTime: time, attributes };
@@ -190,10 +179,4 @@ function startRequest(tracer: Tracer, { method, route, headers }: TracedRequest)
       span.end(now());
     },
   };
-}
-
-function fail(span: Span, error: OrderctlError): void {
-  span.setAttribute(name.errorType, error.code);
-  span.recordException({ name: error.code, message: error.message }, now());
-  span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
 }

@@ -55,11 +55,20 @@ export type Wanted = { traces: boolean; otlpMetrics: boolean; prometheus: boolea
 
 /** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/: an empty variable is none. */
 function wantsTraces({ env, collector }: TelemetryOptions): boolean {
-  const exporter = env.OTEL_TRACES_EXPORTER?.trim();
-  if (exporter) return exporter !== "none";
-  const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT || collector;
-  return Boolean(endpoint);
+  if (!sendsOtlp(env)) return exporterOf(env) !== "none";
+  return namesEndpoint(env) || collector !== undefined;
 }
+
+const exporterOf = (env: NodeJS.ProcessEnv): string => env.OTEL_TRACES_EXPORTER?.trim() || "otlp";
+
+export const sendsOtlp = (env: NodeJS.ProcessEnv): boolean => exporterOf(env) === "otlp";
+
+/** JSON unless the environment says otherwise: every receiver of OTLP/HTTP takes it. */
+export const protocolOf = (env: NodeJS.ProcessEnv): string =>
+  env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL || "http/json";
+
+const namesEndpoint = (env: NodeJS.ProcessEnv): boolean =>
+  Boolean(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT);
 
 function wantsOtlpMetrics(env: NodeJS.ProcessEnv): boolean {
   const exporters = env.OTEL_METRICS_EXPORTER?.split(",").map((name) => name.trim());
@@ -67,12 +76,13 @@ function wantsOtlpMetrics(env: NodeJS.ProcessEnv): boolean {
   return Boolean(env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT);
 }
 
-/** False where the environment says where spans go, or that there are none: then no collector is needed. */
+/** Whether it is left to this program where spans go. A collector speaks HTTP only. */
+export const leavesReceiverOpen = (env: NodeJS.ProcessEnv): boolean =>
+  sendsOtlp(env) && !namesEndpoint(env) && protocolOf(env) !== "grpc";
+
+/** Whether spans of this process would go to a collector, were there one. */
 export const wantsCollector = (env: NodeJS.ProcessEnv): boolean =>
-  !isDisabled(env) &&
-  !env.OTEL_TRACES_EXPORTER &&
-  !env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT &&
-  !env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  !isDisabled(env) && leavesReceiverOpen(env);
 
 const isDisabled = (env: NodeJS.ProcessEnv): boolean =>
   env.OTEL_SDK_DISABLED?.trim().toLowerCase() === "true";

@@ -10,8 +10,11 @@ export type TracedMessage = {
   template: string;
   /** The service that does the work. */
   service: string;
+  /** Empty where the message is not about an order. */
   orderId: string;
   bodyBytes: number;
+  /** The headers of the message that this is a copy of: another trace, to which the copy's is linked. */
+  linkTo?: TraceHeaders | undefined;
 };
 
 /** A message as it came; its properties may be costly and are read only where there is a span. */
@@ -38,8 +41,8 @@ export type PublishSpan = {
   failed(error: OrderctlError): void;
 };
 
-/** One call of another system; ends once, well or with an error. */
-export type CallSpan = { end(error?: OrderctlError): void };
+/** One call of another system; ends once, well or with an error. `headers` go out with the call. */
+export type CallSpan = { readonly headers: TraceHeaders; end(error?: OrderctlError): void };
 
 /** Work on one delivery. Ends with `settled`; `failed` may come before. */
 export type ProcessSpan = {
@@ -48,7 +51,7 @@ export type ProcessSpan = {
   publish(message: TracedMessage): PublishSpan;
   call(name: string, attempt: number): CallSpan;
   failed(error: OrderctlError): void;
-  settled(how: "ack" | "nak"): void;
+  settled(how: "ack" | "nak" | "term"): void;
 };
 
 export type TracedRequest = {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { announceCollector } from "../../src/collector/announce.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { runCommand } from "../run-command.ts";
 import { openOtlpSink } from "../telemetry/otlp-sink.ts";
 import { until } from "../until.ts";
@@ -75,6 +77,29 @@ describe("serve --metrics-port", () => {
     expect(ran.exitCode).toBe(1);
     expect(ran.stderr).toContain("--metrics-port");
   });
+});
+
+describe("a collector", () => {
+  it("is found by services that were there before it", async () => {
+    const serving = serve(broker.url, "payment inventory shipping notification --json");
+    await until(() => serving.stdout().includes("\n"));
+    const sink = await openOtlpSink();
+    const connection = await openTestConnection(broker.url);
+    const { stop } = announceCollector(connection, sink.url);
+    await until(() => sink.spans.length > 0 || publishedSome(), 20_000);
+    await serving.stop();
+    stop();
+    await connection.close();
+    expect(sink.spans.some(({ name }) => name.startsWith("process ORDERS.created"))).toBe(true);
+  });
+
+  /** Orders without a trace context of their own, so that a service decides. */
+  const publishedSome = async () => {
+    await runCommand(`publish order --count 1 --server ${broker.url}`, {
+      env: { OTEL_SDK_DISABLED: "true" },
+    });
+    return false;
+  };
 });
 
 describe("an order that comes over HTTP", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
-import { checkoutOfManySpans } from "../trace/samples.ts";
 import { runCommand } from "../run-command.ts";
 import { startBackend } from "../telemetry/backends/start-backend.ts";
+import { checkoutOfManySpans } from "../trace/samples.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const nobody = ["-s", "127.0.0.1:1"];

@@ -1,52 +1,10 @@
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { OrderctlError } from "../../src/errors.ts";
-import { noTelemetry, startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
+import { describe, expect, it, vi } from "vitest";
+import { noTelemetry } from "../../src/telemetry/telemetry.ts";
 import { until } from "../until.ts";
 import { openOtlpSink } from "./otlp-sink.ts";
-
-const notes: string[] = [];
-let running: Telemetry[] = [];
-
-afterEach(async () => {
-  await Promise.all(running.map((telemetry) => telemetry.stop(0)));
-  running = [];
-  notes.length = 0;
-  vi.unstubAllEnvs();
-});
-
-/** OpenTelemetry reads the process's own environment. */
-async function start(env: Record<string, string>, options: { collector?: string } = {}): Promise<Telemetry> {
-  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  const telemetry = await startTelemetry({
-    env: process.env,
-    service: "payment",
-    instance: "box-1",
-    version: "0.0.0",
-    collector: options.collector,
-    tracesPerSecond: 100,
-    prometheus: false,
-    note: (text) => notes.push(text),
-  });
-  running.push(telemetry);
-  return telemetry;
-}
-
-const message = {
-  subject: "ORDERS.created.o-1",
-  template: "ORDERS.created.{order_id}",
-  service: "publish",
-  orderId: "o-1",
-  bodyBytes: 120,
-};
-
-function traced({ tracing }: Telemetry) {
-  if (!tracing) throw new Error("nothing is traced");
-  return tracing;
-}
-
-const publishOne = (telemetry: Telemetry) =>
-  traced(telemetry).publish(message).stored({ sequence: 1, duplicate: false });
+import { tracedMessage as message, notes, publishOne, start, traced } from "./start-test-telemetry.ts";
 
 describe("telemetry", () => {
   it("is off where nobody names an endpoint, and where it is disabled", async () => {
@@ -124,7 +82,37 @@ describe("telemetry", () => {
     await until(() => notes.length > 0);
     publishOne(telemetry);
     await telemetry.stop(5000);
-    expect(notes).toEqual([expect.stringMatching(/^spans cannot be sent \(.*ECONNREFUSED/)]);
+    expect(notes).toEqual([
+      expect.stringMatching(/^spans cannot be sent \(.*ECONNREFUSED/),
+      "2 of 2 spans were lost",
+    ]);
+  });
+
+  it("tells in the end how many spans were lost, those that found no place in the queue as well", async () => {
+    const env = { OTEL_TRACES_SAMPLER: "always_on", OTEL_BSP_MAX_QUEUE_SIZE: "10" };
+    const telemetry = await start(env, { collector: "http://127.0.0.1:9" });
+    for (let index = 0; index < 50; index += 1) publishOne(telemetry);
+    vi.stubEnv("OTEL_EXPORTER_OTLP_TIMEOUT", "200");
+    await telemetry.stop(20_000);
+    expect(notes.at(-1)).toBe("50 of 50 spans were lost");
+  }, 30_000);
+
+  it.each(["http/protobuf", "http/json"])("speaks %s to the collector that was found", async (protocol) => {
+    const types: unknown[] = [];
+    const server = createHttpServer((request, response) => {
+      types.push(request.headers["content-type"]);
+      request.resume().on("end", () => response.writeHead(200).end());
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, "127.0.0.1", resolve);
+    });
+    const { port } = server.address() as { port: number };
+    const env = { OTEL_EXPORTER_OTLP_PROTOCOL: protocol, OTEL_TRACES_EXPORTER: "otlp" };
+    const telemetry = await start(env, { collector: `http://127.0.0.1:${port}` });
+    publishOne(telemetry);
+    await telemetry.stop(5000);
+    server.close();
+    expect(types).toEqual([protocol === "http/json" ? "application/json" : "application/x-protobuf"]);
   });
 
   it("gives up on a collector that never answers", async () => {
@@ -137,56 +125,5 @@ describe("telemetry", () => {
     publishOne(telemetry);
     await telemetry.stop(100);
     server.close();
-  });
-});
-
-describe("a delivery's span", () => {
-  const { template } = message;
-  const station = { template, service: "payment", consumer: "payment-processor", orderIdOf: () => "o-1" };
-  const delivery = (headers: Record<string, string>) => ({
-    subject: message.subject,
-    payload: new Uint8Array(120),
-    sequence: 7,
-    attempt: 2,
-    header: (name: string) => headers[name],
-  });
-
-  it("is a child of the producing span and linked to it, and so on to the settling", async () => {
-    const sink = await openOtlpSink();
-    const telemetry = await start({}, { collector: sink.url });
-    const { headers, stored } = traced(telemetry).publish(message);
-    stored({ sequence: 7, duplicate: false });
-    const work = traced(telemetry).process(station, delivery(headers), Date.now() * 1000);
-    work?.call("gateway charge", 1).end(new OrderctlError("timeout", "no answer"));
-    work?.publish({ ...message, subject: "ORDERS.payments.o-1" }).stored({ sequence: 8, duplicate: true });
-    work?.settled("ack");
-    await telemetry.stop(5000);
-    const named = (name: string) => sink.spans.find((span) => span.name.startsWith(name));
-    const [producer, process] = [named("publish"), named("process")];
-    expect(process?.parentSpanId).toBe(producer?.spanId);
-    expect(process?.links).toMatchObject([{ traceId: producer?.traceId, spanId: producer?.spanId }]);
-    expect(process?.attributes).toMatchObject({
-      "messaging.system.name": "nats",
-      "messaging.operation.type": "process",
-      "messaging.consumer.group.name": "payment-processor",
-      "messaging.destination.name": "ORDERS.created.o-1",
-      "order.id": "o-1",
-      "nats.stream.sequence": 7,
-      "nats.delivery.attempt": 2,
-    });
-    const call = named("gateway charge");
-    expect(call).toMatchObject({ parentSpanId: process?.spanId, status: { code: 2, message: "no answer" } });
-    expect(call?.attributes).toMatchObject({ "order.id": "o-1", "error.type": "timeout" });
-    expect(named("ack")).toMatchObject({ parentSpanId: process?.spanId, kind: 3 });
-    expect(sink.spans.every(({ attributes }) => attributes["order.id"] === "o-1")).toBe(true);
-  });
-
-  it("is not there where the sender's trace is not sampled", async () => {
-    const sink = await openOtlpSink();
-    const telemetry = await start({ OTEL_TRACES_SAMPLER: "always_on" }, { collector: sink.url });
-    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-    expect(traced(telemetry).process(station, delivery({ traceparent }), 1)).toBeUndefined();
-    await telemetry.stop(5000);
-    expect(sink.spans).toEqual([]);
   });
 });

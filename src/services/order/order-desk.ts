@@ -23,8 +23,11 @@ export type OrderDesk = {
   isReady(): boolean;
 };
 
-/** Told of each request; what it answers says which trace the request is part of, and is told how it ended. */
-export type WatchRequest = (request: { method: string; route: string; headers: IncomingHttpHeaders }) => {
-  readonly headers: TraceContext;
-  end(status: number, orderId?: string): void;
-};
+/**
+ * Told of each request; what it answers, if it does, says which trace the request is part of and is told how it ended.
+ */
+export type WatchRequest = (request: {
+  method: string;
+  route: string;
+  headers: IncomingHttpHeaders;
+}) => { readonly headers: TraceContext; end(status: number, orderId?: string): void } | undefined;
