@@ -24,14 +24,18 @@ export function createRetryingGateway(
     maxAttempts: attempts - 1,
     backoff: new ExponentialBackoff({ initialDelay: backoffMs }),
   });
-  const patiently = <T>(operation: Operation, request: Watched, call: () => Promise<T>): Promise<T> =>
-    policy.execute(
-      ({ attempt }: IRetryContext) => watched(request.watch?.(operation, attempt + 1), call),
-      request.signal,
-    );
+  const patiently = <R extends Watched, T>(
+    operation: Operation,
+    request: R,
+    call: (request: R) => Promise<T>,
+  ): Promise<T> =>
+    policy.execute(({ attempt }: IRetryContext) => {
+      const watch = request.watch?.(operation, attempt + 1);
+      return watched(watch, () => call(watch?.headers ? { ...request, headers: watch.headers } : request));
+    }, request.signal);
   return {
-    charge: (request) => patiently("charge", request, () => gateway.charge(request)),
-    refund: (request) => patiently("refund", request, () => gateway.refund(request)),
+    charge: (request) => patiently("charge", request, (again) => gateway.charge(again)),
+    refund: (request) => patiently("refund", request, (again) => gateway.refund(again)),
   };
 }
 

@@ -40,7 +40,7 @@ describe.skipIf("missing" in found)(about, () => {
       const port = await freePort();
       url = `http://127.0.0.1:${port}`;
       // A gateway that fails now and then, and is asked once only: some deliveries come again.
-      const gateway = "--gateway-errors 0.3 --gateway-attempts 1 --decline-share 0.2";
+      const gateway = "--gateway-errors 0.3 --gateway-attempts 1 --breaker-failures 1000 --decline-share 0.2";
       const ports = `--http-port 0 --metrics-port ${port}`;
       services = supervise(`serve all --server ${broker.url} ${gateway} ${ports}`);
       prometheus = await startPrometheus(programs.prometheus, `127.0.0.1:${port}`);

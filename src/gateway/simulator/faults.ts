@@ -1,0 +1,31 @@
+/** What goes wrong with a simulated provider; may be changed while it runs. */
+export type Faults = {
+  /** How long each call takes. */
+  latency_ms: number;
+  /** Share of the calls that are answered with 500, unbooked, 0 to 1. */
+  error_share: number;
+  /** Share of the calls that are booked and then lose their connection instead of being answered. */
+  drop_share: number;
+  /** Every call is answered with 503, unbooked. */
+  outage: boolean;
+  /** No call is answered, or booked. */
+  hang: boolean;
+};
+
+export const noFaults: Faults = { latency_ms: 0, error_share: 0, drop_share: 0, outage: false, hang: false };
+
+const share = { type: "number", minimum: 0, maximum: 1, default: 0 };
+const off = { type: "boolean", default: false };
+
+/** What is not named is without fault. */
+export const faultsSchema = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    latency_ms: { type: "number", minimum: 0, maximum: 3_600_000, default: 0 },
+    error_share: share,
+    drop_share: share,
+    outage: off,
+    hang: off,
+  },
+} as const;

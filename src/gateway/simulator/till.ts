@@ -1,0 +1,71 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { type Decision, decideCharge, refundIdFor } from "../decide-charge.ts";
+import type { Operation } from "../gateway.ts";
+import type { Faults } from "./faults.ts";
+import type { Ledger } from "./ledger.ts";
+import type { LedgerEntry } from "./ledger-entry.ts";
+
+export type CallBody = { order_id?: string; charge_id?: string; amount_minor: number; currency: string };
+
+export type Call = { operation: Operation; key: string; body: CallBody };
+
+type Answer = { status: number; body: Readonly<Record<string, unknown>> };
+
+/** What a call is told; undefined where its connection is to be cut instead. */
+export type Till = (call: Call, signal: AbortSignal) => Promise<Answer | undefined>;
+
+/**
+ * Books calls, each idempotency key once: a key that is booked is answered as it was, 422 where the call is another,
+ * 409 while the key is being booked. `faults` is asked for each call.
+ */
+export function createTill(ledger: Ledger, decision: Decision, faults: () => Faults): Till {
+  const underWay = new Set<string>();
+  const bookAfter = async (latencyMs: number, call: Call, signal: AbortSignal): Promise<Answer> => {
+    const id = `${call.operation} ${call.key}`;
+    if (underWay.has(id)) return refusal(409, "a call with this Idempotency-Key is under way");
+    underWay.add(id);
+    try {
+      if (latencyMs > 0) await wait(latencyMs, undefined, { signal });
+      return await book(ledger, decision, call);
+    } finally {
+      underWay.delete(id);
+    }
+  };
+  return async (call, signal) => {
+    const { latency_ms, error_share, drop_share, outage } = faults();
+    if (outage) return refusal(503, "out of order");
+    if (happens(error_share)) return refusal(500, "something went wrong");
+    const answer = await bookAfter(latency_ms, call, signal);
+    return happens(drop_share) ? undefined : answer;
+  };
+}
+
+async function book(ledger: Ledger, decision: Decision, call: Call): Promise<Answer> {
+  const known = ledger.find(call.operation, call.key);
+  if (known && !isOf(known, call)) {
+    return refusal(422, "this Idempotency-Key was used for another order, charge or amount");
+  }
+  const entry = known ?? entryFor(call, decision);
+  if (!known) await ledger.add(entry);
+  const { status, charge_id, refund_id, reason } = entry;
+  const code = status === "declined" ? 402 : known ? 200 : 201;
+  return { status: code, body: { status, charge_id, refund_id, reason } };
+}
+
+const isOf = (entry: LedgerEntry, { operation, body }: Call): boolean =>
+  entry.amount_minor === body.amount_minor &&
+  entry.currency === body.currency &&
+  (operation === "charge" ? entry.order_id === body.order_id : entry.charge_id === body.charge_id);
+
+function entryFor({ operation, key, body }: Call, decision: Decision): LedgerEntry {
+  const booked = { operation, idempotency_key: key, booked_at: new Date().toISOString() };
+  if (operation === "refund") return { ...booked, status: "refunded", refund_id: refundIdFor(key), ...body };
+  const charge = decideCharge(key, decision);
+  return charge.status === "APPROVED"
+    ? { ...booked, status: "approved", charge_id: charge.chargeId, ...body }
+    : { ...booked, status: "declined", reason: charge.reason, ...body };
+}
+
+const refusal = (status: number, message: string): Answer => ({ status, body: { message } });
+
+const happens = (share: number): boolean => share > 0 && Math.random() < share;
