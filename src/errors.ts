@@ -9,6 +9,10 @@ export const exitCodes = {
   not_found: 4,
   timeout: 5,
   bad_message: 6,
+  /** A message that can be read and never be handled. */
+  unprocessable: 6,
+  /** A message whose handling ends the process. */
+  crash_loop: 6,
   too_large: 6,
   denied: 7,
   interrupted: 130,

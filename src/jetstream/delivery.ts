@@ -14,7 +14,7 @@ import { headerBlock, headerIn, replyBytes, subjectFrom } from "./raw-message.ts
 export type DeliveryWatch = {
   stored(stored: Stored): void;
   failed(error: OrderctlError): void;
-  settled(how: "ack" | "nak"): void;
+  settled(how: "ack" | "nak" | "term"): void;
   /** What a note about the delivery should name beside its subject. */
   labels(): NoteFields;
 };
@@ -35,8 +35,10 @@ export type Delivery = {
 const encoder = new TextEncoder();
 const ack = encoder.encode("+ACK");
 const nak = encoder.encode("-NAK");
+const term = encoder.encode("+TERM");
 const working = encoder.encode("+WPI");
 const nsPerMs = 1e6;
+const maxBackoffMs = 30_000;
 
 /**
  * A delivery with its answers. Nothing is parsed before it is asked for: half of the deliveries are of no interest
@@ -83,9 +85,19 @@ export class ReceivedDelivery implements Delivery {
     return Math.floor(this.#parsed.timestampNanos / 1000);
   }
 
-  header(name: string): string | undefined {
+  /** What it is, for a line of text. */
+  toString(): string {
+    return `${this.subject} (sequence ${this.sequence}, attempt ${this.attempt})`;
+  }
+
+  /** All headers as they came; empty where there are none. */
+  get headerText(): string {
     this.#headers ??= headerBlock(this.#message);
-    return headerIn(this.#headers, name);
+    return this.#headers;
+  }
+
+  header(name: string): string | undefined {
+    return headerIn(this.headerText, name);
   }
 
   ack(): void {
@@ -99,9 +111,23 @@ export class ReceivedDelivery implements Delivery {
     this.#answer("nak", delay);
   }
 
-  /** Starts the ack wait afresh. */
-  working(): void {
-    if (!this.#answered) this.#write(working);
+  /** The same after `backoffMs`, which doubles with each attempt, up to 30 s, with jitter. */
+  nakLater(backoffMs: number): void {
+    const wait = Math.min(backoffMs * 2 ** Math.min(this.attempt - 1, 16), maxBackoffMs);
+    this.nak(wait * (0.75 + Math.random() / 2));
+  }
+
+  /** Never again. */
+  term(): void {
+    this.#answer("term", term);
+  }
+
+  /** Starts the ack wait afresh, where it has gone on for `everyMs`. */
+  keepAlive(everyMs: number): void {
+    const now = performance.now();
+    if (this.#answered || now - this.activeAt < everyMs) return;
+    this.activeAt = now;
+    this.#write(working);
   }
 
   get #parsed(): DeliveryInfo {
@@ -109,7 +135,7 @@ export class ReceivedDelivery implements Delivery {
     return this.#info;
   }
 
-  #answer(how: "ack" | "nak", answer: Uint8Array): void {
+  #answer(how: "ack" | "nak" | "term", answer: Uint8Array): void {
     if (this.#answered) return;
     this.#answered = true;
     this.#write(answer);

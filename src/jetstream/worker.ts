@@ -3,6 +3,7 @@ import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
+import { DeadLetterOffice } from "./dead-letter-office.ts";
 import { ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { Publisher } from "./publisher.ts";
@@ -11,8 +12,6 @@ import { PullRequests } from "./pull.ts";
 import { SlotTable } from "./slot-table.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 import type { Processor, WorkerCounts, WorkerOptions } from "./worker-options.ts";
-
-const maxBackoffMs = 30_000;
 
 /**
  * The loop around a processor. It pulls as many messages as it has free places, processes them, stores what
@@ -24,6 +23,7 @@ export class Worker {
   readonly #publisher: Publisher;
   readonly #options: WorkerOptions;
   readonly #process: Processor;
+  readonly #office: DeadLetterOffice | undefined;
   readonly #pulls: PullRequests;
   readonly #inFlight = new SlotTable<ReceivedDelivery>();
   readonly #waiting: ReceivedDelivery[] = [];
@@ -43,7 +43,9 @@ export class Worker {
     this.#frames = connection.frames;
     this.#publisher = publisher;
     this.#options = options;
-    this.#process = process;
+    this.#office =
+      options.deadLetters && new DeadLetterOffice({ connection, publisher }, options, options.deadLetters);
+    this.#process = this.#office?.guard(process) ?? process;
     this.#notes = new SparseNotes(options.note);
     // Every handler in flight may listen to it.
     setMaxListeners(0, this.#abort.signal);
@@ -67,9 +69,9 @@ export class Worker {
   }
 
   /**
-   * Stops pulling, hands back what was not started, waits until the rest is stored and acknowledged. What is
-   * not finished after `deadlineMs` is aborted and handed back as well. Nothing is left to time out. A second
-   * call waits for the first.
+   * Stops pulling, hands back what was not started, waits until the rest is stored and acknowledged. What is not
+   * finished after `deadlineMs`, or when the worker is paused, is aborted and handed back as well. Nothing is left
+   * to time out. A second call waits for the first.
    */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs);
@@ -81,10 +83,12 @@ export class Worker {
     const deadline = performance.now() + deadlineMs;
     await this.#changes.until(() => this.#pulls.outstanding === 0, deadline);
     this.#handBackWaiting();
-    await this.#changes.until(() => this.#inFlight.size === 0, deadline);
+    const isOver = () => this.#inFlight.size === 0 || this.#options.isPaused?.() === true;
+    await this.#changes.until(isOver, deadline);
     this.#abort.abort(new OrderctlError("interrupted", "the worker is stopping"));
     clearInterval(this.#timer);
     this.#notes.flush();
+    this.#office?.flush();
     await this.#pulls.close();
     this.#handBackWaiting();
     for (const delivery of this.#inFlight.items()) delivery.nak();
@@ -96,7 +100,7 @@ export class Worker {
   }
 
   #pull(): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#options.isPaused?.()) return;
     const { concurrency } = this.#options;
     const free = concurrency - this.#inFlight.size - this.#waiting.length - this.#pulls.outstanding;
     if (free >= Math.max(1, concurrency >> 2)) this.#pulls.ask(free);
@@ -124,7 +128,7 @@ export class Worker {
       if (outcome) this.#publisher.send(outcome, this.#afterStoring(delivery));
       else this.#finish(delivery);
     } catch (thrown) {
-      this.#onFailure(delivery, OrderctlError.from(thrown));
+      this.#onFailure(delivery, OrderctlError.from(thrown), "working");
     }
   }
 
@@ -137,10 +141,10 @@ export class Worker {
           delivery.watch?.stored(stored);
           this.#finish(delivery);
         } catch (thrown) {
-          this.#onFailure(delivery, OrderctlError.from(thrown));
+          this.#onFailure(delivery, OrderctlError.from(thrown), "storing");
         }
       },
-      reject: (error) => this.#onFailure(delivery, error),
+      reject: (error) => this.#onFailure(delivery, error, "storing"),
     };
   }
 
@@ -158,16 +162,29 @@ export class Worker {
     this.#changes.changed();
   }
 
-  #onFailure(delivery: ReceivedDelivery, error: OrderctlError): void {
-    const { subject, sequence, attempt, watch } = delivery;
-    watch?.failed(error);
-    const { backoffMs = 250, consumer } = this.#options;
-    const wait = Math.min(backoffMs * 2 ** Math.min(attempt - 1, 16), maxBackoffMs);
-    if (this.#stopping) this.#waiting.push(delivery);
-    else delivery.nak(wait * (0.75 + Math.random() / 2));
+  #onFailure(delivery: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): void {
+    delivery.watch?.failed(error);
     this.#counts.failed += 1;
-    const what = `${subject} (sequence ${sequence}, attempt ${attempt})`;
-    this.#notes.add(`${consumer}: ${what}: ${error.message}`, watch?.labels());
+    if (!this.#stopping && this.#office?.isFinal(delivery, error, phase)) void this.#giveUp(delivery, error);
+    else this.#handBack(delivery, error);
+  }
+
+  /** Copied before it is terminated: a crash between the two repeats the work, and finds the copy. */
+  async #giveUp(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
+    try {
+      await this.#office?.keep(delivery, error);
+    } catch (thrown) {
+      return this.#handBack(delivery, OrderctlError.from(thrown));
+    }
+    delivery.term();
+    this.#release(delivery);
+  }
+
+  #handBack(delivery: ReceivedDelivery, { message }: OrderctlError): void {
+    const { backoffMs = 250, consumer } = this.#options;
+    if (this.#stopping) this.#waiting.push(delivery);
+    else delivery.nakLater(backoffMs);
+    this.#notes.add(`${consumer}: ${delivery}: ${message}`, delivery.watch?.labels());
     this.#release(delivery);
   }
 
@@ -176,11 +193,7 @@ export class Worker {
     this.#pull();
     this.#changes.changed();
     this.#notes.flush();
-    const now = performance.now();
-    for (const delivery of this.#inFlight.items()) {
-      if (now - delivery.activeAt < this.#options.ackWaitMs / 3) continue;
-      delivery.working();
-      delivery.activeAt = now;
-    }
+    this.#office?.flush();
+    for (const delivery of this.#inFlight.items()) delivery.keepAlive(this.#options.ackWaitMs / 3);
   }
 }

@@ -3,8 +3,16 @@ import type { OrderEvent, StockReserved } from "./events.ts";
 import { fact, factsOfKind, stepOf } from "./order-facts.ts";
 import { parseSubject } from "./subjects.ts";
 
-/** When the audit is made, how long an order may take, and the units of each SKU that were ever stocked, if known. */
-export type AuditScope = { nowMs: number; graceMs: number; stock?: ReadonlyMap<string, number> };
+/**
+ * When the audit is made, how long an order may take, the units of each SKU that were ever stocked, if known, and by
+ * order what its services have given up on.
+ */
+export type AuditScope = {
+  nowMs: number;
+  graceMs: number;
+  stock?: ReadonlyMap<string, number>;
+  givenUp?: ReadonlyMap<string, string>;
+};
 
 /**
  * Checks the promises of `auditRules` over a log fed to it in log order. Keeps a few bytes per order and a tally
@@ -59,12 +67,12 @@ class Auditor {
   }
 
   /** Judges what is absent and sums up. Call once, after the last event. */
-  finish({ nowMs, graceMs, stock = new Map() }: AuditScope): AuditReport {
+  finish({ nowMs, graceMs, stock = new Map(), givenUp }: AuditScope): AuditReport {
     let underWay = 0;
     for (const [orderId, facts] of this.#facts) {
       const createdAtMs = this.#open.get(orderId);
       if (createdAtMs !== undefined && nowMs - createdAtMs < graceMs) underWay++;
-      else this.#judge(orderId, facts);
+      else this.#judge(orderId, facts, givenUp?.get(orderId));
     }
     for (const [sku, stocked] of stock) this.#judgeStock(sku, stocked);
     const offences = Object.values(this.#violations).reduce((sum, count) => sum + count, 0);
@@ -101,16 +109,17 @@ class Auditor {
     }
   }
 
-  #judge(orderId: string, facts: number): void {
+  #judge(orderId: string, facts: number, givenUp: string | undefined): void {
     const has = (wanted: number) => (facts & wanted) === wanted;
+    const because = (detail: string) => ({ orderId, detail: givenUp ? `${detail}: ${givenUp}` : detail });
     if (has(fact.created) && !has(fact.notified)) {
-      this.#offend("not_notified", { orderId, detail: "the customer was never told how the order ended" });
+      this.#offend("not_notified", because("the customer was never told how the order ended"));
     }
     if (has(fact.reserved) && !has(fact.shipped)) {
-      this.#offend("shipment_mismatch", { orderId, detail: "stock was RESERVED and nothing shipped" });
+      this.#offend("shipment_mismatch", because("stock was RESERVED and nothing shipped"));
     }
     if (has(fact.approved | fact.outOfStock) && !has(fact.refunded)) {
-      this.#offend("refund_mismatch", { orderId, detail: "paid, OUT_OF_STOCK, and not refunded" });
+      this.#offend("refund_mismatch", because("paid, OUT_OF_STOCK, and not refunded"));
     }
   }
 

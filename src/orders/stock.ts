@@ -29,7 +29,12 @@ export const createStock = (available: number, log: string): Stock => ({
 /** Takes units for a payment: once, however often it is asked. Changes `stock` only on the first `held`. */
 export function takeUnits(stock: Stock, sequence: number, units: number): TakeResult {
   if (stock.holds.has(sequence)) return "held";
-  if (sequence <= stock.settledThrough) return "settled";
+  return sequence <= stock.settledThrough ? "settled" : takeUnanswered(stock, sequence, units);
+}
+
+/** The same for a payment that has no answer in the log: then nothing of it was settled, whatever its sequence says. */
+export function takeUnanswered(stock: Stock, sequence: number, units: number): TakeResult {
+  if (stock.holds.has(sequence)) return "held";
   if (stock.available < units) return "short";
   stock.available -= units;
   stock.reserved += units;

@@ -9,6 +9,8 @@ import { decodeEvent } from "../orders/codec.ts";
 import { type Auditor, createAuditor } from "../orders/invariants.ts";
 import { decodeStock } from "../orders/stock.ts";
 import { ordersStream } from "../orders/subjects.ts";
+import { readDeadLetters } from "./dead-letters.ts";
+import { filterDeadLetters } from "./dead-letters-filter.ts";
 import { inventoryBucket } from "./topology.ts";
 
 export type AuditOptions = {
@@ -49,8 +51,9 @@ export async function auditLog(
   signal.throwIfAborted();
   // Read after the log: stock that arrives meanwhile can only allow more.
   const stock = await readStocked(connection, auditor);
+  const givenUp = await readGivenUp(connection, signal);
   return {
-    ...auditor.finish({ nowMs, graceMs, ...(stock && { stock }) }),
+    ...auditor.finish({ nowMs, graceMs, givenUp, ...(stock && { stock }) }),
     graceMs,
     skus: stock?.size ?? null,
     seconds: (performance.now() - startedAt) / 1000,
@@ -64,6 +67,16 @@ function addMessage(auditor: Auditor, { subject, payload, sequence, storedAtUs }
   } catch (thrown) {
     auditor.addUnreadable(subject, OrderctlError.from(thrown).message, sequence);
   }
+}
+
+/** By order, what has become a dead letter and was not handled since. */
+async function readGivenUp(connection: Connection, signal: AbortSignal): Promise<Map<string, string>> {
+  const givenUp = new Map<string, string>();
+  for (const { letter } of filterDeadLetters(await readDeadLetters(connection, signal), {})) {
+    const { orderId, consumer, reason, sequence } = letter;
+    if (orderId) givenUp.set(orderId, `${consumer} gave up on it, ${reason} (dead letter ${sequence})`);
+  }
+  return givenUp;
 }
 
 /** Units of each SKU that were ever stocked, or undefined where no inventory was ever kept. */

@@ -5,6 +5,7 @@ import type { Stored } from "../jetstream/publication.ts";
 import type { NoteFields } from "../note.ts";
 import { type EventKind, eventKinds, type OrderEvent } from "../orders/events.ts";
 import { parseSubject, subjectOf } from "../orders/subjects.ts";
+import { nowUs } from "../telemetry/clock.ts";
 import type { DestinationMetrics, Metrics, StationMetrics } from "../telemetry/metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ProcessSpan, PublishSpan, TracedMessage, TracedStation } from "../telemetry/tracing.ts";
@@ -28,14 +29,11 @@ type Desk = ReportedStation &
 export type StartReport = (delivery: Delivery, receivedAtUs: number) => DeliveryReport | undefined;
 
 /**
- * Reports a station's deliveries as spans and metrics. Undefined where nobody asked for any; a delivery without a
- * sampled trace is reported only where there are metrics.
+ * Reports a station's deliveries as spans and metrics. A delivery without a sampled trace is reported only where there
+ * are metrics. Tracing may begin later, and is looked at with each delivery.
  */
-export function createReports(
-  station: ReportedStation,
-  { tracing, metrics }: Watched,
-): StartReport | undefined {
-  if (!tracing && !metrics) return undefined;
+export function createReports(station: ReportedStation, telemetry: Watched): StartReport {
+  const { metrics } = telemetry;
   const { service } = station;
   const template = templateOf(station.consumes);
   const desk: Desk = { ...station, template, orderIdOf: orderIdIn, metrics, received: undefined, sent: {} };
@@ -46,7 +44,7 @@ export function createReports(
   }
   return (delivery, receivedAtUs) => {
     desk.received?.received(Math.max(0, receivedAtUs - delivery.storedAtUs) / 1000);
-    const span = tracing?.process(desk, delivery, receivedAtUs);
+    const span = telemetry.tracing?.process(desk, delivery, receivedAtUs);
     return span || metrics ? new DeliveryReport(desk, delivery.subject, span) : undefined;
   };
 }
@@ -91,6 +89,7 @@ export class DeliveryReport {
     const startedAt = performance.now();
     const span = this.#span?.call(`gateway ${operation}`, attempt);
     return {
+      headers: span?.headers,
       end: (error) => {
         span?.end(error);
         const durationMs = performance.now() - startedAt;
@@ -116,7 +115,7 @@ export class DeliveryReport {
     const { metrics } = this.#desk;
     if (event.kind === "payments") metrics?.payment(event);
     if (event.kind !== "notifications") return;
-    const sinceMs = orderAtUs === undefined ? undefined : Math.max(0, Date.now() - orderAtUs / 1000);
+    const sinceMs = orderAtUs === undefined ? undefined : Math.max(0, nowUs() - orderAtUs) / 1000;
     metrics?.orderEnded(event.type, sinceMs);
   }
 
@@ -131,7 +130,7 @@ export class DeliveryReport {
     this.#span?.failed(error);
   }
 
-  settled(how: "ack" | "nak"): void {
+  settled(how: "ack" | "nak" | "term"): void {
     this.#desk.received?.processed(performance.now() - this.#startedAt, this.#errorType);
     this.#desk.received?.settled(how);
     this.#span?.settled(how);

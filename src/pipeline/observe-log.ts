@@ -1,11 +1,11 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import { countSubjectsLike } from "../jetstream/dead-letter-store.ts";
 import { readLag } from "../jetstream/lag.ts";
 import { readStreamSize } from "../jetstream/stream-size.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import type { ConsumerState, Metrics, StreamsState } from "../telemetry/metrics.ts";
-
-const deadLettersStream = "DEAD_LETTERS";
+import { deadLettersStream, redrivesStream } from "./topology.ts";
 
 /** Lets metrics tell how far the log's consumers are and how much it holds, for as long as the broker answers. */
 export function observeLog(metrics: Metrics, connection: Connection): void {
@@ -21,12 +21,15 @@ async function readConsumers(connection: Connection): Promise<ConsumerState[]> {
 
 async function readStreams(connection: Connection): Promise<StreamsState> {
   mustBeConnected(connection);
-  const [orders, deadLetters] = await Promise.all([
+  const [orders, deadLetters, redriven] = await Promise.all([
     readStreamSize(connection, ordersStream),
     readStreamSize(connection, deadLettersStream),
+    countSubjectsLike(connection, redrivesStream, `${redrivesStream}.*.*.1`),
   ]);
   const streams = orders ? [{ stream: ordersStream, ...orders }] : [];
-  return { streams, deadLetters: deadLetters?.messages ?? 0 };
+  // Each dead letter's first redrive has a subject of its own: about the rest nobody has decided.
+  const undecided = (deadLetters?.messages ?? 0) - redriven;
+  return { streams, deadLetters: Math.max(0, undecided) };
 }
 
 /** What is asked of a lost broker waits for its answer until the request times out. */

@@ -94,7 +94,7 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
     this.#report?.failed(error);
   }
 
-  settled(how: "ack" | "nak"): void {
+  settled(how: "ack" | "nak" | "term"): void {
     this.#report?.settled(how);
   }
 

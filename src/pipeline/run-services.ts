@@ -1,3 +1,4 @@
+import type { Breaker } from "../gateway/breaker.ts";
 import type { PaymentGateway } from "../gateway/gateway.ts";
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
@@ -13,20 +14,25 @@ import { type RunnableName, type ServiceName, stationsOf } from "../services/reg
 import { StockShelf } from "../services/stock-shelf.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import type { TracedRequest } from "../telemetry/tracing.ts";
+import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
 import { createOrderDesk } from "./order-desk.ts";
 import { processWith } from "./process-event.ts";
 import { createStockStore } from "./stock-store.ts";
-import { ackWaitMs, inventoryBucket, orderTopology } from "./topology.ts";
+import { ackWaitMs, inventoryBucket, orderTopology, redriverOf, redrivesStream } from "./topology.ts";
 
 export type ServiceOptions = {
   gateway: PaymentGateway;
+  /** While a service's breaker is open, its workers pull nothing. */
+  breakers?: Partial<Record<ServiceName, Breaker>>;
   /** Units of a SKU that nobody has stocked. */
   defaultStock: number;
   carrier: string;
   channel: string;
   /** Deliveries in flight per worker. */
   concurrency: number;
+  /** How often an event may fail in one process before it becomes a dead letter. */
+  maxAttempts?: number;
   /** Publishes in flight for the whole process. */
   window: number;
   instance: string;
@@ -60,6 +66,10 @@ export type RunningServices = {
   stop(deadlineMs: number): Promise<void>;
 };
 
+export const defaultMaxAttempts = 8;
+/** Of a dead letter that is given to its consumer once more there is rarely more than a few. */
+const redriveConcurrency = 16;
+
 type Bench = { connection: Connection; publisher: Publisher };
 
 /** Creates what is missing of the topology and starts the named services in this process. */
@@ -73,7 +83,8 @@ export async function runServices(
   const publisher = new Publisher(connection, { window: options.window });
   // First what may fail: a port that is taken leaves no worker behind.
   const api = names.includes("order") ? await startApi({ connection, publisher }, options) : undefined;
-  const workers = await startWorkers({ connection, publisher }, names.filter(isWorking), options);
+  const working = names.filter(isWorking);
+  const { workers, redrivers } = await startWorkers({ connection, publisher }, working, options);
   return {
     serving: {
       services: [...names],
@@ -87,7 +98,7 @@ export async function runServices(
     },
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
-      await Promise.all([api, ...workers.values()].map((part) => part?.stop(deadlineMs)));
+      await Promise.all([api, ...workers.values(), ...redrivers].map((part) => part?.stop(deadlineMs)));
       publisher.close();
     },
   };
@@ -104,9 +115,8 @@ async function startApi(
   { http, instance, note, telemetry = noTelemetry }: ServiceOptions,
 ): Promise<Listening> {
   const { openOrderApi } = await import("../services/order/order-api.ts");
-  const { tracing } = telemetry;
-  const orders = createOrderDesk({ ...bench, ...telemetry }, { service: "order", instance });
-  const watchRequest = tracing && ((request: TracedRequest) => tracing.request(request));
+  const orders = createOrderDesk({ ...bench, telemetry }, { service: "order", instance });
+  const watchRequest = (request: TracedRequest) => telemetry.tracing?.request(request);
   return openOrderApi({ ...http, orders, watchRequest, note });
 }
 
@@ -114,8 +124,9 @@ async function startWorkers(
   bench: Bench,
   names: readonly ServiceName[],
   options: ServiceOptions,
-): Promise<Map<string, Worker>> {
-  const { concurrency, instance, note, defaultStock, telemetry = noTelemetry } = options;
+): Promise<{ workers: Map<string, Worker>; redrivers: Worker[] }> {
+  const { concurrency, instance, note, defaultStock, maxAttempts = defaultMaxAttempts } = options;
+  const { telemetry = noTelemetry } = options;
   const log = await readStreamIdentity(bench.connection, ordersStream);
   const store = createStockStore(
     bench.connection,
@@ -123,14 +134,22 @@ async function startWorkers(
   );
   const parts = { ...options, shelf: new StockShelf(store, { log, defaultStock }) };
   const workers = new Map<string, Worker>();
+  const redrivers: Worker[] = [];
   for (const service of names) {
+    const breaker = options.breakers?.[service];
+    const isPaused = breaker && (() => breaker.state() === "open");
+    if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
     for (const { consumer, consumes, only, handler } of stationsOf(service)) {
       const reports = createReports({ service, consumer, consumes }, telemetry);
       const process = processWith(handler(parts), { service, instance }, reports);
       const isIdle = only && ((payload: Uint8Array) => hasOtherStatus(consumes, payload, only));
-      const settings = { stream: ordersStream, consumer, concurrency, ackWaitMs, note, isIdle };
-      workers.set(consumer, new Worker(bench, settings, process));
+      const deadLetters = deadLetterRule({ service, instance, consumer }, maxAttempts);
+      const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
+      workers.set(consumer, new Worker(bench, { ...settings, stream: ordersStream }, process));
+      const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
+      const again = { ...settings, ...place, concurrency: redriveConcurrency };
+      redrivers.push(new Worker(bench, again, processRedriven(process)));
     }
   }
-  return workers;
+  return { workers, redrivers };
 }

@@ -6,6 +6,16 @@ export const inventoryBucket = "INVENTORY";
 
 export const ackWaitMs = 30_000;
 
+export const deadLettersStream = "DEAD_LETTERS";
+/** Dead letters that are given to their consumers once more, and the record of who wanted it. */
+export const redrivesStream = "REDRIVES";
+/** The consumer's name there. */
+export const redriverOf = (consumer: string): string => `redrive-${consumer}`;
+/** What may be ending its worker's process. */
+export const suspectsBucket = "SUSPECTS";
+
+const suspectsAgeMs = 24 * 3600 * 1000;
+
 /** Every stream, bucket and durable consumer of the order pipeline. The one place that knows their settings. */
 export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Topology {
   return {
@@ -22,25 +32,55 @@ export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Top
         discard: "new",
         discard_new_per_subject: true,
       },
+      bucket(inventoryBucket, replicas),
       {
-        name: `KV_${inventoryBucket}`,
-        subjects: [`$KV.${inventoryBucket}.>`],
+        name: deadLettersStream,
+        subjects: [`${deadLettersStream}.*.*`],
         storage: "file",
+        retention: "limits",
         num_replicas: replicas,
         allow_direct: true,
-        allow_rollup_hdrs: true,
-        deny_delete: true,
+      },
+      {
+        name: redrivesStream,
+        subjects: [`${redrivesStream}.*.*.*`],
+        storage: "file",
+        retention: "limits",
+        num_replicas: replicas,
+        allow_direct: true,
+        // The subject is the redrive's identity, as it is the event's: nobody can do the same one twice.
         max_msgs_per_subject: 1,
         discard: "new",
+        discard_new_per_subject: true,
       },
+      { ...bucket(suspectsBucket, replicas), max_age: durationNs(suspectsAgeMs) },
     ],
-    consumers: consumerTable.map(({ consumer, consumes }) => ({
-      stream: ordersStream,
-      durable_name: consumer,
-      ack_policy: "explicit",
-      ack_wait: durationNs(ackWaitMs),
-      filter_subject: subjectOf(consumes, "*"),
-      max_ack_pending: 20_000,
-    })),
+    consumers: consumerTable.flatMap(({ consumer, consumes }) => [
+      durable(ordersStream, consumer, subjectOf(consumes, "*")),
+      durable(redrivesStream, redriverOf(consumer), `${redrivesStream}.${consumer}.*.*`),
+    ]),
   };
 }
+
+/** In the layout of ADR-8, as `Bucket` reads it. */
+const bucket = (name: string, replicas: number) => ({
+  name: `KV_${name}`,
+  subjects: [`$KV.${name}.>`],
+  storage: "file",
+  num_replicas: replicas,
+  allow_direct: true,
+  allow_rollup_hdrs: true,
+  deny_delete: true,
+  max_msgs_per_subject: 1,
+  discard: "new",
+});
+
+/** No limit of deliveries: the broker would drop a message silently, where a worker makes a dead letter of it. */
+const durable = (stream: string, consumer: string, filter: string) => ({
+  stream,
+  durable_name: consumer,
+  ack_policy: "explicit",
+  ack_wait: durationNs(ackWaitMs),
+  filter_subject: filter,
+  max_ack_pending: 20_000,
+});

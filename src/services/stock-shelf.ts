@@ -1,4 +1,12 @@
-import { createStock, endHold, rebase, type Stock, type TakeResult, takeUnits } from "../orders/stock.ts";
+import {
+  createStock,
+  endHold,
+  rebase,
+  type Stock,
+  type TakeResult,
+  takeUnanswered,
+  takeUnits,
+} from "../orders/stock.ts";
 
 export type ShelfEntry = { stock: Stock; revision: number };
 
@@ -136,10 +144,24 @@ export class StockShelf {
       }
       const { entry } = slot;
       await this.#endSettledHolds(entry.stock);
-      const results = batch.map(({ sequence, units }) => takeUnits(entry.stock, sequence, units));
+      const unanswered = await this.#unanswered(batch, entry.stock);
+      const results = batch.map(({ sequence, units }) => {
+        const take = unanswered.has(sequence) ? takeUnanswered : takeUnits;
+        return take(entry.stock, sequence, units);
+      });
       if (!fresh && results.includes("short")) slot.entry = undefined;
       else if (await this.#save(slot, entry, results)) return results;
     }
+  }
+
+  /** Payments given up on that came again. Asked after the entry was read: an answer stored later changes the entry. */
+  async #unanswered(batch: readonly Take[], { settledThrough, holds }: Stock): Promise<Set<number>> {
+    const unanswered = new Set<number>();
+    for (const { sequence } of batch) {
+      if (sequence > settledThrough || holds.has(sequence)) continue;
+      if ((await this.#store.wasReserved(sequence)) === undefined) unanswered.add(sequence);
+    }
+    return unanswered;
   }
 
   /** Writes only what changed the stock; false when another shelf was faster and the batch has to be done again. */

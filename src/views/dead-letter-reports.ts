@@ -24,9 +24,23 @@ export function redriveReport({ dryRun, redriven, left, hopeless }: RedriveRepor
       ? [yellow(`not readable as events, so these will fail again: ${hopeless.slice(0, listed).join(", ")}`)]
       : []),
     ...(left.length > 0 ? ["", `${formatCount(left.length)} left alone`] : []),
-    ...shortened(left.map(({ letter, why }) => `  ${nameOf(letter)}: ${printable(why)}`)),
+    ...shortened(reasonsOf(left)),
     ...hint.map((line) => dim(line)),
   ].join("\n");
+}
+
+/** Each reason once, with the numbers that it is about. */
+function reasonsOf(left: RedriveReport["left"]): string[] {
+  const numbers = new Map<string, number[]>();
+  for (const { letter, why } of left) {
+    const same = numbers.get(why);
+    if (same) same.push(letter.sequence);
+    else numbers.set(why, [letter.sequence]);
+  }
+  return [...numbers].map(([why, all]) => {
+    const others = all.length > listed ? ` and ${formatCount(all.length - listed)} more` : "";
+    return `  ${all.slice(0, listed).join(", ")}${others}: ${printable(why)}`;
+  });
 }
 
 export function purgeReport({ dryRun, purged }: PurgeReport, _style: Style): string {

@@ -4,7 +4,6 @@ import { observeLog } from "../../src/pipeline/observe-log.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { createLog, textTo } from "../jetstream/subject-log.ts";
 import { byLabel, openMetricWorld } from "../telemetry/metric-world.ts";
 import { until } from "../until.ts";
 import { openLogWriter } from "./log-writer.ts";
@@ -58,10 +57,13 @@ describe("the log as metrics", () => {
     expect(shown.get('orderctl_stream_bytes{stream="ORDERS"}')).toBeGreaterThan(500);
   });
 
-  it("counts dead letters", async () => {
-    await createLog(connection, "DEAD_LETTERS");
-    const { subject, payload } = textTo("DEAD_LETTERS.payment.o-1");
-    await connection.nats.jetstream().publish(subject, payload);
+  it("counts dead letters that nobody has decided about, once each however often they are redriven", async () => {
+    const store = (subject: string) => connection.nats.jetstream().publish(subject);
+    await store("DEAD_LETTERS.payment.o-1");
+    await store("DEAD_LETTERS.payment.o-2");
+    expect((await readGauges()).shown.get("orderctl_dead_letters")).toBe(2);
+    await store("REDRIVES.payment-processor.1-1000.1");
+    await store("REDRIVES.payment-processor.1-1000.2");
     expect((await readGauges()).shown.get("orderctl_dead_letters")).toBe(1);
   });
 

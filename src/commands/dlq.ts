@@ -1,0 +1,165 @@
+import { hostname, userInfo } from "node:os";
+import type { Command } from "commander";
+import { OrderctlError } from "../errors.ts";
+import { plainDetail } from "../jetstream/dead-letter.ts";
+import { type DeadMessage, readDeadLetters } from "../pipeline/dead-letters.ts";
+import { readDeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
+import { type DeadLetterFilter, filterDeadLetters } from "../pipeline/dead-letters-filter.ts";
+import { purgeDeadLetters } from "../pipeline/dead-letters-purge.ts";
+import { redriveDeadLetters } from "../pipeline/dead-letters-redrive.ts";
+import { deadLetterDetail } from "../views/dead-letter-detail.ts";
+import { purgeReport, redriveReport } from "../views/dead-letter-reports.ts";
+import { deadLetterTable } from "../views/dead-letter-table.ts";
+import type { Online, Register } from "./act.ts";
+import { durationMs, positive, withConnection } from "./options.ts";
+
+type FilterFlags = { order?: string; service?: string; reason?: string; since?: number; redriven?: boolean };
+type ListOptions = FilterFlags & { limit: number };
+type Selection = FilterFlags & { all: boolean; dryRun: boolean };
+type RedriveOptions = Selection & { again: boolean; rate?: number };
+type PurgeOptions = Selection & { yes: boolean };
+
+export const registerDlq: Register = (command, act) => {
+  const list = command.command("list").description("what was given up on, newest first");
+  withFilter(list)
+    .option("--redriven", "those that were redriven and are settled as well", false)
+    .option("--limit <n>", "show at most so many", positive, 50);
+  withConnection(list).action(act.online(listDeadLetters));
+
+  const show = command.command("show").description("one dead letter: why, what it was, where it came from");
+  withConnection(show.argument("<id>", "its number, or the order's id")).action(act.online(showDeadLetter));
+
+  const redrive = command.command("redrive").description("give dead letters to their consumers once more");
+  withSelection(redrive)
+    .option("--again", "those that were redriven before as well", false)
+    .option("--rate <n>", "at most so many a second", positive);
+  withConnection(redrive).action(act.online(redriveSelected));
+
+  const purge = command
+    .command("purge")
+    .description("delete dead letters; the log keeps what they were copies of");
+  withSelection(purge)
+    .option("--redriven", "those that were redriven and are settled as well", false)
+    .option("--yes", "needed for more than one, and where nobody watches", false);
+  withConnection(purge).action(act.online(purgeSelected));
+};
+
+const withFilter = (command: Command): Command =>
+  command
+    .optionsGroup("Which:")
+    .option("--order <id>", "of one order")
+    .option("--service <name>", "that this service gave up on")
+    .option("--reason <code>", "bad_message, timeout, crash_loop …")
+    .option("--since <time>", "no older than 10m, 2h …", durationMs);
+
+const withSelection = (command: Command): Command =>
+  withFilter(command.argument("[number...]", "as `dlq list` tells them"))
+    .option("--all", "every one", false)
+    .optionsGroup("How:")
+    .option("--dry-run", "only tell which", false);
+
+async function listDeadLetters(online: Online, options: ListOptions): Promise<undefined> {
+  const { connection, terminal, signal } = online;
+  const found = filterDeadLetters(await readDeadLetters(connection, signal), filterOf(options));
+  const letters = found.slice(0, options.limit).map(({ letter }) => letter);
+  if (!terminal.json) terminal.show("dead-letters", { total: found.length, letters }, deadLetterTable);
+  else for (const letter of letters) terminal.show("dead-letter", letter, String);
+  const more = found.length - letters.length;
+  if (terminal.json && more > 0) terminal.note(`${more} more; --limit shows them`);
+  return undefined;
+}
+
+async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): Promise<undefined> {
+  const { connection, terminal, signal } = online;
+  const all = await readDeadLetters(connection, signal);
+  const numbered = all.filter(({ letter }) => String(letter.sequence) === id);
+  const found = numbered.length > 0 ? numbered : all.filter(({ letter }) => letter.orderId === id);
+  const [newest, ...older] = found;
+  if (!newest) throw unknown(connection.server, [id]);
+  terminal.show("dead-letter-detail", await readDeadLetterDetail(connection, newest), deadLetterDetail);
+  const others = older.map(({ letter }) => letter.sequence).join(", ");
+  if (others) terminal.note(`the newest of this order; older: ${others}`);
+  return undefined;
+}
+
+async function redriveSelected(online: Online, options: RedriveOptions, args: string[]): Promise<undefined> {
+  const { connection, terminal, signal } = online;
+  const { again, dryRun, rate } = options;
+  const found = await select(online, { ...options, redriven: again }, args);
+  const report = await redriveDeadLetters(connection, found, {
+    by: plainDetail(`${userName()}@${hostname()}`),
+    again,
+    named: args.length > 0,
+    dryRun,
+    perSecond: rate,
+    signal,
+  });
+  terminal.show("redrive", report, redriveReport);
+  return undefined;
+}
+
+async function purgeSelected(online: Online, options: PurgeOptions, args: string[]): Promise<undefined> {
+  const { connection, terminal, signal } = online;
+  const { dryRun, yes } = options;
+  const found = await select(online, options, args);
+  if (!dryRun && !yes && (found.length > 1 || (found.length === 1 && !terminal.live))) {
+    throw new OrderctlError("usage", `this deletes ${found.length} of them for good`, {
+      hint: "--yes does it; --dry-run tells which",
+    });
+  }
+  terminal.show("purge", await purgeDeadLetters(connection, found, { dryRun, signal }), purgeReport);
+  return undefined;
+}
+
+/** Rejects with `usage` where nothing is named, and with `not_found` where a number is none. */
+async function select(
+  { connection, signal }: Online,
+  options: Selection,
+  args: string[],
+): Promise<DeadMessage[]> {
+  const filter = filterOf(options, args);
+  const { orderId, service, reason, sinceMs } = filter;
+  const isNamed = args.length > 0 || [orderId, service, reason, sinceMs].some((asked) => asked !== undefined);
+  if (!isNamed && !options.all) {
+    throw new OrderctlError("usage", "which ones? name their numbers, a filter, or --all");
+  }
+  const found = filterDeadLetters(await readDeadLetters(connection, signal), filter);
+  const missing = args.filter((arg) => !found.some(({ letter }) => letter.sequence === Number(arg)));
+  if (missing.length > 0) throw unknown(connection.server, missing);
+  return found;
+}
+
+function filterOf(
+  { order, service, reason, since, redriven }: FilterFlags,
+  args: string[] = [],
+): DeadLetterFilter {
+  return {
+    sequences: args.map(numberOf),
+    orderId: order,
+    service,
+    reason,
+    sinceMs: since === undefined ? undefined : Date.now() - since,
+    settled: redriven,
+  };
+}
+
+function numberOf(arg: string): number {
+  if (/^\d{1,15}$/.test(arg)) return Number(arg);
+  throw new OrderctlError("usage", `${JSON.stringify(arg)} is not the number of a dead letter`, {
+    hint: "`orderctl dlq list` tells the numbers; --order names an order",
+  });
+}
+
+const unknown = (server: string, ids: readonly string[]): OrderctlError =>
+  new OrderctlError("not_found", `no dead letter ${ids.join(", ")} at ${server}`, {
+    hint: "`orderctl dlq list --redriven` shows all there are",
+  });
+
+/** The system knows no name for some users in containers. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "unknown";
+  }
+}

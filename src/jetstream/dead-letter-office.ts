@@ -1,0 +1,160 @@
+import { type ErrorCode, OrderctlError } from "../errors.ts";
+import type { Connection } from "./connection.ts";
+import {
+  type DeadLetterMark,
+  deadLetterHeader,
+  decodeMark,
+  encodeMark,
+  headersForCopy,
+  type Origin,
+  plainDetail,
+  redriveHeader,
+} from "./dead-letter.ts";
+import { stopCrashLoops } from "./dead-letter-loops.ts";
+import type { ReceivedDelivery } from "./delivery.ts";
+import { isOfBroker } from "./nats-error.ts";
+import type { Publisher } from "./publisher.ts";
+import { readSubject } from "./read-subject.ts";
+import { SparseNotes } from "./sparse-notes.ts";
+import type { DeadLetterRule, Processor, WorkerOptions } from "./worker-options.ts";
+
+/** No further attempt can end otherwise. */
+const hopeless: ReadonlySet<ErrorCode> = new Set(["bad_message", "unprocessable", "crash_loop"]);
+
+/** The same, where it was the storing that failed. */
+const unstorable: ReadonlySet<ErrorCode> = new Set([...hopeless, "too_large", "conflict"]);
+
+/** It says nothing about the message that the broker failed so. */
+const outages: ReadonlySet<ErrorCode> = new Set([
+  "unavailable",
+  "no_responders",
+  "timeout",
+  "interrupted",
+  "stream_full",
+  "denied",
+  "not_found",
+]);
+
+const maxCounted = 20_000;
+
+/** Decides which deliveries a worker gives up on, and keeps a full copy of each, once. */
+export class DeadLetterOffice {
+  readonly #connection: Connection;
+  readonly #publisher: Publisher;
+  readonly #station: WorkerOptions;
+  readonly #rule: DeadLetterRule;
+  readonly #notes: SparseNotes;
+  /** Sequence → how often it failed in this process for a reason of its own. */
+  readonly #failures = new Map<number, number>();
+
+  constructor(
+    { connection, publisher }: { connection: Connection; publisher: Publisher },
+    station: WorkerOptions,
+    rule: DeadLetterRule,
+  ) {
+    this.#connection = connection;
+    this.#publisher = publisher;
+    this.#station = station;
+    this.#rule = rule;
+    this.#notes = new SparseNotes(station.note);
+  }
+
+  /** The same processor, which is not called again with a message that ends the process each time. */
+  guard(process: Processor): Processor {
+    const { stream, consumer } = this.#station;
+    const { maxAttempts, suspects } = this.#rule;
+    const bench = { connection: this.#connection, publisher: this.#publisher };
+    const place = { bucket: suspects, prefix: `${stream}.${consumer}`, maxAttempts };
+    return stopCrashLoops(process, bench, place);
+  }
+
+  /**
+   * Is this failure the last? At once where another attempt is hopeless, else at the `maxAttempts`-th failure in this
+   * process. An outage does not count, of the broker or of what the worker is paused for.
+   */
+  isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
+    const { code } = error;
+    if ((phase === "storing" ? unstorable : hopeless).has(code)) return true;
+    const isOutage = isOfBroker(error) && outages.has(code);
+    if (isOutage || code === "interrupted" || !this.#connection.isConnected()) return false;
+    if (this.#station.isPaused?.()) return false;
+    return this.#countFailure(sequence) >= this.#rule.maxAttempts;
+  }
+
+  #countFailure(sequence: number): number {
+    const failures = (this.#failures.get(sequence) ?? 0) + 1;
+    // To the end of the map: the first is then the one that failed the longest ago.
+    this.#failures.delete(sequence);
+    this.#failures.set(sequence, failures);
+    const [oldest] = this.#failures.size > maxCounted ? this.#failures.keys() : [];
+    if (oldest !== undefined) this.#failures.delete(oldest);
+    return failures;
+  }
+
+  /**
+   * Resolves once a copy is stored, by this call or an earlier one for the same delivery, whoever made it: each copy is
+   * a compare-and-set on what its subject held when no such copy was there. Rejects as the publisher does.
+   */
+  async keep(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
+    const mark = this.#markOf(delivery, error);
+    const subject = this.#rule.subjectFor(mark.origin.subject);
+    const held = await readSubject(this.#connection, this.#rule.stream, subject);
+    const isHeld = held.some(
+      ({ header }) => decodeMark(header(deadLetterHeader))?.delivery === mark.delivery,
+    );
+    if (!isHeld) await this.#store(delivery, mark, { subject, expectedSequence: held.at(-1)?.sequence ?? 0 });
+    this.#failures.delete(delivery.sequence);
+    const what = `${mark.origin.subject} (sequence ${mark.origin.sequence}, attempt ${mark.attempts})`;
+    const text = `${this.#station.consumer}: dead letter: ${what}: ${mark.reason}: ${mark.detail}`;
+    this.#notes.add(text, delivery.watch?.labels());
+  }
+
+  async #store(
+    delivery: ReceivedDelivery,
+    mark: DeadLetterMark,
+    place: { subject: string; expectedSequence: number },
+  ): Promise<void> {
+    const { payload } = delivery;
+    const copied = headersForCopy(delivery.headerText);
+    delete copied[redriveHeader];
+    const headers = (marked: DeadLetterMark) => ({ ...copied, [deadLetterHeader]: encodeMark(marked) });
+    try {
+      await this.#publisher.publish({ ...place, payload, headers: headers(mark) });
+    } catch (thrown) {
+      if (!(thrown instanceof OrderctlError) || thrown.code !== "too_large") throw thrown;
+      // As large as the broker takes already: with our header it is larger.
+      const omitted = { ...mark, omittedBytes: payload.length };
+      await this.#publisher.publish({
+        ...place,
+        payload: new Uint8Array(),
+        headers: { [deadLetterHeader]: encodeMark(omitted) },
+      });
+    }
+  }
+
+  #markOf(delivery: ReceivedDelivery, { code, message }: OrderctlError): DeadLetterMark {
+    const { stream } = this.#station;
+    const { service, instance, consumer, originOf } = this.#rule;
+    const { subject, sequence, storedAtUs, attempt } = delivery;
+    const own: Origin = { stream, subject, sequence, storedAtUs };
+    const { origin, redriveOf } = originOf?.(delivery) ?? { origin: own, redriveOf: null };
+    return {
+      delivery: `${stream}/${this.#station.consumer}/${sequence}/${storedAtUs}`,
+      reason: code,
+      detail: plainDetail(message),
+      attempts: attempt,
+      origin,
+      consumer,
+      service,
+      instance,
+      atUs: Date.now() * 1000,
+      redriveOf,
+      omittedBytes: null,
+    };
+  }
+
+  /** To be called now and then: notes are told at most once a second. */
+  flush(): void {
+    this.#notes.flush();
+  }
+}

@@ -1,0 +1,90 @@
+import type { ErrorCode } from "../errors.ts";
+
+/** Where a message was first stored; `storedAtUs` is the broker's clock, Unix µs. */
+export type Origin = { stream: string; subject: string; sequence: number; storedAtUs: number };
+
+/** Why a delivery was given up on and where it came from. One header of its copy, as JSON. */
+export type DeadLetterMark = {
+  /** Which delivery it was: the same for every attempt, and for no other message. */
+  delivery: string;
+  reason: ErrorCode;
+  detail: string;
+  attempts: number;
+  origin: Origin;
+  consumer: string;
+  service: string;
+  instance: string;
+  /** When it was given up on, Unix µs by the worker's clock. */
+  atUs: number;
+  /** Sequence of the dead letter that was given to the consumer once more, and failed again; `null` for the first. */
+  redriveOf: number | null;
+  /** Size of the original payload where the copy had no room for it, else `null`. */
+  omittedBytes: number | null;
+};
+
+export const deadLetterHeader = "Orderctl-Dead-Letter";
+export const redriveHeader = "Orderctl-Redrive";
+
+const detailLength = 500;
+
+/** Text of a stranger that may stand in a log line: one line, no control characters, at most 500 characters. */
+export const plainDetail = (text: string): string =>
+  text
+    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim()
+    .slice(0, detailLength);
+
+/** Header values go over the wire as UTF-8 lines: JSON escapes what could end one. */
+export const encodeMark = (mark: DeadLetterMark): string => JSON.stringify(mark);
+
+/** The mark of a dead letter; undefined where there is none or it is not ours. */
+export function decodeMark(header: string | undefined): DeadLetterMark | undefined {
+  const mark = parseObject<DeadLetterMark>(header);
+  const isOurs =
+    typeof mark?.delivery === "string" &&
+    typeof mark.reason === "string" &&
+    typeof mark.consumer === "string" &&
+    typeof mark.origin?.subject === "string" &&
+    [mark.attempts, mark.atUs, mark.origin.sequence, mark.origin.storedAtUs].every(Number.isSafeInteger);
+  return isOurs ? mark : undefined;
+}
+
+/** What a header holds as a JSON object; undefined where it holds anything else. */
+export function parseObject<T extends object>(header: string | undefined): T | undefined {
+  if (header === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(header);
+    return typeof value === "object" && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A header name as HTTP has it: others would end the reading of all headers in some clients. */
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** Headers that the broker or this program would act on. */
+const acting = /^(nats-|orderctl-dead-|orderctl-redrive)/i;
+
+const setAside = "Original-";
+
+/**
+ * The headers of a block for a copy of its message. Those that would make the broker act on the copy as well (a message
+ * id, an expected sequence) are kept under another name, repeated ones are joined, and what is no header is left out.
+ */
+export function headersForCopy(block: string): Record<string, string> {
+  const copied = new Map<string, string>();
+  for (const line of block.split("\r\n").slice(1)) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, Math.max(0, colon));
+    if (!token.test(name)) continue;
+    const kept = acting.test(name) ? `${setAside}${name}` : name;
+    const value = line
+      .slice(colon + 1)
+      .replace(/\p{Cc}/gu, "?")
+      .trim();
+    const before = copied.get(kept);
+    copied.set(kept, before === undefined ? value : `${before}, ${value}`);
+  }
+  return Object.fromEntries(copied);
+}

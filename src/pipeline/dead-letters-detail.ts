@@ -1,0 +1,43 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { deadLetterHeader } from "../jetstream/dead-letter.ts";
+import { readHeaders } from "../jetstream/dead-letter-store.ts";
+import { decodeEvent } from "../orders/codec.ts";
+import type { OrderEvent } from "../orders/events.ts";
+import { parseTraceparent } from "../telemetry/span-context.ts";
+import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
+import { deadLettersStream } from "./topology.ts";
+
+/** All that is known of one dead letter. */
+export type DeadLetterDetail = DeadLetter & {
+  /** `null` where the message cannot be read as one, for the reason in `fault`. */
+  event: OrderEvent | null;
+  fault: string | null;
+  payloadBase64: string;
+  /** Those of the original message; what the broker would act on is there as `Original-…`. */
+  headers: Record<string, string>;
+  traceId: string | null;
+};
+
+export async function readDeadLetterDetail(
+  connection: Connection,
+  { letter, mark, message }: DeadMessage,
+): Promise<DeadLetterDetail> {
+  const headers = (await readHeaders(connection, deadLettersStream, letter.sequence)) ?? {};
+  delete headers[deadLetterHeader];
+  return {
+    ...letter,
+    ...decoded(mark.origin.subject, message.payload),
+    payloadBase64: Buffer.from(message.payload).toString("base64"),
+    headers,
+    traceId: parseTraceparent(headers.traceparent)?.traceId ?? null,
+  };
+}
+
+function decoded(subject: string, payload: Uint8Array): Pick<DeadLetterDetail, "event" | "fault"> {
+  try {
+    return { event: decodeEvent(subject, payload), fault: null };
+  } catch (thrown) {
+    return { event: null, fault: OrderctlError.from(thrown).message };
+  }
+}

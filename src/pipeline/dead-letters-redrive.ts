@@ -1,0 +1,109 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { deadLetterHeader, redriveHeader } from "../jetstream/dead-letter.ts";
+import { readHeaders } from "../jetstream/dead-letter-store.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import { applyTopology } from "../jetstream/topology.ts";
+import { decodeEvent } from "../orders/codec.ts";
+import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
+import type { RedriveMark } from "./dead-letters-rule.ts";
+import { deadLettersStream, orderTopology, redrivesStream } from "./topology.ts";
+
+export type RedriveOptions = {
+  /** Who wants it: `user@host`. */
+  by: string;
+  /** Those that were redriven before as well. */
+  again: boolean;
+  /** Were they named one by one? What can only fail again is left alone otherwise. */
+  named: boolean;
+  dryRun: boolean;
+  perSecond?: number | undefined;
+  signal: AbortSignal;
+};
+
+export type RedriveReport = {
+  dryRun: boolean;
+  redriven: DeadLetter[];
+  left: { letter: DeadLetter; why: string }[];
+  /** Those among the redriven that cannot be read as events: they will fail again. */
+  hopeless: number[];
+};
+
+/**
+ * Gives dead letters to their consumers once more, the oldest first: a message in the stream of redrives for each,
+ * under a subject that names dead letter and try, so that nobody can do the same one twice. Running it again after a
+ * crash is safe.
+ */
+export async function redriveDeadLetters(
+  connection: Connection,
+  found: readonly DeadMessage[],
+  options: RedriveOptions,
+): Promise<RedriveReport> {
+  const report: RedriveReport = { dryRun: options.dryRun, redriven: [], left: [], hopeless: [] };
+  const publisher = new Publisher(connection);
+  if (!options.dryRun) await applyTopology(connection, orderTopology());
+  try {
+    for (const dead of found.toReversed()) {
+      options.signal.throwIfAborted();
+      const why = objectionTo(dead, options) ?? (await redrive({ connection, publisher }, dead, options));
+      if (why !== undefined) report.left.push({ letter: dead.letter, why });
+      else {
+        report.redriven.push(dead.letter);
+        if (faultOf(dead) !== undefined) report.hopeless.push(dead.letter.sequence);
+      }
+    }
+    return report;
+  } finally {
+    publisher.close();
+  }
+}
+
+function objectionTo(dead: DeadMessage, { again, named }: RedriveOptions): string | undefined {
+  const { state, next, redrives, hasPayload } = dead.letter;
+  if (state === "failed_again") return `it was redriven and failed again: redrive ${next} instead`;
+  const last = redrives.at(-1);
+  if (last && !again) return `${last.by} redrove it at ${last.at}; --again does it once more`;
+  if (!hasPayload) return "its message was too large to be copied";
+  if (named || faultOf(dead) === undefined) return undefined;
+  return "it cannot be read as an event and would only fail again; name its number to try all the same";
+}
+
+/** Why the message is no event, as far as this version of the program can tell. */
+function faultOf({ mark, message }: DeadMessage): string | undefined {
+  try {
+    decodeEvent(mark.origin.subject, message.payload);
+    return undefined;
+  } catch (thrown) {
+    return OrderctlError.from(thrown).message;
+  }
+}
+
+type Bench = { connection: Connection; publisher: Publisher };
+
+/** Answers why it was not done. */
+async function redrive(
+  { connection, publisher }: Bench,
+  { letter, mark, message }: DeadMessage,
+  { by, dryRun, perSecond, signal }: RedriveOptions,
+): Promise<string | undefined> {
+  if (dryRun) return undefined;
+  const copied = await readHeaders(connection, deadLettersStream, letter.sequence);
+  if (!copied) return "somebody purged it just now";
+  delete copied[deadLetterHeader];
+  const redriven: RedriveMark = {
+    deadLetter: letter.sequence,
+    deadAtUs: mark.atUs,
+    by,
+    atUs: Date.now() * 1000,
+    origin: mark.origin,
+  };
+  const attempt = letter.redrives.length + 1;
+  const { duplicate } = await publisher.publish({
+    subject: `${redrivesStream}.${letter.consumer}.${letter.sequence}-${mark.atUs}.${attempt}`,
+    payload: message.payload,
+    headers: { ...copied, [redriveHeader]: JSON.stringify(redriven) },
+  });
+  if (perSecond !== undefined) await wait(1000 / perSecond, undefined, { signal });
+  return duplicate ? "somebody else redrove it just now" : undefined;
+}

@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { type Origin, parseObject, redriveHeader } from "../jetstream/dead-letter.ts";
+import type { Delivery } from "../jetstream/delivery.ts";
+import type { DeadLetterRule, Processor } from "../jetstream/worker-options.ts";
+import { parseSubject } from "../orders/subjects.ts";
+import type { Origin as Worker } from "./process-event.ts";
+import { deadLettersStream, suspectsBucket } from "./topology.ts";
+
+/** Why a dead letter is with its consumer once more: who wanted it when (Unix µs), and what it was. */
+export type RedriveMark = {
+  deadLetter: number;
+  /** When that was given up on: a sequence alone does not outlive its stream. */
+  deadAtUs: number;
+  by: string;
+  atUs: number;
+  origin: Origin;
+};
+
+/** What a service's workers give up on, and where it goes. */
+export const deadLetterRule = (
+  worker: Worker & { consumer: string },
+  maxAttempts: number,
+): DeadLetterRule => ({
+  ...worker,
+  stream: deadLettersStream,
+  suspects: suspectsBucket,
+  maxAttempts,
+  subjectFor: (subject) => `${deadLettersStream}.${worker.service}.${tokenOf(subject)}`,
+  originOf(delivery) {
+    const mark = decodeRedrive(delivery.header(redriveHeader));
+    return mark && { origin: mark.origin, redriveOf: mark.deadLetter };
+  },
+});
+
+/** The order's id; a hash of the subject where that names none. */
+const tokenOf = (subject: string): string =>
+  parseSubject(subject)?.orderId ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
+
+export function decodeRedrive(header: string | undefined): RedriveMark | undefined {
+  const mark = parseObject<RedriveMark>(header);
+  const isOurs =
+    typeof mark?.origin?.subject === "string" &&
+    typeof mark.by === "string" &&
+    [mark.deadLetter, mark.atUs, mark.origin.sequence, mark.origin.storedAtUs].every(Number.isSafeInteger);
+  return isOurs ? mark : undefined;
+}
+
+/**
+ * Works on a redriven dead letter as on the delivery that it was: its place in the log is that of the original, so that
+ * what it leads to names the same cause.
+ */
+export const processRedriven =
+  (process: Processor): Processor =>
+  async (delivery, signal) => {
+    const original = originalOf(delivery);
+    const answer = process(original, signal);
+    // Set before the first wait, and asked for when the work has ended.
+    delivery.watch = original.watch;
+    return answer;
+  };
+
+function originalOf(delivery: Delivery): Delivery {
+  const { origin } = decodeRedrive(delivery.header(redriveHeader)) ?? { origin: delivery };
+  const { subject, sequence, storedAtUs } = origin;
+  const { payload, attempt } = delivery;
+  return {
+    watch: undefined,
+    subject,
+    payload,
+    sequence,
+    attempt,
+    storedAtUs,
+    header: (name) => delivery.header(name),
+  };
+}

@@ -1,0 +1,161 @@
+import type { Connection } from "../jetstream/connection.ts";
+import {
+  type DeadLetterMark,
+  deadLetterHeader,
+  decodeMark,
+  redriveHeader,
+} from "../jetstream/dead-letter.ts";
+import { readConsumerProgress } from "../jetstream/dead-letter-store.ts";
+import type { StoredMessage } from "../jetstream/read-message.ts";
+import { scanStream } from "../jetstream/scan.ts";
+import { readStreamSize } from "../jetstream/stream-size.ts";
+import { parseSubject } from "../orders/subjects.ts";
+import { consumerTable } from "../services/registry.ts";
+import { decodeRedrive, type RedriveMark } from "./dead-letters-rule.ts";
+import { isoTime } from "./iso-time.ts";
+import { deadLettersStream, redriverOf, redrivesStream } from "./topology.ts";
+
+/**
+ * What became of a dead letter: `open` waits for somebody to decide, `under_way` is with its consumer once more,
+ * `failed_again` has a younger dead letter in its place, `done` was handled in the end.
+ */
+export type DeadLetterState = "open" | "under_way" | "failed_again" | "done";
+
+export type DeadLetter = {
+  /** Its name: where the stream of dead letters holds it. */
+  sequence: number;
+  at: string;
+  state: DeadLetterState;
+  reason: string;
+  detail: string;
+  attempts: number;
+  /** `null` where the message's subject names no order. */
+  orderId: string | null;
+  service: string;
+  instance: string;
+  consumer: string;
+  /** Where the message was first stored. */
+  stream: string;
+  subject: string;
+  storedSequence: number;
+  storedAt: string;
+  payloadBytes: number;
+  /** False where the message was too large to be copied with its reason; only its place is known then. */
+  hasPayload: boolean;
+  redrives: { by: string; at: string }[];
+  /** The earlier dead letter of the same message, and the one that came after. */
+  redriveOf: number | null;
+  next: number | null;
+};
+
+/** A dead letter with its message, and the sequences of its redrives. */
+export type DeadMessage = {
+  letter: DeadLetter;
+  mark: DeadLetterMark;
+  message: StoredMessage;
+  redriveSequences: number[];
+};
+
+/** Every dead letter, newest first; none where nothing ever kept one. */
+export async function readDeadLetters(connection: Connection, signal?: AbortSignal): Promise<DeadMessage[]> {
+  const found = await readMarked(connection, signal);
+  if (found.length === 0) return [];
+  const redrives = await readRedrives(connection, signal);
+  const isDone = await readRedriveProgress(connection);
+  const next = new Map(found.flatMap(({ mark, message }) => follow(mark, message)));
+  return found
+    .map(({ mark, message }) => {
+      const own = redrives.get(message.sequence)?.filter(({ deadAtUs }) => deadAtUs === mark.atUs) ?? [];
+      const after = next.get(message.sequence) ?? null;
+      const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
+      const state = stateOf({ redriven: own.length > 0, done, after });
+      const times = own.map(({ by, atUs }) => ({ by, at: isoTime(atUs) }));
+      const letter = letterOf(mark, message, { state, redrives: times, next: after });
+      return { letter, mark, message, redriveSequences: own.map(({ sequence }) => sequence) };
+    })
+    .reverse();
+}
+
+type Marked = { mark: DeadLetterMark; message: StoredMessage };
+
+async function readMarked(connection: Connection, signal: AbortSignal | undefined): Promise<Marked[]> {
+  const found: Marked[] = [];
+  // Older brokers' pipelines have none, and reading would fail.
+  if (!(await readStreamSize(connection, deadLettersStream))?.messages) return found;
+  await scanStream(connection, { stream: deadLettersStream, ...(signal && { signal }) }, (message) => {
+    const mark = decodeMark(message.header(deadLetterHeader));
+    if (mark) found.push({ mark, message });
+  });
+  signal?.throwIfAborted();
+  return found;
+}
+
+/** The younger one of a message that failed again takes the place of the older. */
+const follow = ({ redriveOf }: DeadLetterMark, { sequence }: StoredMessage): [number, number][] =>
+  redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]];
+
+type Redrive = RedriveMark & { consumer: string; sequence: number };
+
+/** By dead letter, oldest first. */
+async function readRedrives(
+  connection: Connection,
+  signal: AbortSignal | undefined,
+): Promise<Map<number, Redrive[]>> {
+  const found = new Map<number, Redrive[]>();
+  if (!(await readStreamSize(connection, redrivesStream))?.messages) return found;
+  const scan = { stream: redrivesStream, ...(signal && { signal }) };
+  await scanStream(connection, scan, ({ subject, sequence, header }) => {
+    const mark = decodeRedrive(header(redriveHeader));
+    if (!mark) return;
+    const redrive = { ...mark, consumer: subject.split(".")[1] ?? "", sequence };
+    found.set(mark.deadLetter, [...(found.get(mark.deadLetter) ?? []), redrive]);
+  });
+  return found;
+}
+
+/**
+ * Tells of a redrive, by its consumer and its sequence, whether it was answered for good. One that waits holds those
+ * behind it back in this account: the broker tells only up to where a consumer has answered everything.
+ */
+async function readRedriveProgress(
+  connection: Connection,
+): Promise<(consumer: string, sequence: number) => boolean> {
+  const progress = new Map<string, number>();
+  for (const { consumer } of consumerTable) {
+    progress.set(consumer, await readConsumerProgress(connection, redrivesStream, redriverOf(consumer)));
+  }
+  return (consumer, sequence) => sequence <= (progress.get(consumer) ?? 0);
+}
+
+function stateOf(known: { redriven: boolean; done: boolean; after: number | null }): DeadLetterState {
+  if (known.after !== null) return "failed_again";
+  if (!known.redriven) return "open";
+  return known.done ? "done" : "under_way";
+}
+
+function letterOf(
+  mark: DeadLetterMark,
+  { sequence, payload }: StoredMessage,
+  fate: Pick<DeadLetter, "state" | "redrives" | "next">,
+): DeadLetter {
+  const { origin, service, instance, consumer, reason, detail, attempts, redriveOf } = mark;
+  return {
+    sequence,
+    at: isoTime(mark.atUs),
+    reason,
+    detail,
+    attempts,
+    orderId: parseSubject(origin.subject)?.orderId ?? null,
+    service,
+    instance,
+    consumer,
+    stream: origin.stream,
+    subject: origin.subject,
+    storedSequence: origin.sequence,
+    storedAt: isoTime(origin.storedAtUs),
+    payloadBytes: mark.omittedBytes ?? payload.length,
+    hasPayload: mark.omittedBytes === null,
+    redriveOf,
+    ...fate,
+  };
+}

@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { OrderctlError } from "../../src/errors.ts";
+import type { PaymentGateway } from "../../src/gateway/gateway.ts";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { createStock, encodeStock } from "../../src/orders/stock.ts";
+import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
+import { readOrder } from "../../src/pipeline/order-log.ts";
+import type { RunningServices } from "../../src/pipeline/run-services.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { runCommand } from "../run-command.ts";
+import { created } from "../services/handler-context.ts";
+import { until } from "../until.ts";
+import { type LogWriter, openLogWriter } from "./log-writer.ts";
+import { startServices } from "./start-services.ts";
+
+let broker: TestBroker;
+let connection: Connection;
+let log: LogWriter;
+let services: RunningServices;
+const broken = new Set<string>();
+
+/** Fails for the orders that are broken, each time. */
+const gateway: PaymentGateway = {
+  async charge({ orderId }) {
+    if (broken.has(orderId)) throw new OrderctlError("unavailable", `no charge for ${orderId}`);
+    return { status: "APPROVED", chargeId: `ch_${orderId}` };
+  },
+  refund: async ({ chargeId }) => ({ refundId: `re_${chargeId}` }),
+};
+
+beforeEach(async () => {
+  broker = await startTestBroker();
+  connection = await openTestConnection(broker.url);
+  log = await openLogWriter(connection);
+  services = await startServices(connection, undefined, { gateway, maxAttempts: 2 });
+});
+
+afterEach(async () => {
+  await services.stop(2000);
+  log.close();
+  await connection.close();
+  await broker.stop();
+  broken.clear();
+});
+
+const dlq = async (words: string) => {
+  const ran = await runCommand(`dlq ${words} --server ${broker.url}`);
+  expect(ran.stderr).toBe("");
+  return ran;
+};
+const audit = () => runCommand(`audit --grace 1ms --server ${broker.url}`);
+const letters = async () => (await readDeadLetters(connection)).map(({ letter }) => letter);
+const order = (orderId: string) => ({ ...created, orderId });
+
+async function giveUpOn(orderId: string, count = 1) {
+  broken.add(orderId);
+  await log.store(order(orderId));
+  await until(async () => (await letters()).length === count);
+  broken.delete(orderId);
+}
+
+it("takes an order to its end in another process once what failed works, and the log tells the true cause", async () => {
+  await giveUpOn("late");
+  const failed = await audit();
+  expect(failed.exitCode).toBe(1);
+  expect(failed.stdout).toMatch(/payment-processor gave up on it,\s+unavailable \(dead\s+letter 1\)/);
+  const redriven = await dlq("redrive 1");
+  expect(redriven).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(redriven.stdout).toMatch(/^1 dead letter redriven\n {2}1 {2}payment {2}late {2}unavailable\n/);
+  await log.ended("late");
+  await until(async () => (await letters())[0]?.state === "done");
+  expect((await dlq("list")).stdout).toBe("no dead letters\n");
+  expect((await dlq("list --redriven")).stdout).toMatch(
+    /late +2 +unavailable, redriven by \S+@\S+ at .*, done/,
+  );
+  const [first, payment] = await readOrder(connection, "late");
+  expect(payment?.hop).toMatchObject({ causeSequence: first?.sequence, service: "payment" });
+  expect(await audit()).toMatchObject({ exitCode: 0 });
+});
+
+it("is refused twice, by two at once and later, unless somebody insists", async () => {
+  await giveUpOn("once");
+  const both = await Promise.all([dlq("redrive --all --json"), dlq("redrive --all --json")]);
+  const reports = both.map((ran): { redriven: unknown[] } | undefined => ran.lines()[0]?.data);
+  expect(reports.map((report) => report?.redriven.length).sort()).toEqual([0, 1]);
+  await log.ended("once");
+  await until(async () => (await letters())[0]?.state === "done");
+  const later = await dlq("redrive 1");
+  expect(later.stdout).toMatch(
+    /^0 dead letters redriven\n\n1 left alone\n.* redrove it at .*--again does it once more/,
+  );
+  expect((await dlq("redrive 1 --again")).stdout).toMatch(/^1 dead letter redriven/);
+  await until(async () => (await letters())[0]?.redrives.length === 2);
+  await until(async () => (await letters())[0]?.state === "done");
+  expect(await audit()).toMatchObject({ exitCode: 0 });
+});
+
+it("is a new dead letter that takes the place of the old one where it fails again", async () => {
+  await giveUpOn("stubborn");
+  broken.add("stubborn");
+  await dlq("redrive --order stubborn");
+  await until(async () => (await letters()).length === 2);
+  broken.clear();
+  const [second, first] = await letters();
+  expect(first).toMatchObject({ sequence: 1, state: "failed_again", next: 2 });
+  expect(second).toMatchObject({ state: "open", redriveOf: 1, consumer: "payment-processor", attempts: 2 });
+  expect(second).toMatchObject({ subject: first?.subject, storedSequence: first?.storedSequence });
+  expect((await dlq("list")).stdout).toMatch(/^1 dead letter\n/);
+  expect((await dlq("redrive 1 --again")).stdout).toContain("failed again: redrive 2 instead");
+  expect((await dlq("redrive --service payment --reason unavailable")).stdout).toMatch(
+    /^1 dead letter redriven/,
+  );
+  await log.ended("stubborn");
+});
+
+it("takes the stock of an order once, although others were settled since it was given up on", async () => {
+  await services.stop(2000);
+  await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", "no stock");
+  services = await startServices(connection, undefined, { gateway, maxAttempts: 2 });
+  await log.store(order("shelved"));
+  await until(async () => (await letters())[0]?.service === "inventory");
+  const others = ["a", "b", "c"].map((orderId) => ({ ...order(orderId), lines: created.lines.slice(0, 1) }));
+  await log.store(...others);
+  for (const { orderId } of others) await log.ended(orderId);
+  const repaired = encodeStock(createStock(5, "another log"));
+  await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", repaired);
+  expect((await dlq("redrive --reason bad_message")).stdout).toMatch(/^1 dead letter redriven/);
+  await log.ended("shelved");
+  const events = (await readOrder(connection, "shelved")).map(({ event }) => event.kind);
+  expect(events).toEqual(["created", "payments", "reservations", "shipments", "notifications"]);
+  const stock = await runCommand(`inventory list --json --server ${broker.url}`);
+  const [line] = stock.lines();
+  expect(line?.data).toMatchObject({
+    items: expect.arrayContaining([expect.objectContaining({ sku: "TRAY", available: 4, reserved: 1 })]),
+  });
+  expect(await audit()).toMatchObject({ exitCode: 0 });
+});
