@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { OrderctlError } from "./errors.ts";
 import type { ConnectionConfig } from "./jetstream/connection-config.ts";
 import { type NatsContext, readContext } from "./nats-context.ts";
 import { parseServerUrls } from "./server-urls.ts";
@@ -17,6 +18,8 @@ export type ConnectionFlags = {
   tlscert?: string;
   tlskey?: string;
   tlsca?: string;
+  tlsFirst?: boolean;
+  inboxPrefix?: string;
   timeout?: number;
   connectTimeout?: number;
   reconnectWait?: number;
@@ -30,7 +33,9 @@ export type Config = {
   instance: string;
 };
 
-type Source = { flag: keyof ConnectionFlags; variable: string; key: keyof NatsContext };
+type TextIn<T> = { [K in keyof T]-?: T[K] extends string | undefined ? K : never }[keyof T];
+
+type Source = { flag: TextIn<ConnectionFlags>; variable: string; key: TextIn<NatsContext> };
 
 /** Where a setting comes from: the flag, the environment variable, the key in a context file. */
 const sources = {
@@ -43,6 +48,7 @@ const sources = {
   certFile: { flag: "tlscert", variable: "NATS_CERT", key: "cert" },
   keyFile: { flag: "tlskey", variable: "NATS_KEY", key: "key" },
   caFile: { flag: "tlsca", variable: "NATS_CA", key: "ca" },
+  inboxPrefix: { flag: "inboxPrefix", variable: "NATS_INBOX_PREFIX", key: "inbox_prefix" },
 } as const satisfies Record<string, Source>;
 
 /**
@@ -58,11 +64,8 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
   const server = given("server");
   const { servers, ...address } = parseServerUrls(server ?? defaultServer);
   const instance = `${hostname()}-${process.pid}`;
-  const tls = definedOnly({
-    certFile: given("certFile"),
-    keyFile: given("keyFile"),
-    caFile: given("caFile"),
-  });
+  const files = { certFile: given("certFile"), keyFile: given("keyFile"), caFile: given("caFile") };
+  const handshakeFirst = flags.tlsFirst ?? context.tls_first;
   return {
     serverGiven: server !== undefined,
     instance,
@@ -74,8 +77,8 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
       token: flags.token ?? address.token ?? given("token"),
       credsFile: given("credsFile"),
       nkeyFile: given("nkeyFile"),
-      tls: Object.keys(tls).length > 0 ? tls : undefined,
-      inboxPrefix: context.inbox_prefix,
+      tls: tlsOf({ ...files, handshakeFirst }, servers),
+      inboxPrefix: checkedPrefix(given("inboxPrefix")),
       connectTimeoutMs: flags.connectTimeout ?? 30_000,
       reconnectWaitMs: flags.reconnectWait ?? 1000,
       patienceMs: 0,
@@ -91,7 +94,22 @@ function contextOf({ context, server }: ConnectionFlags, env: NodeJS.ProcessEnv)
   return readContext(env, name) ?? {};
 }
 
-const definedOnly = (files: Record<string, string | undefined>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(files).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
+type TlsSettings = NonNullable<ConnectionConfig["tls"]>;
+
+/** The client itself would send the password to a tls:// server that has no TLS. */
+function tlsOf(
+  settings: { [K in keyof TlsSettings]: TlsSettings[K] | undefined },
+  servers: readonly string[],
+): TlsSettings | undefined {
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined && value !== false);
+  const isAsked = given.length > 0 || servers.some((server) => server.startsWith("tls://"));
+  return isAsked ? Object.fromEntries(given) : undefined;
+}
+
+/** A subject, whose wildcards the client would refuse without naming it. */
+function checkedPrefix(prefix: string | undefined): string | undefined {
+  if (prefix === undefined || /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(prefix)) return prefix;
+  throw new OrderctlError("usage", `${JSON.stringify(prefix)} is no inbox prefix`, {
+    hint: "it is the beginning of a subject, such as _INBOX_payment",
+  });
+}

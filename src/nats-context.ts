@@ -15,6 +15,7 @@ const schema = z.object({
   cert: z.string().optional(),
   key: z.string().optional(),
   ca: z.string().optional(),
+  tls_first: z.boolean().optional(),
   inbox_prefix: z.string().optional(),
 });
 

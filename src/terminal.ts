@@ -57,12 +57,15 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     note: (text) => write(stderr, text),
     fail({ code, message, hint, exitCode }) {
       if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
-      write(stderr, `${red(noting, "error:")} ${message}`);
-      if (hint) write(stderr, `  ${hint}`);
+      write(stderr, `${red(noting, "error:")} ${harmless(message)}`);
+      if (hint) write(stderr, `  ${harmless(hint)}`);
     },
     progress: () => openProgress(stderr, !json && stderr.isTTY === true),
   };
 }
+
+/** It may quote what a stranger sent: nothing of it moves the cursor or hides. */
+const harmless = (text: string): string => text.replace(/(?!\n)\p{C}/gu, "?");
 
 async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
   if (!shown) return { update: () => {}, end: () => {} };

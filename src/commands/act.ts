@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Config, ConnectionFlags } from "../config.ts";
+import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import type { Note } from "../note.ts";
 import { createTerminal, type Terminal, type World } from "../terminal.ts";
 import type { LogFlags } from "./service-log.ts";
 
@@ -49,36 +49,58 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
       offline(async (app, options, args) => {
         const log = patient ? await logOf(app, options as LogFlags, args) : undefined;
         const note = log?.note ?? app.terminal.note;
-        const connection = await openConnectionFor(app, { patient, note });
+        const noting = { ...app, terminal: { ...app.terminal, note } };
         try {
-          const online = { ...app, terminal: { ...app.terminal, note }, connection };
-          const code = await work(online, options as never, args);
-          return typeof code === "number" ? code : undefined;
+          return await goOnline(noting, patient, (online) => work(online, options as never, args));
         } finally {
-          await connection.close();
           await log?.flush();
         }
       }),
   };
 }
 
+async function goOnline(
+  app: App,
+  patient: boolean,
+  work: (online: Online) => ReturnType<Work<Online, never>>,
+): Promise<number | undefined> {
+  const connection = await openConnectionFor(app, patient);
+  try {
+    // A service waits itself for the end of its connection, and stops in good order then.
+    const ending = patient ? [] : [lost(connection)];
+    const code = await Promise.race([work({ ...app, connection }), ...ending]);
+    return typeof code === "number" ? code : undefined;
+  } catch (thrown) {
+    throw named(thrown, connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Rejects when the connection ends before the work does; never resolves. */
+const lost = (connection: Connection): Promise<never> =>
+  new Promise((_, reject) => void connection.closed.then((error) => error && reject(error)));
+
+/** The broker does not say whom it refuses: a permission is missing to a user, not to a command. */
+function named(thrown: unknown, { user }: Connection): unknown {
+  if (!(thrown instanceof OrderctlError) || thrown.code !== "denied") return thrown;
+  const { code, message, hint = "use a user that may: --context, --creds or --user" } = thrown;
+  return new OrderctlError(code, `${message} (${user})`, { hint, cause: thrown });
+}
+
 /** A service waits for its broker; a one-shot command fails within its timeout. */
-async function openConnectionFor(
-  { config, signal }: App,
-  { patient, note }: { patient: boolean; note: Note },
-): Promise<Connection> {
+async function openConnectionFor({ config, signal, terminal }: App, patient: boolean): Promise<Connection> {
   const { openConnection } = await import("../jetstream/connection.ts");
   const { connection: settings } = await config();
   const times = patient
     ? { patienceMs: settings.connectTimeoutMs }
     : { connectTimeoutMs: settings.timeoutMs };
-  return openConnection({ ...settings, ...times }, note, signal);
+  return openConnection({ ...settings, ...times }, terminal.note, signal);
 }
 
 async function logOf(app: App, flags: LogFlags, args: string[]) {
   const { openServiceLog } = await import("./service-log.ts");
-  const [only = "orderctl", ...others] = args;
-  return openServiceLog(app, flags, { service: others.length > 0 ? "orderctl" : only });
+  return openServiceLog(app, flags, { services: args });
 }
 
 /** Commander calls an action with the arguments one by one, then the options, then the command itself. */

@@ -14,6 +14,8 @@ export function withConnection(command: Command): Command {
     new Option("--tlscert <file>", "client certificate (env NATS_CERT)"),
     new Option("--tlskey <file>", "its private key (env NATS_KEY)"),
     new Option("--tlsca <file>", "certificate authority to trust (env NATS_CA)"),
+    new Option("--tls-first", "begin with TLS, before the server's greeting"),
+    new Option("--inbox-prefix <prefix>", "where this user may listen for answers (env NATS_INBOX_PREFIX)"),
     new Option("--timeout <time>", "how long one answer may take").default(5000, "5s").argParser(durationMs),
     new Option("--connect-timeout <time>", "how long a connection may take")
       .default(30_000, "30s")

@@ -10,11 +10,10 @@ export function answer({ nats }: Connection, subject: string, say: () => string)
 
 /** The first answer to a question on `subject`; undefined where nobody answers in time, or asking is not allowed. */
 export async function ask(
-  { nats, optional }: Connection,
+  { nats }: Connection,
   subject: string,
   timeoutMs: number,
 ): Promise<string | undefined> {
-  optional.add(subject);
   try {
     return (await nats.request(subject, undefined, { timeout: timeoutMs })).string();
   } catch {

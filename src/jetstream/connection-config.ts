@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs";
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  credsAuthenticator,
-  nkeyAuthenticator,
-  type TlsOptions,
-} from "nats";
+import { isIP } from "node:net";
+import { checkServerIdentity, createSecureContext, type PeerCertificate } from "node:tls";
+import type { ConnectionOptions, TlsOptions } from "nats";
 import { OrderctlError } from "../errors.ts";
+import { readCredentials, readSecretFile } from "./credentials.ts";
 
 /** How to reach the broker. Times in ms; file names as given by the user. */
 export type ConnectionConfig = {
@@ -17,6 +13,7 @@ export type ConnectionConfig = {
   token?: string | undefined;
   credsFile?: string | undefined;
   nkeyFile?: string | undefined;
+  /** Where it is given the connection is encrypted or there is none. */
   tls?: TlsOptions | undefined;
   inboxPrefix?: string | undefined;
   connectTimeoutMs: number;
@@ -27,8 +24,8 @@ export type ConnectionConfig = {
   timeoutMs: number;
 };
 
-/** The client's own options; throws `usage` for a file that cannot be read. */
-export function connectionOptions(config: ConnectionConfig): ConnectionOptions {
+/** The client's own options, and who connects with them; throws `usage` for a file that cannot be read or used. */
+export function connectionOptions(config: ConnectionConfig): { options: ConnectionOptions; who: string } {
   const options: ConnectionOptions = {
     servers: config.servers,
     name: config.name,
@@ -40,29 +37,49 @@ export function connectionOptions(config: ConnectionConfig): ConnectionOptions {
   if (config.user !== undefined) options.user = config.user;
   if (config.password !== undefined) options.pass = config.password;
   if (config.token !== undefined) options.token = config.token;
-  if (config.tls) options.tls = checkedTls(config.tls);
+  if (config.tls) options.tls = checkedTls(config.tls, config.servers);
   if (config.inboxPrefix) options.inboxPrefix = config.inboxPrefix;
-  const authenticator = authenticatorOf(config);
+  const { authenticator, who } = readCredentials(config);
   if (authenticator) options.authenticator = authenticator;
-  return options;
-}
-
-function authenticatorOf({ credsFile, nkeyFile }: ConnectionConfig): Authenticator | undefined {
-  if (credsFile) return credsAuthenticator(readSecret(credsFile, "credentials"));
-  if (nkeyFile) return nkeyAuthenticator(readSecret(nkeyFile, "nkey seed"));
-  return undefined;
+  return { options, who };
 }
 
 /** The client itself does not tell which file it could not read. */
-function checkedTls(tls: TlsOptions): TlsOptions {
-  for (const file of [tls.certFile, tls.keyFile, tls.caFile]) if (file) readSecret(file, "TLS");
-  return tls;
+function checkedTls(tls: TlsOptions, servers: readonly string[]): TlsOptions {
+  const { certFile, keyFile, caFile } = tls;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new OrderctlError("usage", "a client certificate and its key go together", {
+      hint: "give both --tlscert and --tlskey",
+    });
+  }
+  const read = (file: string | undefined) => file && readSecretFile(file, "TLS");
+  const files = { cert: read(certFile), key: read(keyFile), ca: read(caFile) };
+  if (files.ca && !files.ca.includes("-----BEGIN")) throw unusable(caFile);
+  try {
+    createSecureContext(definedOnly(files));
+  } catch {
+    throw unusable(certFile && `${certFile} with ${keyFile}`);
+  }
+  return { ...tls, checkServerIdentity: checkIdentityOf(servers) } as TlsOptions;
 }
 
-function readSecret(file: string, what: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new OrderctlError("usage", `cannot read the ${what} file ${file}`, { cause });
-  }
+const unusable = (files: string | undefined): OrderctlError =>
+  new OrderctlError("usage", `cannot use ${files} for TLS`, {
+    hint: "they are PEM files: a certificate, and the private key that belongs to it",
+  });
+
+const definedOnly = (files: Record<string, Buffer | string | undefined>): Record<string, Buffer | string> =>
+  Object.fromEntries(
+    Object.entries(files).filter((entry): entry is [string, Buffer | string] => Boolean(entry[1])),
+  );
+
+/** For an address without a name the client would check the certificate against `localhost`. */
+function checkIdentityOf(servers: readonly string[]) {
+  const hosts = servers.map((server) => new URL(server).hostname.replace(/^\[|\]$/g, ""));
+  const addresses = hosts.filter((host) => isIP(host) > 0);
+  return (name: string, certificate: PeerCertificate): Error | undefined => {
+    const names = name === "localhost" ? [...addresses, ...hosts.filter((host) => host === name)] : [name];
+    const wrong = names.map((each) => checkServerIdentity(each, certificate));
+    return wrong.includes(undefined) ? undefined : wrong[0];
+  };
 }

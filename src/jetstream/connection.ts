@@ -1,11 +1,22 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { connect, createInbox, DebugEvents, Events, type JetStreamManager, type NatsConnection } from "nats";
+import {
+  type ConnectionOptions,
+  connect,
+  createInbox,
+  DebugEvents,
+  Events,
+  type JetStreamManager,
+  type NatsConnection,
+} from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
+import { checkBroker } from "./check-broker.ts";
+import { connectError, shown } from "./connect-error.ts";
 import { type ConnectionConfig, connectionOptions } from "./connection-config.ts";
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { fromNats } from "./nats-error.ts";
+import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
+import { SparseNotes } from "./sparse-notes.ts";
 
 /**
  * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back;
@@ -18,14 +29,17 @@ export type Connection = {
   readonly frames: FrameWriter;
   readonly timeoutMs: number;
   readonly isConnected: () => boolean;
+  /** Who this program is to the broker, for a line of text. */
+  readonly user: string;
   readonly version: string;
   /** A fresh reply subject that only this program listens on. */
   newInbox(): string;
   onReconnect(callback: () => void): void;
   onDenied(callback: (subject: string) => void): void;
-  /** Subjects on which a refusal is no news. */
-  readonly optional: Set<string>;
-  /** Resolves when the connection is closed for good, with what ended it unless `close` did. */
+  /**
+   * Resolves when the connection is closed for good, with what ended it unless `close` did, or when it is of no use:
+   * somebody wants messages that the broker does not let this user take.
+   */
   readonly closed: Promise<OrderctlError | undefined>;
   readonly server: string;
   close(): Promise<void>;
@@ -41,25 +55,31 @@ export async function openConnection(
   note: Note = () => {},
   signal?: AbortSignal,
 ): Promise<Connection> {
-  const nats = await connectWithin(config, note, signal);
+  const { options, who } = connectionOptions(config);
+  const nats = await connectWithin({ ...config, options, who }, note, signal);
   installFastParser(nats);
+  try {
+    await checkBroker(nats, config, who);
+  } catch (thrown) {
+    await nats.close();
+    throw thrown;
+  }
   const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: config.timeoutMs });
-  return watch({ nats, jsm }, config, note);
+  return watch({ nats, jsm, user: who }, config, note);
 }
 
 async function connectWithin(
-  config: ConnectionConfig,
+  config: ConnectionConfig & { options: ConnectionOptions; who: string },
   note: Note,
   signal: AbortSignal | undefined,
 ): Promise<NatsConnection> {
-  const { patienceMs, reconnectWaitMs, servers } = config;
+  const { patienceMs, reconnectWaitMs, servers, options, who } = config;
   const deadline = Date.now() + patienceMs;
-  const options = connectionOptions(config);
   for (let attempt = 1; ; attempt++) {
     try {
       return await connect(options);
     } catch (thrown) {
-      const error = unreachable(thrown, config);
+      const error = await connectError(thrown, config, who);
       if (error.code === "denied" || Date.now() + reconnectWaitMs > deadline) throw error;
       if (attempt === 1) note(`no broker at ${shown(servers)} yet; trying for ${patienceMs / 1000} s`);
       await wait(reconnectWaitMs, undefined, { signal });
@@ -67,37 +87,29 @@ async function connectWithin(
   }
 }
 
-function unreachable(thrown: unknown, { servers }: ConnectionConfig): OrderctlError {
-  const error = fromNats(thrown, `connect to ${shown(servers)}`);
-  if (error.code !== "unavailable") return error;
-  const hint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
-  return new OrderctlError(error.code, error.message, { hint, cause: thrown });
-}
+type Client = Pick<Connection, "nats" | "jsm" | "user">;
 
-/** Without credentials. */
-const shown = (servers: readonly string[]): string =>
-  servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
-
-type Client = Pick<Connection, "nats" | "jsm">;
-
-function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Connection {
+function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note): Connection {
   const frames = new FrameWriter(nats);
-  const watched: Watched = { connected: true, reconnected: [], denied: [], optional: new Set() };
-  void follow(nats, handlersOf(nats, watched, { ...config, note }));
+  const watched: Watched = { connected: true, reconnected: [], denied: [] };
+  const useless = new Promise<OrderctlError>((resolve) => {
+    watched.denied.push((subject) => {
+      if (subject.startsWith(pullSubject)) resolve(noWork(subject));
+    });
+  });
+  void follow(nats, handlersOf(nats, watched, { ...config, user, note }));
   return {
     nats,
     jsm,
+    user,
     frames,
-    optional: watched.optional,
     timeoutMs: config.timeoutMs,
     isConnected: () => watched.connected,
     version: nats.info?.version ?? "unknown",
     newInbox: () => createInbox(config.inboxPrefix),
     onReconnect: (callback) => void watched.reconnected.push(callback),
     onDenied: (callback) => void watched.denied.push(callback),
-    closed: nats
-      .closed()
-      .then((cause) => (cause ? fromNats(cause, "stay connected to the broker") : undefined)),
+    closed: Promise.race([useless, nats.closed().then((cause) => (cause ? givenUp(cause) : undefined))]),
     server: `nats://${nats.getServer()}`,
     close() {
       frames.flush();
@@ -106,21 +118,43 @@ function watch({ nats, jsm }: Client, config: ConnectionConfig, note: Note): Con
   };
 }
 
+const pullSubject = "$JS.API.CONSUMER.MSG.NEXT.";
+
+const noWork = (subject: string): OrderctlError =>
+  new OrderctlError("denied", `cannot take messages: ${noPermission({ operation: "publish", subject })}`, {
+    hint: permissionHint,
+  });
+
+/** It reconnects for ever, so that only one thing ends it: the broker refused it twice. Not always does it say so. */
+function givenUp(cause: Error): OrderctlError {
+  const what = "stay connected to the broker";
+  const error = fromNats(cause, what);
+  return error.code === "denied"
+    ? error
+    : new OrderctlError("denied", `cannot ${what}: authorization violation`, { cause });
+}
+
 type Watched = {
   connected: boolean;
   reconnected: (() => void)[];
   denied: ((subject: string) => void)[];
-  optional: Set<string>;
 };
 
-type StatusHandlers = Record<string, (subject: string | undefined) => void>;
+type Refused = { operation: string; subject: string };
+
+type StatusHandlers = Record<string, (refused: Refused | undefined) => void>;
+
+/** What nobody waits for: all other refusals end a request or a publish. */
+const isSilent = ({ operation, subject }: Refused): boolean =>
+  operation === "subscription" || subject.startsWith("$JS.ACK.");
 
 function handlersOf(
   nats: NatsConnection,
   watched: Watched,
-  { reconnectWaitMs, note }: { reconnectWaitMs: number; note: Note },
+  { reconnectWaitMs, user, note }: { reconnectWaitMs: number; user: string; note: Note },
 ): StatusHandlers {
   let lostAt = 0;
+  const refusals = new SparseNotes(note);
   return {
     [Events.Disconnect]: () => {
       if (!watched.connected) return;
@@ -134,10 +168,10 @@ function handlersOf(
       note(`back at the broker ${nats.getServer()} after ${away} s`, {}, "info");
       for (const callback of watched.reconnected) callback();
     },
-    [Events.Error]: (subject) => {
-      if (subject === undefined) return;
-      if (!watched.optional.has(subject)) note(`the broker refuses access to ${subject}`);
-      for (const callback of watched.denied) callback(subject);
+    [Events.Error]: (refused) => {
+      if (refused === undefined) return;
+      if (isSilent(refused)) refusals.add(`${user}: ${noPermission(refused)}`);
+      for (const callback of watched.denied) callback(refused.subject);
     },
     [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
   };
@@ -145,6 +179,6 @@ function handlersOf(
 
 async function follow(nats: NatsConnection, on: StatusHandlers): Promise<void> {
   for await (const status of nats.status()) {
-    on[status.type]?.(status.permissionContext?.subject);
+    on[status.type]?.(status.permissionContext);
   }
 }

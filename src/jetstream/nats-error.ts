@@ -7,6 +7,7 @@ export const apiErrors = {
   consumerNotFound: 10014,
   messageNotFound: 10037,
   storeFailed: 10077,
+  noJetStreamForAccount: 10039,
 } as const;
 
 const codes: Partial<Record<string, ErrorCode>> = {
@@ -25,34 +26,68 @@ const codes: Partial<Record<string, ErrorCode>> = {
   [Nats.MaxPayloadExceeded]: "too_large",
 };
 
+/** Of those with a number; all others are `internal`. */
+const apiCodes: Partial<Record<number, ErrorCode>> = {
+  404: "not_found",
+  503: "unavailable",
+};
+
 const hints: Partial<Record<ErrorCode, string>> = {
   denied: "check --creds, --user/--password, --token or --context",
   no_responders: "is JetStream enabled on this server (nats-server -js)?",
 };
 
+export const permissionHint = "use a user that may: --context, --creds or --user";
+const accountHint = "have it enabled for the account, or use a user of another: --context, --creds or --user";
+
 /** The number of a broker API error, or undefined when `thrown` is something else. */
 export const apiErrorOf = (thrown: unknown): number | undefined =>
   thrown instanceof NatsError ? thrown.api_error?.err_code : undefined;
+
+const brokerErrors = new WeakSet<OrderctlError>();
+
+/** Remembers that an error is the broker's, and answers it. */
+export function ofBroker(error: OrderctlError): OrderctlError {
+  brokerErrors.add(error);
+  return error;
+}
+
+/** Was it the broker that failed, and not a gateway or a handler whose errors have the same codes? */
+export const isOfBroker = (error: OrderctlError): boolean => brokerErrors.has(error);
 
 /** Translates whatever the client threw while doing `what` (“read stream ORDERS”) into an OrderctlError. */
 export function fromNats(thrown: unknown, what: string): OrderctlError {
   if (thrown instanceof OrderctlError) return thrown;
   const code = codeOf(thrown);
-  const said = thrown instanceof Error ? thrown.message : String(thrown);
-  return new OrderctlError(code, `cannot ${what}: ${plain(code, said)}`, {
-    hint: hints[code],
+  const error = new OrderctlError(code, `cannot ${what}: ${reasonOf(thrown, code)}`, {
+    hint: hintFor(thrown, code),
     cause: thrown,
   });
+  return ofBroker(error);
 }
 
 function codeOf(thrown: unknown): ErrorCode {
-  const api = apiErrorOf(thrown);
-  if (thrown instanceof NatsError && api !== undefined) {
-    return thrown.api_error?.code === 404 ? "not_found" : "internal";
-  }
+  if (thrown instanceof NatsError && thrown.api_error) return apiCodes[thrown.api_error.code] ?? "internal";
   const name = thrown instanceof NatsError ? thrown.code : systemCode(thrown);
   return codes[name ?? ""] ?? (systemCode(thrown)?.startsWith("E") ? "unavailable" : "internal");
 }
+
+function hintFor(thrown: unknown, code: ErrorCode): string | undefined {
+  if (apiErrorOf(thrown) === apiErrors.noJetStreamForAccount) return accountHint;
+  return thrown instanceof NatsError && thrown.permissionContext ? permissionHint : hints[code];
+}
+
+function reasonOf(thrown: unknown, code: ErrorCode): string {
+  if (!(thrown instanceof NatsError))
+    return plain(code, thrown instanceof Error ? thrown.message : String(thrown));
+  const { permissionContext, api_error, message } = thrown;
+  if (permissionContext) return noPermission(permissionContext);
+  return api_error ? api_error.description : plain(code, message);
+}
+
+/** The broker names subject and operation; who asked is known to the connection. */
+export const noPermission = ({ operation, subject }: { operation: string; subject: string }): string =>
+  `no permission to ${operation === "publish" ? "publish" : "subscribe"} to ${subject}`;
 
 function plain(code: ErrorCode, said: string): string {
   if (code === "no_responders") return "nobody answers for JetStream on this server";

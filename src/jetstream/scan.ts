@@ -1,4 +1,5 @@
 import type { Consumer, ConsumerMessages, JsMsg, OrderedConsumerOptions } from "nats";
+import type { OrderedPullConsumerImpl } from "nats/lib/jetstream/consumer.js";
 import type { Connection } from "./connection.ts";
 import { fromNats } from "./nats-error.ts";
 import { headerReader, type StoredMessage } from "./read-message.ts";
@@ -29,6 +30,8 @@ export async function scanStream(
   try {
     const { state } = await connection.jsm.streams.info(scan.stream);
     const consumer = await connection.nats.jetstream().consumers.get(scan.stream, orderedOptions(scan));
+    // The client would try for a quarter of an hour to create one that the broker refuses.
+    (consumer as OrderedPullConsumerImpl).maxInitialReset = 0;
     try {
       const { num_pending: ahead } = await consumer.info();
       const last = scan.follow ? Number.POSITIVE_INFINITY : state.last_seq;

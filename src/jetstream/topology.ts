@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type ConsumerConfig, nanos, type StreamConfig } from "nats";
+import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
 
@@ -24,38 +25,78 @@ export const durationNs = nanos;
 
 /**
  * Creates what is missing and reports what is different; what is there is never changed. Safe to run from many
- * processes at once. Rejects with `no_responders` where the server has no JetStream.
+ * processes at once. What this user may not look at is somebody else's and left alone. Rejects with `denied` where
+ * something is missing that this user may not create, and with `no_responders` where the server has no JetStream.
  */
 export async function applyTopology(connection: Connection, topology: Topology): Promise<Drift[]> {
   const missing = (drift: Drift) => drift.setting === "*";
-  for (const drift of (await readDrift(connection, topology)).filter(missing)) {
+  for (const drift of (await readVisible(connection, topology)).filter(missing)) {
     await create(connection, topology, drift);
   }
-  return (await readDrift(connection, topology)).filter((drift) => !missing(drift));
+  return (await readVisible(connection, topology)).filter((drift) => !missing(drift));
 }
 
-/** Compares the broker with the topology: only the settings the topology names, streams first. */
-export async function readDrift(connection: Connection, topology: Topology): Promise<Drift[]> {
+/**
+ * Compares the broker with the topology: only the settings the topology names, streams first. Rejects with `denied`
+ * where this user may not look.
+ */
+export const readDrift = (connection: Connection, topology: Topology): Promise<Drift[]> =>
+  compareAll(topology, (spec) => readConfig(connection, spec));
+
+/** What this user may not look at counts as it should be. */
+const readVisible = (connection: Connection, topology: Topology): Promise<Drift[]> =>
+  compareAll(topology, (spec) =>
+    readConfig(connection, spec).catch((thrown) => {
+      if (thrown instanceof OrderctlError && thrown.code === "denied") return spec.wanted;
+      throw thrown;
+    }),
+  );
+
+/** `stream` is where a consumer belongs. */
+type Spec = Pick<Drift, "kind" | "name"> & { stream?: string; wanted: Settings };
+
+async function compareAll(
+  { streams, consumers }: Topology,
+  read: (spec: Spec) => Promise<object | undefined>,
+): Promise<Drift[]> {
+  const specs: Spec[] = [
+    ...streams.map((wanted) => ({ kind: "stream" as const, name: wanted.name, wanted })),
+    ...consumers.map(({ stream, ...wanted }) => ({
+      kind: "consumer" as const,
+      name: String(wanted.durable_name),
+      stream,
+      wanted,
+    })),
+  ];
   const drifts: Drift[] = [];
-  for (const stream of topology.streams) {
-    drifts.push(
-      ...compare({ kind: "stream", name: stream.name }, stream, await readStream(connection, stream.name)),
-    );
-  }
-  for (const { stream, ...consumer } of topology.consumers) {
-    const name = consumer.durable_name;
-    const actual = await readConsumer(connection, stream, name);
-    drifts.push(...compare({ kind: "consumer", name }, consumer, actual));
-  }
+  for (const spec of specs) drifts.push(...compare(spec, await read(spec)));
   return drifts;
 }
 
-function compare(what: Pick<Drift, "kind" | "name">, wanted: object, actual: object | undefined): Drift[] {
-  if (!actual) return [{ ...what, setting: "*", wanted, actual: null }];
+function compare({ kind, name, wanted }: Spec, actual: object | undefined): Drift[] {
+  if (!actual) return [{ kind, name, setting: "*", wanted, actual: null }];
   const has = new Map<string, unknown>(Object.entries(actual));
   return Object.entries(wanted)
     .filter(([setting, value]) => !isDeepStrictEqual(has.get(setting), value))
-    .map(([setting, value]) => ({ ...what, setting, wanted: value, actual: has.get(setting) ?? null }));
+    .map(([setting, value]) => ({
+      kind,
+      name,
+      setting,
+      wanted: value,
+      actual: has.get(setting) ?? null,
+    }));
+}
+
+/** As the broker has it; undefined where it has none. */
+async function readConfig({ jsm }: Connection, { kind, name, stream }: Spec): Promise<object | undefined> {
+  try {
+    if (stream === undefined) return (await jsm.streams.info(name)).config;
+    return (await jsm.consumers.info(stream, name)).config;
+  } catch (thrown) {
+    const missing: (number | undefined)[] = [apiErrors.streamNotFound, apiErrors.consumerNotFound];
+    if (missing.includes(apiErrorOf(thrown))) return undefined;
+    throw fromNats(thrown, `read ${kind} ${name}`);
+  }
 }
 
 async function create({ jsm }: Connection, topology: Topology, { kind, name }: Drift): Promise<void> {
@@ -70,29 +111,17 @@ async function create({ jsm }: Connection, topology: Topology, { kind, name }: D
     const { stream, ...consumer } = spec;
     await jsm.consumers.add(stream, consumer as Partial<ConsumerConfig>);
   } catch (thrown) {
-    throw fromNats(thrown, `create ${kind} ${name}`);
+    throw notCreated(thrown, `${kind} ${name}`);
   }
 }
 
-const readStream = ({ jsm }: Connection, name: string): Promise<StreamConfig | undefined> =>
-  jsm.streams.info(name).then(
-    (info) => info.config,
-    (thrown) => undefinedIfMissing(thrown, `read stream ${name}`),
-  );
-
-const readConsumer = (
-  { jsm }: Connection,
-  stream: string,
-  name: string,
-): Promise<ConsumerConfig | undefined> =>
-  jsm.consumers.info(stream, name).then(
-    (info) => info.config,
-    (thrown) => undefinedIfMissing(thrown, `read consumer ${name}`),
-  );
-
-function undefinedIfMissing(thrown: unknown, what: string): undefined {
-  const missing: (number | undefined)[] = [apiErrors.streamNotFound, apiErrors.consumerNotFound];
-  if (!missing.includes(apiErrorOf(thrown))) throw fromNats(thrown, what);
+function notCreated(thrown: unknown, what: string): OrderctlError {
+  const error = fromNats(thrown, `create ${what}`);
+  if (error.code !== "denied") return error;
+  return new OrderctlError("denied", `${what} is missing; ${error.message}`, {
+    hint: "a user that may create it does so with `orderctl topology apply`, once",
+    cause: thrown,
+  });
 }
 
 /** When a stream was created (RFC 3339): it tells one incarnation of a stream from the next. */

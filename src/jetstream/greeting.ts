@@ -1,0 +1,37 @@
+import { createConnection } from "node:net";
+
+/** What a broker says of itself before anybody says who he is. */
+export type Greeting = { wantsCertificate: boolean };
+
+const patienceMs = 500;
+
+/** The greeting at an address such as `nats://127.0.0.1:4222`; undefined where none comes within 500 ms. */
+export function readGreeting(server: string): Promise<Greeting | undefined> {
+  const { hostname, port } = new URL(server);
+  return new Promise((resolve) => {
+    const socket = createConnection(Number(port || 4222), hostname.replace(/^\[|\]$/g, ""));
+    const end = (greeting?: Greeting) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(greeting);
+    };
+    const timer = setTimeout(end, patienceMs);
+    let received = "";
+    socket.setEncoding("latin1");
+    socket.on("data", (chunk) => {
+      received += chunk;
+      if (received.includes("\r\n") || received.length > 65_536) end(parse(received));
+    });
+    socket.on("error", () => end());
+    socket.on("close", () => end());
+  });
+}
+
+function parse(received: string): Greeting | undefined {
+  try {
+    const info = JSON.parse(/^INFO (\{.*\})/.exec(received)?.[1] ?? "");
+    return { wantsCertificate: info.tls_verify === true };
+  } catch {
+    return undefined;
+  }
+}
