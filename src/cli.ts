@@ -17,7 +17,7 @@ const commands: Record<string, Entry> = {
     load: async () => (await import("./commands/up.ts")).registerUp,
   },
   serve: {
-    summary: "run services until stopped: order (HTTP), payment, inventory, shipping, notification",
+    summary: "run services until stopped: order (HTTP), payment, inventory, shipping, notification, gateway",
     load: async () => (await import("./commands/serve.ts")).registerServe,
   },
   collect: {
@@ -27,6 +27,10 @@ const commands: Record<string, Entry> = {
   publish: {
     summary: "store orders: synthetic ones, or those of a file",
     load: async () => (await import("./commands/publish.ts")).registerPublish,
+  },
+  replay: {
+    summary: "read messages again: to copies, through a service, into a file",
+    load: async () => (await import("./commands/replay.ts")).registerReplay,
   },
   lag: {
     summary: "how far behind every consumer of a stream is",
@@ -40,6 +44,10 @@ const commands: Record<string, Entry> = {
     summary: "prove from the log that no order was lost, doubled or wrongly charged",
     load: async () => (await import("./commands/audit.ts")).registerAudit,
   },
+  dlq: {
+    summary: "dead letters: list, show, redrive, purge",
+    load: async () => (await import("./commands/dlq.ts")).registerDlq,
+  },
   inventory: {
     summary: "set and list what is in stock",
     load: async () => (await import("./commands/inventory.ts")).registerInventory,
@@ -47,6 +55,10 @@ const commands: Record<string, Entry> = {
   bench: {
     summary: "measure publisher and pipeline beside the bare client, on this machine",
     load: async () => (await import("./commands/bench.ts")).registerBench,
+  },
+  topology: {
+    summary: "the streams and consumers that orderctl uses: what differs, and creating them",
+    load: async () => (await import("./commands/topology.ts")).registerTopology,
   },
   broker: {
     summary: "a nats-server of your own: install, start, stop, status",

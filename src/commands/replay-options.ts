@@ -1,0 +1,133 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ConnectionFlags } from "../config.ts";
+import { parseDurationMs } from "../duration.ts";
+import { OrderctlError } from "../errors.ts";
+import { checkOrderId, ordersStream } from "../orders/subjects.ts";
+import { type ReplayableService, replayableServices } from "../replay/service.ts";
+import { count, positive, share, withConnection } from "./options.ts";
+import { type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
+
+export type ReplayFlags = ConnectionFlags &
+  TracingFlags & {
+    /** Unix µs. */
+    since?: number;
+    until?: number;
+    fromSeq?: number;
+    toSeq?: number;
+    subject?: string;
+    order?: string;
+    /** `null` for as fast as it goes. */
+    speed: number | null;
+    window: number;
+    to?: string;
+    create: boolean;
+    service?: ReplayableService | "inventory";
+    store: boolean;
+    each: boolean;
+    declineShare: number;
+    gatewaySeed: number;
+    out?: string;
+    append: boolean;
+    dryRun: boolean;
+  };
+
+export function withReplayFlags(command: Command): Command {
+  command
+    .argument("[stream]", "any stream", ordersStream)
+    .optionsGroup("Which messages:")
+    .option(
+      "--since <time>",
+      "stored at 2026-01-31T09:00:00Z or later, or no longer ago than 15m, 2h",
+      timeUs,
+    )
+    .option("--until <time>", "the same for the last one", timeUs)
+    .option("--from-seq <n>", "from this sequence on", count)
+    .option("--to-seq <n>", "up to this sequence (default: the last one now)", count)
+    .option("--subject <subject>", "with wildcards: 'ORDERS.created.*'")
+    .option("--order <id>", "of one order")
+    .optionsGroup("Where to, one of these:")
+    .option("--to <prefix>", "publish copies: ORDERS.created.X becomes <prefix>.created.X")
+    .addOption(serviceOption())
+    .option("--out <file>", "write NDJSON; - is standard output. Orders as `publish order --file` reads them")
+    .option("--dry-run", "only tell what would be replayed", false)
+    .optionsGroup("How:")
+    .addOption(
+      new Option("--speed <factor>", "1x as stored, 10x, 2.5x").default(null, "max").argParser(speed),
+    )
+    .option("--window <n>", "messages under way", positive, 256)
+    .option("--create", "--to: make a stream where none listens", false)
+    .option("--append", "--out: add to the file instead of replacing it", false)
+    .option("--each", "--service: tell of each event", false)
+    .option("--store", "--service: store what is missing (shipping, notification)", false)
+    .option("--decline-share <share>", "--service payment: as `serve` was given it", share, 0.02)
+    .option("--gateway-seed <n>", "--service payment: as `serve` was given it", count, 1);
+  return withConnection(withTracingFlags(command));
+}
+
+const serviceOption = (): Option =>
+  new Option("--service <name>", "compare what it would store with what is stored").choices([
+    ...replayableServices,
+    "inventory",
+  ]);
+
+/** What makes no sense together; throws `usage`. */
+export function checkReplayFlags(stream: string, flags: ReplayFlags): void {
+  const { to, service, out, dryRun, order, since = 0, until = Number.POSITIVE_INFINITY } = flags;
+  const targets = [to, service, out].filter((target) => target !== undefined).length;
+  if (!/^[^\s.*>/\\]+$/.test(stream)) throw usage(`${JSON.stringify(stream)} is not the name of a stream`);
+  if (targets > 1) throw usage("--to, --service and --out exclude each other");
+  if (targets === 0 && !dryRun)
+    throw usage("where to? --to, --service or --out", "--dry-run only tells what would be replayed");
+  if (since > until) throw usage("--since is later than --until");
+  if (order !== undefined) checkOrderId(order, "usage");
+  checkService(stream, flags);
+  for (const [given, owner, name] of [
+    [flags.create, to, "--create is for --to"],
+    [flags.append, out, "--append is for --out"],
+    [flags.store, service, "--store is for --service"],
+    [flags.each, service, "--each is for --service"],
+  ] as const) {
+    if (given && owner === undefined) throw usage(name);
+  }
+}
+
+function checkService(stream: string, { service, store }: ReplayFlags): void {
+  if (service === undefined) return;
+  if (stream !== ordersStream) throw usage(`--service works on the events of ${ordersStream} only`);
+  if (service === "inventory") {
+    throw usage(
+      "inventory cannot be replayed: what was on the shelf then is not in the log",
+      "`orderctl audit` proves that nothing was oversold",
+    );
+  }
+  if (store && service === "payment") {
+    throw usage(
+      "--store is not for payment: a charge moves money, and a replay calls no real gateway",
+      "`orderctl serve payment` charges what is missing, each order once",
+    );
+  }
+}
+
+const usage = (message: string, hint?: string): OrderctlError =>
+  new OrderctlError("usage", message, { hint });
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2}))?$/;
+
+/** Unix µs of an RFC 3339 time, of a day's beginning (UTC), or of `2h` ago. */
+export function timeUs(text: string): number {
+  const agoMs = parseDurationMs(text);
+  if (agoMs !== undefined) return Math.round((Date.now() - agoMs) * 1000);
+  const match = rfc3339.exec(text);
+  const ms = match ? Date.parse(text.replace(/\.\d+/, "")) : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new InvalidArgumentError("expected a time such as 2026-01-31T09:00:00Z, or 15m or 2h ago.");
+  }
+  return ms * 1000 + Number((match?.[1] ?? "").padEnd(6, "0").slice(0, 6));
+}
+
+function speed(text: string): number | null {
+  if (text === "max") return null;
+  const factor = Number(/^(\d+(?:\.\d+)?)x?$/.exec(text)?.[1]);
+  if (factor > 0) return factor;
+  throw new InvalidArgumentError("expected a factor such as 1x, 10x or 2.5x, or max.");
+}

@@ -1,0 +1,53 @@
+import { isoTime } from "../pipeline/iso-time.ts";
+import type { ReplayFlags } from "./replay-options.ts";
+
+export type ResumePlace = { stream: string; fromSequence: number; toSequence: number };
+
+/**
+ * The command line that goes on where a replay ended, up to the same end. Secrets are left out: passwords, tokens and
+ * addresses that carry any.
+ */
+export function resumeCommand({ stream, fromSequence, toSequence }: ResumePlace, flags: ReplayFlags): string {
+  const times = { since: flags.since, until: flags.until };
+  const words = [
+    ...["orderctl", "replay", stream, "--from-seq", String(fromSequence), "--to-seq", String(toSequence)],
+    ...Object.entries(times).flatMap(([name, us]) => (us === undefined ? [] : [`--${name}`, isoTime(us)])),
+    ...valued(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)])),
+    ...switches(flags).flatMap(([name, isOn]) => (isOn ? [`--${name}`] : [])),
+  ];
+  return words.map(quoted).join(" ");
+}
+
+type Valued = [name: string, value: string | number | undefined];
+
+const valued = (flags: ReplayFlags): Valued[] => [
+  ["subject", flags.subject],
+  ["order", flags.order],
+  ["speed", flags.speed === null ? undefined : `${flags.speed}x`],
+  ["window", flags.window === 256 ? undefined : flags.window],
+  ["to", flags.to],
+  ["service", flags.service],
+  ["decline-share", flags.service === "payment" ? flags.declineShare : undefined],
+  ["gateway-seed", flags.service === "payment" ? flags.gatewaySeed : undefined],
+  ["out", flags.out],
+  ["server", flags.server?.includes("@") ? undefined : flags.server],
+  ["context", flags.context],
+  ["creds", flags.creds],
+  ["nkey", flags.nkey],
+  ["tlscert", flags.tlscert],
+  ["tlskey", flags.tlskey],
+  ["tlsca", flags.tlsca],
+  ["inbox-prefix", flags.inboxPrefix],
+];
+
+/** A file that has the beginning must not be replaced. */
+const switches = (flags: ReplayFlags): [name: string, isOn: boolean][] => [
+  ["append", flags.out !== undefined && flags.out !== "-"],
+  ["each", flags.each],
+  ["store", flags.store],
+  ["dry-run", flags.dryRun],
+  ["tls-first", flags.tlsFirst === true],
+];
+
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

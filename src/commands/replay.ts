@@ -1,0 +1,134 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { type ReplayStream, readReplayStream } from "../jetstream/replay-streams.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { openDestination } from "../replay/destination.ts";
+import { createFileTarget } from "../replay/file.ts";
+import { createPrefixTarget } from "../replay/prefix.ts";
+import { replay } from "../replay/replay.ts";
+import { planReplay, type ReplaySelection } from "../replay/selection.ts";
+import { consumedKinds, createServiceTarget } from "../replay/service.ts";
+import { createNoTarget, type ReplayResult, type ReplayTarget } from "../replay/target.ts";
+import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import { type ReplaySummary, replayReport } from "../views/replay-report.ts";
+import { replayOutcomeLine, replayProgressText } from "../views/replay-text.ts";
+import type { Online, Register } from "./act.ts";
+import { explainMissingLog } from "./missing-log.ts";
+import { checkReplayFlags, type ReplayFlags, withReplayFlags } from "./replay-options.ts";
+import { resumeCommand } from "./replay-resume.ts";
+import { openTelemetry } from "./telemetry-options.ts";
+
+export const registerReplay: Register = (command, act) => {
+  withReplayFlags(command)
+    .addHelpText("after", "\nExit code: 1 where --service comes to another outcome than is stored.")
+    .action(act.online(runReplay));
+};
+
+/** How long the last spans may take. */
+const telemetryMs = 5000;
+
+async function runReplay(
+  online: Online,
+  flags: ReplayFlags,
+  [name = ordersStream]: string[],
+): Promise<number> {
+  checkReplayFlags(name, flags);
+  const { connection, terminal, signal } = online;
+  const stream = await readStream(connection, name);
+  const plan = await planReplay(connection, stream, selectionOf(flags));
+  const { target, telemetry } = await openTarget(online, flags, stream);
+  const progress = await terminal.progress();
+  const { report, failure } = await replay(connection, {
+    plan,
+    target,
+    speed: flags.speed,
+    signal,
+    onProgress: (state) => progress.update(replayProgressText(state)),
+  }).finally(() => progress.end());
+  await telemetry.stop(telemetryMs);
+  const { resumeFromSequence: fromSequence, toSequence } = report;
+  const resume =
+    fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence }, flags);
+  showSummary(online, flags, { ...report, dryRun: flags.dryRun, resumeCommand: resume });
+  if (failure) throw failure;
+  return isRefuted(report.result) ? 1 : 0;
+}
+
+/** Where the events are the result, the summary is no part of it. */
+function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary: ReplaySummary): void {
+  const kind = "replay-report";
+  if (out !== "-" || dryRun) terminal.show(kind, summary, replayReport);
+  else if (terminal.json) terminal.note(JSON.stringify({ kind, version: 1, data: summary }));
+  else terminal.note(replayReport(summary, terminal.noteStyle));
+}
+
+const isRefuted = (result: ReplayResult): boolean =>
+  result.target === "service" && result.different + result.failed > 0;
+
+async function readStream(connection: Connection, name: string): Promise<ReplayStream> {
+  try {
+    return await readReplayStream(connection, name);
+  } catch (thrown) {
+    if (name === ordersStream) throw explainMissingLog(thrown, connection);
+    const error = OrderctlError.from(thrown);
+    if (error.code !== "not_found") throw error;
+    throw new OrderctlError("not_found", `there is no stream ${name} at ${connection.server}`, {
+      hint: "--server or --context names another broker",
+      cause: thrown,
+    });
+  }
+}
+
+const selectionOf = (flags: ReplayFlags): ReplaySelection => ({
+  sinceUs: flags.since,
+  untilUs: flags.until,
+  fromSequence: flags.fromSeq,
+  toSequence: flags.toSeq,
+  subject: flags.subject,
+  orderId: flags.order,
+  kinds: flags.service && flags.service !== "inventory" ? consumedKinds(flags.service) : undefined,
+});
+
+type Opened = { target: ReplayTarget; telemetry: Telemetry };
+
+async function openTarget(online: Online, flags: ReplayFlags, stream: ReplayStream): Promise<Opened> {
+  const { to, out, dryRun, append } = flags;
+  if (to !== undefined) return openCopying(online, { ...flags, to }, stream);
+  const quiet = { telemetry: noTelemetry };
+  if (dryRun) return { ...quiet, target: createNoTarget() };
+  if (out === undefined) return { ...quiet, target: await openComparing(online, flags) };
+  return { ...quiet, target: createFileTarget({ file: out, append, stdout: online.terminal.stdout }) };
+}
+
+/** Copies are new messages, whose way may be followed; nothing else is stored or handled for the first time. */
+async function openCopying(
+  online: Online,
+  flags: ReplayFlags & { to: string },
+  stream: ReplayStream,
+): Promise<Opened> {
+  const { connection } = online;
+  const destination = await openDestination(connection, stream, flags);
+  if (flags.dryRun) return { target: createNoTarget(), telemetry: noTelemetry };
+  const { instance } = await online.config();
+  const telemetry = await openTelemetry(online, flags, { service: "replay", instance, prometheus: false });
+  const { tracing } = telemetry;
+  const options = { stream: stream.name, destination, window: flags.window, tracing };
+  return { target: createPrefixTarget(connection, options), telemetry };
+}
+
+async function openComparing(online: Online, flags: ReplayFlags): Promise<ReplayTarget> {
+  const { connection, terminal } = online;
+  const { service, window, store, each } = flags;
+  if (service === undefined || service === "inventory") return createNoTarget();
+  return createServiceTarget(connection, {
+    service,
+    decision: { seed: flags.gatewaySeed, declineShare: flags.declineShare },
+    // As `serve` has them.
+    carrier: "parcel",
+    channel: "email",
+    window,
+    store,
+    instance: (await online.config()).instance,
+    onOutcome: each ? (outcome) => terminal.show("replay-outcome", outcome, replayOutcomeLine) : undefined,
+  });
+}

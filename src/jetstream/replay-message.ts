@@ -1,0 +1,43 @@
+import type { DeliveryInfo, Msg } from "nats";
+// The package index does not export it, and parsing $JS.ACK subjects is the client's business.
+import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
+import { headerBlock, headerIn, subjectFrom } from "./raw-message.ts";
+import type { StoredMessage } from "./read-message.ts";
+
+/** A stored message with all of its headers. */
+export type ReplayMessage = StoredMessage & {
+  /**
+   * The headers to copy it with: those that a broker would act on (`Nats-…`) are called `Original-Nats-…`, repeated
+   * ones are joined.
+   */
+  headers(): Record<string, string>;
+};
+
+/** A message as a consumer delivered it. Hot path: ~2 µs. */
+export function replayMessage(message: Msg): { info: DeliveryInfo; message: ReplayMessage } {
+  const info = parseInfo(message.reply ?? "");
+  const block = headerBlock(message);
+  return {
+    info,
+    message: {
+      subject: subjectFrom(message, 0),
+      sequence: info.streamSequence,
+      storedAtUs: Math.floor(info.timestampNanos / 1000),
+      payload: message.data,
+      header: (name) => headerIn(block, name),
+      headers: () => headersIn(block),
+    },
+  };
+}
+
+function headersIn(block: string): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of block.split("\r\n").slice(1)) {
+    const colon = line.indexOf(":");
+    if (colon < 1) continue;
+    const name = line.slice(0, colon).replace(/^(?=nats-)/i, "Original-");
+    const value = line.slice(colon + 1).trim();
+    headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
+  }
+  return headers;
+}

@@ -1,0 +1,70 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { isPrefix, overlap } from "../jetstream/replay-pattern.ts";
+import {
+  createStreamLike,
+  listeningOn,
+  listStreams,
+  type ReplayStream,
+} from "../jetstream/replay-streams.ts";
+
+export type Destination = {
+  prefix: string;
+  /** That store what is published there; none where one is to be created and was not. */
+  streams: string[];
+};
+
+type Wish = {
+  /** A prefix of subjects, or a stream that has one. */
+  to: string;
+  /** Create a stream where none listens. */
+  create: boolean;
+  dryRun: boolean;
+};
+
+/**
+ * Where `to` leads. Throws `usage` for a prefix that is none, or under which the source itself would store again what was
+ * just read of it, and `no_responders` where no stream listens there.
+ */
+export async function openDestination(
+  connection: Connection,
+  source: ReplayStream,
+  { to, create, dryRun }: Wish,
+): Promise<Destination> {
+  const streams = await listStreams(connection);
+  const prefix = prefixOf(streams, to);
+  if (!isPrefix(prefix)) {
+    throw new OrderctlError("usage", `${JSON.stringify(prefix)} cannot begin a subject of messages`, {
+      hint: "a name such as REPLAY or test.replay; not one of the broker's own",
+    });
+  }
+  const filters = [`${prefix}.>`, prefix];
+  const inItself = source.subjects.find((subject) => filters.some((filter) => overlap(subject, filter)));
+  if (inItself !== undefined) {
+    throw new OrderctlError("usage", `${source.name} would be replayed into itself: it holds ${inItself}`, {
+      hint: `choose a prefix that ${source.name} does not store`,
+    });
+  }
+  const listening = filters.flatMap((filter) => listeningOn(streams, filter)).map(({ name }) => name);
+  if (listening.length > 0) return { prefix, streams: [...new Set(listening)] };
+  if (!create) throw nobodyListens(prefix);
+  if (dryRun) return { prefix, streams: [] };
+  const name = prefix.replaceAll(".", "_");
+  const isShort = source.subjects.some((subject) => !subject.includes("."));
+  const subjects = isShort ? [`${prefix}.>`, prefix] : [`${prefix}.>`];
+  await createStreamLike(connection, source.name, { name, subjects });
+  return { prefix, streams: [name] };
+}
+
+/** Where nothing listens under a name that a stream has, that stream's own prefix is meant. */
+function prefixOf(streams: readonly ReplayStream[], to: string): string {
+  if (listeningOn(streams, `${to}.>`).length > 0) return to;
+  const [subject, ...others] = streams.find(({ name }) => name === to)?.subjects ?? [];
+  const own = subject?.endsWith(".>") && others.length === 0 ? subject.slice(0, -2) : undefined;
+  return own ?? to;
+}
+
+const nobodyListens = (prefix: string): OrderctlError =>
+  new OrderctlError("no_responders", `no stream stores what is published under ${prefix}`, {
+    hint: `--create makes one for ${prefix}.>, as does \`nats stream add --subjects '${prefix}.>'\``,
+  });

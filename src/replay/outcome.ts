@@ -1,0 +1,84 @@
+import { isDeepStrictEqual } from "node:util";
+import { OrderctlError } from "../errors.ts";
+import type { Publication } from "../jetstream/publication.ts";
+import type { StoredMessage } from "../jetstream/read-message.ts";
+import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import { decodeEvent } from "../orders/codec.ts";
+import type { OrderEvent } from "../orders/events.ts";
+import { parseSubject } from "../orders/subjects.ts";
+import { describeOutcome } from "../pipeline/event-outcome.ts";
+
+/**
+ * What a handler makes of an event now, beside what the log holds: the same, something else, nothing yet; or the handler
+ * stores nothing, or failed.
+ */
+export type Verdict = "same" | "different" | "missing" | "nothing" | "failed";
+
+export type ReplayOutcome = {
+  verdict: Verdict;
+  orderId: string | null;
+  /** The event that was handled once more. */
+  subject: string;
+  sequence: number;
+  /** What would be stored and what is: `payments APPROVED`; `null` for nothing. */
+  would: string | null;
+  stored: string | null;
+  storedSequence: number | null;
+  /** Fields that are not the same, as JSON. */
+  changes: { field: string; would: string; stored: string }[];
+  /** Why it failed, or why what is stored cannot be compared. */
+  reason: string | null;
+};
+
+/** The outcome for a message whose handler came to `publication`, which is undefined where it stores nothing. */
+export function compareOutcome(
+  message: ReplayMessage,
+  publication: Publication | undefined,
+  stored: StoredMessage | undefined,
+): ReplayOutcome {
+  const outcome = emptyOutcome(message);
+  if (!publication) return outcome;
+  const would = decodeEvent(publication.subject, publication.payload);
+  outcome.would = nameOf(would);
+  if (!stored) return { ...outcome, verdict: "missing" };
+  outcome.storedSequence = stored.sequence;
+  try {
+    const held = decodeEvent(stored.subject, stored.payload);
+    const changes = changesBetween(would, held);
+    const verdict = changes.length === 0 ? "same" : "different";
+    return { ...outcome, verdict, stored: nameOf(held), changes };
+  } catch (thrown) {
+    return { ...outcome, verdict: "different", reason: OrderctlError.from(thrown).message };
+  }
+}
+
+export const failedOutcome = (message: ReplayMessage, error: OrderctlError): ReplayOutcome => ({
+  ...emptyOutcome(message),
+  verdict: "failed",
+  reason: error.message,
+});
+
+const emptyOutcome = ({ subject, sequence }: ReplayMessage): ReplayOutcome => ({
+  verdict: "nothing",
+  orderId: parseSubject(subject)?.orderId ?? null,
+  subject,
+  sequence,
+  would: null,
+  stored: null,
+  storedSequence: null,
+  changes: [],
+  reason: null,
+});
+
+const nameOf = (event: OrderEvent): string => `${event.kind} ${describeOutcome(event).outcome}`;
+
+function changesBetween(would: OrderEvent, held: OrderEvent): ReplayOutcome["changes"] {
+  const other = new Map<string, unknown>(Object.entries(held));
+  return Object.entries(would)
+    .filter(([field, value]) => !isDeepStrictEqual(value, other.get(field)))
+    .map(([field, value]) => ({
+      field,
+      would: JSON.stringify(value),
+      stored: JSON.stringify(other.get(field)),
+    }));
+}

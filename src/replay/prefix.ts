@@ -1,0 +1,97 @@
+import type { Connection } from "../jetstream/connection.ts";
+import type { Publication, Stored } from "../jetstream/publication.ts";
+import { Publisher } from "../jetstream/publisher.ts";
+import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import { isoTime } from "../pipeline/iso-time.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
+import type { Destination } from "./destination.ts";
+import { traceNames, underPrefix } from "./subject.ts";
+import type { PrefixResult, ReplayTarget, Settle } from "./target.ts";
+
+/** Where a copy comes from: stream, sequence, time of storage. */
+const originHeader = "Orderctl-Origin";
+/** The trace that the original belongs to; the copy's own, where it has one, is another. */
+const originTraceHeader = "Orderctl-Origin-Traceparent";
+
+export type PrefixOptions = {
+  stream: string;
+  destination: Destination;
+  window: number;
+  tracing: Tracing | undefined;
+};
+
+/**
+ * Publishes copies under another prefix, with the originals' headers but for their trace: a copy begins a trace of its
+ * own, linked to the original's, or has none where nothing is traced.
+ */
+export function createPrefixTarget(
+  connection: Connection,
+  { stream, destination, window, tracing }: PrefixOptions,
+): ReplayTarget {
+  const publisher = new Publisher(connection, { window });
+  const result: PrefixResult = {
+    target: "prefix",
+    ...destination,
+    stored: 0,
+    alreadyThere: 0,
+    differentThere: 0,
+  };
+  return {
+    take(message, settle) {
+      const copy = copyOf(message, stream, destination.prefix);
+      publish({ publisher, tracing }, copy, { message, settle, result });
+      return publisher.isFull ? publisher.ready() : undefined;
+    },
+    drain: () => publisher.drain(),
+    close: async () => publisher.close(),
+    result: () => result,
+  };
+}
+
+type Copy = Publication & { headers: Record<string, string> };
+
+function copyOf(message: ReplayMessage, stream: string, prefix: string): Copy {
+  const { sequence, storedAtUs, payload } = message;
+  const { traceparent, tracestate: _, ...headers } = message.headers();
+  headers[originHeader] = `stream=${stream};sequence=${sequence};stored=${isoTime(storedAtUs)}`;
+  if (traceparent !== undefined) headers[originTraceHeader] = traceparent;
+  return { subject: underPrefix(message.subject, prefix), payload, headers };
+}
+
+function publish(
+  { publisher, tracing }: { publisher: Publisher; tracing: Tracing | undefined },
+  copy: Copy,
+  { message, settle, result }: { message: ReplayMessage; settle: Settle; result: PrefixResult },
+): void {
+  const { subject, payload } = copy;
+  const span = tracing?.publish({
+    subject,
+    ...traceNames(subject),
+    service: "replay",
+    bodyBytes: payload.length,
+    linkTo: traceOf(message),
+  });
+  Object.assign(copy.headers, span?.headers);
+  publisher.send(copy, {
+    resolve(stored) {
+      span?.stored(stored);
+      count(result, stored, payload);
+      settle();
+    },
+    reject(error) {
+      span?.failed(error);
+      settle(error);
+    },
+  });
+}
+
+function count(result: PrefixResult, { duplicate, existing }: Stored, payload: Uint8Array): void {
+  if (!duplicate) result.stored += 1;
+  else result.alreadyThere += 1;
+  if (existing && Buffer.compare(existing, payload) !== 0) result.differentThere += 1;
+}
+
+function traceOf({ header }: ReplayMessage): Record<string, string> | undefined {
+  const traceparent = header("traceparent");
+  return traceparent === undefined ? undefined : { traceparent };
+}

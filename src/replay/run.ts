@@ -1,0 +1,98 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import { readReplay } from "../jetstream/replay-reader.ts";
+import { ReplayPace } from "./pace.ts";
+import type { ReplayPlan } from "./selection.ts";
+import { ReplayTally } from "./tally.ts";
+import type { ReplayTarget, Settle } from "./target.ts";
+
+export type RunOptions = {
+  plan: ReplayPlan;
+  target: ReplayTarget;
+  /** Times as fast as they were stored; `null` for as fast as it goes. */
+  speed: number | null;
+  /** Stops the reading; what is under way is still waited for. */
+  signal: AbortSignal;
+};
+
+/** Hands messages to a target one after the other, and knows which of them are done. */
+export class ReplayRun {
+  readonly tally = new ReplayTally();
+  /** Resolves when somebody stopped it, or something failed. */
+  readonly stopped: Promise<void>;
+  readonly #options: RunOptions;
+  readonly #pace: ReplayPace;
+  readonly #failed = new AbortController();
+  readonly #stop: AbortSignal;
+  /** Taken by the target and not done, in ascending order. */
+  readonly #unsettled = new Set<number>();
+  #position: number;
+  #read = 0;
+  #ended = false;
+  #failure: OrderctlError | undefined;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#pace = new ReplayPace(options.speed);
+    this.#stop = AbortSignal.any([options.signal, this.#failed.signal]);
+    this.stopped = new Promise((resolve) => {
+      if (this.#stop.aborted) resolve();
+      else this.#stop.addEventListener("abort", () => resolve(), { once: true });
+    });
+    const { start } = options.plan.place;
+    this.#position = "sequence" in start ? start.sequence - 1 : 0;
+  }
+
+  get failure(): OrderctlError | undefined {
+    if (this.#failure || !this.#options.signal.aborted || this.#ended) return this.#failure;
+    return new OrderctlError("interrupted", "interrupted before the last message");
+  }
+
+  progress(): { read: number; waitMs: number } {
+    return { read: this.#read, waitMs: this.#pace.waitMs };
+  }
+
+  /** The first error counts, and ends it. */
+  fail(error: OrderctlError): void {
+    this.#failure ??= error;
+    this.#failed.abort();
+  }
+
+  /** Resolves when everything was taken by the target, or it was stopped. */
+  async feed(connection: Connection): Promise<void> {
+    const { place } = this.#options.plan;
+    for await (const batch of readReplay(connection, { ...place, signal: this.#stop })) {
+      for (const message of batch) {
+        if (this.#options.plan.wants(message)) await this.#offer(message);
+        if (this.#stop.aborted) return;
+        this.#position = message.sequence;
+        this.#read += 1;
+      }
+    }
+    this.#ended = !this.#stop.aborted;
+  }
+
+  /** The first sequence that is not done; `null` where all are. */
+  resumeFrom(): number | null {
+    const [first] = this.#unsettled;
+    if (first !== undefined) return first;
+    return this.#ended ? null : this.#position + 1;
+  }
+
+  async #offer(message: ReplayMessage): Promise<void> {
+    const due = this.#pace.due(message.storedAtUs, this.#stop);
+    if (due) await due;
+    if (this.#stop.aborted) return;
+    const { sequence } = message;
+    this.tally.add(message);
+    this.#unsettled.add(sequence);
+    this.#position = sequence;
+    const settle: Settle = (error) => {
+      if (error) this.fail(error);
+      else this.#unsettled.delete(sequence);
+    };
+    const room = this.#options.target.take(message, settle);
+    if (room) await Promise.race([room, this.stopped]);
+  }
+}

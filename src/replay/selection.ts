@@ -1,0 +1,103 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import type { StoredMessage } from "../jetstream/read-message.ts";
+import type { CursorPlace, CursorStart } from "../jetstream/replay-cursor.ts";
+import { covers, isFilter, overlap } from "../jetstream/replay-pattern.ts";
+import { countFrom } from "../jetstream/replay-reader.ts";
+import type { ReplayStream } from "../jetstream/replay-streams.ts";
+import type { EventKind } from "../orders/events.ts";
+import { ordersStream, parseSubject } from "../orders/subjects.ts";
+
+/** Which messages of a stream; what is undefined chooses nothing. Times in Unix µs, both ends included. */
+export type ReplaySelection = {
+  sinceUs?: number | undefined;
+  untilUs?: number | undefined;
+  fromSequence?: number | undefined;
+  toSequence?: number | undefined;
+  /** With wildcards. */
+  subject?: string | undefined;
+  orderId?: string | undefined;
+  kinds?: ReadonlySet<EventKind> | undefined;
+};
+
+export type ReplayPlan = {
+  place: CursorPlace;
+  /** Chooses among what is read there. */
+  wants(message: StoredMessage): boolean;
+  /** How many messages are read; those that arrive while they are counted may count as well. */
+  total: number;
+};
+
+/**
+ * Where to read, fixed now: what is stored from here on is not part of it. Throws `usage` for a subject that the stream
+ * cannot hold.
+ */
+export async function planReplay(
+  connection: Connection,
+  stream: ReplayStream,
+  selection: ReplaySelection,
+): Promise<ReplayPlan> {
+  const { untilUs, toSequence = stream.lastSequence } = selection;
+  const end = Math.min(toSequence, stream.lastSequence);
+  const base = { stream: stream.name, filter: filterOf(stream, selection), toSequence: end, untilUs };
+  const count = async (start: CursorStart) => ({
+    start,
+    ahead: await countFrom(connection, { ...base, start }),
+  });
+  const starts = await Promise.all(startsOf(selection).map(count));
+  const ends = await Promise.all(endsOf(end, untilUs).map(count));
+  // Where two starts are given the later one counts, and of two ends the earlier one.
+  const first = starts.reduce((later, other) => (other.ahead < later.ahead ? other : later));
+  const beyond = Math.max(...ends.map(({ ahead }) => ahead));
+  const total = Math.max(0, first.ahead - beyond);
+  return { place: { ...base, start: first.start }, wants: chooser(selection), total };
+}
+
+type Start = [CursorStart, ...CursorStart[]];
+
+const startsOf = ({ fromSequence = 1, sinceUs }: ReplaySelection): Start => [
+  { sequence: fromSequence },
+  ...(sinceUs === undefined ? [] : [{ timeUs: sinceUs }]),
+];
+
+const endsOf = (toSequence: number, untilUs: number | undefined): Start => [
+  { sequence: toSequence + 1 },
+  ...(untilUs === undefined ? [] : [{ timeUs: untilUs + 1 }]),
+];
+
+/** What the broker can filter by; a broker refuses a filter that is wider than the stream's own subjects. */
+function filterOf(
+  { name, subjects }: ReplayStream,
+  { subject, orderId }: ReplaySelection,
+): string | undefined {
+  if (subject === undefined) {
+    return orderId !== undefined && name === ordersStream ? `${ordersStream}.*.${orderId}` : undefined;
+  }
+  if (!isFilter(subject)) {
+    throw new OrderctlError("usage", `${JSON.stringify(subject)} is not a subject or filter of NATS`, {
+      hint: "for example 'ORDERS.created.*'; * is one token, > at the end is all that follow",
+    });
+  }
+  if (subjects.length > 0 && !subjects.some((own) => overlap(own, subject))) {
+    throw new OrderctlError("usage", `stream ${name} holds no subject like ${subject}`, {
+      hint: `its subjects are ${subjects.join(", ")}`,
+    });
+  }
+  return subjects.some((own) => covers(own, subject)) ? subject : undefined;
+}
+
+/** The same once more where the broker filters: it is cheap, and not every choice is the broker's to make. */
+function chooser(selection: ReplaySelection): ReplayPlan["wants"] {
+  const { subject: filter, orderId, kinds, fromSequence = 1, sinceUs = 0 } = selection;
+  return ({ subject, sequence, storedAtUs }) =>
+    sequence >= fromSequence &&
+    storedAtUs >= sinceUs &&
+    (filter === undefined || covers(filter, subject)) &&
+    (orderId === undefined || subject.endsWith(`.${orderId}`)) &&
+    (kinds === undefined || isOfKind(subject, kinds));
+}
+
+function isOfKind(subject: string, kinds: ReadonlySet<EventKind>): boolean {
+  const kind = parseSubject(subject)?.kind;
+  return kind !== undefined && kinds.has(kind);
+}

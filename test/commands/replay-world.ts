@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import type { ReplayMessage } from "../../src/jetstream/replay-message.ts";
+import { readReplay } from "../../src/jetstream/replay-reader.ts";
+import type { ReplaySummary } from "../../src/views/replay-report.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { type LogWriter, openLogWriter } from "../pipeline/log-writer.ts";
+import { type Ran, runCommand } from "../run-command.ts";
+
+type RunOptions = NonNullable<Parameters<typeof runCommand>[1]>;
+
+/** A broker, an empty log for each test, and commands that are run on it. */
+export class ReplayWorld {
+  broker: TestBroker = undefined as never;
+  connection: Connection = undefined as never;
+  log: LogWriter = undefined as never;
+  dir = "";
+
+  constructor() {
+    beforeAll(async () => {
+      this.broker = await startTestBroker();
+      this.connection = await openTestConnection(this.broker.url);
+    });
+    afterAll(async () => {
+      await this.connection.close();
+      await this.broker.stop();
+    });
+    beforeEach(async () => {
+      this.dir = mkdtempSync(join(tmpdir(), "orderctl-replay-"));
+      this.log = await openLogWriter(this.connection);
+    });
+    afterEach(async () => {
+      this.log.close();
+      rmSync(this.dir, { recursive: true });
+      for (const name of await this.streams()) await this.connection.jsm.streams.delete(name);
+    });
+  }
+
+  run = (line: string, options: RunOptions = {}): Promise<Ran> =>
+    runCommand(`${line.trim()} --server ${this.broker.url}`, options);
+
+  replay = (words: string, options: RunOptions = {}): Promise<Ran> => this.run(`replay ${words}`, options);
+
+  async summaryOf(words: string): Promise<ReplaySummary> {
+    const ran = await this.replay(`${words} --json`);
+    const [line] = ran.lines();
+    if (line?.kind !== "replay-report" || line.version !== 1)
+      throw new Error(`no report: ${ran.stdout}${ran.stderr}`);
+    return line.data;
+  }
+
+  async streams(): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { config } of this.connection.jsm.streams.list()) names.push(config.name);
+    return names;
+  }
+
+  async read(stream: string): Promise<ReplayMessage[]> {
+    const { state } = await this.connection.jsm.streams.info(stream);
+    const place = { stream, start: { sequence: 1 }, toSequence: state.last_seq };
+    const found: ReplayMessage[] = [];
+    const { signal } = new AbortController();
+    for await (const batch of readReplay(this.connection, { ...place, signal })) found.push(...batch);
+    return found;
+  }
+
+  subjects = async (stream: string): Promise<string[]> =>
+    (await this.read(stream)).map(({ subject }) => subject);
+}
