@@ -40,7 +40,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   pipeline: { may: ["gateway", "jetstream", "orders", "services", "telemetry"] },
   replay: { may: ["collector", "gateway", "jetstream", "orders", "pipeline", "services", "telemetry"] },
   trace: { may: ["collector", "jetstream", "orders", "pipeline", "services/registry", "telemetry"] },
-  services: { may: ["orders"], types: ["gateway/gateway"] },
+  services: { may: ["gateway/gateway", "orders"] },
   orders: { may: [] },
   gateway: { may: [], types: ["orders/events"] },
   jetstream: { may: [] },

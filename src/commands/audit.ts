@@ -3,19 +3,20 @@ import { auditVerdict } from "../views/audit-verdict.ts";
 import { formatCount, formatRate } from "../views/format.ts";
 import type { Online, Register } from "./act.ts";
 import { explainMissingLog } from "./missing-log.ts";
-import { durationMs, withConnection } from "./options.ts";
+import { durationMs, httpUrl, withConnection } from "./options.ts";
 
 export const registerAudit: Register = (command, act) => {
   withConnection(
     command
       .option("--grace <time>", "younger orders count as under way, not as lost", durationMs, 30_000)
+      .option("--gateway <url>", "compare with what this payment gateway has booked", httpUrl)
       .addHelpText("after", "\nExit code: 0 when every order kept every promise, else 1."),
   ).action(act.online(audit));
 };
 
 async function audit(
   { connection, terminal, signal }: Online,
-  { grace }: { grace: number },
+  { grace, gateway }: { grace: number; gateway?: URL },
 ): Promise<number> {
   const seen: AuditSeen = { messages: 0, sequence: 0, lastSequence: 0 };
   const progress = await terminal.progress();
@@ -25,7 +26,7 @@ async function audit(
     100,
   );
   try {
-    const result = await auditLog(connection, { graceMs: grace, signal, seen });
+    const result = await auditLog(connection, { graceMs: grace, signal, seen, gateway });
     progress.end();
     terminal.show("audit", result, auditVerdict);
     return result.verdict === "PASS" ? 0 : 1;

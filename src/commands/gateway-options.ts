@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { Breaker } from "../gateway/breaker.ts";
 import { createBreakingGateway } from "../gateway/breaking-gateway.ts";
 import type { PaymentGateway } from "../gateway/gateway.ts";
@@ -6,7 +6,7 @@ import { createHttpGateway } from "../gateway/http-gateway.ts";
 import { createRetryingGateway } from "../gateway/retrying-gateway.ts";
 import { createSimulatedGateway } from "../gateway/simulated-gateway.ts";
 import type { Note } from "../note.ts";
-import { count, durationMs, positive, share } from "./options.ts";
+import { count, durationMs, httpUrl, positive, share } from "./options.ts";
 
 /** How payment reaches its gateway, and what a simulated one answers. */
 export type GatewayFlags = {
@@ -52,12 +52,6 @@ const withSimulatedFlags = (command: Command): Command =>
 
 const time = (flags: string, text: string, [ms, shown]: [number, string]): Option =>
   new Option(flags, text).default(ms, shown).argParser(durationMs);
-
-function httpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "") return url;
-  throw new InvalidArgumentError("expected a URL such as http://127.0.0.1:8090.");
-}
 
 /** The gateway as payment calls it: again where a call fails, and not at all while its breaker is open. */
 export function openGateway(flags: GatewayFlags, note: Note): { gateway: PaymentGateway; breaker: Breaker } {

@@ -79,3 +79,10 @@ export function replicas(text: string): number {
   if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
   return value;
 }
+
+/** The address of an HTTP API, with or without a path. */
+export function httpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "") return url;
+  throw new InvalidArgumentError("expected a URL such as http://127.0.0.1:8090.");
+}

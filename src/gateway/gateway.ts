@@ -3,6 +3,9 @@ import type { Money } from "../orders/events.ts";
 
 export type Charge = { status: "APPROVED"; chargeId: string } | { status: "DECLINED"; reason: string };
 
+/** Before the order id in the idempotency key of a refund: a charge has the bare id. */
+export const refundKeyPrefix = "refund_";
+
 export type Operation = "charge" | "refund";
 
 /** Told once how a call ended; `headers` carry its trace context to the provider, where the call is traced. */

@@ -12,6 +12,8 @@ export type AuditScope = {
   graceMs: number;
   stock?: ReadonlyMap<string, number>;
   givenUp?: ReadonlyMap<string, string>;
+  /** Whether all that the gateway booked was added. */
+  withGateway?: boolean;
 };
 
 /**
@@ -60,6 +62,14 @@ class Auditor {
     this.#tally(event, storedAtMs);
   }
 
+  /** What the gateway booked for an order. To be called after the log was added. */
+  addBooked(operation: "charge" | "refund", orderId: string): void {
+    const booked = operation === "charge" ? fact.charged : fact.repaid;
+    const known = this.#facts.get(orderId) ?? 0;
+    if ((known & booked) !== 0) this.#offend("charge_mismatch", { orderId, detail: `a second ${operation}` });
+    this.#facts.set(orderId, known | booked);
+  }
+
   /** A message of the log that could not be decoded. */
   addUnreadable(subject: string, reason: string, sequence: number): void {
     const orderId = parseSubject(subject)?.orderId ?? null;
@@ -67,12 +77,13 @@ class Auditor {
   }
 
   /** Judges what is absent and sums up. Call once, after the last event. */
-  finish({ nowMs, graceMs, stock = new Map(), givenUp }: AuditScope): AuditReport {
+  finish({ nowMs, graceMs, stock = new Map(), givenUp, withGateway = false }: AuditScope): AuditReport {
     let underWay = 0;
     for (const [orderId, facts] of this.#facts) {
       const createdAtMs = this.#open.get(orderId);
       if (createdAtMs !== undefined && nowMs - createdAtMs < graceMs) underWay++;
       else this.#judge(orderId, facts, givenUp?.get(orderId));
+      if (withGateway && createdAtMs === undefined) this.#judgeMoney(orderId, facts);
     }
     for (const [sku, stocked] of stock) this.#judgeStock(sku, stocked);
     const offences = Object.values(this.#violations).reduce((sum, count) => sum + count, 0);
@@ -120,6 +131,21 @@ class Auditor {
     }
     if (has(fact.approved | fact.outOfStock) && !has(fact.refunded)) {
       this.#offend("refund_mismatch", because("paid, OUT_OF_STOCK, and not refunded"));
+    }
+  }
+
+  /** Of orders that have ended, and of what is no order at all. */
+  #judgeMoney(orderId: string, facts: number): void {
+    const has = (wanted: number) => (facts & wanted) === wanted;
+    const offend = (detail: string) => this.#offend("charge_mismatch", { orderId, detail });
+    if (!has(fact.created)) offend("the gateway moved money for an order that is not in the log");
+    else if (has(fact.approved) !== has(fact.charged)) {
+      offend(has(fact.approved) ? "paid, and the gateway has no charge" : "charged, and not paid in the log");
+    }
+    if (has(fact.refunded) !== has(fact.repaid)) {
+      offend(
+        has(fact.refunded) ? "refunded, and the gateway has no refund" : "repaid, and no refund in the log",
+      );
     }
   }
 

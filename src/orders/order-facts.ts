@@ -11,6 +11,9 @@ export const fact = {
   shipped: 32,
   refunded: 64,
   notified: 128,
+  /** Booked by the gateway. */
+  charged: 256,
+  repaid: 512,
 } as const;
 
 /** The facts that only one event of each kind may establish. */

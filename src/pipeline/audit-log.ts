@@ -1,4 +1,5 @@
 import { OrderctlError } from "../errors.ts";
+import { type Booked, readLedger } from "../gateway/read-ledger.ts";
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
@@ -19,6 +20,8 @@ export type AuditOptions = {
   signal: AbortSignal;
   /** Kept up to date while the log is read. */
   seen: AuditSeen;
+  /** Whose books are compared with the log. */
+  gateway?: URL | undefined;
 };
 
 export type AuditSeen = { messages: number; sequence: number; lastSequence: number };
@@ -27,6 +30,8 @@ export type LogAudit = AuditReport & {
   graceMs: number;
   /** SKUs whose stock is known; `null` without an inventory bucket: overselling was not checked then. */
   skus: number | null;
+  /** Charges and refunds that the gateway has booked; `null` where nobody asked it. */
+  booked: number | null;
   seconds: number;
 };
 
@@ -36,7 +41,7 @@ export type LogAudit = AuditReport & {
  */
 export async function auditLog(
   connection: Connection,
-  { graceMs, signal, seen }: AuditOptions,
+  { graceMs, signal, seen, gateway }: AuditOptions,
 ): Promise<LogAudit> {
   // What is stored from here on is not read, so the age of an order counts up to this moment.
   const nowMs = Date.now();
@@ -52,8 +57,11 @@ export async function auditLog(
   // Read after the log: stock that arrives meanwhile can only allow more.
   const stock = await readStocked(connection, auditor);
   const givenUp = await readGivenUp(connection, signal);
+  const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), nowMs) : null;
+  const withGateway = booked !== null;
   return {
-    ...auditor.finish({ nowMs, graceMs, givenUp, ...(stock && { stock }) }),
+    ...auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) }),
+    booked,
     graceMs,
     skus: stock?.size ?? null,
     seconds: (performance.now() - startedAt) / 1000,
@@ -67,6 +75,17 @@ function addMessage(auditor: Auditor, { subject, payload, sequence, storedAtUs }
   } catch (thrown) {
     auditor.addUnreadable(subject, OrderctlError.from(thrown).message, sequence);
   }
+}
+
+/** What was booked since the audit began may belong to orders that it has not read. */
+async function addBooked(auditor: Auditor, ledger: AsyncIterable<Booked>, nowMs: number): Promise<number> {
+  let count = 0;
+  for await (const { operation, orderId, bookedAtMs } of ledger) {
+    if (bookedAtMs > nowMs) continue;
+    count += 1;
+    auditor.addBooked(operation, orderId);
+  }
+  return count;
 }
 
 /** By order, what has become a dead letter and was not handled since. */

@@ -1,4 +1,4 @@
-import type { PaymentGateway, WatchCall } from "../gateway/gateway.ts";
+import { type PaymentGateway, refundKeyPrefix, type WatchCall } from "../gateway/gateway.ts";
 import { type Handler, type HandlerContext, nothing } from "./handler.ts";
 
 /** Charges a created order, once: the order id is the idempotency key. */
@@ -29,7 +29,7 @@ export const refundPayment =
     const { refundId } = await gateway.refund({
       chargeId,
       total,
-      idempotencyKey: `refund_${orderId}`,
+      idempotencyKey: `${refundKeyPrefix}${orderId}`,
       ...callFrom(context),
     });
     return { kind: "refunds", orderId, chargeId, refundId, total, reason: "out_of_stock" };

@@ -13,6 +13,7 @@ const words: Record<AuditRule, string> = {
   missing_cause: "no cause",
   shipment_mismatch: "shipment and stock differ",
   refund_mismatch: "refund and payment differ",
+  charge_mismatch: "gateway and log differ",
   oversold: "oversold",
   unreadable: "not readable",
 };

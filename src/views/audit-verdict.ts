@@ -12,6 +12,7 @@ const promises: Record<AuditRule, string> = {
   missing_cause: "no event without its cause",
   shipment_mismatch: "a shipment exactly where stock was reserved",
   refund_mismatch: "a refund exactly where a paid order met an empty shelf",
+  charge_mismatch: "one charge for each paid order and one repayment for each refund, at the gateway",
   oversold: "no SKU oversold",
   unreadable: "every message is a valid event",
 };
@@ -66,7 +67,10 @@ function counts({ outcomes, underWay, graceMs, events, seconds }: LogAudit): str
 function marks(audit: LogAudit, style: Style): string[] {
   const { green, red, yellow } = paint(style);
   const [kept, broken, open] = style.unicode ? ["✓", "✗", "-"] : ["ok", "NO", "--"];
-  return (Object.keys(promises) as AuditRule[]).map((rule) => {
+  const rules = (Object.keys(promises) as AuditRule[]).filter(
+    (rule) => rule !== "charge_mismatch" || audit.booked !== null,
+  );
+  return rules.map((rule) => {
     const violations = audit.violations[rule];
     if (violations > 0) return `${red(broken)} ${promises[rule]}: ${red(plural(violations, "violation"))}`;
     if (rule !== "oversold") return `${green(kept)} ${promises[rule]}`;

@@ -57,6 +57,8 @@ describe("payment by a gateway over HTTP", () => {
     expect(sorted(booked.map(({ refund_id }) => refund_id))).toEqual(
       sorted(refunds.map(({ refundId }) => refundId)),
     );
+    const audit = await runCommand(`audit --grace 0s --gateway ${url} --server ${broker.url}`);
+    expect(audit.stdout).toContain("✓ one charge for each paid order and one repayment for each refund");
     return { log, payments, refunds };
   }
 
