@@ -77,7 +77,7 @@ describe.skipIf("missing" in found)(about, () => {
       for (const { title, query } of dashboardQueries) {
         if ((await prometheus.query(query)).length === 0) empty.push(title);
       }
-      expect(empty).toEqual(["Circuit breaker (A)", "Failures (B)"]);
+      expect(empty).toEqual(["Failures (B)"]);
     });
 
     it("evaluates every rule without an error, and records what the rules record", async () => {
