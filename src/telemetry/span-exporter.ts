@@ -22,7 +22,7 @@ type Destination = {
 };
 
 /**
- * Sends spans in batches over OTLP/HTTP. At most 16,384 wait (`OTEL_BSP_MAX_QUEUE_SIZE`), so an endpoint that does not
+ * Sends spans in batches over OTLP/HTTP. At most 8,192 wait (`OTEL_BSP_MAX_QUEUE_SIZE`), so an endpoint that does not
  * answer costs bounded memory and no time; what does not fit is dropped, and how much that was is told in the end.
  */
 export function createSpanProcessor(
@@ -30,7 +30,7 @@ export function createSpanProcessor(
   { protocol, url }: Destination,
   note: Note,
 ): BatchSpanProcessor {
-  const queue = positive(env.OTEL_BSP_MAX_QUEUE_SIZE, 16_384);
+  const queue = positive(env.OTEL_BSP_MAX_QUEUE_SIZE, 8192);
   const batch = Math.min(queue, positive(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 1024));
   const exporter = new exporters[protocol]({
     ...(url === undefined ? {} : { url }),
