@@ -1,6 +1,6 @@
 /**
  * Who may import whom; a name with a slash is one file or folder of a part. What is in `types` may be imported as types
- * only. A part's own files go without saying, and so do `errors`, `note`, `duration` and `listening`.
+ * only. A part's own files go without saying, and so do `errors`, `note`, `duration`, `listening` and `within`.
  */
 export const rows: Record<string, { may: string[]; types?: string[] }> = {
   main: { may: ["cli"] },
@@ -12,6 +12,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   duration: { may: [] },
   listening: { may: [] },
   note: { may: [] },
+  within: { may: [] },
   version: { may: [] },
   log: { may: ["mask-secrets"] },
   "mask-secrets": { may: [] },

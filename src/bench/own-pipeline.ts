@@ -13,7 +13,7 @@ import { runServices } from "../pipeline/run-services.ts";
 import { ackWaitMs, orderTopology } from "../pipeline/topology.ts";
 import type { Handler } from "../services/handler.ts";
 import { processPayment } from "../services/payment.ts";
-import { serviceNames } from "../services/registry.ts";
+import { partners, serviceNames } from "../services/registry.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { noTelemetry, startTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { feed } from "./feed.ts";
@@ -99,8 +99,7 @@ async function runAllServices(connection: Connection, task: WorkTask, tell: Tell
     telemetry,
     gateway: createRetryingGateway(createGateway(), { attempts: 3, backoffMs: 100 }),
     defaultStock: count * unitsPerOrder,
-    carrier: "parcel",
-    channel: "email",
+    ...partners,
     concurrency,
     window,
     instance,

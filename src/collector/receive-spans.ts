@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { OrderctlError } from "../errors.ts";
 import { encodeResponse } from "../telemetry/otlp/export-answer.ts";
 import { type Encoding, readExport } from "../telemetry/otlp/read-export.ts";
+import { within } from "../within.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { encodingOf, type HttpAnswer, refusal, refusalOf, success } from "./http-answer.ts";
 import { readBody } from "./read-body.ts";
@@ -67,25 +68,12 @@ async function takeIn(
     const body = await readBody(request, { gzip, maxBytes: maxBodyBytes, take });
     const { batches, rejected, reason } = readExport(body, encoding, store.maxBatchBytes);
     stored = store.store(batches);
-    await within(patienceMs, stored);
+    await within(stored, patienceMs, "the broker did not store them in time; it may yet");
     counts.rejected += rejected;
     return success(encoding, encodeResponse(encoding, { rejected, reason }));
   } finally {
     // A sender that lost its patience leaves spans behind that still wait for the broker.
     const release = () => budget.give(lease.bytes);
     (stored ?? Promise.resolve()).then(release, release);
-  }
-}
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const why = "the broker did not store them in time; it may yet";
-    timer = setTimeout(() => reject(new OrderctlError("timeout", why)), ms);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
-import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
+import { applyTopology, driftText, readStreamIdentity } from "../jetstream/topology.ts";
 import type { Listening, Place } from "../listening.ts";
 import { announceCollector } from "./announce.ts";
 import { ByteBudget } from "./byte-budget.ts";
@@ -99,6 +99,3 @@ async function stopWithin(deadlineMs: number, receiver: Listening, store: SpanSt
 
 /** Every address of this host, as others can call it. */
 const reachable = (url: string): string => url.replace(/\/\/(0\.0\.0\.0|\[::\]):/, `//${hostname()}:`);
-
-const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
-  `${kind} ${name} has ${setting} ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}; left as it is`;

@@ -9,6 +9,7 @@ import { replay } from "../replay/replay.ts";
 import { planReplay, type ReplaySelection } from "../replay/selection.ts";
 import { consumedKinds, createServiceTarget } from "../replay/service.ts";
 import { createNoTarget, type ReplayResult, type ReplayTarget } from "../replay/target.ts";
+import { partners } from "../services/registry.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { type ReplaySummary, replayReport } from "../views/replay-report.ts";
 import { replayOutcomeLine, replayProgressText } from "../views/replay-text.ts";
@@ -123,9 +124,7 @@ async function openComparing(online: Online, flags: ReplayFlags): Promise<Replay
   return createServiceTarget(connection, {
     service,
     decision: { seed: flags.gatewaySeed, declineShare: flags.declineShare },
-    // As `serve` has them.
-    carrier: "parcel",
-    channel: "email",
+    ...partners,
     window,
     store,
     instance: (await online.config()).instance,

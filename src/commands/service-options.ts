@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { defaultMaxAttempts, type ServiceOptions } from "../pipeline/run-services.ts";
+import { partners } from "../services/registry.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { App } from "./act.ts";
 import { type GatewayFlags, openGateway, withGatewayFlags } from "./gateway-options.ts";
@@ -48,8 +49,7 @@ export async function serviceOptions(
     breakers: { payment: breaker },
     telemetry,
     defaultStock: flags.defaultStock,
-    carrier: "parcel",
-    channel: "email",
+    ...partners,
     concurrency: flags.concurrency,
     window: flags.window,
     maxAttempts: flags.maxAttempts,

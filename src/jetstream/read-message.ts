@@ -1,4 +1,4 @@
-import type { MsgHdrs } from "nats";
+import type { MsgHdrs, StoredMsg } from "nats";
 import type { Connection } from "./connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
 
@@ -34,19 +34,20 @@ async function readOne(
   query: { last_by_subj: string } | { seq: number },
 ): Promise<StoredMessage | undefined> {
   try {
-    const found = await jsm.streams.getMessage(stream, query);
-    return {
-      subject: found.subject,
-      sequence: found.seq,
-      storedAtUs: parseTimestampUs(found.timestamp),
-      payload: found.data,
-      header: headerReader(found.header),
-    };
+    return storedMessage(await jsm.streams.getMessage(stream, query));
   } catch (thrown) {
     if (apiErrorOf(thrown) === apiErrors.messageNotFound) return undefined;
     throw fromNats(thrown, `read a message of stream ${stream}`);
   }
 }
+
+export const storedMessage = ({ subject, seq, timestamp, data, header }: StoredMsg): StoredMessage => ({
+  subject,
+  sequence: seq,
+  storedAtUs: parseTimestampUs(timestamp),
+  payload: data,
+  header: headerReader(header),
+});
 
 export const headerReader =
   (headers: MsgHdrs | undefined) =>

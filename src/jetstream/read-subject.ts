@@ -1,7 +1,7 @@
 import type { MsgRequest } from "nats";
 import type { Connection } from "./connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
-import { headerReader, parseTimestampUs, readLast, type StoredMessage } from "./read-message.ts";
+import { readLast, type StoredMessage, storedMessage } from "./read-message.ts";
 import { scanStream } from "./scan.ts";
 
 /** Up to here, asking for each message is faster than a consumer. */
@@ -40,14 +40,7 @@ async function readNext(
 ): Promise<StoredMessage | undefined> {
   try {
     // The client types this query for direct reads only, which tell no missing stream from a slow one on server 2.9.
-    const found = await jsm.streams.getMessage(stream, query satisfies MsgRequest);
-    return {
-      subject: found.subject,
-      sequence: found.seq,
-      storedAtUs: parseTimestampUs(found.timestamp),
-      payload: found.data,
-      header: headerReader(found.header),
-    };
+    return storedMessage(await jsm.streams.getMessage(stream, query satisfies MsgRequest));
   } catch (thrown) {
     if (apiErrorOf(thrown) === apiErrors.messageNotFound) return undefined;
     throw fromNats(thrown, `read ${query.next_by_subj} of stream ${stream}`);

@@ -142,3 +142,7 @@ export async function readAckFloor({ jsm }: Connection, stream: string, consumer
     throw fromNats(thrown, `read consumer ${consumer}`);
   }
 }
+
+/** One line for the operator. */
+export const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
+  `${kind} ${name} has ${setting} ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}; left as it is`;

@@ -11,7 +11,11 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ProcessSpan, PublishSpan, TracedMessage, TracedStation } from "../telemetry/tracing.ts";
 
 /** The subject of a kind with the order left open: what may stand on metrics and in span names. */
-export const templateOf = (kind: EventKind): string => subjectOf(kind, "{order_id}");
+export const templateOf = (kind: EventKind): string => templates[kind];
+
+const templates = Object.fromEntries(
+  eventKinds.map((kind) => [kind, subjectOf(kind, "{order_id}")]),
+) as Record<EventKind, string>;
 
 type Watched = Pick<Telemetry, "tracing" | "metrics">;
 

@@ -3,7 +3,7 @@ import type { PaymentGateway } from "../gateway/gateway.ts";
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
-import { applyTopology, type Drift, readStreamIdentity } from "../jetstream/topology.ts";
+import { applyTopology, type Drift, driftText, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker } from "../jetstream/worker.ts";
 import type { WorkerCounts } from "../jetstream/worker-options.ts";
 import type { Listening } from "../listening.ts";
@@ -103,9 +103,6 @@ export async function runServices(
     },
   };
 }
-
-const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
-  `${kind} ${name} has ${setting} ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}; left as it is`;
 
 const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
 

@@ -11,6 +11,9 @@ import type { StockShelf } from "./stock-shelf.ts";
 /** What a service's handlers are made from. */
 export type Parts = { gateway: PaymentGateway; shelf: StockShelf; carrier: string; channel: string };
 
+/** Who ships and how customers are told; there is no other yet. */
+export const partners = { carrier: "parcel", channel: "email" } as const;
+
 /** A handler, what it consumes and under which durable name; with `only`, just events of that status. */
 type Station = {
   consumer: string;

@@ -7,6 +7,7 @@ import {
   takeUnanswered,
   takeUnits,
 } from "../orders/stock.ts";
+import { AckFloor } from "./ack-floor.ts";
 
 export type ShelfEntry = { stock: Stock; revision: number };
 
@@ -42,9 +43,6 @@ type Take = {
 type Slot = { sku: string; entry: ShelfEntry | undefined; queue: Take[]; busy: boolean };
 
 const maxWrites = 8;
-const floorEveryMs = 100;
-/** How long another instance has to end its own holds before this one reads the log to end them. */
-const strangersAfterMs = 5000;
 const maxKnown = 50_000;
 
 /**
@@ -58,14 +56,13 @@ export class StockShelf {
   readonly #ready: Slot[] = [];
   /** Sequence of a payment → whether its stock stays reserved, as stored in the log. */
   readonly #known = new Map<number, boolean>();
+  readonly #floor: AckFloor;
   #writes = 0;
-  #floor = 0;
-  readonly #floors: { at: number; floor: number }[] = [];
-  #floorAskedAt = Number.NEGATIVE_INFINITY;
 
   constructor(store: StockStore, options: ShelfOptions) {
     this.#store = store;
     this.#options = options;
+    this.#floor = new AckFloor(() => store.ackFloor());
   }
 
   /**
@@ -135,7 +132,7 @@ export class StockShelf {
   }
 
   async #takeBatch(slot: Slot, batch: readonly Take[]): Promise<TakeResult[]> {
-    await this.#refreshFloor();
+    await this.#floor.refresh();
     let fresh = false;
     for (;;) {
       if (!slot.entry) {
@@ -181,29 +178,14 @@ export class StockShelf {
 
   /** Changes `stock` itself: an entry that then cannot be written is read afresh. */
   async #endSettledHolds(stock: Stock): Promise<void> {
-    const strangersFloor = this.#strangersFloor();
+    const strangersFloor = this.#floor.ofStrangers();
     for (const sequence of stock.holds.keys()) {
-      if (sequence > this.#floor) continue;
+      if (sequence > this.#floor.now) continue;
       const known = this.#known.get(sequence);
       const reserved =
         known === undefined && sequence <= strangersFloor ? await this.#store.wasReserved(sequence) : known;
       if (reserved !== undefined) endHold(stock, sequence, reserved);
     }
-    stock.settledThrough = Math.max(stock.settledThrough, this.#floor);
-  }
-
-  async #refreshFloor(): Promise<void> {
-    const now = performance.now();
-    if (now - this.#floorAskedAt < floorEveryMs) return;
-    this.#floorAskedAt = now;
-    this.#floor = Math.max(this.#floor, await this.#store.ackFloor());
-    this.#floors.push({ at: now, floor: this.#floor });
-    while ((this.#floors[1]?.at ?? now) <= now - strangersAfterMs) this.#floors.shift();
-  }
-
-  /** The floor of a while ago: what was settled then and is still held was left by a shelf that is gone. */
-  #strangersFloor(): number {
-    const oldest = this.#floors[0];
-    return oldest && oldest.at <= performance.now() - strangersAfterMs ? oldest.floor : 0;
+    stock.settledThrough = Math.max(stock.settledThrough, this.#floor.now);
   }
 }

@@ -7,6 +7,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { type Scrape, ScrapeReader } from "./metric-scrape.ts";
+import { positiveSetting } from "./positive-setting.ts";
 
 type ReaderOptions = {
   env: NodeJS.ProcessEnv;
@@ -33,20 +34,14 @@ export function createMetricReaders({ env, producer, prometheus, otlp }: ReaderO
 
 /** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#periodic-exporting-metricreader */
 function createOtlpReader(env: NodeJS.ProcessEnv, producer: MetricProducer): PeriodicExportingMetricReader {
-  const exportIntervalMillis = positive(env.OTEL_METRIC_EXPORT_INTERVAL, 60_000);
-  const timeout = positive(env.OTEL_METRIC_EXPORT_TIMEOUT, 30_000);
+  const exportIntervalMillis = positiveSetting(env.OTEL_METRIC_EXPORT_INTERVAL, 60_000);
+  const timeout = positiveSetting(env.OTEL_METRIC_EXPORT_TIMEOUT, 30_000);
   return new PeriodicExportingMetricReader({
     exporter: new OTLPMetricExporter(),
     exportIntervalMillis,
     exportTimeoutMillis: Math.min(timeout, exportIntervalMillis),
     metricProducers: [producer],
   });
-}
-
-/** A variable that is no positive number is ignored, as the specification asks. */
-function positive(text: string | undefined, otherwise: number): number {
-  const value = Number(text);
-  return Number.isInteger(value) && value > 0 ? value : otherwise;
 }
 
 /**

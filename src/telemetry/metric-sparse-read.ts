@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { within } from "../within.ts";
 
 export type Sparseness = {
   /** At least so long between two reads. */
@@ -38,18 +38,6 @@ export function createSparseRead<T>(
 
   return () => {
     if (!latest || performance.now() >= nextAt) latest = start();
-    return within(latest, patienceMs);
+    return within(latest, patienceMs, `no answer within ${patienceMs} ms`);
   };
-}
-
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new OrderctlError("timeout", `no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, tooLong]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

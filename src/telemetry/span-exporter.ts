@@ -2,6 +2,7 @@ import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace
 import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from "@opentelemetry/sdk-trace";
 import type { Note } from "../note.ts";
+import { positiveSetting } from "./positive-setting.ts";
 
 type Environment = NodeJS.ProcessEnv;
 
@@ -30,8 +31,8 @@ export function createSpanProcessor(
   { protocol, url }: Destination,
   note: Note,
 ): BatchSpanProcessor {
-  const queue = positive(env.OTEL_BSP_MAX_QUEUE_SIZE, 8192);
-  const batch = Math.min(queue, positive(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 1024));
+  const queue = positiveSetting(env.OTEL_BSP_MAX_QUEUE_SIZE, 8192);
+  const batch = Math.min(queue, positiveSetting(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 1024));
   const exporter = new exporters[protocol]({
     ...(url === undefined ? {} : { url }),
     // A flush sends all batches at once, and an exporter refuses what is above its limit.
@@ -42,8 +43,8 @@ export function createSpanProcessor(
     exporter: noting,
     maxQueueSize: queue,
     maxExportBatchSize: batch,
-    scheduledDelayMillis: positive(env.OTEL_BSP_SCHEDULE_DELAY, 1000),
-    exportTimeoutMillis: positive(env.OTEL_BSP_EXPORT_TIMEOUT, 30_000),
+    scheduledDelayMillis: positiveSetting(env.OTEL_BSP_SCHEDULE_DELAY, 1000),
+    exportTimeoutMillis: positiveSetting(env.OTEL_BSP_EXPORT_TIMEOUT, 30_000),
   });
 }
 
@@ -71,12 +72,6 @@ class CountingProcessor extends BatchSpanProcessor {
       this.#exporter.tellLosses(this.#ended);
     }
   }
-}
-
-/** A variable that is no positive number is ignored, as the specification asks. */
-function positive(text: string | undefined, otherwise: number): number {
-  const value = Number(text);
-  return Number.isInteger(value) && value > 0 ? value : otherwise;
 }
 
 /** One line when spans cannot be sent, one when they can again, and one for what was lost in all. */
