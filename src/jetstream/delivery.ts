@@ -1,8 +1,7 @@
-import type { DeliveryInfo, Msg } from "nats";
-// The package index does not export it, and parsing $JS.ACK subjects is the client's business.
-import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
+import type { Msg } from "nats";
 import type { OrderctlError } from "../errors.ts";
 import type { NoteFields } from "../note.ts";
+import { type DeliveryPlace, readDeliveryPlace } from "./delivery-place.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { Stored } from "./publication.ts";
 import { headerBlock, headerIn, replyBytes, subjectFrom } from "./raw-message.ts";
@@ -55,7 +54,7 @@ export class ReceivedDelivery implements Delivery {
   #subject: string | undefined;
   #payload: Uint8Array | undefined;
   #headers: string | undefined;
-  #info: DeliveryInfo | undefined;
+  #place: DeliveryPlace | undefined;
   #answered = false;
 
   constructor(message: Msg, frames: FrameWriter) {
@@ -74,15 +73,15 @@ export class ReceivedDelivery implements Delivery {
   }
 
   get sequence(): number {
-    return this.#parsed.streamSequence;
+    return this.#placed.sequence;
   }
 
   get attempt(): number {
-    return this.#parsed.redeliveryCount;
+    return this.#placed.attempt;
   }
 
   get storedAtUs(): number {
-    return Math.floor(this.#parsed.timestampNanos / 1000);
+    return this.#placed.storedAtUs;
   }
 
   /** What it is, for a line of text. */
@@ -130,9 +129,9 @@ export class ReceivedDelivery implements Delivery {
     this.#write(working);
   }
 
-  get #parsed(): DeliveryInfo {
-    this.#info ??= parseInfo(this.#message.reply ?? "");
-    return this.#info;
+  get #placed(): DeliveryPlace {
+    this.#place ??= readDeliveryPlace(replyBytes(this.#message));
+    return this.#place;
   }
 
   #answer(how: "ack" | "nak" | "term", answer: Uint8Array): void {

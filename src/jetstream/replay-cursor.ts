@@ -101,12 +101,12 @@ export class ReplayCursor {
 
   /** Undefined for what is beyond the end, and for what came after something that was lost. */
   #accept(each: Msg): ReplayMessage | undefined {
-    const { info, message } = replayMessage(each);
-    this.#broken = info.deliverySequence !== this.#delivered + 1;
+    const { place, message } = replayMessage(each);
+    this.#broken = place.deliverySequence !== this.#delivered + 1;
     if (this.#broken) return undefined;
-    this.#delivered = info.deliverySequence;
+    this.#delivered = place.deliverySequence;
     const isBeyond = message.sequence > this.#toSequence || message.storedAtUs > this.#untilUs;
-    this.#pending = isBeyond || message.sequence === this.#toSequence ? 0 : info.pending;
+    this.#pending = isBeyond || message.sequence === this.#toSequence ? 0 : place.pending;
     return isBeyond ? undefined : message;
   }
 

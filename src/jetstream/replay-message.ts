@@ -1,7 +1,6 @@
-import type { DeliveryInfo, Msg } from "nats";
-// The package index does not export it, and parsing $JS.ACK subjects is the client's business.
-import { parseInfo } from "nats/lib/jetstream/jsmsg.js";
-import { headerBlock, headerIn, subjectFrom } from "./raw-message.ts";
+import type { Msg } from "nats";
+import { type DeliveryPlace, readDeliveryPlace } from "./delivery-place.ts";
+import { headerBlock, headerIn, replyBytes, subjectFrom } from "./raw-message.ts";
 import type { StoredMessage } from "./read-message.ts";
 
 /** A stored message with all of its headers. */
@@ -14,15 +13,15 @@ export type ReplayMessage = StoredMessage & {
 };
 
 /** A message as a consumer delivered it. Hot path: ~2 µs. */
-export function replayMessage(message: Msg): { info: DeliveryInfo; message: ReplayMessage } {
-  const info = parseInfo(message.reply ?? "");
+export function replayMessage(message: Msg): { place: DeliveryPlace; message: ReplayMessage } {
+  const place = readDeliveryPlace(replyBytes(message));
   const block = headerBlock(message);
   return {
-    info,
+    place,
     message: {
       subject: subjectFrom(message, 0),
-      sequence: info.streamSequence,
-      storedAtUs: Math.floor(info.timestampNanos / 1000),
+      sequence: place.sequence,
+      storedAtUs: place.storedAtUs,
       payload: message.data,
       header: (name) => headerIn(block, name),
       headers: () => headersIn(block),

@@ -1,7 +1,10 @@
 import type { Consumer, ConsumerMessages, JsMsg, OrderedConsumerOptions } from "nats";
 import type { OrderedPullConsumerImpl } from "nats/lib/jetstream/consumer.js";
+import type { JsMsgImpl } from "nats/lib/jetstream/jsmsg.js";
 import type { Connection } from "./connection.ts";
+import { type DeliveryPlace, readDeliveryPlace } from "./delivery-place.ts";
 import { fromNats } from "./nats-error.ts";
+import { replyBytes } from "./raw-message.ts";
 import { headerReader, type StoredMessage } from "./read-message.ts";
 
 export type Scan = {
@@ -62,9 +65,10 @@ async function consume(
     max_messages: batch,
     callback: (message) => {
       if (done) return;
-      failure = attempt(onMessage, message);
-      const { streamSequence, pending } = message.info;
-      const isLast = streamSequence >= last || (pending === 0 && last !== Number.POSITIVE_INFINITY);
+      const place = readDeliveryPlace(replyBytes((message as JsMsgImpl).msg));
+      failure = attempt(onMessage, storedMessage(message, place));
+      const { sequence, pending } = place;
+      const isLast = sequence >= last || (pending === 0 && last !== Number.POSITIVE_INFINITY);
       done = isLast || failure !== undefined;
       if (done) messages.stop();
     },
@@ -81,20 +85,20 @@ async function consume(
 /** An error that left the callback would end the client's read loop and with it, silently, the connection. */
 function attempt(
   onMessage: (message: StoredMessage) => void,
-  message: JsMsg,
+  message: StoredMessage,
 ): { thrown: unknown } | undefined {
   try {
-    onMessage(storedMessage(message));
+    onMessage(message);
     return undefined;
   } catch (thrown) {
     return { thrown };
   }
 }
 
-const storedMessage = (message: JsMsg): StoredMessage => ({
+const storedMessage = (message: JsMsg, { sequence, storedAtUs }: DeliveryPlace): StoredMessage => ({
   subject: message.subject,
-  sequence: message.info.streamSequence,
-  storedAtUs: Math.floor(message.info.timestampNanos / 1000),
+  sequence,
+  storedAtUs,
   payload: message.data,
   header: headerReader(message.headers),
 });

@@ -42,12 +42,12 @@ type Take = {
 /** A SKU as this process last saw it, and who waits for units of it. */
 type Slot = { sku: string; entry: ShelfEntry | undefined; queue: Take[]; busy: boolean };
 
-const maxWrites = 8;
+const maxWrites = 16;
 const maxKnown = 50_000;
 
 /**
  * Takes stock for orders, exactly once each, with any number of shelves on the same store. All orders that wait
- * for one SKU share one compare-and-set; at most eight are under way, so that under load the batches grow.
+ * for one SKU share one compare-and-set; at most 16 are under way, so that under load the batches grow.
  */
 export class StockShelf {
   readonly #store: StockStore;
