@@ -60,6 +60,10 @@ const commands: Record<string, Entry> = {
     summary: "the streams and consumers that orderctl uses: what differs, and creating them",
     load: async () => (await import("./commands/topology.ts")).registerTopology,
   },
+  status: {
+    summary: "is the broker there, who runs services, and where each setting came from",
+    load: async () => (await import("./commands/status.ts")).registerStatus,
+  },
   broker: {
     summary: "a nats-server of your own: install, start, stop, status",
     load: async () => (await import("./commands/broker.ts")).registerBroker,

@@ -24,19 +24,22 @@ export type NatsContext = z.infer<typeof schema>;
 const secretKeys = ["user", "password", "token"] as const;
 const fileKeys = ["creds", "nkey", "cert", "key", "ca"] as const;
 
+const folderOf = (env: NodeJS.ProcessEnv): string =>
+  join(env.XDG_CONFIG_HOME || join(home(env), ".config"), "nats");
+
+/** The name of the context that the `nats` CLI selected, if any. */
+export const selectedContext = (env: NodeJS.ProcessEnv): string | undefined =>
+  readText(join(folderOf(env), "context.txt"))?.trim() || undefined;
+
 /**
- * Reads a context of the `nats` CLI (`$XDG_CONFIG_HOME/nats/context/<name>.json`); never writes one. Without a
- * name it is the selected one, or nothing if none is selected. `~` and `$VAR` are expanded in paths; secrets may
- * be `env://NAME`, `file://path` or `data:;base64,…`.
+ * Reads a context of the `nats` CLI (`$XDG_CONFIG_HOME/nats/context/<name>.json`); never writes one. `~` and `$VAR` are
+ * expanded in paths; secrets may be `env://NAME`, `file://path` or `data:;base64,…`. Throws `usage` where there is none.
  */
-export function readContext(env: NodeJS.ProcessEnv, name: string | undefined): NatsContext | undefined {
-  const folder = join(env.XDG_CONFIG_HOME || join(home(env), ".config"), "nats");
-  const chosen = name ?? readText(join(folder, "context.txt"))?.trim();
-  if (!chosen) return undefined;
-  const file = join(folder, "context", `${chosen}.json`);
+export function readContext(env: NodeJS.ProcessEnv, name: string): NatsContext {
+  const file = join(folderOf(env), "context", `${name}.json`);
   const text = readText(file);
   if (text === undefined) {
-    throw new OrderctlError("usage", `there is no nats context ${JSON.stringify(chosen)}`, {
+    throw new OrderctlError("usage", `there is no nats context ${JSON.stringify(name)}`, {
       hint: `looked for ${file}; \`nats context ls\` lists them`,
     });
   }

@@ -5,7 +5,8 @@
 export const rows: Record<string, { may: string[]; types?: string[] }> = {
   main: { may: ["cli"] },
   cli: { may: ["commands", "terminal", "version"] },
-  config: { may: ["nats-context", "server-urls"], types: ["jetstream/connection-config"] },
+  config: { may: ["settings"], types: ["jetstream/connection-config"] },
+  settings: { may: ["nats-context", "server-urls"] },
   "nats-context": { may: [] },
   "server-urls": { may: [] },
   errors: { may: [] },
@@ -31,6 +32,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
       "pipeline",
       "replay",
       "services",
+      "settings",
       "telemetry",
       "terminal",
       "trace",
@@ -83,5 +85,5 @@ export const vendors: Record<string, string[]> = {
   "csv-parse": ["orders/sources"],
   pino: ["log"],
   uuid: ["orders", "services/order"],
-  zod: ["nats-context", "config", "services/order", "broker"],
+  zod: ["nats-context", "services/order", "broker"],
 };

@@ -1,7 +1,7 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { readContext } from "../src/nats-context.ts";
+import { readContext, selectedContext } from "../src/nats-context.ts";
 import { withContexts } from "./context-files.ts";
 
 it("reads the context that the nats CLI selected", async () => {
@@ -9,7 +9,7 @@ it("reads the context that the nats CLI selected", async () => {
     { dev: { url: "nats://dev:4222" }, prod: { url: "nats://prod:4222" } },
     "prod",
   );
-  expect(readContext(env, undefined)).toEqual({ url: "nats://prod:4222" });
+  expect(readContext(env, selectedContext(env) ?? "")).toEqual({ url: "nats://prod:4222" });
 });
 
 it("reads the named one instead", async () => {
@@ -18,8 +18,8 @@ it("reads the named one instead", async () => {
 });
 
 it("finds none where none is selected", async () => {
-  expect(readContext(await withContexts({ dev: {} }), undefined)).toBeUndefined();
-  expect(readContext({ HOME: "/nonexistent" }, undefined)).toBeUndefined();
+  expect(selectedContext(await withContexts({ dev: {} }))).toBeUndefined();
+  expect(selectedContext({ HOME: "/nonexistent" })).toBeUndefined();
 });
 
 it("looks in ~/.config where XDG_CONFIG_HOME is not set", async () => {

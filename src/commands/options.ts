@@ -1,6 +1,18 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDurationMs } from "../duration.ts";
 
+/** How long things may take on the way to the broker. */
+export const connectionTimes = [
+  { flag: "timeout", setting: "timeoutMs", defaultMs: 5000, summary: "how long one answer may take" },
+  {
+    flag: "connect-timeout",
+    setting: "connectTimeoutMs",
+    defaultMs: 30_000,
+    summary: "how long a connection may take",
+  },
+  { flag: "reconnect-wait", setting: "reconnectWaitMs", defaultMs: 1000, summary: "time between two tries" },
+] as const;
+
 /** Adds the flags that say how to reach the broker, and `--json`. */
 export function withConnection(command: Command): Command {
   const options = [
@@ -16,11 +28,11 @@ export function withConnection(command: Command): Command {
     new Option("--tlsca <file>", "certificate authority to trust (env NATS_CA)"),
     new Option("--tls-first", "begin with TLS, before the server's greeting"),
     new Option("--inbox-prefix <prefix>", "where this user may listen for answers (env NATS_INBOX_PREFIX)"),
-    new Option("--timeout <time>", "how long one answer may take").default(5000, "5s").argParser(durationMs),
-    new Option("--connect-timeout <time>", "how long a connection may take")
-      .default(30_000, "30s")
-      .argParser(durationMs),
-    new Option("--reconnect-wait <time>", "time between two tries").default(1000, "1s").argParser(durationMs),
+    ...connectionTimes.map(({ flag, defaultMs, summary }) =>
+      new Option(`--${flag} <time>`, summary)
+        .default(defaultMs, `${defaultMs / 1000}s`)
+        .argParser(durationMs),
+    ),
   ];
   command.optionsGroup("Connection:");
   for (const option of options) command.addOption(option);

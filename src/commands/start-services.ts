@@ -1,9 +1,11 @@
 import type { Listening } from "../listening.ts";
 import { observeLog } from "../pipeline/observe-log.ts";
-import { type RunningServices, runServices } from "../pipeline/run-services.ts";
+import { announceProcess, type ProcessStatus } from "../pipeline/process-status.ts";
+import { type RunningServices, runServices, type ServiceOptions } from "../pipeline/run-services.ts";
 import type { RunnableName } from "../services/registry.ts";
 import { openHealthServer } from "../telemetry/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { readVersion } from "../version.ts";
 import type { Online } from "./act.ts";
 import { instanceOf, serviceName } from "./identity.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
@@ -52,20 +54,25 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
   // First what may fail: a port that is taken leaves no service behind.
   const health = await openHealth(telemetry, online, { flags, work });
   try {
-    const services = await runServices(connection, names, await serviceOptions(online, flags, telemetry));
+    const options = await serviceOptions(online, flags, telemetry);
+    const services = await runServices(connection, names, options);
     telemetry.metrics?.observeWorkers(services.counts);
     if (telemetry.metrics) observeLog(telemetry.metrics, connection);
     work.state = "running";
+    const serving = {
+      ...services.serving,
+      metricsUrl: telemetry.scrape && health ? health.url : null,
+      spansTo: telemetry.spansTo,
+    };
+    const status = statusOf({ ...services, serving }, options);
+    const announced = announceProcess(connection, () => status(work.state === "stopping"));
     return {
       ...services,
-      serving: {
-        ...services.serving,
-        metricsUrl: telemetry.scrape && health ? health.url : null,
-        spansTo: telemetry.spansTo,
-      },
+      serving,
       async stop(deadlineMs) {
         work.state = "stopping";
         await services.stop(deadlineMs * (1 - telemetryShare));
+        announced.stop();
         await health?.stop(0);
         await telemetry.stop(deadlineMs * telemetryShare);
       },
@@ -74,6 +81,22 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     await health?.stop(0);
     throw thrown;
   }
+}
+
+function statusOf(
+  { serving, counts }: RunningServices,
+  { breakers = {} }: ServiceOptions,
+): (stopping: boolean) => ProcessStatus {
+  const { instance, services, url, metricsUrl, spansTo } = serving;
+  const startedAt = new Date().toISOString();
+  const version = readVersion();
+  return (stopping) => ({
+    ...{ instance, version, services, startedAt, stopping, ordersUrl: url, metricsUrl, spansTo },
+    breakers: services
+      .flatMap((service) => (service === "order" ? [] : (breakers[service] ?? [])))
+      .map((breaker) => ({ name: breaker.name, state: breaker.state() })),
+    workers: Object.entries(counts()).map(([consumer, each]) => ({ consumer, ...each })),
+  });
 }
 
 async function openHealth(

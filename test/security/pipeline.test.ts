@@ -93,6 +93,9 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     for (const text of metrics) expect(text).toMatch(/pending/);
     expect((await fetch(`${url}/orders/by-http`)).status).toBe(200);
     expect(await world.as("operator", "lag")).toMatchObject({ exitCode: 0, stderr: "" });
+    const status = await world.as("operator", "status --json");
+    expect(status).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(JSON.parse(status.stdout).data.processes).toHaveLength(5);
     expect(await world.as("operator", "trace by-http")).toMatchObject({ exitCode: 0, stderr: "" });
     const ended = await Promise.all(services.map(({ stop }) => stop()));
     expect(ended.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0]);

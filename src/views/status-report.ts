@@ -1,0 +1,61 @@
+import type { Status, StatusSetting } from "../commands/status.ts";
+import type { ProcessStatus } from "../pipeline/process-status.ts";
+import type { Style, View } from "../terminal.ts";
+import { formatCount, formatDuration } from "./format.ts";
+import { paint } from "./paint.ts";
+import { printable, wrapWords } from "./plain-text.ts";
+import { table } from "./table.ts";
+
+/** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */
+export const statusReport: View<Status> = ({ broker, processes, settings }, style) => {
+  const parts = [headline(broker, processes)];
+  if (processes.length > 0) parts.push(processes.map((process) => processText(process, style)).join("\n"));
+  return [...parts, settingsTable(settings, style)].join("\n\n");
+};
+
+function headline(broker: Status["broker"], processes: readonly ProcessStatus[]): string {
+  if (broker === null) return "not connected; these settings are in force:";
+  const { server, version, user, roundTripMs } = broker;
+  const count = processes.length === 1 ? "1 process runs" : `${processes.length || "no"} processes run`;
+  const open = processes.flatMap(({ breakers }) => breakers.filter(({ state }) => state !== "closed"));
+  const worst = open[0] === undefined ? "" : `; ${open[0].name} is ${open[0].state}`;
+  return `connected to ${server} (nats-server ${version}, ${formatDuration(roundTripMs)}) as ${user}; ${count} services${worst}`;
+}
+
+function processText(status: ProcessStatus, style: Style): string {
+  const { bold, yellow } = paint(style);
+  const { instance, services, workers, breakers, startedAt, stopping, version } = status;
+  const sum = (of: "inFlight" | "processed" | "failed" | "duplicates") =>
+    formatCount(workers.reduce((total, worker) => total + worker[of], 0));
+  const facts = [
+    `${stopping ? "stopping, " : ""}up ${formatDuration(Date.now() - Date.parse(startedAt))}`,
+    `${sum("processed")} processed`,
+    `${sum("failed")} failed`,
+    `${sum("duplicates")} duplicates`,
+    `${sum("inFlight")} in flight`,
+    `orderctl ${version}`,
+  ];
+  const places = [
+    ["orders", status.ordersUrl],
+    ["metrics", status.metricsUrl],
+    ["spans to", status.spansTo],
+  ].flatMap(([what, url]) => (url === null ? [] : [`${what} ${url}`]));
+  const lines = [services.join(", "), facts.join(", "), places.join(", ")].filter((line) => line !== "");
+  const told = lines.flatMap((line) => wrapWords(printable(line), style.width - 2));
+  const marked = breakers.map(({ name, state }) => {
+    const line = printable(`breaker ${name} ${state}`);
+    return state === "closed" ? line : yellow(line);
+  });
+  return [bold(printable(instance)), ...[...told, ...marked].map((line) => `  ${line}`)].join("\n");
+}
+
+const columns = [{ title: "setting" }, { title: "value" }, { title: "from" }] as const;
+
+/** What nobody gave is left out. */
+function settingsTable(settings: readonly StatusSetting[], style: Style): string {
+  const given = settings.filter(({ value }) => value !== null);
+  return table(
+    { columns, rows: given.map(({ name, value, from }) => [name, value ?? "", from ?? ""]) },
+    style,
+  );
+}

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { withContexts } from "../context-files.ts";
+import { setFaults, startSimulator } from "../gateway/test-simulator.ts";
+import { runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
+import { serve } from "./serving.ts";
+
+let broker: TestBroker;
+
+beforeAll(async () => {
+  broker = await startTestBroker();
+});
+
+afterAll(() => broker.stop());
+
+const status = (words = "") => runCommand(`status --server ${broker.url} ${words}`.trim());
+
+async function readStatus() {
+  const ran = await status("--json");
+  expect(ran).toMatchObject({ exitCode: 0, stderr: "" });
+  const [line] = ran.lines();
+  expect(line).toMatchObject({ kind: "status", version: 1 });
+  return line?.data ?? {};
+}
+
+describe("where nobody runs services", () => {
+  it("tells at once that the broker is there, and with what it was asked", async () => {
+    const { exitCode, stdout } = await status("--timeout 2s");
+    expect(exitCode).toBe(0);
+    const [first, ...more] = stdout.replace(/\d+\.\d ms|0 s/, "0.4 ms").split("\n");
+    expect(first).toBe(
+      `connected to ${broker.url} (nats-server ${broker.version}, 0.4 ms) as a user without credentials; no processes run services`,
+    );
+    expect(more.join("\n")).toMatch(/^server +\S+ +--server$/m);
+    expect(more.join("\n")).toMatch(/^timeout +2s +--timeout$/m);
+    expect(more.join("\n")).toMatch(/^reconnect-wait +1s +default$/m);
+  });
+});
+
+describe("where services run", () => {
+  it("tells of every process what it does and where it is reached", async () => {
+    const one = serve(broker.url, "order inventory --instance one --http-port 0");
+    const two = serve(broker.url, "notification --instance two");
+    await until(() => one.stdout() !== "" && two.stdout() !== "");
+    expect(await readStatus()).toMatchObject({
+      broker: { server: broker.url, version: broker.version },
+      processes: [
+        {
+          instance: "one",
+          services: ["order", "inventory"],
+          stopping: false,
+          breakers: [],
+          workers: [{ consumer: "inventory-reserver", processed: 0, failed: 0, inFlight: 0 }],
+          ordersUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+          metricsUrl: null,
+        },
+        { instance: "two", services: ["notification"], ordersUrl: null },
+      ],
+    });
+    await one.stop();
+    expect(await readStatus()).toMatchObject({ processes: [{ instance: "two" }] });
+  });
+
+  it("says in its first line that the breaker is open", async () => {
+    const { url } = await startSimulator();
+    await setFaults(url, { outage: true });
+    const hasty = "--gateway-backoff 1ms --gateway-attempts 1 --breaker-open 1m";
+    const serving = serve(broker.url, `payment --gateway ${url} ${hasty} --instance till`);
+    await until(() => serving.stdout() !== "");
+    expect((await runCommand(`publish order --count 20 --server ${broker.url}`)).exitCode).toBe(0);
+    await until(async () => (await status()).stdout.includes("; PaymentService is open\n"));
+    const { stdout } = await status();
+    expect(stdout).toContain("\ntill\n  payment\n  up ");
+    expect(stdout).toContain("\n  breaker PaymentService open\n");
+  });
+});
+
+describe("where there is no broker", () => {
+  it("still tells with what it was looked for, and exits 3", async () => {
+    const env = await withContexts({ prod: { url: "nats://127.0.0.1:1", user: "ann" } }, "prod");
+    const ran = await runCommand("status", { env: { ...env, NATS_PASSWORD: "s3cret" } });
+    expect(ran.exitCode).toBe(3);
+    expect(ran.stdout).toMatch(/^not connected; these settings are in force:\n/);
+    expect(ran.stdout).toMatch(/^server +nats:\/\/127\.0\.0\.1:1 +context prod$/m);
+    expect(ran.stdout).toMatch(/^user +ann +context prod$/m);
+    expect(ran.stdout).toMatch(/^password +\*\*\* +NATS_PASSWORD$/m);
+    expect(ran.stdout + ran.stderr).not.toContain("s3cret");
+    expect(ran.stderr).toMatch(/^error: cannot connect to nats:\/\/127\.0\.0\.1:1: connection refused\n/);
+  });
+});
