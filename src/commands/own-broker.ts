@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBroker } from "../broker/find-broker.ts";
-import { type Broker, startBroker } from "../broker/start-broker.ts";
+import { keepBroker } from "../broker/keep-broker.ts";
+import type { Broker } from "../broker/start-broker.ts";
 import { openConnection } from "../jetstream/connection.ts";
 import type { Note } from "../note.ts";
 import type { App, Online } from "./act.ts";
@@ -18,13 +19,13 @@ export type OwnBroker = {
 export async function withOwnBroker<T>(
   app: App,
   { port, storeDir, note }: OwnBroker,
-  work: (online: Online, broker: Broker & { source: string }) => Promise<T>,
+  work: (online: Online, broker: Pick<Broker, "url" | "version" | "pid"> & { source: string }) => Promise<T>,
 ): Promise<T> {
   const { env, signal } = app;
   const binary = await findBroker({ env, signal, onStep: note });
   const folder = storeDir ?? (await mkdtemp(join(tmpdir(), "orderctl-")));
   try {
-    const broker = await startBroker({ binary, port, storeDir: folder, signal });
+    const broker = await keepBroker({ binary, port, storeDir: folder, signal }, note);
     try {
       return await withConnectionTo(app, { server: broker.url, note }, (online) =>
         work(online, { ...broker, source: binary.source }),

@@ -1,0 +1,56 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { OrderctlError } from "../errors.ts";
+import type { Note } from "../note.ts";
+import { type Broker, type BrokerExit, type BrokerStart, startBroker } from "./start-broker.ts";
+
+const pauseMs = 1000;
+
+/**
+ * Starts a broker and, until it is stopped, starts it again whenever it ends by itself: on the same port and with what
+ * it had stored, so that its clients find it again. One line for each end. Rejects as `startBroker` where the first
+ * start fails.
+ */
+export async function keepBroker(start: BrokerStart, note: Note): Promise<Omit<Broker, "kill" | "exited">> {
+  let broker = await startBroker(start);
+  const { url, port, version, storeDir } = broker;
+  const stopped = new AbortController();
+  const keeping = (async () => {
+    while (!stopped.signal.aborted) {
+      const exit = await broker.exited;
+      if (stopped.signal.aborted) return;
+      note(`nats-server ended by itself (${reasonOf(exit)}); starting it again`);
+      broker = await startAgain({ ...start, port, signal: stopped.signal }, note, broker);
+    }
+  })();
+  return {
+    ...{ url, port, version, storeDir },
+    get pid() {
+      return broker.pid;
+    },
+    async stop() {
+      stopped.abort();
+      await broker.stop();
+      await keeping;
+    },
+  };
+}
+
+/** Until it succeeds; the one that has ended where it was told to stop meanwhile. */
+async function startAgain(
+  start: BrokerStart & { signal: AbortSignal },
+  note: Note,
+  ended: Broker,
+): Promise<Broker> {
+  while (!start.signal.aborted) {
+    try {
+      return await startBroker(start);
+    } catch (thrown) {
+      if (start.signal.aborted) break;
+      note(OrderctlError.from(thrown).message);
+      await delay(pauseMs, undefined, { signal: start.signal }).catch(() => {});
+    }
+  }
+  return ended;
+}
+
+const reasonOf = ({ code, signal }: BrokerExit): string => signal ?? `exit code ${code ?? "unknown"}`;
