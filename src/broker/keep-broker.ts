@@ -31,6 +31,8 @@ export async function keepBroker(start: BrokerStart, note: Note): Promise<Omit<B
       stopped.abort();
       await broker.stop();
       await keeping;
+      // One that was just being started.
+      await broker.stop();
     },
   };
 }
