@@ -1,5 +1,6 @@
 import { OrderctlError } from "../errors.ts";
 import { catalogueOf } from "../orders/catalogue.ts";
+import { findSkuFault } from "../orders/event-fault.ts";
 import { readStock } from "../pipeline/read-stock.ts";
 import { setStock } from "../pipeline/set-stock.ts";
 import type { StockLevel } from "../pipeline/stock-level.ts";
@@ -73,6 +74,8 @@ function parseArg(arg: string): { sku: string; units?: number } {
   const end = arg.lastIndexOf("=");
   const sku = end < 0 ? arg : arg.slice(0, end);
   if (sku === "") throw badArg(arg);
+  const fault = findSkuFault(sku);
+  if (fault !== undefined) throw new OrderctlError("usage", fault);
   if (end < 0) return { sku };
   try {
     return { sku, units: count(arg.slice(end + 1)) };

@@ -9,6 +9,8 @@ const lineBreak = Buffer.from("\r\n");
 const slabBytes = 64 * 1024;
 /** Room for `HPUB`, the lengths and the line breaks of one frame. */
 const overheadBytes = 64;
+/** A broker takes lines of 4096 bytes unless told otherwise; there is a reply subject and its sizes beside this one. */
+const maxSubjectBytes = 3500;
 
 /**
  * Writes messages in the client protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol) straight
@@ -30,6 +32,14 @@ export class FrameWriter {
   /** The size from which the broker refuses a message, headers included. */
   get maxPayloadBytes(): number {
     return this.#nats.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Why the broker would end the connection over this message, instead of refusing it; undefined for all others. */
+  excessOf({ subject, headers, payload }: Omit<Frame, "reply">): string | undefined {
+    if (payload.length + headers.length > this.maxPayloadBytes)
+      return `${payload.length} bytes are more than the broker takes`;
+    if (subject.length > maxSubjectBytes) return `a subject has at most ${maxSubjectBytes} bytes`;
+    return undefined;
   }
 
   write({ subject, reply, headers, payload }: Frame): void {

@@ -102,9 +102,9 @@ export class Publisher {
     const { subject, payload } = entry.publication;
     const headers = headersOf(entry.publication);
     const { frames } = this.#connection;
-    if (payload.length + headers.length > frames.maxPayloadBytes) {
-      const why = `${payload.length} bytes are more than the broker takes`;
-      this.#settle(entry).reject(notStored(entry.publication, "too_large", why));
+    const excess = frames.excessOf({ subject, headers, payload });
+    if (excess !== undefined) {
+      this.#settle(entry).reject(notStored(entry.publication, "too_large", excess));
       return;
     }
     frames.write({ subject, reply: `${this.#inbox}.${entry.token}`, headers, payload });

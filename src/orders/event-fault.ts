@@ -4,6 +4,10 @@ import { isOrderId } from "./subjects.ts";
 
 const loneSurrogate = /[\uD800-\uDFFF]/u;
 const maxQuantity = 2 ** 31 - 1;
+/** A SKU names a key in the broker, and no subject may be longer than the broker's protocol line (4 KiB). */
+const maxSkuLength = 64;
+/** A reservation may name each SKU twice: so many fit into the megabyte that a broker takes by default. */
+export const maxLines = 2000;
 
 /**
  * What makes `event` unfit to be stored or handled, in plain words that begin with the field, or undefined if nothing
@@ -49,14 +53,23 @@ export function findEventFault(event: OrderEvent): string | undefined {
 
 /** The same for one line of an order. */
 export function findLineFault({ sku, quantity, unitPriceMinor }: OrderLine): string | undefined {
-  if (sku === "") return "sku is empty";
+  const skuFault = findSkuFault(sku);
+  if (skuFault !== undefined) return skuFault;
   if (!Number.isInteger(quantity) || quantity <= 0 || quantity > maxQuantity) {
     return `quantity is ${quantity}, not a whole number from 1 to ${maxQuantity}`;
   }
-  return textFault("sku", sku) ?? countFault("unitPriceMinor", unitPriceMinor);
+  return countFault("unitPriceMinor", unitPriceMinor);
+}
+
+/** The same for the name of an article. */
+export function findSkuFault(sku: string): string | undefined {
+  if (sku === "") return "sku is empty";
+  if (sku.length > maxSkuLength) return `sku has ${sku.length} characters, ${maxSkuLength} are the most`;
+  return textFault("sku", sku);
 }
 
 function linesFault(lines: readonly OrderLine[]): string | undefined {
+  if (lines.length > maxLines) return `lines are ${lines.length}, ${maxLines} are the most`;
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index];
     const fault = line && findLineFault(line);

@@ -117,6 +117,7 @@ describe("inventory set", () => {
     ["set MUG-1=-1", '"MUG-1=-1" is not of the form <sku>=<units>'],
     ["set MUG-1=many", '"MUG-1=many" is not of the form <sku>=<units>'],
     ["set MUG-1=1.5", '"MUG-1=1.5" is not of the form <sku>=<units>'],
+    [`set ${"x".repeat(65)}=5`, "sku has 65 characters, 64 are the most"],
     ["set =5", '"=5" is not of the form <sku>=<units>'],
     ["set MUG-1=1 MUG-1=2", "MUG-1 is named twice"],
     ["set MUG-1 --units few", "--units"],

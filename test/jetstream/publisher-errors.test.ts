@@ -84,6 +84,15 @@ it("says too_large, with the subject, where the stream takes no message of that 
   await expectRefusal(openPublisher().publish(textTo("SMALL.a", "x".repeat(200))), "too_large", "SMALL.a");
 });
 
+// The broker used to end the connection over such a line, and the publisher to send it again after each reconnect.
+it("says too_large where a subject is longer than the broker's protocol has room for, and goes on", async () => {
+  await createLog(admin, "LONG");
+  const publisher = openPublisher();
+  const subject = `LONG.${"x".repeat(4096)}`;
+  await expectRefusal(publisher.publish(textTo(subject)), "too_large", subject);
+  expect(await publisher.publish(textTo("LONG.a"))).toMatchObject({ sequence: 1 });
+});
+
 it("says too_large, with the subject, where the broker takes no message of that size, and goes on", async () => {
   await createLog(admin, "BIG");
   const publisher = openPublisher();

@@ -23,13 +23,16 @@ describe("an order that cannot be", () => {
     [{ lines: {} }, "lines"],
     [{ lines: [null] }, "lines[0]"],
     [{ lines: [line, { ...line, sku: "" }] }, "lines[1].sku"],
+    // A SKU of 5,000 characters used to be stored, and inventory to lose its connection over it again and again.
+    [{ lines: [{ ...line, sku: "x".repeat(65) }] }, "lines[0].sku"],
+    [{ lines: Array(2001).fill(line) }, "lines"],
     [{ lines: [{ ...line, quantity: 0 }] }, "lines[0].quantity"],
     [{ lines: [{ ...line, quantity: "1" }] }, "lines[0].quantity"],
     [{ lines: [{ sku: "MUG-003", quantity: 1 }] }, "lines[0].unit_price"],
     [{ lines: [{ ...line, unit_price: "x" }] }, "lines[0].unit_price"],
     [{ lines: [{ ...line, unit_price: -1 }] }, "lines[0].unit_price"],
     [{}, undefined],
-  ])("is answered with 422 and the field: %j", async (order, field) => {
+  ])("is answered with 422 and the field: %.200j", async (order, field) => {
     const { status, headers, body } = await world.post(order);
     expect(status).toBe(422);
     expect(headers.get("content-type")).toContain("application/problem+json");

@@ -1,4 +1,4 @@
-import { findEventFault } from "../event-fault.ts";
+import { findEventFault, maxLines } from "../event-fault.ts";
 import type { OrderCreated } from "../events.ts";
 import type { InvoiceLine } from "./invoice-line.ts";
 import { badRow, type SourceItem, toReject } from "./order-source.ts";
@@ -7,7 +7,6 @@ type Invoice = { order: OrderCreated; row: number };
 
 /** So many of the last invoices are remembered, to tell a new invoice from one that comes back. */
 const remembered = 100_000;
-const maxLines = 10_000;
 
 /**
  * Makes orders of consecutive lines. An invoice that goes on after others is refused, because its order was handed
