@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { OrderctlError, systemCode } from "../../errors.ts";
@@ -5,6 +7,7 @@ import { parseJsonObject } from "../../orders/sources/json-order.ts";
 import { type HttpAnswer, problemAnswer } from "./problem.ts";
 
 const bodyLimit = 1024 * 1024;
+const readAwayMs = 5000;
 
 const refusals: Record<number, { code: string; detail: string }> = {
   404: { code: "not_found", detail: "there is nothing here; try POST /orders or GET /orders/<id>" },
@@ -12,6 +15,7 @@ const refusals: Record<number, { code: string; detail: string }> = {
   413: { code: "too_large", detail: `a body has at most ${bodyLimit} bytes` },
   414: { code: "uri_too_long", detail: "the path is too long" },
   415: { code: "unsupported_media_type", detail: "an order is sent as application/json" },
+  417: { code: "expectation_failed", detail: "the only expectation that is understood is 100-continue" },
   431: { code: "headers_too_large", detail: "the headers are too large" },
   500: { code: "internal", detail: "something failed that is not yours to fix" },
 };
@@ -35,17 +39,30 @@ export function createHttpServer(note: (text: string) => void): FastifyInstance 
     { parseAs: "buffer" },
     async (_request: unknown, body: Buffer) => parseJsonObject(body),
   );
-  app.setErrorHandler<FastifyError>((error, { method, url }, reply) => {
+  app.setErrorHandler<FastifyError>(async (error, { method, url, raw }, reply) => {
     const answer = refusal(error);
     if (answer.status === 500) note(`${method} ${url}: ${error.message}`);
-    respond(reply, answer);
+    if (answer.status === 413) await readAway(raw);
+    return respond(reply, answer);
   });
   app.setNotFoundHandler((_request, reply) => void respond(reply, plainProblem(404)));
+  // Node answers these by itself, without a word, unless somebody listens.
+  app.server.on("checkExpectation", (_request, response: ServerResponse) => {
+    const { status, headers, body } = plainProblem(417);
+    const text = String(body);
+    response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(text) }).end(text);
+  });
   return app;
 }
 
 export const respond = (reply: FastifyReply, { status, headers, body }: HttpAnswer): FastifyReply =>
   reply.code(status).headers(headers).send(body);
+
+/** Whoever is still sending when the connection is closed never sees the answer, only a broken pipe. */
+async function readAway(request: IncomingMessage): Promise<void> {
+  const signal = AbortSignal.timeout(readAwayMs);
+  await once(request.resume(), "close", { signal }).catch(() => undefined);
+}
 
 /** The answer to a request that never reached its handler. */
 function refusal(error: Error & { statusCode?: number }): HttpAnswer {
