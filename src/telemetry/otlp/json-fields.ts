@@ -65,8 +65,10 @@ export function base64(value: unknown, name: string): Buffer {
 }
 
 export function uint32(fields: Fields, name: string): number {
-  const value = Number(fields[name] ?? 0);
-  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) throw misfit(name, "a 32-bit integer");
+  const given = fields[name] ?? 0;
+  const value = isDigits(given) ? Number(given) : given;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value >= 2 ** 32)
+    throw misfit(name, "a 32-bit integer");
   return value;
 }
 

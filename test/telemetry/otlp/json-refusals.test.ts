@@ -43,6 +43,9 @@ describe("decodeOtlpJson", () => {
       requestOf({ ...good, kind: "SPAN_KIND_BAKER" }),
       "kind: expected a number, or SPAN_KIND_",
     ],
+    // An object that says how it is written used to end as a TypeError, and so as a 500.
+    ["a count that is an object", requestOf({ ...good, flags: { toString: 0 } }), "flags: expected a 32-bit"],
+    ["a count in a list", requestOf({ ...good, droppedLinksCount: [1] }), "expected a 32-bit integer"],
     ["a count below zero", requestOf({ ...good, droppedEventsCount: -1 }), "expected a 32-bit integer"],
     [
       "a text that is no text",
