@@ -14,8 +14,8 @@ export type Faults = {
 
 export const noFaults: Faults = { latency_ms: 0, error_share: 0, drop_share: 0, outage: false, hang: false };
 
-const share = { type: "number", minimum: 0, maximum: 1, default: 0 };
-const off = { type: "boolean", default: false };
+const share = { type: "number", minimum: 0, maximum: 1, default: 0 } as const;
+const off = { type: "boolean", default: false } as const;
 
 /** What is not named is without fault. */
 export const faultsSchema = {

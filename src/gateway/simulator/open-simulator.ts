@@ -5,6 +5,7 @@ import { type Listening, listen, type Place } from "../../listening.ts";
 import type { Note } from "../../note.ts";
 import type { Decision } from "../decide-charge.ts";
 import type { Operation } from "../gateway.ts";
+import { chargeSchema, headersSchema, maxKeyLength, refundSchema } from "./call-schema.ts";
 import { type Faults, faultsSchema } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { type CallBody, createTill, type Till } from "./till.ts";
@@ -63,34 +64,14 @@ function createApp(): FastifyInstance {
   });
 }
 
-const maxKeyLength = 255;
-const text = { type: "string", minLength: 1, maxLength: maxKeyLength };
-const money = {
-  amount_minor: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
-  currency: { type: "string", pattern: "^[A-Z]{3}$" },
-};
-const headers = {
-  type: "object",
-  required: ["idempotency-key"],
-  properties: { "idempotency-key": text },
-};
-
-/** The fields that a call has; others are refused. */
-const bodyWith = (name: "order_id" | "charge_id") => ({
-  type: "object",
-  additionalProperties: false,
-  required: [name, "amount_minor", "currency"],
-  properties: { [name]: text, ...money },
-});
-
 type Routes = { ledger: Ledger; decision: Decision; faults: Faults; signal: AbortSignal };
 
 function addRoutes(app: FastifyInstance, { ledger, decision, signal, ...initial }: Routes): void {
   let { faults } = initial;
   const till = createTill(ledger, decision, () => faults);
   const calls = { till, ledger, signal, isHanging: () => faults.hang };
-  addOperation(app, "charge", { ...calls, schema: { headers, body: bodyWith("order_id") } });
-  addOperation(app, "refund", { ...calls, schema: { headers, body: bodyWith("charge_id") } });
+  addOperation(app, "charge", { ...calls, schema: { headers: headersSchema, body: chargeSchema } });
+  addOperation(app, "refund", { ...calls, schema: { headers: headersSchema, body: refundSchema } });
   app.get("/faults", async () => faults);
   app.put<{ Body: Faults }>("/faults", { schema: { body: faultsSchema } }, async ({ body }) => {
     faults = body;
