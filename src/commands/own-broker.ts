@@ -45,7 +45,8 @@ export async function withConnectionTo<T>(
   work: (online: Online) => Promise<T>,
 ): Promise<T> {
   const { connection: settings } = await app.config();
-  const connection = await openConnection({ ...settings, ...(server ? { servers: [server] } : {}) }, note);
+  const place = { ...settings, ...(server ? { servers: [server] } : {}) };
+  const connection = await openConnection(place, note, app.signal);
   try {
     return await work({ ...app, connection });
   } finally {

@@ -1,7 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import {
   type ConnectionOptions,
-  connect,
   createInbox,
   DebugEvents,
   Events,
@@ -12,6 +11,7 @@ import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
 import { checkBroker } from "./check-broker.ts";
 import { connectError, shown } from "./connect-error.ts";
+import { connectUnlessAborted } from "./connect-unless-aborted.ts";
 import { type ConnectionConfig, connectionOptions } from "./connection-config.ts";
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -77,8 +77,9 @@ async function connectWithin(
   const deadline = Date.now() + patienceMs;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await connect(options);
+      return await connectUnlessAborted(options, signal);
     } catch (thrown) {
+      signal?.throwIfAborted();
       const error = await connectError(thrown, config, who);
       if (error.code === "denied" || Date.now() + reconnectWaitMs > deadline) throw error;
       if (attempt === 1) note(`no broker at ${shown(servers)} yet; trying for ${patienceMs / 1000} s`);
