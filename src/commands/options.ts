@@ -13,6 +13,9 @@ export const connectionTimes = [
   { flag: "reconnect-wait", setting: "reconnectWaitMs", defaultMs: 1000, summary: "time between two tries" },
 ] as const;
 
+/** A hundred years: dates and nanoseconds can be counted with it. */
+const longestMs = 36_500 * 86_400_000;
+
 /** Adds the flags that say how to reach the broker, and `--json`. */
 export function withConnection(command: Command): Command {
   const options = [
@@ -29,9 +32,7 @@ export function withConnection(command: Command): Command {
     new Option("--tls-first", "begin with TLS, before the server's greeting"),
     new Option("--inbox-prefix <prefix>", "where this user may listen for answers (env NATS_INBOX_PREFIX)"),
     ...connectionTimes.map(({ flag, defaultMs, summary }) =>
-      new Option(`--${flag} <time>`, summary)
-        .default(defaultMs, `${defaultMs / 1000}s`)
-        .argParser(durationMs),
+      new Option(`--${flag} <time>`, summary).default(defaultMs, `${defaultMs / 1000}s`).argParser(waitMs),
     ),
   ];
   command.optionsGroup("Connection:");
@@ -47,6 +48,14 @@ export function withJson(command: Command): Command {
 export function durationMs(text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined) throw new InvalidArgumentError("expected a time such as 250ms, 5s or 2m.");
+  if (ms > longestMs) throw new InvalidArgumentError("expected at most 36500d.");
+  return ms;
+}
+
+/** The same for a time that is waited: the runtime takes longer ones for none at all. */
+export function waitMs(text: string): number {
+  const ms = durationMs(text);
+  if (ms > 2 ** 31 - 1) throw new InvalidArgumentError("expected at most 24d.");
   return ms;
 }
 

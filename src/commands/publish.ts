@@ -8,7 +8,7 @@ import { Rejects } from "../pipeline/rejects.ts";
 import { feedProgressText } from "../views/feed-progress.ts";
 import { publishReport } from "../views/publish-report.ts";
 import type { Online, Register } from "./act.ts";
-import { count, durationMs, positive, withConnection } from "./options.ts";
+import { count, positive, waitMs, withConnection } from "./options.ts";
 import { openTelemetry, type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
 
 type Options = TracingFlags & {
@@ -50,7 +50,7 @@ export const registerPublish: Register = (command, act) => {
     .option("--window <n>", "publishes in flight", positive, 256)
     .optionsGroup("Afterwards:")
     .option("--wait", "until every order has ended, and tell how long they took", false)
-    .option("--patience <time>", "give up waiting when no order ends for so long", durationMs, 30_000);
+    .option("--patience <time>", "give up waiting when no order ends for so long", waitMs, 30_000);
   withConnection(withTracingFlags(order)).action(act.online(publishOrder));
 };
 
