@@ -7,7 +7,7 @@ import { readVersion } from "./version.ts";
 type Entry = { summary: string; load: () => Promise<Register> };
 
 /** Every subcommand. Only the one that is called is loaded, so that `--version` and `--help` are instant. */
-const commands: Record<string, Entry> = {
+export const commands: Record<string, Entry> = {
   demo: {
     summary: "everything once, on a broker of its own: orders, lag, a trace, the audit",
     load: async () => (await import("./commands/demo.ts")).registerDemo,
@@ -98,7 +98,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
 function errorOf(thrown: unknown, signal: AbortSignal): OrderctlError | undefined {
   if (!(thrown instanceof CommanderError)) return interruptedOr(thrown, signal);
   if (thrown.exitCode === 0) return undefined;
-  const message = thrown.message.replace(/^error: /, "");
+  const message = thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
   return new OrderctlError("usage", message, { hint: "add --help for the options" });
 }
 

@@ -64,8 +64,8 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
   };
 }
 
-/** It may quote what a stranger sent: nothing of it moves the cursor or hides. */
-const harmless = (text: string): string => text.replace(/(?!\n)\p{C}/gu, "?");
+/** It may quote what a stranger sent: nothing of it moves the cursor, hides, or looks like a line of its own. */
+const harmless = (text: string): string => text.replace(/(?!\n {2})\p{C}/gu, "?");
 
 async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
   if (!shown) return { update: () => {}, end: () => {} };

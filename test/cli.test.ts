@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestBroker, type TestBroker } from "./broker/start-test-broker.ts";
 import { withContexts } from "./context-files.ts";
@@ -37,13 +37,16 @@ describe("the command line", () => {
     const { exitCode, stdout, stderr } = await runCommand("inventroy list");
     expect([exitCode, stdout]).toEqual([2, ""]);
     expect(stderr).toBe(
-      "error: unknown command 'inventroy'\n(Did you mean inventory?)\n  add --help for the options\n",
+      "error: unknown command 'inventroy' (Did you mean inventory?)\n  add --help for the options\n",
     );
   });
 
   it.each([
     ["lag --timeout soon", "--timeout"],
     ["lag --timeout", "--timeout"],
+    // A timer of more than 2^31 ms used to fire at once, with a warning of the runtime.
+    ["lag --timeout 25d", "at most 24d"],
+    ["dlq list --since 999999999d", "at most 36500d"],
     ["lag --fail-above some", "--fail-above"],
     ["lag --fail-above 1.5", "--fail-above"],
     ["lag --fail-above 1,5", "--fail-above"],
@@ -89,8 +92,7 @@ describe("without a broker", () => {
   it("fails within its timeout when something listens and never speaks", async () => {
     const mute = createServer(() => {}).listen(0, "127.0.0.1");
     await new Promise((resolve) => mute.once("listening", resolve));
-    const address = mute.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const { port } = mute.address() as AddressInfo;
     const startedAt = performance.now();
     const { exitCode } = await runCommand(`lag -s nats://127.0.0.1:${port} --timeout 300ms`);
     expect(exitCode).toBe(5);
@@ -130,6 +132,15 @@ describe("without a broker", () => {
       expect(exitCode).toBe(3);
       expect(stdout + stderr).not.toMatch(/alice|s3|cret/);
     }
+  });
+
+  // A file's name used to be able to write a line of its own.
+  it("tells in one line that a file with a line break in its name cannot be read", async () => {
+    const argv = ["lag", "-s", nowhere, "--creds", "/nonexistent/a\r\nerror: b"];
+    expect(await runCommand(argv)).toMatchObject({
+      exitCode: 2,
+      stderr: "error: cannot read the credentials file /nonexistent/a??error: b\n",
+    });
   });
 
   it.each([
