@@ -1,10 +1,10 @@
 import { expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
-import { orderTopology } from "../../src/pipeline/topology.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { hastyTopology } from "../pipeline/hasty-topology.ts";
 import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
 import { until } from "../until.ts";
 import { orderctl, type Supervised, supervise } from "./supervised.ts";
@@ -12,12 +12,6 @@ import { orderctl, type Supervised, supervise } from "./supervised.ts";
 const count = 20_000;
 const kills = 10;
 const eventsBetweenKills = 7000;
-
-/** The pipeline's own topology, but what a killed worker held comes again after 4 s already. */
-function hastyTopology() {
-  const { streams, consumers } = orderTopology();
-  return { streams, consumers: consumers.map((spec) => ({ ...spec, ack_wait: durationNs(4000) })) };
-}
 
 /** Kills in turn a worker, the broker, the other worker, the broker …, each time in the thick of it. */
 async function killInTurn(connection: Connection, broker: TestBroker, workers: [Supervised, Supervised]) {
@@ -44,7 +38,7 @@ it("loses no order and charges none twice, whoever is killed how often", async (
   onTestFinished(() => broker.stop());
   const connection = await openTestConnection(broker.url);
   onTestFinished(() => connection.close());
-  await applyTopology(connection, hastyTopology());
+  await applyTopology(connection, hastyTopology(4000));
   const where = `--server ${broker.url} --reconnect-wait 100ms`;
   const services = "payment inventory shipping notification --decline-share 5% --default-stock 2000";
   const workers: [Supervised, Supervised] = [

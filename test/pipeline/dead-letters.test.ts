@@ -3,26 +3,20 @@ import { expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
 import { readSubjects } from "../../src/jetstream/read-message.ts";
-import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
 import { encodeEvent } from "../../src/orders/codec.ts";
 import { type DeadLetter, readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
 import { createdMessage } from "../../src/pipeline/publish-created.ts";
-import { orderTopology } from "../../src/pipeline/topology.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { created } from "../services/handler-context.ts";
 import { until } from "../until.ts";
+import { hastyTopology } from "./hasty-topology.ts";
 import { readBacklog } from "./read-log.ts";
 import { startServices } from "./start-services.ts";
 
 const count = 1000;
-
-/** What a killed worker held comes again after 2 s already. */
-function hastyTopology() {
-  const { streams, consumers } = orderTopology();
-  return { streams, consumers: consumers.map((spec) => ({ ...spec, ack_wait: durationNs(2000) })) };
-}
 
 /** `order_id = 1, total_amount = 4`: an order that would pay its customer. */
 function negativeOrder(orderId: string): Uint8Array {
@@ -68,7 +62,7 @@ it("ends every good order among as many hostile messages, each of which is one d
   onTestFinished(() => broker.stop());
   const connection = await openTestConnection(broker.url);
   onTestFinished(() => connection.close());
-  await applyTopology(connection, hastyTopology());
+  await applyTopology(connection, hastyTopology(2000));
   const subjects = await publishAll(connection);
 
   const doomed = await openTestConnection(broker.url);
