@@ -57,7 +57,7 @@ export const registerPublish: Register = (command, act) => {
 async function publishOrder(online: Online, options: Options): Promise<number> {
   const { connection, terminal, ...app } = online;
   const pace = paceOf(options);
-  const rejects = new Rejects(options.rejects);
+  const rejects = await Rejects.open(options.rejects);
   const { seed, total, orders } = sourceOf(app.stdin, options, rejects);
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });

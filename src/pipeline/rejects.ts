@@ -1,22 +1,33 @@
 import { once } from "node:events";
-import { createWriteStream, type WriteStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Reject } from "../orders/sources/order-source.ts";
+
+type Stream = ReturnType<FileHandle["createWriteStream"]>;
 
 const shownAtMost = 20;
 
 /** Collects the rows of a file that are no orders: the first twenty for the eye, all of them for a file. */
 export class Rejects {
   readonly shown: Reject[] = [];
-  readonly #file: WriteStream | undefined;
+  readonly #file: Stream | undefined;
   #count = 0;
   #failure: Error | undefined;
 
-  constructor(file: string | undefined) {
-    this.#file = file === undefined ? undefined : createWriteStream(file);
-    this.#file?.on("error", (error) => {
+  private constructor(file: Stream | undefined) {
+    this.#file = file?.on("error", (error) => {
       this.#failure = error;
     });
+  }
+
+  /** Rejects with `usage` when the file cannot be written: before anything is stored. */
+  static async open(path: string | undefined): Promise<Rejects> {
+    if (path === undefined) return new Rejects(undefined);
+    try {
+      return new Rejects((await open(path, "w")).createWriteStream());
+    } catch (cause) {
+      throw notWritten(cause);
+    }
   }
 
   get count(): number {
@@ -35,10 +46,9 @@ export class Rejects {
     this.#file.end();
     // An error rejects this wait as well, and is told below.
     if (!this.#file.closed && !this.#failure) await once(this.#file, "close").catch(() => undefined);
-    if (this.#failure) {
-      throw new OrderctlError("usage", `cannot write the rejects: ${this.#failure.message}`, {
-        cause: this.#failure,
-      });
-    }
+    if (this.#failure) throw notWritten(this.#failure);
   }
 }
+
+const notWritten = (cause: unknown): OrderctlError =>
+  new OrderctlError("usage", `cannot write the rejects: ${OrderctlError.from(cause).message}`, { cause });

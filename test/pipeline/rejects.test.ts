@@ -15,7 +15,7 @@ function tempDir(): string {
 
 it("shows the first twenty, counts all and keeps every one in the file", async () => {
   const file = join(tempDir(), "rejects.ndjson");
-  const collected = new Rejects(file);
+  const collected = await Rejects.open(file);
   for (const reject of rejects) collected.add(reject);
   await collected.close();
   expect(collected.shown).toEqual(rejects.slice(0, 20));
@@ -25,18 +25,24 @@ it("shows the first twenty, counts all and keeps every one in the file", async (
 });
 
 it("counts without a file", async () => {
-  const collected = new Rejects(undefined);
+  const collected = await Rejects.open(undefined);
   for (const reject of rejects) collected.add(reject);
   await collected.close();
   expect(collected.count).toBe(500);
 });
 
-it("says usage where the file cannot be written, when ever that shows", async () => {
-  const cannot = { code: "usage", message: expect.stringMatching(/^cannot write the rejects: ENOENT/) };
-  const atOnce = new Rejects(join(tempDir(), "missing", "rejects.ndjson"));
-  await expect(atOnce.close()).rejects.toMatchObject(cannot);
-  const later = new Rejects(join(tempDir(), "missing", "rejects.ndjson"));
-  for (const reject of rejects) later.add(reject);
-  await new Promise((resolve) => setImmediate(resolve));
-  await expect(later.close()).rejects.toMatchObject(cannot);
+it("says usage before anything is read where the file cannot be opened", async () => {
+  await expect(Rejects.open(join(tempDir(), "missing", "rejects.ndjson"))).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringMatching(/^cannot write the rejects: ENOENT/),
+  });
+});
+
+it.runIf(process.platform === "linux")("says usage in the end where the file cannot be written", async () => {
+  const collected = await Rejects.open("/dev/full");
+  for (const reject of rejects) collected.add(reject);
+  await expect(collected.close()).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringMatching(/^cannot write the rejects: ENOSPC/),
+  });
 });
