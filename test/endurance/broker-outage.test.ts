@@ -1,0 +1,92 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { readLastSequence } from "../../src/jetstream/read-message.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { launch, orderctl } from "../e2e/supervised.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { hastyTopology } from "../pipeline/hasty-topology.ts";
+import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { size } from "../size.ts";
+import { until } from "../until.ts";
+
+const outageS = size({ short: 2, long: 30 });
+const rate = 1000;
+const published = rate * (outageS + size({ short: 3, long: 8 }));
+/** Acknowledgements that the broker took along come again after so long. */
+const ackWaitMs = size({ short: 3000, long: 30_000 });
+const callers = 8;
+
+/** Callers of the order API, each placing one order after the other, and the same again where it was not taken. */
+function callAll(url: string) {
+  let calling = true;
+  const told = { acknowledged: new Set<string>(), refused: 0 };
+  const place = async (orderId: string): Promise<void> => {
+    const body = JSON.stringify({ order_id: orderId, total_amount: "9.99" });
+    const headers = { "content-type": "application/json" };
+    while (calling) {
+      const { status } = await fetch(`${url}/orders`, { method: "POST", headers, body });
+      if (status < 300) return void told.acknowledged.add(orderId);
+      expect(status).toBe(503);
+      told.refused += 1;
+      await wait(20);
+    }
+  };
+  const caller = async (name: number) => {
+    for (let number = 0; calling; number += 1) await place(`caller-${name}-${number}`);
+  };
+  const all = Promise.all(Array.from({ length: callers }, (_, name) => caller(name)));
+  return {
+    told,
+    async stop() {
+      calling = false;
+      await all;
+    },
+  };
+}
+
+it(`keeps every order that it acknowledged, and goes on by itself, when the broker is killed for ${outageS} s`, {
+  timeout: size({ short: 120_000, long: 400_000 }),
+}, async ({ annotate }) => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  await applyTopology(connection, hastyTopology(ackWaitMs));
+  const where = `--server ${broker.url}`;
+  const services = "order payment inventory shipping notification --http-port 0 --json";
+  const serving = launch(`serve ${services} ${where}`);
+  onTestFinished(() => serving.stop("SIGKILL").then(() => undefined));
+  await until(() => serving.stdout().includes("\n"), 30_000);
+
+  const api = callAll(JSON.parse(serving.stdout()).data.url);
+  onTestFinished(() => api.stop());
+  const publishing = orderctl(`publish order --count ${published} --rate ${rate} --json ${where}`);
+  await until(async () => (await readLastSequence(connection, "ORDERS")) > 2 * rate, 30_000);
+  await broker.kill();
+  await until(() => api.told.refused > callers, 20_000);
+  const before = api.told.acknowledged.size;
+  await wait(outageS * 1000);
+  expect(api.told.acknowledged.size).toBe(before);
+  const restartedAt = performance.now();
+  await broker.restart();
+  await until(() => api.told.acknowledged.size > before, 30_000);
+  const resumedS = (performance.now() - restartedAt) / 1000;
+
+  const report = await publishing;
+  expect(report).toMatchObject({ exitCode: 0 });
+  expect(JSON.parse(report.stdout).data).toMatchObject({ stored: published });
+  await api.stop();
+  await until(async () => Object.keys(await readBacklog(connection)).length === 0, 120_000);
+  const log = await readLog(connection);
+  const created = new Set(eventsOf(log, "created").map(({ orderId }) => orderId));
+  expect([...api.told.acknowledged].filter((orderId) => !created.has(orderId))).toEqual([]);
+  expect([...created].filter((orderId) => !orderId.startsWith("caller-"))).toHaveLength(published);
+  expect(await orderctl(`dlq list --json ${where}`)).toMatchObject({ exitCode: 0, stdout: "" });
+  expect(await orderctl(`audit --grace 0s ${where}`)).toMatchObject({ exitCode: 0 });
+  expect(await serving.stop()).toMatchObject({ exitCode: 0 });
+  const { acknowledged, refused } = api.told;
+  await annotate(
+    `${published} published and ${acknowledged.size} acknowledged to callers, all in the log; ${refused} calls answered with 503; callers served again ${resumedS.toFixed(1)} s after the restart`,
+  );
+});

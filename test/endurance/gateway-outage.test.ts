@@ -1,0 +1,92 @@
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { launch, orderctl } from "../e2e/supervised.ts";
+import { readBooked, setFaults } from "../gateway/test-simulator.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { size } from "../size.ts";
+import { until } from "../until.ts";
+
+const outageS = size({ short: 4, long: 60 });
+const rate = 500;
+const breakerOpenS = size({ short: 1, long: 15 });
+/** What the capacity is measured with: a backlog that is worked off with everything in order. */
+const measured = size({ short: 1000, long: 20_000 });
+const patienceMs = size({ short: 60_000, long: 300_000 });
+
+const isDrained = async (connection: Connection) => Object.keys(await readBacklog(connection)).length === 0;
+
+/** Seconds until nothing is left to deliver. */
+async function drain(connection: Connection): Promise<number> {
+  const startedAt = performance.now();
+  await until(() => isDrained(connection), patienceMs);
+  return (performance.now() - startedAt) / 1000;
+}
+
+async function readPending({ jsm }: Connection): Promise<number> {
+  const { num_pending, num_ack_pending } = await jsm.consumers.info("ORDERS", "payment-processor");
+  return num_pending + num_ack_pending;
+}
+
+it(`pays every order that came while its gateway was away for ${outageS} s, and gives up none`, {
+  timeout: size({ short: 120_000, long: 900_000 }),
+}, async ({ annotate }) => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  const ledger = join(tmpdir(), `orderctl-outage-${process.pid}.ndjson`);
+  const gateway = launch(`serve gateway --gateway-port 0 --json --ledger ${ledger}`);
+  onTestFinished(async () => {
+    await gateway.stop("SIGKILL");
+    await rm(ledger, { force: true });
+  });
+  await until(() => gateway.stdout().includes("\n"), 30_000);
+  const { url } = JSON.parse(gateway.stdout()).data;
+  const where = `--server ${broker.url}`;
+  const publish = (count: number, words: string) =>
+    orderctl(`publish order --count ${count} ${words} ${where}`);
+
+  await orderctl(`topology apply ${where}`);
+  await publish(measured, "--seed 1");
+  const breaker = `--gateway ${url} --breaker-open ${breakerOpenS}s`;
+  const serving = launch(`serve payment inventory shipping notification ${breaker} --json ${where}`);
+  onTestFinished(() => serving.stop("SIGKILL").then(() => undefined));
+  await until(() => serving.stdout().includes("\n"), 30_000);
+  const capacity = measured / (await drain(connection));
+
+  const publishing = publish(rate * outageS, `--seed 2 --rate ${rate}`);
+  await until(async () => (await readBooked(url, "charges")).length > measured, 30_000);
+  await setFaults(url, { outage: true });
+  const isOpen = () => serving.stderr().includes("PaymentService: open after");
+  await until(isOpen, 30_000);
+  expect(await publishing).toMatchObject({ exitCode: 0 });
+  expect(await orderctl(`dlq list --json ${where}`)).toMatchObject({ exitCode: 0, stdout: "" });
+  const backlog = await readPending(connection);
+  expect(backlog).toBeGreaterThan((rate * outageS) / 2);
+
+  await setFaults(url, {});
+  const returnedAt = performance.now();
+  await until(() => serving.stderr().includes("closed again"), patienceMs);
+  const probedAfterS = (performance.now() - returnedAt) / 1000;
+  const drainS = await drain(connection);
+  const log = await readLog(connection);
+  const total = measured + rate * outageS;
+  expect(eventsOf(log, "payments")).toHaveLength(total);
+  expect(eventsOf(log, "notifications")).toHaveLength(total);
+  const orderIds = (await readBooked(url, "charges")).map(({ order_id }) => order_id);
+  expect(new Set(orderIds).size).toBe(orderIds.length);
+  expect(await orderctl(`dlq list --json ${where}`)).toMatchObject({ exitCode: 0, stdout: "" });
+  expect(await orderctl(`audit --grace 0s --gateway ${url} ${where}`)).toMatchObject({ exitCode: 0 });
+  // The failures that opened the breaker are all that ever used up an attempt.
+  expect(log.filter(({ hop }) => (hop?.attempt ?? 1) > 1).length).toBeLessThanOrEqual(6);
+
+  const leastS = backlog / capacity;
+  await annotate(
+    `backlog ${backlog} orders, capacity ${Math.round(capacity)}/s, so ${leastS.toFixed(1)} s at least; the breaker probed after ${probedAfterS.toFixed(1)} s, then drained in ${drainS.toFixed(1)} s (${(drainS / leastS).toFixed(2)} times the least)`,
+  );
+});

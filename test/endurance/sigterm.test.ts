@@ -1,0 +1,71 @@
+import { expect, it, onTestFinished } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { readLastSequence } from "../../src/jetstream/read-message.ts";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { type Launched, launch, orderctl } from "../e2e/supervised.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { size } from "../size.ts";
+import { until } from "../until.ts";
+
+const stops = size({ short: 3, long: 20 });
+/** Published before each stop as fast as it goes, which is faster than the workers are. */
+const ordersEach = size({ short: 4000, long: 10_000 });
+/** So much of it is stored when the signal comes: the workers are at their full speed. */
+const eventsBefore = ordersEach;
+const orders = stops * ordersEach;
+const deadlineMs = 15_000;
+
+const readRedelivered = async ({ jsm }: Connection): Promise<number> => {
+  let redelivered = 0;
+  for await (const { num_redelivered } of jsm.consumers.list("ORDERS")) redelivered += num_redelivered;
+  return redelivered;
+};
+
+/** Deliveries to come and under way. */
+const readWork = async (connection: Connection): Promise<number> =>
+  Object.values(await readBacklog(connection))
+    .flat()
+    .reduce((sum, each) => sum + each, 0);
+
+it(`ends ${stops} times at SIGTERM under full load: exit 0 within 15 s, and nothing is delivered again`, {
+  timeout: size({ short: 120_000, long: 600_000 }),
+}, async ({ annotate }) => {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  const where = `--server ${broker.url}`;
+  expect(await orderctl(`topology apply ${where}`)).toMatchObject({ exitCode: 0 });
+  const start = () => launch(`serve payment inventory shipping notification --decline-share 5% ${where}`);
+  const running: Launched[] = [start(), start()];
+  onTestFinished(async () => void (await Promise.all(running.map((worker) => worker.stop("SIGKILL")))));
+
+  const stoppedInMs: number[] = [];
+  for (let stop = 0; stop < stops; stop += 1) {
+    const doomed = running.shift();
+    if (!doomed) throw new Error("nobody is running");
+    await until(() => doomed.stdout().startsWith("serving"), 30_000);
+    const from = await readLastSequence(connection, "ORDERS");
+    const publishing = orderctl(`publish order --count ${ordersEach} --seed ${stop} ${where}`);
+    await until(async () => (await readLastSequence(connection, "ORDERS")) > from + eventsBefore, 60_000);
+    expect(await readWork(connection)).toBeGreaterThan(100);
+    running.push(start());
+    const startedAt = performance.now();
+    const ended = await doomed.stop();
+    stoppedInMs.push(performance.now() - startedAt);
+    expect(ended, ended.stderr).toMatchObject({ exitCode: 0 });
+    expect(await publishing).toMatchObject({ exitCode: 0 });
+    expect(await readRedelivered(connection)).toBe(0);
+  }
+  expect(Math.max(...stoppedInMs)).toBeLessThan(deadlineMs);
+  await until(async () => Object.keys(await readBacklog(connection)).length === 0, 120_000);
+  const log = await readLog(connection);
+  expect(eventsOf(log, "notifications")).toHaveLength(orders);
+  expect(log.filter(({ hop }) => (hop?.attempt ?? 1) > 1)).toEqual([]);
+  expect(await orderctl(`audit --grace 0s ${where}`)).toMatchObject({ exitCode: 0 });
+  const sorted = stoppedInMs.map(Math.round).sort((a, b) => a - b);
+  await annotate(
+    `${stops} stops among ${log.length} events of ${orders} orders: each exit 0, ${sorted[0]} to ${sorted.at(-1)} ms (median ${sorted[stops >> 1]}); redelivered 0`,
+  );
+});
