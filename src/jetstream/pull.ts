@@ -10,40 +10,36 @@ const pullLostMs = pullExpiresMs + 2000;
 /** The status of a pull that waited in vain. */
 const expired = 408;
 
-type Pull = { asked: number; givenUpAt: number };
+/** A place for one pull at a time, with a subscription of its own; `asked` is what is still to come of it. */
+type Slot = { subscription: Subscription; reply: string; asked: number; givenUpAt: number };
+
+type Handlers = { message: (message: Msg) => void; expired: () => void };
 
 /**
  * Asks a durable consumer for messages and keeps count of what is still to come, so that the caller never gets
- * more than it asked for; it is told at once when a pull waited in vain, so that it can ask again. Protocol: `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends
- * messages there and ends a pull with a status message (404 none, 408 expired, 409 cannot go on).
+ * more than it asked for; it is told at once when a pull waited in vain, so that it can ask again. Protocol:
+ * `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends messages there and ends a pull that it
+ * did not fill with a status message (404 none, 408 expired, 409 cannot go on). It fills several pulls by turns, and a
+ * message does not say which one it is for: hence the subscriptions.
  */
 export class PullRequests {
   readonly #connection: Connection;
   readonly #subject: string;
   readonly #inbox: string;
-  readonly #subscription: Subscription;
-  readonly #pulls = new Map<string, Pull>();
+  readonly #on: Handlers;
+  readonly #slots: Slot[] = [];
   #counter = 0;
   #outstanding = 0;
 
   constructor(
     connection: Connection,
     { stream, consumer, inbox }: { stream: string; consumer: string; inbox: string },
-    on: { message: (message: Msg) => void; expired: () => void },
+    on: Handlers,
   ) {
     this.#connection = connection;
     this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
     this.#inbox = inbox;
-    this.#subscription = connection.nats.subscribe(`${inbox}.*`, {
-      callback: (error, message) => {
-        if (error) return;
-        if (isStatus(message)) this.#onStatus(message, on.expired);
-        else {
-          this.#countDown();
-          on.message(message);
-        }
-      },
-    });
+    this.#on = on;
   }
 
   /** Messages asked for that have not come yet. */
@@ -52,46 +48,61 @@ export class PullRequests {
   }
 
   ask(batch: number): void {
+    const slot = this.#slots.find(({ asked }) => asked === 0) ?? this.#openSlot();
     this.#counter += 1;
-    const id = this.#counter.toString(36);
-    this.#pulls.set(id, { asked: batch, givenUpAt: performance.now() + pullLostMs });
+    slot.reply = `${slot.subscription.getSubject().slice(0, -1)}${this.#counter.toString(36)}`;
+    slot.asked = batch;
+    slot.givenUpAt = performance.now() + pullLostMs;
     this.#outstanding += batch;
     const payload = Buffer.from(`{"batch":${batch},"expires":${pullExpiresMs * 1e6}}`);
     const { frames } = this.#connection;
-    frames.write({ subject: this.#subject, reply: `${this.#inbox}.${id}`, headers: "", payload });
+    frames.write({ subject: this.#subject, reply: slot.reply, headers: "", payload });
   }
 
   /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue. */
   forget(all: boolean): void {
     const now = performance.now();
-    for (const [id, pull] of this.#pulls) if (all || pull.givenUpAt < now) this.#end(id);
+    for (const slot of this.#slots) if (all || slot.givenUpAt < now) this.#end(slot);
   }
 
-  /** Ends the subscription after what the broker has already sent was handed over. */
+  /** Ends the subscriptions after what the broker has already sent was handed over. */
   async close(): Promise<void> {
-    if (this.#connection.isConnected()) await this.#subscription.drain();
-    else this.#subscription.unsubscribe();
+    const subscriptions = this.#slots.map(({ subscription }) => subscription);
+    if (this.#connection.isConnected()) await Promise.all(subscriptions.map((each) => each.drain()));
+    else for (const each of subscriptions) each.unsubscribe();
   }
 
-  /** The broker answers pulls in the order in which they were made. */
-  #countDown(): void {
-    for (const [id, pull] of this.#pulls) {
-      pull.asked -= 1;
+  #openSlot(): Slot {
+    const callback = (error: Error | null, message: Msg) => {
+      if (error) return;
+      if (isStatus(message)) this.#onStatus(slot, message);
+      else this.#onMessage(slot, message);
+    };
+    const subject = `${this.#inbox}.${this.#slots.length}.*`;
+    const subscription = this.#connection.nats.subscribe(subject, { callback });
+    const slot = { subscription, reply: "", asked: 0, givenUpAt: 0 };
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  #onMessage(slot: Slot, message: Msg): void {
+    // Of a pull that was given up, or outlived its connection, none is asked for any more.
+    if (slot.asked > 0) {
+      slot.asked -= 1;
       this.#outstanding -= 1;
-      if (pull.asked <= 0) this.#pulls.delete(id);
-      return;
     }
+    this.#on.message(message);
   }
 
-  #onStatus(message: Msg, onExpired: () => void): void {
+  #onStatus(slot: Slot, message: Msg): void {
     const code = message.headers?.code ?? 0;
-    if (code >= 200) this.#end(message.subject.slice(this.#inbox.length + 1));
-    if (code === expired) onExpired();
+    if (code >= 200 && message.subject === slot.reply) this.#end(slot);
+    if (code === expired) this.#on.expired();
   }
 
-  #end(id: string): void {
-    this.#outstanding -= this.#pulls.get(id)?.asked ?? 0;
-    this.#pulls.delete(id);
+  #end(slot: Slot): void {
+    this.#outstanding -= slot.asked;
+    slot.asked = 0;
   }
 }
 

@@ -29,3 +29,27 @@ it("tells at once when a pull waited in vain: until the next one nothing would b
   await connection.close();
   await broker.stop();
 });
+
+// What the broker sends by turns used to be counted for the first pull: the others were waited for until given up.
+it("knows when nothing is to come any more though several pulls were filled by turns", async () => {
+  const broker = await startTestBroker();
+  const connection = await openTestConnection(broker.url);
+  await createQueue(connection, "TURNS");
+  let received = 0;
+  const place = { stream: "TURNS", consumer: "worker", inbox: connection.newInbox() };
+  const pulls = new PullRequests(connection, place, {
+    message: () => {
+      received += 1;
+    },
+    expired: () => {},
+  });
+  pulls.ask(3);
+  pulls.ask(1);
+  for (let n = 0; n < 2; n += 1) await connection.nats.jetstream().publish(`TURNS.${n}`);
+  await until(() => received === 2);
+  expect(pulls.outstanding).toBe(2);
+  await until(() => pulls.outstanding === 0);
+  await pulls.close();
+  await connection.close();
+  await broker.stop();
+});
