@@ -44,6 +44,8 @@ type Slot = { sku: string; entry: ShelfEntry | undefined; queue: Take[]; busy: b
 
 const maxWrites = 16;
 const maxKnown = 50_000;
+/** Holds of shelves that are gone, looked up for one write: thousands of them would hold up the orders that wait. */
+const maxLookups = 32;
 
 /**
  * Takes stock for orders, exactly once each, with any number of shelves on the same store. All orders that wait
@@ -58,6 +60,7 @@ export class StockShelf {
   readonly #known = new Map<number, boolean>();
   readonly #floor: AckFloor;
   #writes = 0;
+  #lookups = 0;
 
   constructor(store: StockStore, options: ShelfOptions) {
     this.#store = store;
@@ -178,14 +181,26 @@ export class StockShelf {
 
   /** Changes `stock` itself: an entry that then cannot be written is read afresh. */
   async #endSettledHolds(stock: Stock): Promise<void> {
-    const strangersFloor = this.#floor.ofStrangers();
+    const floor = this.#floor.now;
+    await this.#lookUpStrangers(stock);
     for (const sequence of stock.holds.keys()) {
-      if (sequence > this.#floor.now) continue;
-      const known = this.#known.get(sequence);
-      const reserved =
-        known === undefined && sequence <= strangersFloor ? await this.#store.wasReserved(sequence) : known;
+      const reserved = sequence <= floor ? this.#known.get(sequence) : undefined;
       if (reserved !== undefined) endHold(stock, sequence, reserved);
     }
-    stock.settledThrough = Math.max(stock.settledThrough, this.#floor.now);
+    stock.settledThrough = Math.max(stock.settledThrough, floor);
+  }
+
+  /** Remembered, as answers in the log are final: another shelf may be faster with this write, and with the next. */
+  async #lookUpStrangers({ holds }: Stock): Promise<void> {
+    const strangersFloor = this.#floor.ofStrangers();
+    const unknown = [...holds.keys()].filter((each) => each <= strangersFloor && !this.#known.has(each));
+    // By turns: those that have no answer in the log must not keep the others from being looked up.
+    const from = unknown.length > maxLookups ? this.#lookups % unknown.length : 0;
+    const looks = unknown.slice(from, from + maxLookups).map(async (sequence) => {
+      const reserved = await this.#store.wasReserved(sequence);
+      if (reserved !== undefined) this.settle(sequence, reserved);
+    });
+    this.#lookups += looks.length;
+    await Promise.all(looks);
   }
 }
