@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { setFaults } from "../gateway/set-faults.ts";
 import { saying, startProvider } from "../gateway/start-provider.ts";
-import { readBooked, setFaults, startSimulator, temporaryFile } from "../gateway/test-simulator.ts";
+import { readBooked, startSimulator, temporaryFile } from "../gateway/test-simulator.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
 import { runCommand } from "../run-command.ts";

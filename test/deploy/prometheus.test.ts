@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../src/broker/run-command.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { orderctl, type Supervised, supervise } from "../e2e/supervised.ts";
+import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
 import { dashboardQueries, deployDir, recordedNames } from "./deployed-queries.ts";
 import { findPrometheus } from "./find-prometheus.ts";
-import { freePort, type Prometheus, startPrometheus } from "./start-prometheus.ts";
+import { type Prometheus, startPrometheus } from "./start-prometheus.ts";
 
 const found = await findPrometheus(process.env);
 const programs = "missing" in found ? { prometheus: "", promtool: "" } : found;

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
 import { deployDir } from "./deployed-queries.ts";
 
@@ -66,14 +66,4 @@ async function ask(url: string): Promise<any> {
   const { status, data, error } = JSON.parse(await (await fetch(url)).text());
   if (status !== "success") throw new Error(`${new URL(url).search}: ${error}`);
   return data;
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address ? address.port : 0;
 }

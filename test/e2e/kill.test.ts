@@ -5,7 +5,7 @@ import { applyTopology } from "../../src/jetstream/topology.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
-import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { until } from "../until.ts";
 import { orderctl, type Supervised, supervise } from "./supervised.ts";
 
@@ -24,13 +24,6 @@ async function killInTurn(connection: Connection, broker: TestBroker, workers: [
       await broker.restart();
     }
   }
-}
-
-/** Nothing to deliver, nothing unacknowledged, and nothing stored while that was looked at. */
-async function isDrained(connection: Connection): Promise<boolean> {
-  const before = await readLastSequence(connection, "ORDERS");
-  const backlog = await readBacklog(connection);
-  return Object.keys(backlog).length === 0 && before === (await readLastSequence(connection, "ORDERS"));
 }
 
 it("loses no order and charges none twice, whoever is killed how often", async () => {

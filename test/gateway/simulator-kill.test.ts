@@ -1,24 +1,17 @@
 import { setMaxListeners } from "node:events";
 import { readFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import type { Charge } from "../../src/gateway/gateway.ts";
 import { createHttpGateway } from "../../src/gateway/http-gateway.ts";
 import { createRetryingGateway } from "../../src/gateway/retrying-gateway.ts";
 import { supervise } from "../e2e/supervised.ts";
+import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
-import { readBooked, setFaults, temporaryFile } from "./test-simulator.ts";
+import { setFaults } from "./set-faults.ts";
+import { readBooked, temporaryFile } from "./test-simulator.ts";
 
 const count = 2000;
 const concurrency = 64;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const isUp = (url: string) =>
   fetch(`${url}/healthz`).then(

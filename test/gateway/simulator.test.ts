@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createHttpGateway } from "../../src/gateway/http-gateway.ts";
 import { createSimulatedGateway } from "../../src/gateway/simulated-gateway.ts";
 import { until } from "../until.ts";
-import { order, post, readBooked, setFaults, startSimulator } from "./test-simulator.ts";
+import { setFaults } from "./set-faults.ts";
+import { order, post, readBooked, startSimulator } from "./test-simulator.ts";
 
 describe("POST /charges", () => {
   it("books a key once and answers it again as before", async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Faults, noFaults } from "../../src/gateway/simulator/faults.ts";
+import { noFaults } from "../../src/gateway/simulator/faults.ts";
 import type { LedgerEntry } from "../../src/gateway/simulator/ledger-entry.ts";
 import { openSimulator, type Simulator } from "../../src/gateway/simulator/open-simulator.ts";
 
@@ -31,13 +31,6 @@ export async function startSimulator(options: Options = {}): Promise<Simulator> 
 }
 
 const json = { "content-type": "application/json" };
-
-/** Those that are not named go away. */
-export async function setFaults(url: string, faults: Partial<Faults>): Promise<void> {
-  const body = JSON.stringify(faults);
-  const { status } = await fetch(`${url}/faults`, { method: "PUT", headers: json, body });
-  if (status !== 200) throw new Error(`PUT /faults: ${status}`);
-}
 
 /** Every entry of a kind. */
 export async function readBooked(url: string, kind: "charges" | "refunds"): Promise<LedgerEntry[]> {

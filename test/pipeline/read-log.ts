@@ -1,4 +1,5 @@
 import type { Connection } from "../../src/jetstream/connection.ts";
+import { readLastSequence } from "../../src/jetstream/read-message.ts";
 import { scanStream } from "../../src/jetstream/scan.ts";
 import { decodeEvent } from "../../src/orders/codec.ts";
 import type { EventKind, EventOf, OrderEvent } from "../../src/orders/events.ts";
@@ -41,4 +42,11 @@ export async function readBacklog({
       backlog[info.name] = [info.num_pending, info.num_ack_pending];
   }
   return backlog;
+}
+
+/** Nothing to deliver, nothing unacknowledged, and nothing stored while that was looked at. */
+export async function isDrained(connection: Connection): Promise<boolean> {
+  const before = await readLastSequence(connection, ordersStream);
+  const backlog = await readBacklog(connection);
+  return Object.keys(backlog).length === 0 && before === (await readLastSequence(connection, ordersStream));
 }
