@@ -32,11 +32,11 @@ export async function readLog(connection: Connection): Promise<Logged[]> {
 export const eventsOf = <K extends EventKind>(log: readonly Logged[], kind: K): EventOf<K>[] =>
   log.map(({ event }) => event).filter((event): event is EventOf<K> => event.kind === kind);
 
+export type Backlog = Record<string, [pending: number, acks: number]>;
+
 /** The consumers that hold deliveries nobody acknowledged, or wait for messages. */
-export async function readBacklog({
-  jsm,
-}: Connection): Promise<Record<string, [pending: number, acks: number]>> {
-  const backlog: Record<string, [number, number]> = {};
+export async function readBacklog({ jsm }: Connection): Promise<Backlog> {
+  const backlog: Backlog = {};
   for await (const info of jsm.consumers.list(ordersStream)) {
     if (info.num_pending + info.num_ack_pending > 0)
       backlog[info.name] = [info.num_pending, info.num_ack_pending];

@@ -1,0 +1,61 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { generateOrders } from "../../src/pipeline/order-source.ts";
+import { type Ended, orderctl } from "../e2e/supervised.ts";
+import type { Batch } from "./feed-plan.ts";
+
+type Report = { stored: number; duplicates: number };
+
+/** How publishing went, over all batches. */
+export type Fed = {
+  acknowledged: Set<string>;
+  /** Publishers that gave up and were started again, by reason. */
+  givenUp: Map<string, number>;
+  /** Orders that a publisher was told were stored, and that were stored anew when it said them again. */
+  storedAnew: number;
+};
+
+const againMs = 500;
+
+/** Publishes batches, each with a process of the built command that is started again until all of it is stored. */
+export class Feed {
+  readonly fed: Fed = { acknowledged: new Set(), givenUp: new Map(), storedAnew: 0 };
+  readonly #words: string;
+  readonly #signal: AbortSignal;
+
+  /** `words`: how to reach the broker. */
+  constructor(words: string, signal: AbortSignal) {
+    this.#words = words;
+    this.#signal = signal;
+  }
+
+  /** Resolves once the broker has acknowledged every order of the batch. */
+  async publish({ count, rate, seed }: Batch): Promise<void> {
+    const words = `publish order --count ${count} --seed ${seed} --rate ${rate} --json ${this.#words}`;
+    let before = 0;
+    for (;;) {
+      const ended = await orderctl(words, { signal: this.#signal });
+      this.#signal.throwIfAborted();
+      const report = reportOf(ended);
+      if (ended.exitCode === 0 && report) {
+        // What an earlier try was told is stored must be there; its payload differs, so it cannot pass for the same.
+        this.fed.storedAnew += Math.max(0, before - report.duplicates);
+        break;
+      }
+      before += report?.stored ?? 0;
+      const reason = reasonOf(ended);
+      this.fed.givenUp.set(reason, (this.fed.givenUp.get(reason) ?? 0) + 1);
+      await wait(againMs, undefined, { signal: this.#signal });
+    }
+    for (const { orderId } of generateOrders(count, seed).orders) this.fed.acknowledged.add(orderId);
+  }
+}
+
+function reportOf({ stdout }: Ended): Report | undefined {
+  const line = stdout.split("\n").find((text) => text.includes('"publish-report"'));
+  return line === undefined ? undefined : JSON.parse(line).data;
+}
+
+function reasonOf({ exitCode, stderr }: Ended): string {
+  const line = stderr.split("\n").find((text) => text.startsWith('{"kind":"error"'));
+  return line === undefined ? `exit ${exitCode}` : JSON.parse(line).data.code;
+}

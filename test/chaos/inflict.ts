@@ -1,0 +1,114 @@
+import { setTimeout as wait } from "node:timers/promises";
+import type { StreamConfig } from "nats";
+import type { Faults } from "../../src/gateway/simulator/faults.ts";
+import { Publisher } from "../../src/jetstream/publisher.ts";
+import { ordersStream } from "../../src/orders/subjects.ts";
+import { setFaults } from "../gateway/set-faults.ts";
+import { until } from "../until.ts";
+import type { Fault, GatewayTrouble } from "./schedule.ts";
+import type { World } from "./world.ts";
+
+/** What a fault needs: the system, a way to publish a burst and to store poison, and the end of it all. */
+export type Scene = {
+  world: World;
+  burst(): Promise<void>;
+  /** Messages that nobody can work on. */
+  nextPoison(): { subject: string; payload: Uint8Array }[];
+  signal: AbortSignal;
+};
+
+const troubles: Record<GatewayTrouble, Partial<Faults>> = {
+  slow: { latency_ms: 400 },
+  errors: { error_share: 0.4 },
+  drops: { drop_share: 0.4 },
+  outage: { outage: true },
+  hang: { hang: true },
+};
+
+const patienceMs = 60_000;
+
+/** Does what the fault says and undoes it after its time; resolves once it is undone. */
+export async function inflict(scene: Scene, fault: Fault): Promise<void> {
+  const { victims, links } = scene.world;
+  if (fault.kind === "kill") return victims[fault.target].kill(fault.forMs);
+  if (fault.kind === "cut") return void links[fault.target].cut();
+  if (fault.kind === "burst") return scene.burst();
+  if (fault.kind === "poison") return storePoison(scene);
+  return lasting(scene, fault.forMs, effectOf(scene, fault));
+}
+
+type Effect = { begin(): unknown; end(): unknown };
+type Lasting = Exclude<Fault, { kind: "kill" | "cut" | "burst" | "poison" }>;
+
+function effectOf({ world, signal }: Scene, fault: Lasting): Effect {
+  if (fault.kind === "freeze") {
+    const victim = world.victims[fault.target];
+    return { begin: () => victim.freeze(), end: () => victim.thaw() };
+  }
+  if (fault.kind === "stall") {
+    const link = world.links[fault.target];
+    return { begin: () => link.stall(), end: () => link.resume() };
+  }
+  if (fault.kind === "full") return fullStream(world, signal);
+  const { kind } = fault;
+  const put = (faults: Partial<Faults>) => patiently(() => setFaults(world.gatewayUrl, faults), signal);
+  return { begin: () => put(troubles[kind]), end: () => put({}) };
+}
+
+async function lasting({ signal }: Scene, forMs: number, { begin, end }: Effect): Promise<void> {
+  await begin();
+  try {
+    await wait(forMs, undefined, { signal });
+  } finally {
+    await end();
+  }
+}
+
+/** So many more messages are stored: what comes while the limit is set must not go beyond it, or old ones might go. */
+const headroom = 200;
+
+/** How long it may take until it is full; where nothing comes it never is. */
+const fillMs = 5000;
+
+/**
+ * A limit that is reached at once, where orders come; begins with the moment it is. The stream refuses what is new
+ * then, orders and outcomes alike.
+ */
+function fullStream({ admin: { jsm } }: World, signal: AbortSignal): Effect {
+  const readSize = async () => (await jsm.streams.info(ordersStream)).state.messages;
+  const limit = (change: Partial<StreamConfig>) =>
+    patiently(() => jsm.streams.update(ordersStream, change), signal);
+  return {
+    async begin() {
+      let most = 0;
+      await patiently(async () => {
+        most = (await readSize()) + headroom;
+      }, signal);
+      await limit({ max_msgs: most });
+      const givenUpAt = performance.now() + fillMs;
+      await patiently(async () => {
+        if ((await readSize()) < most && performance.now() < givenUpAt) throw new Error("not yet");
+      }, signal);
+    },
+    end: () => limit({ max_msgs: -1 }),
+  };
+}
+
+async function storePoison({ world, nextPoison, signal }: Scene): Promise<void> {
+  const publisher = new Publisher(world.admin);
+  try {
+    for (const message of nextPoison()) await patiently(() => publisher.publish(message), signal);
+  } finally {
+    publisher.close();
+  }
+}
+
+/** Again until it works: whom it asks may be out of order for another reason. */
+const patiently = (attempt: () => Promise<unknown>, signal: AbortSignal): Promise<void> =>
+  until(() => {
+    signal.throwIfAborted();
+    return attempt().then(
+      () => true,
+      () => false,
+    );
+  }, patienceMs);

@@ -1,0 +1,115 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { decodeEntry } from "../../src/gateway/simulator/ledger-entry.ts";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { scanStream } from "../../src/jetstream/scan.ts";
+import { readDrift } from "../../src/jetstream/topology.ts";
+import { decodeEvent } from "../../src/orders/codec.ts";
+import type { OrderEvent } from "../../src/orders/events.ts";
+import { ordersStream } from "../../src/orders/subjects.ts";
+import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
+import { decodeHop, hopHeader } from "../../src/telemetry/hop.ts";
+import { orderctl } from "../e2e/supervised.ts";
+import { type Finding, OrderBooks } from "./order-books.ts";
+import type { Unleashed } from "./unleash.ts";
+import { chaosTopology, type World } from "./world.ts";
+
+export type Judged = {
+  findings: Finding[];
+  orders: number;
+  events: number;
+  charges: number;
+  /** Events that were stored at a later delivery than the first. */
+  redelivered: number;
+  /** The most deliveries that it took to store one. */
+  mostAttempts: number;
+};
+
+/** Reads what is there at the end and checks every promise, by itself and with the program's own audit. */
+export async function judge(world: World, run: Unleashed & { ackWaitMs: number }): Promise<Judged> {
+  const books = new OrderBooks();
+  const log = await addLog(books, world.admin);
+  const charges = await addLedger(books, world.ledger);
+  for (const { letter } of await readDeadLetters(world.admin)) books.addDeadLetter(letter.subject);
+  const findings = books.judge(run);
+  // The log itself is to be without fault again, as after an operator has dealt with the dead letters.
+  for (const filter of run.poisoned) await world.admin.jsm.streams.purge(ordersStream, { filter });
+  findings.push(
+    {
+      promise: "nothing acknowledged had to be stored again",
+      checked: run.acknowledged.size,
+      broken: anew(run),
+    },
+    await restored(world, run.ackWaitMs),
+    await audited(world),
+    await stopped(world),
+  );
+  return { findings, orders: run.acknowledged.size, charges, ...log };
+}
+
+const anew = ({ storedAnew }: Unleashed): string[] =>
+  storedAnew === 0
+    ? []
+    : [`${storedAnew} orders were acknowledged, and stored anew when they were sent again`];
+
+async function addLog(books: OrderBooks, admin: Connection) {
+  const seen = { events: 0, redelivered: 0, mostAttempts: 1 };
+  await scanStream(admin, { stream: ordersStream }, ({ subject, payload, header }) => {
+    const event = eventIn(subject, payload);
+    if (!event) return books.addUnreadable(subject);
+    seen.events += 1;
+    const attempt = decodeHop(header(hopHeader))?.attempt ?? 1;
+    if (attempt > 1) seen.redelivered += 1;
+    seen.mostAttempts = Math.max(seen.mostAttempts, attempt);
+    books.addEvent(event.kind, event.orderId, "status" in event ? event.status : undefined);
+  });
+  return seen;
+}
+
+function eventIn(subject: string, payload: Uint8Array): OrderEvent | undefined {
+  try {
+    return decodeEvent(subject, payload);
+  } catch {
+    return undefined;
+  }
+}
+
+/** From the file itself: what the gateway would tell of it need not be the same. */
+async function addLedger(books: OrderBooks, path: string): Promise<number> {
+  let charges = 0;
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    const entry = decodeEntry(line);
+    if (!entry) throw new Error(`${path}: this is no entry: ${line}`);
+    if (entry.status === "declined") continue;
+    if (entry.operation === "charge") charges += 1;
+    books.addBooked(entry.operation, entry.idempotency_key.replace(/^refund_/, ""));
+  }
+  return charges;
+}
+
+async function restored({ admin }: World, ackWaitMs: number): Promise<Finding> {
+  const topology = chaosTopology(ackWaitMs);
+  const drift = await readDrift(admin, topology);
+  const checked = topology.streams.length + topology.consumers.length;
+  return {
+    promise: "streams and consumers are as they were",
+    checked,
+    broken: drift.map(({ kind, name, setting, actual }) => `${kind} ${name}: ${setting} is ${actual}`),
+  };
+}
+
+async function audited({ broker, gatewayUrl }: World): Promise<Finding> {
+  const audit = await orderctl(`audit --grace 0s --gateway ${gatewayUrl} --server ${broker.url}`);
+  const passed = audit.exitCode === 0 && audit.stdout.startsWith("PASS");
+  return {
+    promise: "orderctl audit --gateway says PASS",
+    checked: 1,
+    broken: passed ? [] : [`${audit.stdout}${audit.stderr}`],
+  };
+}
+
+async function stopped({ workers }: World): Promise<Finding> {
+  const ends = await Promise.all(workers.map((worker) => worker.stop()));
+  const broken = ends.filter(({ exitCode }) => exitCode !== 0).map(({ stderr }) => stderr);
+  return { promise: "every worker stops in good order when it is told to", checked: ends.length, broken };
+}

@@ -1,0 +1,100 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { type Backlog, isDrained, readBacklog } from "../pipeline/read-log.ts";
+import { until } from "../until.ts";
+import { planFeed } from "./feed-plan.ts";
+import { judge } from "./judge.ts";
+import { backlogText, clock, isKept, type Summary, summaryLines } from "./report.ts";
+import { buildSchedule } from "./schedule.ts";
+import { type Plan, unleash } from "./unleash.ts";
+import { openWorld, type World } from "./world.ts";
+
+export type ChaosOptions = {
+  seed: number;
+  /** Orders altogether, and how many a second on average. */
+  orders: number;
+  rate: number;
+  kills: number;
+  ackWaitMs: number;
+};
+
+type Surroundings = { print: (line: string) => void; signal: AbortSignal };
+
+/** The broker's own redelivery and the breaker's pauses take their time; whoever needs more than this hangs. */
+const drainPatienceMs = 300_000;
+const tellEveryS = 10;
+
+/** What will be done: it depends on the options alone. */
+export function planOf({ seed, orders, rate, kills, ackWaitMs }: ChaosOptions): Plan {
+  const spanMs = (orders / rate) * 1000;
+  // Long enough, where there is time, that what is frozen comes back to work that others have done meanwhile.
+  const longestMs = Math.min(1.3 * ackWaitMs, spanMs / 8);
+  const faults = buildSchedule({ seed, spanMs, kills, longestMs });
+  const burstsAtMs = faults.filter(({ kind }) => kind === "burst").map(({ atMs }) => atMs);
+  return { seed, faults, feed: planFeed({ seed, spanMs, orders, burstsAtMs }) };
+}
+
+/**
+ * Runs everything, breaks all of it again and again, puts it back, waits until all is worked off, and judges. Prints
+ * what it does. Leaves no process, and no data unless a promise was broken. Rejects with the signal's reason.
+ */
+export async function runChaos(options: ChaosOptions, { print, signal }: Surroundings): Promise<Summary> {
+  const { seed, orders, rate, kills, ackWaitMs } = options;
+  const plan = planOf(options);
+  const others = plan.faults.length - kills;
+  print(`seed ${seed}: ${orders} orders, ${rate}/s, ${kills} kills and ${others} other faults`);
+  const stock = Math.ceil(orders / 10);
+  const world = await openWorld({ ackWaitMs, breakerOpenMs: Math.min(15_000, ackWaitMs / 2), stock });
+  let keep = true;
+  try {
+    print(`nats-server ${world.broker.version}, Node ${process.version}, ack wait ${ackWaitMs / 1000} s`);
+    const summary = await breakAndJudge(world, { ...plan, ackWaitMs }, { print, signal });
+    for (const line of summaryLines(summary)) print(line);
+    keep = !isKept(summary.findings);
+    return summary;
+  } catch (thrown) {
+    keep = !signal.aborted;
+    throw thrown;
+  } finally {
+    await world.close({ keep });
+    if (keep) print(`kept: ${world.folder} (logs, ledger) and ${world.broker.storeDir} (the broker's data)`);
+  }
+}
+
+async function breakAndJudge(
+  world: World,
+  { ackWaitMs, ...plan }: Plan & { ackWaitMs: number },
+  { print, signal }: Surroundings,
+): Promise<Summary> {
+  const run = await unleash(world, plan, { print, signal });
+  const sinceStart = (seconds: number) => clock((run.seconds + seconds) * 1000);
+  print(`${sinceStart(0)}  everything is as it should be again, and every order is stored`);
+  const tell = (backlog: Backlog, seconds: number) =>
+    print(`${sinceStart(seconds)}  ${backlogText(backlog)}`);
+  const drainSeconds = await drained(world, { tell, signal });
+  print(`${sinceStart(drainSeconds)}  drained`);
+  const judged = await judge(world, { ...run, ackWaitMs });
+  const ends = [...world.workers, world.gateway].flatMap((each) => each.ends);
+  return { ...judged, run, faults: plan.faults, drainSeconds, ends };
+}
+
+/** Resolves with how long it took. */
+async function drained(
+  { admin }: World,
+  { tell, signal }: { tell: (backlog: Backlog, seconds: number) => void; signal: AbortSignal },
+): Promise<number> {
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1000;
+  let tellAtS = tellEveryS;
+  await until(async () => {
+    signal.throwIfAborted();
+    if (await isDrained(admin).catch(() => false)) return true;
+    if (seconds() > tellAtS) {
+      tellAtS += tellEveryS;
+      tell(await readBacklog(admin).catch(() => ({})), seconds());
+    }
+    // Asking costs the broker time that it has better use for.
+    await wait(100, undefined, { signal });
+    return false;
+  }, drainPatienceMs);
+  return seconds();
+}

@@ -1,0 +1,88 @@
+import { createRandom, type Random } from "../../src/orders/random.ts";
+
+export const processes = ["worker one", "worker two", "broker", "gateway"] as const;
+/** Each reaches the broker through a proxy of its own. */
+export const links = ["worker one", "worker two", "publisher"] as const;
+
+export type ProcessName = (typeof processes)[number];
+export type LinkName = (typeof links)[number];
+export type GatewayTrouble = "slow" | "errors" | "drops" | "outage" | "hang";
+
+type Each<K extends string, T> = K extends K ? { kind: K; target: T } : never;
+
+/** What is done to whom. */
+type Card =
+  | Each<"kill" | "freeze", ProcessName>
+  | Each<"cut" | "stall", LinkName>
+  | Each<GatewayTrouble, "gateway">
+  | Each<"full", "stream">
+  | Each<"burst" | "poison", "publisher">;
+
+/** `forMs`: how long it lasts; 0 for what is over at once. */
+export type Fault = Card & { atMs: number; forMs: number };
+export type FaultKind = Fault["kind"];
+
+export type ScheduleOptions = {
+  seed: number;
+  /** The faults begin within this time. */
+  spanMs: number;
+  kills: number;
+  /** The most that a fault may last. */
+  longestMs: number;
+};
+
+const killCards: readonly Card[] = processes.map((target) => ({ kind: "kill", target }));
+const otherCards: readonly Card[] = [
+  ...processes.map((target): Card => ({ kind: "freeze", target })),
+  ...links.flatMap((target): Card[] => [
+    { kind: "cut", target },
+    { kind: "stall", target },
+  ]),
+  ...(["slow", "errors", "drops", "outage", "hang"] as const).map(
+    (kind): Card => ({ kind, target: "gateway" }),
+  ),
+  { kind: "full", target: "stream" },
+  ...(["burst", "poison", "burst", "poison"] as const).map((kind): Card => ({ kind, target: "publisher" })),
+];
+
+const shortestMs = 300;
+const longestDowntimeMs = 2000;
+
+/**
+ * Which faults in which order when: it depends on these options alone. There are `kills` kills, dealt evenly to all
+ * processes, and half as many other faults, but each of them once at least; both are spread over the whole span.
+ */
+export function buildSchedule({ seed, spanMs, kills, longestMs }: ScheduleOptions): Fault[] {
+  const random = createRandom(seed);
+  const others = Math.max(otherCards.length, Math.round(kills / 2));
+  const spread = (cards: Card[]): Fault[] =>
+    cards.map((card, index) => ({
+      ...card,
+      atMs: Math.round((spanMs * (index + random.nextFraction())) / cards.length),
+      forMs: lasting(card, longestMs, random),
+    }));
+  return [...spread(deal(killCards, kills, random)), ...spread(deal(otherCards, others, random))].sort(
+    (one, other) => one.atMs - other.atMs,
+  );
+}
+
+/** Most are short, few are long. A killed broker is away for a while; all else that is killed is started at once. */
+function lasting({ kind, target }: Card, longestMs: number, random: Random): number {
+  const drawn = Math.round(shortestMs + Math.max(0, longestMs - shortestMs) * random.nextFraction() ** 2);
+  if (kind === "cut" || kind === "poison" || kind === "burst") return 0;
+  if (kind !== "kill") return drawn;
+  return target === "broker" ? Math.min(drawn, longestDowntimeMs) : 0;
+}
+
+/** Cards of shuffled decks: by chance, and yet every card comes as often as any other, give or take one. */
+function deal(deck: readonly Card[], count: number, random: Random): Card[] {
+  const dealt: Card[] = [];
+  while (dealt.length < count) dealt.push(...shuffled(deck, random));
+  return dealt.slice(0, count);
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const left = [...items];
+  return items.flatMap(() => left.splice(Math.floor(random.nextFraction() * left.length), 1));
+}

@@ -1,0 +1,136 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
+import { ordersStream } from "../../src/orders/subjects.ts";
+import { orderTopology } from "../../src/pipeline/topology.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { type Supervised, supervise } from "../e2e/supervised.ts";
+import { freePort } from "../free-port.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { until } from "../until.ts";
+import { type LinkName, links, type ProcessName } from "./schedule.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
+
+export type WorldOptions = {
+  /** How long the broker waits before what a killed worker held comes again. */
+  ackWaitMs: number;
+  breakerOpenMs: number;
+  /** Units of each SKU. */
+  stock: number;
+};
+
+/** Can be killed and frozen. A kill resolves when it runs again, `downMs` later where nobody starts it at once. */
+export type Victim = { kill(downMs: number): Promise<void>; freeze(): void; thaw(): void };
+
+/** The whole system: processes of the built command, a broker, and the wires between them. */
+export type World = {
+  folder: string;
+  broker: Pick<TestBroker, "url" | "version" | "storeDir">;
+  /** Past the proxies. */
+  admin: Connection;
+  gatewayUrl: string;
+  ledger: string;
+  workers: readonly Supervised[];
+  gateway: Supervised;
+  victims: Record<ProcessName, Victim>;
+  links: Record<LinkName, TcpProxy>;
+  /** Ends every process. `keep` leaves the data where it is. */
+  close(options: { keep: boolean }): Promise<void>;
+};
+
+export const chaosTopology = (ackWaitMs: number) => {
+  const { streams, consumers } = orderTopology();
+  return { streams, consumers: consumers.map((spec) => ({ ...spec, ack_wait: durationNs(ackWaitMs) })) };
+};
+
+const patience = "--reconnect-wait 250ms";
+export const connectionWords = ({ port }: TcpProxy): string =>
+  `--server nats://127.0.0.1:${port} ${patience}`;
+
+/** Starts everything; where that fails, nothing is left. */
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), "orderctl-chaos-"));
+  const closers: ((keep: boolean) => Promise<unknown>)[] = [
+    async (keep) => keep || (await rm(folder, { recursive: true, force: true })),
+  ];
+  const close = async ({ keep }: { keep: boolean }) => {
+    for (const closer of closers.splice(0).reverse()) await closer(keep);
+  };
+  try {
+    const broker = await startTestBroker();
+    closers.push((keep) => (keep ? broker.kill() : broker.stop()));
+    const admin = await openTestConnection(broker.url);
+    closers.push(() => admin.close());
+    await applyTopology(admin, chaosTopology(options.ackWaitMs));
+    const proxies = await openLinks(broker.port);
+    closers.push(() => Promise.all(Object.values(proxies).map((proxy) => proxy.close())));
+    const services = await startProcesses(proxies, folder, options);
+    closers.push(() => Promise.all([...services.workers, services.gateway].map((each) => each.end())));
+    await until(() => isUp(services.gatewayUrl), 30_000);
+    await until(() => areWaiting(admin, services.workers.length), 30_000);
+    const victims = victimsOf(broker, services);
+    return { folder, broker, admin, victims, links: proxies, ...services, close };
+  } catch (thrown) {
+    await close({ keep: false });
+    throw thrown;
+  }
+}
+
+async function openLinks(port: number): Promise<Record<LinkName, TcpProxy>> {
+  const opened = await Promise.all(links.map(async (name) => [name, await TcpProxy.open(port)] as const));
+  return Object.fromEntries(opened) as Record<LinkName, TcpProxy>;
+}
+
+async function startProcesses(proxies: Record<LinkName, TcpProxy>, folder: string, options: WorldOptions) {
+  const logs = join(folder, "logs");
+  await mkdir(logs);
+  const port = await freePort();
+  const gatewayUrl = `http://127.0.0.1:${port}`;
+  const ledger = join(folder, "ledger.ndjson");
+  const serving = `serve gateway --gateway-port ${port} --ledger ${ledger} --decline-share 5%`;
+  const gateway = supervise(serving, { log: join(logs, "gateway.log") });
+  const flags = [
+    `--gateway ${gatewayUrl} --breaker-open ${options.breakerOpenMs}ms --default-stock ${options.stock}`,
+    "--http-port 0 --log-level info",
+  ].join(" ");
+  const workers = (["worker one", "worker two"] as const).map((name) => {
+    const instance = name.replace(" ", "-");
+    const words = `serve all ${flags} ${connectionWords(proxies[name])} --instance ${instance}`;
+    return supervise(words, { log: join(logs, `${instance}.log`) });
+  });
+  return { gateway, gatewayUrl, ledger, workers };
+}
+
+function victimsOf(
+  broker: TestBroker,
+  { gateway, workers }: Pick<World, "gateway" | "workers">,
+): Record<ProcessName, Victim> {
+  const [one, two] = workers as [Supervised, Supervised];
+  return {
+    "worker one": one,
+    "worker two": two,
+    gateway,
+    broker: {
+      async kill(downMs) {
+        await broker.kill();
+        await wait(downMs);
+        await broker.restart();
+      },
+      freeze: () => void process.kill(broker.pid, "SIGSTOP"),
+      thaw: () => void process.kill(broker.pid, "SIGCONT"),
+    },
+  };
+}
+
+const isUp = (url: string): Promise<boolean> =>
+  fetch(`${url}/healthz`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+
+/** So many processes wait for orders. */
+const areWaiting = async ({ jsm }: Connection, workers: number): Promise<boolean> =>
+  (await jsm.consumers.info(ordersStream, "payment-processor")).num_waiting >= workers;
