@@ -15,6 +15,8 @@ export type Fed = {
 };
 
 const againMs = 500;
+/** Beyond the time it should take; who needs more hangs. */
+const patienceMs = 300_000;
 
 /** Publishes batches, each with a process of the built command that is started again until all of it is stored. */
 export class Feed {
@@ -28,13 +30,15 @@ export class Feed {
     this.#signal = signal;
   }
 
-  /** Resolves once the broker has acknowledged every order of the batch. */
+  /** Resolves once the broker has acknowledged every order of the batch; rejects when that takes minutes too long. */
   async publish({ count, rate, seed }: Batch): Promise<void> {
     const words = `publish order --count ${count} --seed ${seed} --rate ${rate} --json ${this.#words}`;
+    const late = AbortSignal.timeout((count / rate) * 1000 + patienceMs);
+    const signal = AbortSignal.any([this.#signal, late]);
     let before = 0;
     for (;;) {
-      const ended = await orderctl(words, { signal: this.#signal });
-      this.#signal.throwIfAborted();
+      const ended = await orderctl(words, { signal });
+      signal.throwIfAborted();
       const report = reportOf(ended);
       if (ended.exitCode === 0 && report) {
         // What an earlier try was told is stored must be there; its payload differs, so it cannot pass for the same.
@@ -44,7 +48,7 @@ export class Feed {
       before += report?.stored ?? 0;
       const reason = reasonOf(ended);
       this.fed.givenUp.set(reason, (this.fed.givenUp.get(reason) ?? 0) + 1);
-      await wait(againMs, undefined, { signal: this.#signal });
+      await wait(againMs, undefined, { signal });
     }
     for (const { orderId } of generateOrders(count, seed).orders) this.fed.acknowledged.add(orderId);
   }

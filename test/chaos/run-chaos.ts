@@ -1,6 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type Backlog, isDrained, readBacklog } from "../pipeline/read-log.ts";
-import { until } from "../until.ts";
 import { planFeed } from "./feed-plan.ts";
 import { judge } from "./judge.ts";
 import { backlogText, clock, isKept, type Summary, summaryLines } from "./report.ts";
@@ -20,7 +19,7 @@ export type ChaosOptions = {
 type Surroundings = { print: (line: string) => void; signal: AbortSignal };
 
 /** The broker's own redelivery and the breaker's pauses take their time; whoever needs more than this hangs. */
-const drainPatienceMs = 300_000;
+const drainPatienceS = 300;
 const tellEveryS = 10;
 
 /** What will be done: it depends on the options alone. */
@@ -68,33 +67,44 @@ async function breakAndJudge(
   const run = await unleash(world, plan, { print, signal });
   const sinceStart = (seconds: number) => clock((run.seconds + seconds) * 1000);
   print(`${sinceStart(0)}  everything is as it should be again, and every order is stored`);
-  const tell = (backlog: Backlog, seconds: number) =>
-    print(`${sinceStart(seconds)}  ${backlogText(backlog)}`);
-  const drainSeconds = await drained(world, { tell, signal });
-  print(`${sinceStart(drainSeconds)}  drained`);
+  const tell = (left: Backlog, seconds: number) => print(`${sinceStart(seconds)}  ${backlogText(left)}`);
+  const { seconds: drainSeconds, left } = await drain(world, { tell, signal });
+  if (!left) print(`${sinceStart(drainSeconds)}  drained`);
   const judged = await judge(world, { ...run, ackWaitMs });
+  const worked = {
+    promise: "all is worked off",
+    checked: judged.events,
+    broken: left ? [backlogText(left)] : [],
+  };
   const ends = [...world.workers, world.gateway].flatMap((each) => each.ends);
-  return { ...judged, run, faults: plan.faults, drainSeconds, ends };
+  return {
+    ...judged,
+    findings: [worked, ...judged.findings],
+    run,
+    faults: plan.faults,
+    drainSeconds,
+    ends,
+  };
 }
 
-/** Resolves with how long it took. */
-async function drained(
+type Drained = { seconds: number; left: Backlog | undefined };
+
+/** Waits until nothing is left, or patience is at its end. */
+async function drain(
   { admin }: World,
-  { tell, signal }: { tell: (backlog: Backlog, seconds: number) => void; signal: AbortSignal },
-): Promise<number> {
+  { tell, signal }: { tell: (left: Backlog, seconds: number) => void; signal: AbortSignal },
+): Promise<Drained> {
   const startedAt = performance.now();
-  const seconds = () => (performance.now() - startedAt) / 1000;
-  let tellAtS = tellEveryS;
-  await until(async () => {
-    signal.throwIfAborted();
-    if (await isDrained(admin).catch(() => false)) return true;
-    if (seconds() > tellAtS) {
-      tellAtS += tellEveryS;
-      tell(await readBacklog(admin).catch(() => ({})), seconds());
-    }
+  const elapsed = () => (performance.now() - startedAt) / 1000;
+  for (let tellAt = tellEveryS; ; ) {
+    if (await isDrained(admin).catch(() => false)) return { seconds: elapsed(), left: undefined };
     // Asking costs the broker time that it has better use for.
     await wait(100, undefined, { signal });
-    return false;
-  }, drainPatienceMs);
-  return seconds();
+    const seconds = elapsed();
+    if (seconds < tellAt) continue;
+    tellAt += tellEveryS;
+    const left = await readBacklog(admin).catch(() => ({}));
+    tell(left, seconds);
+    if (seconds > drainPatienceS) return { seconds, left };
+  }
 }
