@@ -33,7 +33,7 @@ export class Feed {
   /** Resolves once the broker has acknowledged every order of the batch; rejects when that takes minutes too long. */
   async publish({ count, rate, seed }: Batch): Promise<void> {
     const words = `publish order --count ${count} --seed ${seed} --rate ${rate} --json ${this.#words}`;
-    const late = AbortSignal.timeout((count / rate) * 1000 + patienceMs);
+    const late = AbortSignal.timeout(Math.ceil((count / rate) * 1000) + patienceMs);
     const signal = AbortSignal.any([this.#signal, late]);
     let before = 0;
     for (;;) {
