@@ -165,6 +165,23 @@ describe("take", () => {
     expect(store.entries.get("MUG")?.stock.holds.size).toBeLessThan(3);
   });
 
+  it("asks the log once about each hold that a dead process left, however often its compare-and-set is lost", async () => {
+    const { store, shelf } = openShelf(1000);
+    const dead = new StockShelf(store, { log, defaultStock: 1000 });
+    const left = Array.from({ length: 20 }, (_, index) => orderOf(index + 1, { MUG: 1 }));
+    for (const order of left) await store.deliver(dead, order);
+    for (const sequence of [100, 101]) {
+      await shelf.take(sequence, new Map([["TRAY", 1]]));
+      vi.advanceTimersByTime(6000);
+    }
+    const asked = vi.spyOn(store, "wasReserved");
+    // What used to happen: all of them were asked for again after each write that another shelf was faster with.
+    vi.spyOn(store, "write").mockResolvedValueOnce(undefined).mockResolvedValueOnce(undefined);
+    await shelf.take(102, new Map([["MUG", 1]]));
+    expect(asked.mock.calls.map(([sequence]) => sequence)).toEqual(left.map(({ sequence }) => sequence));
+    expect([...(store.entries.get("MUG")?.stock.holds.keys() ?? [])]).toEqual([102]);
+  });
+
   it("leaves a settled payment alone", async () => {
     const { store, shelf } = openShelf(5);
     await store.deliver(shelf, orderOf(1, { MUG: 1 }));
