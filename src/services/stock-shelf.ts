@@ -1,28 +1,23 @@
 import {
   createStock,
-  endHold,
   rebase,
   type Stock,
   type TakeResult,
   takeUnanswered,
   takeUnits,
 } from "../orders/stock.ts";
-import { AckFloor } from "./ack-floor.ts";
+import { type PaymentAnswers, SettledHolds } from "./settled-holds.ts";
 
 export type ShelfEntry = { stock: Stock; revision: number };
 
 /**
  * Where stock is kept, as the shelf needs it. `write` succeeds only if the entry still has the revision that
- * was read (0: there is none) and then answers the new revision, else `undefined`. `ackFloor` is the sequence up
- * to which no payment can be delivered to inventory again. `wasReserved` tells from the log how the order of that
- * payment ended, or `undefined` if it has no answer yet.
+ * was read (0: there is none) and then answers the new revision, else `undefined`.
  */
-export type StockStore = {
+export type StockStore = PaymentAnswers & {
   /** `stock` is undefined in an entry that was emptied by hand: it counts as never stocked. */
   read(sku: string): Promise<{ stock: Stock | undefined; revision: number } | undefined>;
   write(sku: string, entry: ShelfEntry): Promise<number | undefined>;
-  ackFloor(): Promise<number>;
-  wasReserved(sequence: number): Promise<boolean | undefined>;
 };
 
 export type ShelfOptions = {
@@ -43,9 +38,6 @@ type Take = {
 type Slot = { sku: string; entry: ShelfEntry | undefined; queue: Take[]; busy: boolean };
 
 const maxWrites = 16;
-const maxKnown = 50_000;
-/** Holds of shelves that are gone, looked up for one write: thousands of them would hold up the orders that wait. */
-const maxLookups = 32;
 
 /**
  * Takes stock for orders, exactly once each, with any number of shelves on the same store. All orders that wait
@@ -56,16 +48,13 @@ export class StockShelf {
   readonly #options: ShelfOptions;
   readonly #slots = new Map<string, Slot>();
   readonly #ready: Slot[] = [];
-  /** Sequence of a payment → whether its stock stays reserved, as stored in the log. */
-  readonly #known = new Map<number, boolean>();
-  readonly #floor: AckFloor;
+  readonly #holds: SettledHolds;
   #writes = 0;
-  #lookups = 0;
 
   constructor(store: StockStore, options: ShelfOptions) {
     this.#store = store;
     this.#options = options;
-    this.#floor = new AckFloor(() => store.ackFloor());
+    this.#holds = new SettledHolds(store);
   }
 
   /**
@@ -84,12 +73,7 @@ export class StockShelf {
 
   /** Tells what the log holds for the payment at `sequence`. To be called before the delivery is acknowledged. */
   settle(sequence: number, reserved: boolean): void {
-    this.#known.set(sequence, reserved);
-    if (this.#known.size <= maxKnown) return;
-    for (const oldest of this.#known.keys()) {
-      this.#known.delete(oldest);
-      break;
-    }
+    this.#holds.settle(sequence, reserved);
   }
 
   #takeOne(sku: string, sequence: number, units: number): Promise<TakeResult> {
@@ -135,7 +119,7 @@ export class StockShelf {
   }
 
   async #takeBatch(slot: Slot, batch: readonly Take[]): Promise<TakeResult[]> {
-    await this.#floor.refresh();
+    await this.#holds.refresh();
     let fresh = false;
     for (;;) {
       if (!slot.entry) {
@@ -143,15 +127,19 @@ export class StockShelf {
         fresh = true;
       }
       const { entry } = slot;
-      await this.#endSettledHolds(entry.stock);
-      const unanswered = await this.#unanswered(batch, entry.stock);
-      const results = batch.map(({ sequence, units }) => {
-        const take = unanswered.has(sequence) ? takeUnanswered : takeUnits;
-        return take(entry.stock, sequence, units);
-      });
+      const ended = await this.#holds.end(entry.stock);
+      const results = await this.#takeEach(batch, entry.stock);
+      const isChanged = ended || results.includes("held");
       if (!fresh && results.includes("short")) slot.entry = undefined;
-      else if (await this.#save(slot, entry, results)) return results;
+      else if (!isChanged || (await this.#save(slot, entry))) return results;
     }
+  }
+
+  async #takeEach(batch: readonly Take[], stock: Stock): Promise<TakeResult[]> {
+    const unanswered = await this.#unanswered(batch, stock);
+    return batch.map(({ sequence, units }) =>
+      (unanswered.has(sequence) ? takeUnanswered : takeUnits)(stock, sequence, units),
+    );
   }
 
   /** Payments given up on that came again. Asked after the entry was read: an answer stored later changes the entry. */
@@ -164,9 +152,8 @@ export class StockShelf {
     return unanswered;
   }
 
-  /** Writes only what changed the stock; false when another shelf was faster and the batch has to be done again. */
-  async #save(slot: Slot, entry: ShelfEntry, results: readonly TakeResult[]): Promise<boolean> {
-    if (!results.includes("held")) return true;
+  /** False when another shelf was faster and the batch has to be done again. */
+  async #save(slot: Slot, entry: ShelfEntry): Promise<boolean> {
     const revision = await this.#store.write(slot.sku, entry);
     slot.entry = revision === undefined ? undefined : { stock: entry.stock, revision };
     return revision !== undefined;
@@ -177,30 +164,5 @@ export class StockShelf {
     const entry = await this.#store.read(sku);
     const stock = entry?.stock ? rebase(entry.stock, log) : createStock(defaultStock, log);
     return { stock, revision: entry?.revision ?? 0 };
-  }
-
-  /** Changes `stock` itself: an entry that then cannot be written is read afresh. */
-  async #endSettledHolds(stock: Stock): Promise<void> {
-    const floor = this.#floor.now;
-    await this.#lookUpStrangers(stock);
-    for (const sequence of stock.holds.keys()) {
-      const reserved = sequence <= floor ? this.#known.get(sequence) : undefined;
-      if (reserved !== undefined) endHold(stock, sequence, reserved);
-    }
-    stock.settledThrough = Math.max(stock.settledThrough, floor);
-  }
-
-  /** Remembered, as answers in the log are final: another shelf may be faster with this write, and with the next. */
-  async #lookUpStrangers({ holds }: Stock): Promise<void> {
-    const strangersFloor = this.#floor.ofStrangers();
-    const unknown = [...holds.keys()].filter((each) => each <= strangersFloor && !this.#known.has(each));
-    // By turns: those that have no answer in the log must not keep the others from being looked up.
-    const from = unknown.length > maxLookups ? this.#lookups % unknown.length : 0;
-    const looks = unknown.slice(from, from + maxLookups).map(async (sequence) => {
-      const reserved = await this.#store.wasReserved(sequence);
-      if (reserved !== undefined) this.settle(sequence, reserved);
-    });
-    this.#lookups += looks.length;
-    await Promise.all(looks);
   }
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { withContexts } from "../context-files.ts";
-import { setFaults, startSimulator } from "../gateway/test-simulator.ts";
+import { setFaults } from "../gateway/set-faults.ts";
+import { startSimulator } from "../gateway/test-simulator.ts";
 import { runCommand } from "../run-command.ts";
 import { until } from "../until.ts";
 import { serve } from "./serving.ts";

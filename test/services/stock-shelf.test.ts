@@ -3,18 +3,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createRandom } from "../../src/orders/random.ts";
 import { createStock } from "../../src/orders/stock.ts";
 import { StockShelf } from "../../src/services/stock-shelf.ts";
-import { type Chance, type Order, StockWorld } from "./stock-world.ts";
-
-const calm: Chance = { pause: async () => {}, fails: () => false };
-const log = "log-1";
+import { calm, log, type Order, orderOf, StockWorld } from "./stock-world.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
 afterEach(() => void vi.useRealTimers());
-
-const orderOf = (sequence: number, units: Record<string, number>): Order => ({
-  sequence,
-  units: new Map(Object.entries(units)),
-});
 
 /**
  * Delivers in the order in which work waits for a free hand, four at a time, until each order was answered; one
@@ -142,44 +134,6 @@ describe("take", () => {
     vi.advanceTimersByTime(600);
     await store.deliver(shelf, orderOf(2, { MUG: 5 }));
     expect(store.reservations.get(2)).toBe(true);
-  });
-
-  // Hundreds used to be looked up one after the other for one write, and again for the next: orders waited for 20 s.
-  it("looks up what a shelf that is gone has left a few at a time, and each order once", async () => {
-    const { store, shelf: gone } = openShelf(1000);
-    for (let sequence = 1; sequence <= 200; sequence += 1)
-      await store.deliver(gone, orderOf(sequence, { MUG: 1 }));
-    expect(store.entries.get("MUG")?.stock.holds.size).toBe(200);
-    const shelf = new StockShelf(store, { log, defaultStock: 1000 });
-    const looked = vi.spyOn(store, "wasReserved");
-    for (let sequence = 201; sequence <= 210; sequence += 1) {
-      const before = looked.mock.calls.length;
-      await store.deliver(shelf, orderOf(sequence, { MUG: 1 }));
-      expect(looked.mock.calls.length - before).toBeLessThanOrEqual(32);
-      vi.advanceTimersByTime(5100);
-    }
-    expect(looked.mock.calls.map(([sequence]) => sequence).sort((a, b) => a - b)).toEqual(
-      Array.from({ length: 200 }, (_, index) => index + 1),
-    );
-    expect(store.entries.get("MUG")?.stock).toMatchObject({ reserved: 210, available: 790 });
-    expect(store.entries.get("MUG")?.stock.holds.size).toBeLessThan(3);
-  });
-
-  it("asks the log once about each hold that a dead process left, however often its compare-and-set is lost", async () => {
-    const { store, shelf } = openShelf(1000);
-    const dead = new StockShelf(store, { log, defaultStock: 1000 });
-    const left = Array.from({ length: 20 }, (_, index) => orderOf(index + 1, { MUG: 1 }));
-    for (const order of left) await store.deliver(dead, order);
-    for (const sequence of [100, 101]) {
-      await shelf.take(sequence, new Map([["TRAY", 1]]));
-      vi.advanceTimersByTime(6000);
-    }
-    const asked = vi.spyOn(store, "wasReserved");
-    // What used to happen: all of them were asked for again after each write that another shelf was faster with.
-    vi.spyOn(store, "write").mockResolvedValueOnce(undefined).mockResolvedValueOnce(undefined);
-    await shelf.take(102, new Map([["MUG", 1]]));
-    expect(asked.mock.calls.map(([sequence]) => sequence)).toEqual(left.map(({ sequence }) => sequence));
-    expect([...(store.entries.get("MUG")?.stock.holds.keys() ?? [])]).toEqual([102]);
   });
 
   it("leaves a settled payment alone", async () => {

@@ -5,6 +5,16 @@ export type Order = { sequence: number; units: ReadonlyMap<string, number> };
 /** Lets the test decide which of the waiting operations goes on next, and which ones fail. */
 export type Chance = { pause(): Promise<void>; fails(): boolean };
 
+/** Everything goes on at once, and nothing fails. */
+export const calm: Chance = { pause: async () => {}, fails: () => false };
+
+export const log = "log-1";
+
+export const orderOf = (sequence: number, units: Record<string, number>): Order => ({
+  sequence,
+  units: new Map(Object.entries(units)),
+});
+
 /**
  * A store with compare-and-set, the log of reservations and the acknowledgements, in memory. An operation may fail
  * before or after it took effect, as over a network.

@@ -1,0 +1,70 @@
+import { endHold, type Stock } from "../orders/stock.ts";
+import { AckFloor } from "./ack-floor.ts";
+
+/** What is asked about payments, which are named by their stream sequence. */
+export type PaymentAnswers = {
+  /** Up to which one none can be delivered to inventory again. */
+  ackFloor(): Promise<number>;
+  /** From the log, how the order of that payment went on; undefined if it has no answer yet. */
+  wasReserved(sequence: number): Promise<boolean | undefined>;
+};
+
+const maxKnown = 50_000;
+/** Holds of shelves that are gone, looked up for one write: thousands of them would hold up the orders that wait. */
+const maxLookups = 32;
+
+/** Ends the holds of payments that cannot come again, each as the log says that its order went on. */
+export class SettledHolds {
+  readonly #answers: PaymentAnswers;
+  /** Sequence of a payment → whether its stock stays reserved, as stored in the log. */
+  readonly #known = new Map<number, boolean>();
+  readonly #floor: AckFloor;
+  #lookups = 0;
+
+  constructor(answers: PaymentAnswers) {
+    this.#answers = answers;
+    this.#floor = new AckFloor(() => answers.ackFloor());
+  }
+
+  /** Tells what the log holds for the payment at `sequence`. */
+  settle(sequence: number, reserved: boolean): void {
+    this.#known.set(sequence, reserved);
+    const [oldest] = this.#known.size > maxKnown ? this.#known.keys() : [];
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /** Reads, where it is time, up to which payment nothing comes again. */
+  refresh(): Promise<void> {
+    return this.#floor.refresh();
+  }
+
+  /**
+   * Changes `stock` itself: an entry that then cannot be written is to be read afresh. True if it ended any: an empty
+   * shelf is to be written then as well, or each order that finds it empty would ask for them again.
+   */
+  async end(stock: Stock): Promise<boolean> {
+    const held = stock.holds.size;
+    const floor = this.#floor.now;
+    await this.#lookUpStrangers(stock);
+    for (const sequence of stock.holds.keys()) {
+      const reserved = sequence <= floor ? this.#known.get(sequence) : undefined;
+      if (reserved !== undefined) endHold(stock, sequence, reserved);
+    }
+    stock.settledThrough = Math.max(stock.settledThrough, floor);
+    return stock.holds.size < held;
+  }
+
+  /** Remembered, as answers in the log are final: another shelf may be faster with this write, and with the next. */
+  async #lookUpStrangers({ holds }: Stock): Promise<void> {
+    const strangersFloor = this.#floor.ofStrangers();
+    const unknown = [...holds.keys()].filter((each) => each <= strangersFloor && !this.#known.has(each));
+    // By turns: those that have no answer in the log must not keep the others from being looked up.
+    const from = unknown.length > maxLookups ? this.#lookups % unknown.length : 0;
+    const looks = unknown.slice(from, from + maxLookups).map(async (sequence) => {
+      const reserved = await this.#answers.wasReserved(sequence);
+      if (reserved !== undefined) this.settle(sequence, reserved);
+    });
+    this.#lookups += looks.length;
+    await Promise.all(looks);
+  }
+}
