@@ -104,9 +104,12 @@ async function audited({ broker, gatewayUrl }: World): Promise<Finding> {
   return {
     promise: "orderctl audit --gateway says PASS",
     checked: 1,
-    broken: passed ? [] : [`${audit.stdout}${audit.stderr}`],
+    broken: passed ? [] : [...audit.stdout.split("\n").filter(isVerdict), audit.stderr].filter(Boolean),
   };
 }
+
+/** The headline, and each promise that was broken. */
+const isVerdict = (line: string): boolean => /^(FAIL|✗|NO) /.test(line);
 
 async function stopped({ workers }: World): Promise<Finding> {
   const ends = await Promise.all(workers.map((worker) => worker.stop()));
