@@ -97,9 +97,9 @@ const ownNo = new Map([
 ]);
 
 /** Commands that tell on stdout what they do while they do it, and may fail after that. */
-const telling = new Set(["demo", "up", "serve", "collect", "publish", "replay", "bench"]);
+const telling = new Set(["demo", "up", "serve", "collect", "publish", "replay", "bench", "status"]);
 /** Those among them that learn late of a mistake: that a place to listen on or a file to read cannot be had. */
-const late = new Set(["demo", "up", "serve", "collect", "publish"]);
+const late = new Set(["demo", "up", "serve", "collect", "publish", "status"]);
 
 function expectContract(ran: Ran, argv: string[]): void {
   const { exitCode, stdout, stderr } = ran;

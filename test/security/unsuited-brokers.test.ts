@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { runCommand } from "../run-command.ts";
+import { everyCommand } from "./every-command.ts";
 import { serverOfTest, servers } from "./secured-broker.ts";
 
 /** Something that listens on loopback and answers as `talk` does. */
@@ -33,12 +34,10 @@ const natsServer = (version: string) => (socket: Socket) => {
 
 const whatToTry = "is it a nats-server? one that begins with TLS needs --tls-first; --server names another";
 
-const commands = ["lag", "publish order", "audit", "trace some-order", "serve payment"];
-
 describe("a broker that is too old", () => {
   it.each(["2.8.0", "2.9.9", "1.4.1"])("ends every command: %s", async (version) => {
     const place = await listen(natsServer(version));
-    for (const command of commands) {
+    for (const command of everyCommand) {
       expect(await runCommand(`${command} -s nats://${place}`)).toMatchObject({
         exitCode: 3,
         stdout: "",
@@ -72,7 +71,7 @@ describe("what is no broker at all", () => {
 describe.each(servers)("nats-server $version", (server) => {
   it("without JetStream is told from one that is away", async () => {
     const { url } = await serverOfTest(server, { text: "max_payload: 1MB" });
-    for (const command of commands) {
+    for (const command of everyCommand) {
       const ran = await runCommand(`${command} -s ${url}`);
       expect(ran, command).toMatchObject({ exitCode: 3, stdout: "" });
       expect(ran.stderr).toMatch(
@@ -91,8 +90,9 @@ describe.each(servers)("nats-server $version", (server) => {
         }
       `,
     });
-    for (const command of commands) {
-      const ran = await runCommand(`${command} -s ${url} --user without --password p`);
+    for (const command of everyCommand) {
+      const env = { NATS_USER: "without", NATS_PASSWORD: "p" };
+      const ran = await runCommand(`${command} -s ${url}`, { env });
       expect(ran, command).toMatchObject({ exitCode: 3, stdout: "" });
       expect(ran.stderr).toMatch(
         /^error: cannot .+: JetStream not enabled for account\n {2}have it enabled for the account, or use a user of another: --context, --creds or --user\n$/i,
