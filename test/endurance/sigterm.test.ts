@@ -10,7 +10,7 @@ import { until } from "../until.ts";
 
 const stops = size({ short: 3, long: 20 });
 /** Published before each stop as fast as it goes, which is faster than the workers are. */
-const ordersEach = size({ short: 4000, long: 10_000 });
+const ordersEach = size({ short: 2500, long: 10_000 });
 /** So much of it is stored when the signal comes: the workers are at their full speed. */
 const eventsBefore = ordersEach;
 const orders = stops * ordersEach;

@@ -9,7 +9,7 @@ import { type Ran, runCommand } from "../run-command.ts";
 import { size } from "../size.ts";
 import { commandLines } from "./command-words.ts";
 
-const numRuns = size({ short: 150, long: 3000 });
+const numRuns = size({ short: 100, long: 3000 });
 const documented = new Set([0, ...Object.values(exitCodes)]);
 /** What runs until it is stopped is told to, and what takes its time as well. */
 const patienceMs = 100;
