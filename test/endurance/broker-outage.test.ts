@@ -6,7 +6,7 @@ import { startTestBroker } from "../broker/start-test-broker.ts";
 import { launch, orderctl } from "../e2e/supervised.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
-import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { size } from "../size.ts";
 import { until } from "../until.ts";
 
@@ -77,7 +77,7 @@ it(`keeps every order that it acknowledged, and goes on by itself, when the brok
   expect(report).toMatchObject({ exitCode: 0 });
   expect(JSON.parse(report.stdout).data).toMatchObject({ stored: published });
   await api.stop();
-  await until(async () => Object.keys(await readBacklog(connection)).length === 0, 120_000);
+  await until(() => isDrained(connection), 120_000);
   const log = await readLog(connection);
   const created = new Set(eventsOf(log, "created").map(({ orderId }) => orderId));
   expect([...api.told.acknowledged].filter((orderId) => !created.has(orderId))).toEqual([]);

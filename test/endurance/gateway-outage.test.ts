@@ -8,7 +8,7 @@ import { launch, orderctl } from "../e2e/supervised.ts";
 import { setFaults } from "../gateway/set-faults.ts";
 import { readBooked } from "../gateway/test-simulator.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { isLong, size } from "../size.ts";
 import { until } from "../until.ts";
 
@@ -20,8 +20,6 @@ const measured = size({ short: 500, long: 20_000 });
 /** How much longer than its least the work on the backlog may take. */
 const slack = 1.5;
 const patienceMs = size({ short: 60_000, long: 300_000 });
-
-const isDrained = async (connection: Connection) => Object.keys(await readBacklog(connection)).length === 0;
 
 /** Seconds until nothing is left to deliver. */
 async function drain(connection: Connection): Promise<number> {

@@ -9,7 +9,7 @@ import { createdMessage } from "../../src/pipeline/publish-created.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
 import { launch, orderctl } from "../e2e/supervised.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { readBacklog } from "../pipeline/read-log.ts";
+import { isDrained } from "../pipeline/read-log.ts";
 import { isLong, size } from "../size.ts";
 import { until } from "../until.ts";
 import { type Hostile, hostileMessage, oddHeaders, oddTimes } from "./hostile-messages.ts";
@@ -64,7 +64,7 @@ it(`ends ${count} good orders among as many hostile messages, each of which is a
   const startedAt = performance.now();
   for (let round = 0; round < rounds; round += 1) {
     hostile.push(...(await publishRound(connection, round)));
-    await until(async () => Object.keys(await readBacklog(connection)).length === 0, 200_000);
+    await until(() => isDrained(connection), 200_000);
     memory.push(await readMemory(serving.pid));
   }
   const seconds = (performance.now() - startedAt) / 1000;

@@ -4,7 +4,7 @@ import { readLastSequence } from "../../src/jetstream/read-message.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
 import { type Launched, launch, orderctl } from "../e2e/supervised.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { eventsOf, isDrained, readBacklog, readLog } from "../pipeline/read-log.ts";
 import { size } from "../size.ts";
 import { until } from "../until.ts";
 
@@ -37,9 +37,12 @@ it(`ends ${stops} times at SIGTERM under full load: exit 0 within 15 s, and noth
   onTestFinished(() => connection.close());
   const where = `--server ${broker.url}`;
   expect(await orderctl(`topology apply ${where}`)).toMatchObject({ exitCode: 0 });
-  const start = () => launch(`serve payment inventory shipping notification --decline-share 5% ${where}`);
-  const running: Launched[] = [start(), start()];
-  onTestFinished(async () => void (await Promise.all(running.map((worker) => worker.stop("SIGKILL")))));
+  const start = (): Launched => {
+    const worker = launch(`serve payment inventory shipping notification --decline-share 5% ${where}`);
+    onTestFinished(() => worker.stop("SIGKILL").then(() => undefined));
+    return worker;
+  };
+  const running = [start(), start()];
 
   const stoppedInMs: number[] = [];
   for (let stop = 0; stop < stops; stop += 1) {
@@ -59,7 +62,7 @@ it(`ends ${stops} times at SIGTERM under full load: exit 0 within 15 s, and noth
     expect(await readRedelivered(connection)).toBe(0);
   }
   expect(Math.max(...stoppedInMs)).toBeLessThan(deadlineMs);
-  await until(async () => Object.keys(await readBacklog(connection)).length === 0, 120_000);
+  await until(() => isDrained(connection), 120_000);
   const log = await readLog(connection);
   expect(eventsOf(log, "notifications")).toHaveLength(orders);
   expect(log.filter(({ hop }) => (hop?.attempt ?? 1) > 1)).toEqual([]);
