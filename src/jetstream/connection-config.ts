@@ -32,6 +32,8 @@ export function connectionOptions(config: ConnectionConfig): { options: Connecti
     timeout: config.connectTimeoutMs,
     reconnectTimeWait: config.reconnectWaitMs,
     maxReconnectAttempts: -1,
+    // A server that is frozen or cut off closes nothing: after 15 s without an answer another is tried.
+    pingInterval: 5000,
     noAsyncTraces: true,
   };
   if (config.user !== undefined) options.user = config.user;

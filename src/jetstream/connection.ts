@@ -29,6 +29,8 @@ export type Connection = {
   readonly frames: FrameWriter;
   readonly timeoutMs: number;
   readonly isConnected: () => boolean;
+  /** Is the broker one of several, whose streams may be without a leader for a while? */
+  readonly isClustered: () => boolean;
   /** Who this program is to the broker, for a line of text. */
   readonly user: string;
   readonly version: string;
@@ -106,6 +108,7 @@ function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note
     frames,
     timeoutMs: config.timeoutMs,
     isConnected: () => watched.connected,
+    isClustered: () => nats.info?.cluster !== undefined,
     version: nats.info?.version ?? "unknown",
     newInbox: () => createInbox(config.inboxPrefix),
     onReconnect: (callback) => void watched.reconnected.push(callback),

@@ -4,7 +4,7 @@ import type { Publication, Stored } from "./publication.ts";
 export type PublisherOptions = {
   /** How many publishes may be unacknowledged at once. */
   window?: number;
-  /** How often one message is sent before `publish` rejects; a lost connection uses up none. */
+  /** How often one message is sent before `publish` rejects, at least; a lost connection uses up none. */
   attempts?: number;
   ackWaitMs?: number;
   /** First wait before another attempt; doubles each time, with jitter. */
@@ -22,6 +22,8 @@ export type Entry = {
   slot: number;
   token: string;
   attempt: number;
+  /** When its first attempt failed, on the `performance.now()` clock. */
+  failingSince: number | undefined;
   /** After the second one a duplicate may be the message itself. */
   sends: number;
   /** When to act next, on the `performance.now()` clock: the ack's deadline, or the end of a backoff. */
@@ -36,6 +38,7 @@ export const createEntry = (publication: Publication, sink: Sink): Entry => ({
   slot: -1,
   token: "",
   attempt: 1,
+  failingSince: undefined,
   sends: 0,
   dueAt: 0,
   waiting: "ack",

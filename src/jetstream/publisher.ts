@@ -10,6 +10,9 @@ import { readLast } from "./read-message.ts";
 import { SlotTable } from "./slot-table.ts";
 
 const tickMs = 50;
+/** A cluster elects a stream's new leader within 10 s, and perhaps not at the first try. Until then nobody stores. */
+const electionMs = 30_000;
+const maxBackoffMs = 1000;
 
 /**
  * A pipelined publisher: sends with a private wildcard inbox as reply, matches acks by token and keeps at most
@@ -50,7 +53,7 @@ export class Publisher {
   /**
    * Resolves once the broker has stored the message or holds another under its subject. Rejects with
    * `conflict` (compare-and-set lost), `no_responders`, `stream_full`, `too_large`, `denied` or `timeout`,
-   * each naming the subject.
+   * each naming the subject. On a cluster an election is waited for: nothing is given up before 30 s.
    */
   publish(publication: Publication): Promise<Stored> {
     return new Promise((resolve, reject) => this.send(publication, { resolve, reject }));
@@ -152,14 +155,17 @@ export class Publisher {
 
   #retry(entry: Entry, error: OrderctlError): void {
     if (this.#inFlight.get(entry.slot) !== entry) return;
-    if (entry.attempt >= this.#options.attempts) {
+    const now = performance.now();
+    entry.failingSince ??= now;
+    const mayBeElecting = this.#connection.isClustered() && now - entry.failingSince < electionMs;
+    if (entry.attempt >= this.#options.attempts && !mayBeElecting) {
       this.#settle(entry).reject(error);
       return;
     }
-    const wait = this.#options.backoffMs * 2 ** (entry.attempt - 1);
+    const wait = Math.min(this.#options.backoffMs * 2 ** (entry.attempt - 1), maxBackoffMs);
     entry.attempt += 1;
     entry.waiting = "backoff";
-    entry.dueAt = performance.now() + wait * (0.5 + Math.random());
+    entry.dueAt = now + wait * (0.5 + Math.random());
   }
 
   #onTick(now: number): void {

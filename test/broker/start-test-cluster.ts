@@ -1,0 +1,166 @@
+import { createServer } from "node:net";
+import { isBrokerAnswering } from "../../src/broker/probe.ts";
+import { until } from "../until.ts";
+import { natsRequest } from "./nats-request.ts";
+import { startTestBroker, type TestBroker } from "./start-test-broker.ts";
+
+/** One server of the cluster. `restart` also works while it runs or is paused: it is then asked to end first. */
+export type TestNode = Omit<TestBroker, "stop"> & {
+  /** As the others call it. */
+  name: string;
+  /** SIGSTOP: its connections stay open, and nothing is read or answered. */
+  pause(): void;
+  resume(): void;
+};
+
+/** Three nats-servers on loopback that are one JetStream cluster. */
+export type TestCluster = {
+  nodes: readonly TestNode[];
+  /** The addresses of all, as `--server` takes them. */
+  urls: string;
+  /** Waits until the stream, or its consumer, has a leader that is no lost one. */
+  leaderOf(stream: string, consumer?: string): Promise<TestNode>;
+  /** Resolves once every stream and consumer has a leader, and its copies on all nodes that are there are up to date. */
+  whenCurrent(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+type Raft = { leader?: string; replicas?: { name: string; current: boolean; offline?: boolean }[] };
+type Info = { config: { name?: string; durable_name?: string }; cluster?: Raft };
+type Answer = Info & { error?: unknown; streams?: Info[]; consumers?: Info[] };
+
+/** An election takes 4 to 9 s, and a copy may need another one to catch up. */
+const deadlineMs = 60_000;
+
+export async function startTestCluster(): Promise<TestCluster> {
+  const ports = await freePorts(3);
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(", ");
+  const brokers = await Promise.all(
+    ports.map((port) =>
+      startTestBroker({
+        extraConfig: `cluster { name: test, listen: "127.0.0.1:${port}", routes: [${routes}] }`,
+      }),
+    ),
+  );
+  await whenWhole(brokers);
+  const lost = new Set<string>();
+  const nodes = await Promise.all(brokers.map((broker) => nodeOf(broker, lost)));
+  const ask = (subject: string) =>
+    askAny(
+      nodes.filter(({ name }) => !lost.has(name)),
+      subject,
+    );
+  const isHere = (name: string | undefined) => name !== undefined && !lost.has(name);
+  return {
+    nodes,
+    urls: nodes.map(({ url }) => url).join(","),
+    async leaderOf(stream, consumer) {
+      const subject = consumer ? `CONSUMER.INFO.${stream}.${consumer}` : `STREAM.INFO.${stream}`;
+      let leader: string | undefined;
+      await until(async () => {
+        leader = (await ask(subject))?.cluster?.leader;
+        return isHere(leader);
+      }, deadlineMs);
+      return nodes.find(({ name }) => name === leader) as TestNode;
+    },
+    whenCurrent: () => until(() => areCurrent(ask, isHere), deadlineMs),
+    async stop() {
+      for (const node of nodes) node.resume();
+      await Promise.all(brokers.map((broker) => broker.stop()));
+    },
+  };
+}
+
+/** Resolves once the servers know of each other that a stream of three copies has a place. */
+async function whenWhole([first]: readonly TestBroker[]): Promise<void> {
+  const isDone = async (what: string, config = {}) => {
+    const subject = `$JS.API.STREAM.${what}.PROBE`;
+    const answer = await natsRequest(first?.url ?? "", subject, JSON.stringify(config)).catch(() => ({}));
+    return !(answer as Answer).error && Object.keys(answer as Answer).length > 0;
+  };
+  await until(() => isDone("CREATE", { name: "PROBE", subjects: ["PROBE"], num_replicas: 3 }), deadlineMs);
+  await until(() => isDone("DELETE"), deadlineMs);
+}
+
+/** The server as it is; `lost` has the names of those that are not there. */
+async function nodeOf(broker: TestBroker, lost: Set<string>): Promise<TestNode> {
+  const name = (await isBrokerAnswering(broker.url))?.name ?? "";
+  const signal = (which: NodeJS.Signals) => process.kill(broker.pid, which);
+  let paused = false;
+  const away = async (end: () => Promise<void>) => {
+    lost.add(name);
+    await end();
+  };
+  return Object.assign(Object.create(broker) as TestBroker, {
+    name,
+    pause() {
+      lost.add(name);
+      paused = true;
+      signal("SIGSTOP");
+    },
+    resume() {
+      if (!paused) return;
+      paused = false;
+      signal("SIGCONT");
+      lost.delete(name);
+    },
+    kill: () => away(() => broker.kill()),
+    async restart() {
+      await away(() => broker.restart());
+      lost.delete(name);
+    },
+  });
+}
+
+/** What the first of the servers that answers says; undefined where none does. */
+async function askAny(nodes: readonly TestNode[], subject: string): Promise<Answer | undefined> {
+  for (const { url } of nodes) {
+    try {
+      const answer = (await natsRequest(url, `$JS.API.${subject}`, "")) as Answer;
+      if (!answer.error) return answer;
+    } catch {
+      // Another one may know.
+    }
+  }
+  return undefined;
+}
+
+type Ask = (subject: string) => Promise<Answer | undefined>;
+type IsHere = (name: string | undefined) => boolean;
+
+async function areCurrent(ask: Ask, isHere: IsHere): Promise<boolean> {
+  const isCurrent = ({ cluster: { leader, replicas = [] } = {} }: Info) =>
+    isHere(leader) && replicas.every(({ name, current, offline }) => !isHere(name) || (current && !offline));
+  const streams = (await ask("STREAM.LIST"))?.streams;
+  if (!streams) return false;
+  for (const stream of streams) {
+    const consumers = (await ask(`CONSUMER.LIST.${stream.config.name}`))?.consumers;
+    if (!consumers || ![stream, ...consumers].every(isCurrent)) return false;
+  }
+  return true;
+}
+
+/**
+ * Ports that nobody listens on: routes have to be known before the first server starts. They are none of those that the
+ * system gives to whoever connects, so that nobody has them while their server is away.
+ */
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  await until(async () => {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (given.has(port)) return false;
+    given.add(port);
+    if (await isFree(port)) ports.push(port);
+    return ports.length === count;
+  });
+  return ports;
+}
+
+const given = new Set<number>();
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });

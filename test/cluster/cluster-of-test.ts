@@ -1,0 +1,42 @@
+import type { TestContext } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { Publisher } from "../../src/jetstream/publisher.ts";
+import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
+import { orderTopology } from "../../src/pipeline/topology.ts";
+import { startTestCluster, type TestCluster, type TestNode } from "../broker/start-test-cluster.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+
+/** Tests that run side by side end what they started through their own context. */
+export type Context = Pick<TestContext, "onTestFinished">;
+
+/** A cluster until the end of the test. */
+export async function clusterOf({ onTestFinished }: Context): Promise<TestCluster> {
+  const cluster = await startTestCluster();
+  onTestFinished(() => cluster.stop());
+  return cluster;
+}
+
+/** A connection to one of the nodes, until the end of the test; it learns of the others, and goes on with them. */
+export async function connectTo(
+  { onTestFinished }: Context,
+  nodes: readonly TestNode[],
+  timeoutMs = 2000,
+): Promise<Connection> {
+  const settings = { servers: nodes.map(({ url }) => url), connectTimeoutMs: 1000, timeoutMs };
+  const connection = await openTestConnection("", settings);
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+export function publisherOf({ onTestFinished }: Context, connection: Connection): Publisher {
+  const publisher = new Publisher(connection);
+  onTestFinished(() => publisher.close());
+  return publisher;
+}
+
+/** The pipeline's own topology on all three, but what a dead leader was told last comes again after 4 s already. */
+export async function applyHastyTopology(connection: Connection): Promise<void> {
+  const { streams, consumers } = orderTopology({ replicas: 3 });
+  const hasty = consumers.map((spec) => ({ ...spec, ack_wait: durationNs(4000) }));
+  await applyTopology(connection, { streams, consumers: hasty });
+}
