@@ -1,42 +1,13 @@
 import { expect, it, onTestFinished } from "vitest";
-import { Bucket } from "../../src/jetstream/bucket.ts";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { Publisher } from "../../src/jetstream/publisher.ts";
-import { decodeStock, type Stock } from "../../src/orders/stock.ts";
 import { feedOrders } from "../../src/pipeline/feed-orders.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { eventsOf, type Logged, readBacklog, readLog } from "./read-log.ts";
+import { readBacklog, readLog } from "./read-log.ts";
+import { readShelf, reservedUnits, unitsToGiveBack } from "./shelf-and-log.ts";
 import { startServices } from "./start-services.ts";
 
 const defaultStock = 12;
-
-async function readShelf(connection: Connection): Promise<Map<string, Stock>> {
-  const publisher = new Publisher(connection);
-  const entries = await new Bucket(connection, publisher, "INVENTORY").list();
-  publisher.close();
-  return new Map(entries.map(({ key, value }) => [key, decodeStock(key, value)]));
-}
-
-/** Units of each SKU in the orders that were told that they are reserved. */
-function reservedUnits(log: readonly Logged[]): Map<string, number> {
-  const units = new Map<string, number>();
-  for (const { status, lines } of eventsOf(log, "reservations")) {
-    if (status !== "RESERVED") continue;
-    for (const { sku, quantity } of lines) units.set(sku, (units.get(sku) ?? 0) + quantity);
-  }
-  return units;
-}
-
-/** Units that are held for orders which ended without them, until somebody touches the SKU again. */
-function unitsToGiveBack(log: readonly Logged[], { holds }: Stock): number {
-  const orderAt = new Map(log.map(({ sequence, event }) => [sequence, event.orderId]));
-  const refunded = new Set(eventsOf(log, "refunds").map(({ orderId }) => orderId));
-  return [...holds]
-    .filter(([sequence]) => refunded.has(orderAt.get(sequence) ?? ""))
-    .reduce((sum, [, units]) => sum + units, 0);
-}
 
 it("is never oversold by two inventories, and the shelf agrees with the log", async () => {
   const broker = await startTestBroker();
