@@ -2,6 +2,7 @@ import type { Msg, Subscription } from "nats";
 import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
+import { electionMs } from "./election.ts";
 import { parseAck, type Refusal } from "./pub-ack.ts";
 import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 import { createEntry, type Entry, type PublisherOptions, type Sink } from "./publisher-entry.ts";
@@ -10,8 +11,6 @@ import { readLast } from "./read-message.ts";
 import { SlotTable } from "./slot-table.ts";
 
 const tickMs = 50;
-/** A cluster elects a stream's new leader within 10 s, and perhaps not at the first try. Until then nobody stores. */
-const electionMs = 30_000;
 const maxBackoffMs = 1000;
 
 /**

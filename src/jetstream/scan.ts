@@ -1,8 +1,10 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Consumer, ConsumerMessages, JsMsg, OrderedConsumerOptions } from "nats";
 import type { OrderedPullConsumerImpl } from "nats/lib/jetstream/consumer.js";
 import type { JsMsgImpl } from "nats/lib/jetstream/jsmsg.js";
 import type { Connection } from "./connection.ts";
 import { type DeliveryPlace, readDeliveryPlace } from "./delivery-place.ts";
+import { electionMs, leaderless } from "./election.ts";
 import { fromNats } from "./nats-error.ts";
 import { replyBytes } from "./raw-message.ts";
 import { headerReader, type StoredMessage } from "./read-message.ts";
@@ -20,6 +22,8 @@ export type Scan = {
 
 const batch = 2000;
 
+type Range = Scan & { fromSequence: number; last: number };
+
 /**
  * Hands every stored message that the scan asks for to `onMessage`, in stream order, each once, through a
  * consumer of its own that is deleted afterwards. Without `follow` it resolves after the message that was the
@@ -32,33 +36,84 @@ export async function scanStream(
 ): Promise<void> {
   try {
     const { state } = await connection.jsm.streams.info(scan.stream);
-    const consumer = await connection.nats.jetstream().consumers.get(scan.stream, orderedOptions(scan));
-    // The client would try for a quarter of an hour to create one that the broker refuses.
-    (consumer as OrderedPullConsumerImpl).maxInitialReset = 0;
-    try {
-      const { num_pending: ahead } = await consumer.info();
-      const last = scan.follow ? Number.POSITIVE_INFINITY : state.last_seq;
-      if (scan.follow || ahead > 0) await consume(consumer, { last, signal: scan.signal }, onMessage);
-    } finally {
-      await consumer.delete();
-    }
+    const last = scan.follow ? Number.POSITIVE_INFINITY : state.last_seq;
+    const range = { fromSequence: 1, ...scan, last };
+    const onNext = (message: StoredMessage) => {
+      onMessage(message);
+      range.fromSequence = message.sequence + 1;
+    };
+    let reader: Reader | undefined = await openReader(connection, range);
+    while (reader && (await readOn(connection, { ...reader, range }, onNext)))
+      reader = await reopenReader(connection, range);
   } catch (thrown) {
     throw fromNats(thrown, `read stream ${scan.stream}`);
   }
 }
 
+type Reader = { consumer: Consumer; ahead: number };
+
+async function openReader({ nats, timeoutMs }: Connection, range: Range): Promise<Reader> {
+  const jetstream = nats.jetstream({ timeout: timeoutMs });
+  const consumer = await jetstream.consumers.get(range.stream, orderedOptions(range));
+  // The client would try for a quarter of an hour to create one that the broker refuses.
+  (consumer as OrderedPullConsumerImpl).maxInitialReset = 0;
+  return { consumer, ahead: (await consumer.info()).num_pending };
+}
+
+/** True when the reader was lost before the end of the range; `range` then begins where it was. */
+async function readOn(
+  { isClustered }: Connection,
+  { consumer, ahead, range }: Reader & { range: Range },
+  onMessage: (message: StoredMessage) => void,
+): Promise<boolean> {
+  const lost = new AbortController();
+  const timer = isClustered() ? watchReader(consumer, lost) : undefined;
+  const signal = range.signal ? AbortSignal.any([range.signal, lost.signal]) : lost.signal;
+  try {
+    if (range.follow || ahead > 0) await consume(consumer, { last: range.last, signal }, onMessage);
+  } finally {
+    clearInterval(timer);
+    // One that cannot be deleted goes by itself.
+    const deleted = consumer.delete().catch(() => undefined);
+    if (!lost.signal.aborted) await deleted;
+  }
+  return lost.signal.aborted && !range.signal?.aborted;
+}
+
+const watchMs = 4000;
+const retryMs = 500;
+
+/** A reader is on one node of a cluster; where that is gone the client would wait for it to come back. */
+const watchReader = (consumer: Consumer, lost: AbortController): NodeJS.Timeout =>
+  setInterval(() => void consumer.info().catch(() => lost.abort()), watchMs);
+
+/** Until a leader is elected the broker refuses another reader, or does not answer. Undefined where the signal aborts. */
+async function reopenReader(connection: Connection, range: Range): Promise<Reader | undefined> {
+  const deadline = performance.now() + electionMs;
+  while (!range.signal?.aborted) {
+    try {
+      return await openReader(connection, range);
+    } catch (thrown) {
+      const { code } = fromNats(thrown, `read stream ${range.stream}`);
+      if (!leaderless.has(code) || performance.now() > deadline) throw thrown;
+      await wait(retryMs);
+    }
+  }
+  return undefined;
+}
+
 /** No delivery policy: the client sends a start sequence with each, and the broker takes only one of both. */
-const orderedOptions = ({ filter, fromSequence = 1 }: Scan): Partial<OrderedConsumerOptions> => ({
+const orderedOptions = ({ filter, fromSequence }: Range): Partial<OrderedConsumerOptions> => ({
   ...(filter === undefined ? {} : { filterSubjects: filter }),
   opt_start_seq: fromSequence,
 });
 
 async function consume(
   consumer: Consumer,
-  { last, signal }: { last: number; signal: AbortSignal | undefined },
+  { last, signal }: { last: number; signal: AbortSignal },
   onMessage: (message: StoredMessage) => void,
 ): Promise<void> {
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   let done = false;
   let failure: { thrown: unknown } | undefined;
   const messages: ConsumerMessages = await consumer.consume({
@@ -74,11 +129,11 @@ async function consume(
     },
   });
   const stop = () => messages.stop();
-  signal?.addEventListener("abort", stop, { once: true });
+  signal.addEventListener("abort", stop, { once: true });
   // It may have aborted while the broker answered.
-  if (signal?.aborted) stop();
+  if (signal.aborted) stop();
   await messages.closed();
-  signal?.removeEventListener("abort", stop);
+  signal.removeEventListener("abort", stop);
   if (failure) throw failure.thrown;
 }
 

@@ -27,7 +27,8 @@ export type TestCluster = {
 
 type Raft = { leader?: string; replicas?: { name: string; current: boolean; offline?: boolean }[] };
 type Info = { config: { name?: string; durable_name?: string }; cluster?: Raft };
-type Answer = Info & { error?: unknown; streams?: Info[]; consumers?: Info[] };
+/** `missing` are those whose leader did not answer. */
+type Answer = Info & { error?: unknown; missing?: string[]; streams?: Info[]; consumers?: Info[] };
 
 /** An election takes 4 to 9 s, and a copy may need another one to catch up. */
 const deadlineMs = 60_000;
@@ -42,15 +43,14 @@ export async function startTestCluster(): Promise<TestCluster> {
       }),
     ),
   );
-  await whenWhole(brokers);
   const lost = new Set<string>();
   const nodes = await Promise.all(brokers.map((broker) => nodeOf(broker, lost)));
-  const ask = (subject: string) =>
-    askAny(
-      nodes.filter(({ name }) => !lost.has(name)),
-      subject,
-    );
   const isHere = (name: string | undefined) => name !== undefined && !lost.has(name);
+  const ask: Ask = (subject, body = "") => {
+    const here = nodes.filter(({ name }) => isHere(name));
+    return askAny(here, subject, body);
+  };
+  await whenWhole({ ask, isHere });
   return {
     nodes,
     urls: nodes.map(({ url }) => url).join(","),
@@ -63,7 +63,7 @@ export async function startTestCluster(): Promise<TestCluster> {
       }, deadlineMs);
       return nodes.find(({ name }) => name === leader) as TestNode;
     },
-    whenCurrent: () => until(() => areCurrent(ask, isHere), deadlineMs),
+    whenCurrent: () => until(() => areCurrent({ ask, isHere }), deadlineMs),
     async stop() {
       for (const node of nodes) node.resume();
       await Promise.all(brokers.map((broker) => broker.stop()));
@@ -71,15 +71,19 @@ export async function startTestCluster(): Promise<TestCluster> {
   };
 }
 
-/** Resolves once the servers know of each other that a stream of three copies has a place. */
-async function whenWhole([first]: readonly TestBroker[]): Promise<void> {
-  const isDone = async (what: string, config = {}) => {
-    const subject = `$JS.API.STREAM.${what}.PROBE`;
-    const answer = await natsRequest(first?.url ?? "", subject, JSON.stringify(config)).catch(() => ({}));
-    return !(answer as Answer).error && Object.keys(answer as Answer).length > 0;
-  };
-  await until(() => isDone("CREATE", { name: "PROBE", subjects: ["PROBE"], num_replicas: 3 }), deadlineMs);
-  await until(() => isDone("DELETE"), deadlineMs);
+/**
+ * Resolves once the servers know of each other for good: where two call each other at the same time, one call ends and both
+ * are offline to the third for a moment.
+ */
+async function whenWhole({ ask, isHere }: View): Promise<void> {
+  const probe = JSON.stringify({ name: "PROBE", subjects: ["PROBE"], num_replicas: 3 });
+  await until(async () => (await ask("STREAM.CREATE.PROBE", probe)) !== undefined, deadlineMs);
+  let inARow = 0;
+  await until(async () => {
+    inARow = (await areCurrent({ ask, isHere })) ? inARow + 1 : 0;
+    return inARow === 30;
+  }, deadlineMs);
+  await until(async () => (await ask("STREAM.DELETE.PROBE")) !== undefined, deadlineMs);
 }
 
 /** The server as it is; `lost` has the names of those that are not there. */
@@ -113,10 +117,14 @@ async function nodeOf(broker: TestBroker, lost: Set<string>): Promise<TestNode> 
 }
 
 /** What the first of the servers that answers says; undefined where none does. */
-async function askAny(nodes: readonly TestNode[], subject: string): Promise<Answer | undefined> {
+async function askAny(
+  nodes: readonly TestNode[],
+  subject: string,
+  body: string,
+): Promise<Answer | undefined> {
   for (const { url } of nodes) {
     try {
-      const answer = (await natsRequest(url, `$JS.API.${subject}`, "")) as Answer;
+      const answer = (await natsRequest(url, `$JS.API.${subject}`, body)) as Answer;
       if (!answer.error) return answer;
     } catch {
       // Another one may know.
@@ -125,17 +133,17 @@ async function askAny(nodes: readonly TestNode[], subject: string): Promise<Answ
   return undefined;
 }
 
-type Ask = (subject: string) => Promise<Answer | undefined>;
-type IsHere = (name: string | undefined) => boolean;
+type Ask = (subject: string, body?: string) => Promise<Answer | undefined>;
+type View = { ask: Ask; isHere: (name: string | undefined) => boolean };
 
-async function areCurrent(ask: Ask, isHere: IsHere): Promise<boolean> {
+async function areCurrent({ ask, isHere }: View): Promise<boolean> {
   const isCurrent = ({ cluster: { leader, replicas = [] } = {} }: Info) =>
     isHere(leader) && replicas.every(({ name, current, offline }) => !isHere(name) || (current && !offline));
-  const streams = (await ask("STREAM.LIST"))?.streams;
-  if (!streams) return false;
+  const { streams, missing = [] } = (await ask("STREAM.LIST")) ?? {};
+  if (!streams || missing.length > 0) return false;
   for (const stream of streams) {
-    const consumers = (await ask(`CONSUMER.LIST.${stream.config.name}`))?.consumers;
-    if (!consumers || ![stream, ...consumers].every(isCurrent)) return false;
+    const { consumers, missing = [] } = (await ask(`CONSUMER.LIST.${stream.config.name}`)) ?? {};
+    if (!consumers || missing.length > 0 || ![stream, ...consumers].every(isCurrent)) return false;
   }
   return true;
 }

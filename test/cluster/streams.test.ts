@@ -1,6 +1,7 @@
 import { describe, it } from "vitest";
 import { Bucket } from "../../src/jetstream/bucket.ts";
 import { readLast } from "../../src/jetstream/read-message.ts";
+import { scanStream } from "../../src/jetstream/scan.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";
 import { countStored, createLog, textTo } from "../jetstream/subject-log.ts";
@@ -97,6 +98,29 @@ describe.concurrent("a stream on three nodes", () => {
     await leader.kill();
     const reading = readLast(connection, "READ", "READ.order");
     await expect(reading).rejects.toMatchObject({ exitCode: expect.toBeOneOf([3, 5]) });
+  });
+
+  it("is followed further although the node that reads it for us is killed", async ({
+    expect,
+    ...context
+  }) => {
+    const { cluster } = await startLog(context, "READER");
+    const connection = await connectTo(context, cluster.nodes);
+    const publisher = publisherOf(context, connection);
+    const seen: string[] = [];
+    const stop = new AbortController();
+    const scan = { stream: "READER", follow: true, signal: stop.signal };
+    const reading = scanStream(connection, scan, ({ subject }) => void seen.push(subject));
+    await publisher.publish(textTo("READER.1"));
+    await until(() => seen.length === 1);
+    const [reader] = await connection.jsm.consumers.list("READER").next();
+    await (await cluster.leaderOf("READER", reader?.name)).kill();
+    await publisher.publish(textTo("READER.2"));
+    // It used to take half a minute until the reader was missed, and as long again where there was no leader then.
+    await until(() => seen.length > 1, 25_000);
+    stop.abort();
+    await reading;
+    expect(seen).toEqual(["READER.1", "READER.2"]);
   });
 
   it("loses no change of an entry whose leader is frozen, replaced and back", async ({
