@@ -2,8 +2,9 @@ import { createInbox, type NatsConnection, type NatsError } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 import { fromNats } from "./nats-error.ts";
+import { isOlder } from "./server-version.ts";
 
-const oldest = [2, 9, 10];
+const oldest = "2.9.10";
 
 /**
  * Rejects with `unavailable` where the broker is too old, and with `denied` where answers would never arrive because
@@ -15,8 +16,8 @@ export async function checkBroker(
   who: string,
 ): Promise<void> {
   const version = nats.info?.version ?? "";
-  if (isTooOld(version)) {
-    const text = `nats-server ${version} at nats://${nats.getServer()} is too old: ${oldest.join(".")} is the oldest supported`;
+  if (isOlder(version, oldest)) {
+    const text = `nats-server ${version} at nats://${nats.getServer()} is too old: ${oldest} is the oldest supported`;
     throw new OrderctlError("unavailable", text, {
       hint: "update it, or start one with `orderctl broker start`; --server names another",
     });
@@ -36,11 +37,4 @@ export async function checkBroker(
     hint: "--inbox-prefix (or inbox_prefix in the context) names the prefix that this user may use",
     cause: refusal,
   });
-}
-
-function isTooOld(version: string): boolean {
-  const numbers = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number);
-  if (!numbers) return false;
-  const differing = numbers.findIndex((number, index) => number !== oldest[index]);
-  return differing >= 0 && (numbers[differing] ?? 0) < (oldest[differing] ?? 0);
 }

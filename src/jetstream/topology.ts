@@ -3,6 +3,7 @@ import { type ConsumerConfig, nanos, type StreamConfig } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
+import { isOlder } from "./server-version.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
 type StreamSpec = Settings & { name: string };
@@ -26,14 +27,30 @@ export const durationNs = nanos;
 /**
  * Creates what is missing and reports what is different; what is there is never changed. Safe to run from many
  * processes at once. What this user may not look at is somebody else's and left alone. Rejects with `denied` where
- * something is missing that this user may not create, and with `no_responders` where the server has no JetStream.
+ * something is missing that this user may not create, with `no_responders` where the server has no JetStream, and with
+ * `unavailable` where a stream has, or would have, replicas that the server cannot keep alike.
  */
 export async function applyTopology(connection: Connection, topology: Topology): Promise<Drift[]> {
   const missing = (drift: Drift) => drift.setting === "*";
-  for (const drift of (await readVisible(connection, topology)).filter(missing)) {
+  const found = await readVisible(connection, topology);
+  if (isOlder(connection.version, oldestReplicating)) refuseReplicas(connection, topology, found);
+  for (const drift of found.filter(missing)) {
     await create(connection, topology, drift);
   }
   return (await readVisible(connection, topology)).filter((drift) => !missing(drift));
+}
+
+/** Before it, of two compare-and-sets on a stream of several replicas both may succeed: nats-server issue 4320. */
+const oldestReplicating = "2.9.21";
+
+function refuseReplicas({ version }: Connection, { streams }: Topology, found: Drift[]): void {
+  const actual = found.filter(({ setting }) => setting === "num_replicas").map((drift) => drift.actual);
+  const counts = [...streams.map((stream) => stream.num_replicas), ...actual];
+  if (counts.every((replicas) => Number(replicas ?? 1) <= 1)) return;
+  const text = `nats-server ${version} cannot be trusted with several replicas: ${oldestReplicating} is the oldest that can`;
+  throw new OrderctlError("unavailable", `${text}, before it stock may be oversold`, {
+    hint: "update every server of the cluster; --replicas 1 keeps the streams on one of them",
+  });
 }
 
 /**
