@@ -71,7 +71,7 @@ async function goOnline(
     const code = await Promise.race([work({ ...app, connection }), ...ending]);
     return typeof code === "number" ? code : undefined;
   } catch (thrown) {
-    throw named(thrown, connection);
+    throw await explained(thrown, connection);
   } finally {
     await connection.close();
   }
@@ -81,12 +81,25 @@ async function goOnline(
 const lost = (connection: Connection): Promise<never> =>
   new Promise((_, reject) => void connection.closed.then((error) => error && reject(error)));
 
-/** The broker does not say whom it refuses: a permission is missing to a user, not to a command. */
-function named(thrown: unknown, { user }: Connection): unknown {
-  if (!(thrown instanceof OrderctlError) || thrown.code !== "denied") return thrown;
-  const { code, message, hint = "use a user that may: --context, --creds or --user" } = thrown;
-  return new OrderctlError(code, `${message} (${user})`, { hint, cause: thrown });
+/**
+ * What only the connection knows: whom the broker refuses, since a permission is missing to a user, not to a command; and
+ * that the broker is one of several, which may be too few.
+ */
+async function explained(thrown: unknown, { user, isClustered }: Connection): Promise<unknown> {
+  if (!(thrown instanceof OrderctlError)) return thrown;
+  const { code, message, hint } = thrown;
+  if (code === "denied") {
+    const denied = { hint: hint ?? "use a user that may: --context, --creds or --user", cause: thrown };
+    return new OrderctlError(code, `${message} (${user})`, denied);
+  }
+  const { isOfBroker } = await import("../jetstream/nats-error.ts");
+  const isOpen = hint === undefined && (code === "timeout" || code === "unavailable");
+  if (!isOpen || !isClustered() || !isOfBroker(thrown)) return thrown;
+  return new OrderctlError(code, message, { hint: quorumHint, cause: thrown });
 }
+
+const quorumHint =
+  "are more than half of the cluster's servers up? after one was lost, a new leader takes up to 10 s";
 
 /** A service waits for its broker; a one-shot command fails within its timeout. */
 async function openConnectionFor({ config, signal, terminal }: App, patient: boolean): Promise<Connection> {

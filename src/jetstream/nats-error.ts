@@ -8,6 +8,8 @@ export const apiErrors = {
   messageNotFound: 10037,
   storeFailed: 10077,
   noJetStreamForAccount: 10039,
+  noPlaceForReplicas: 10005,
+  replicasNotSupported: 10074,
 } as const;
 
 const codes: Partial<Record<string, ErrorCode>> = {
@@ -26,10 +28,22 @@ const codes: Partial<Record<string, ErrorCode>> = {
   [Nats.MaxPayloadExceeded]: "too_large",
 };
 
-/** Of those with a number; all others are `internal`. */
+/** Of those with a number, by their kind; all others are `internal`. */
 const apiCodes: Partial<Record<number, ErrorCode>> = {
   404: "not_found",
   503: "unavailable",
+};
+
+/** Of those whose kind says too little. */
+const particular: Partial<Record<number, { code: ErrorCode; hint: string }>> = {
+  [apiErrors.noPlaceForReplicas]: {
+    code: "unavailable",
+    hint: "each replica needs a server of its own: are all servers of the cluster up?",
+  },
+  [apiErrors.replicasNotSupported]: {
+    code: "usage",
+    hint: "--replicas 1, or --server names a server that is one of a cluster",
+  },
 };
 
 const hints: Partial<Record<ErrorCode, string>> = {
@@ -67,13 +81,18 @@ export function fromNats(thrown: unknown, what: string): OrderctlError {
 }
 
 function codeOf(thrown: unknown): ErrorCode {
-  if (thrown instanceof NatsError && thrown.api_error) return apiCodes[thrown.api_error.code] ?? "internal";
+  if (thrown instanceof NatsError && thrown.api_error) {
+    const { code, err_code } = thrown.api_error;
+    return particular[err_code ?? 0]?.code ?? apiCodes[code] ?? "internal";
+  }
   const name = thrown instanceof NatsError ? thrown.code : systemCode(thrown);
   return codes[name ?? ""] ?? (systemCode(thrown)?.startsWith("E") ? "unavailable" : "internal");
 }
 
 function hintFor(thrown: unknown, code: ErrorCode): string | undefined {
-  if (apiErrorOf(thrown) === apiErrors.noJetStreamForAccount) return accountHint;
+  const number = apiErrorOf(thrown) ?? 0;
+  if (number === apiErrors.noJetStreamForAccount) return accountHint;
+  if (particular[number]) return particular[number].hint;
   return thrown instanceof NatsError && thrown.permissionContext ? permissionHint : hints[code];
 }
 

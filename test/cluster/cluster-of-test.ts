@@ -1,10 +1,10 @@
 import type { TestContext } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
-import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
-import { orderTopology } from "../../src/pipeline/topology.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
 import { startTestCluster, type TestCluster, type TestNode } from "../broker/start-test-cluster.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { hastyTopology } from "../pipeline/hasty-topology.ts";
 
 /** Tests that run side by side end what they started through their own context. */
 export type Context = Pick<TestContext, "onTestFinished">;
@@ -36,7 +36,5 @@ export function publisherOf({ onTestFinished }: Context, connection: Connection)
 
 /** The pipeline's own topology on all three, but what a dead leader was told last comes again after 4 s already. */
 export async function applyHastyTopology(connection: Connection): Promise<void> {
-  const { streams, consumers } = orderTopology({ replicas: 3 });
-  const hasty = consumers.map((spec) => ({ ...spec, ack_wait: durationNs(4000) }));
-  await applyTopology(connection, { streams, consumers: hasty });
+  await applyTopology(connection, hastyTopology(4000, 3));
 }
