@@ -1,6 +1,6 @@
-import { createServer } from "node:net";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
 import { until } from "../until.ts";
+import { freePorts } from "./free-ports.ts";
 import { natsRequest } from "./nats-request.ts";
 import { startTestBroker, type TestBroker } from "./start-test-broker.ts";
 
@@ -147,28 +147,3 @@ async function areCurrent({ ask, isHere }: View): Promise<boolean> {
   }
   return true;
 }
-
-/**
- * Ports that nobody listens on: routes have to be known before the first server starts. They are none of those that the
- * system gives to whoever connects, so that nobody has them while their server is away.
- */
-async function freePorts(count: number): Promise<number[]> {
-  const ports: number[] = [];
-  await until(async () => {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if (given.has(port)) return false;
-    given.add(port);
-    if (await isFree(port)) ports.push(port);
-    return ports.length === count;
-  });
-  return ports;
-}
-
-const given = new Set<number>();
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
