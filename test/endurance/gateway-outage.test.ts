@@ -18,7 +18,7 @@ const breakerOpenS = size({ short: 1, long: 15 });
 /** The capacity is measured with a backlog that is worked off with everything in order, after as many to get warm. */
 const measured = size({ short: 500, long: 20_000 });
 /** How much longer than its least the work on the backlog may take. */
-const slack = 1.5;
+const slack = 2;
 const patienceMs = size({ short: 60_000, long: 300_000 });
 
 /** Seconds until nothing is left to deliver. */
