@@ -1,10 +1,15 @@
 import type { TestContext } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
+import { isOlder } from "../../src/jetstream/server-version.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
 import { startTestCluster, type TestCluster, type TestNode } from "../broker/start-test-cluster.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
+import { servers } from "../security/secured-broker.ts";
+
+/** On such a server orderctl refuses several replicas: what needs them is skipped there. */
+export const refusesReplicas = isOlder(servers[0]?.version ?? "", "2.9.21");
 
 /** Tests that run side by side end what they started through their own context. */
 export type Context = Pick<TestContext, "onTestFinished">;

@@ -4,8 +4,9 @@ import { startTestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { runCommand } from "../run-command.ts";
 import { serverOfTest, servers } from "../security/secured-broker.ts";
+import { refusesReplicas } from "./cluster-of-test.ts";
 
-it("are refused by a server that is no cluster, with what to do", async () => {
+it.skipIf(refusesReplicas)("are refused by a server that is no cluster, with what to do", async () => {
   const broker = await startTestBroker();
   onTestFinished(() => broker.stop());
   for (const command of ["topology apply", "serve payment"])

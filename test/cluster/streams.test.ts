@@ -2,11 +2,12 @@ import { describe, it } from "vitest";
 import { Bucket } from "../../src/jetstream/bucket.ts";
 import { readLast } from "../../src/jetstream/read-message.ts";
 import { scanStream } from "../../src/jetstream/scan.ts";
+import { isOlder } from "../../src/jetstream/server-version.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";
 import { countStored, createLog, textTo } from "../jetstream/subject-log.ts";
 import { until } from "../until.ts";
-import { type Context, clusterOf, connectTo, publisherOf } from "./cluster-of-test.ts";
+import { type Context, clusterOf, connectTo, publisherOf, refusesReplicas } from "./cluster-of-test.ts";
 
 /** A log of which each node has a copy. */
 async function startLog(context: Context, name: string) {
@@ -72,10 +73,10 @@ describe.concurrent("a stream on three nodes", () => {
     const connection = await connectTo(context, [leader]);
     const reads = connection.nats.subscribe("$JS.API.STREAM.MSG.GET.LOST", { callback: () => {} });
     await Promise.all(followers.map((node) => node.kill()));
-    // The leader alone cannot store it. Newer servers refuse another all the same.
+    // The leader alone cannot store it. The newest servers refuse another all the same, older ones answer neither.
     connection.nats.publish("LOST.order", "proposed");
     const stored = publisherOf(context, connection).publish(textTo("LOST.order", "acknowledged"));
-    if (!leader.version.startsWith("2.9.")) await until(() => reads.getReceived() > 0);
+    if (!isOlder(leader.version, "2.15.0")) await until(() => reads.getReceived() > 0);
     // What it proposed ends with it, as the others elect another.
     await leader.kill();
     await Promise.all(followers.map((node) => node.restart()));
@@ -123,31 +124,31 @@ describe.concurrent("a stream on three nodes", () => {
     expect(seen).toEqual(["READER.1", "READER.2"]);
   });
 
-  it("loses no change of an entry whose leader is frozen, replaced and back", async ({
-    expect,
-    ...context
-  }) => {
-    const cluster = await clusterOf(context);
-    const connections = await Promise.all([1, 2].map(() => connectTo(context, cluster.nodes, 1000)));
-    for (const connection of connections) await applyTopology(connection, orderTopology({ replicas: 3 }));
-    const buckets = connections.map(
-      (connection) => new Bucket(connection, publisherOf(context, connection), "INVENTORY"),
-    );
-    const added: string[] = [];
-    const whenAdded = (more: number) => {
-      const enough = added.length + more;
-      return until(() => added.length >= enough, 60_000);
-    };
-    const words = buckets.map((_, who) => Array.from({ length: 300 }, (_, index) => `${who}/${index}`));
-    const adding = buckets.map((bucket, who) => addWords(bucket, words[who] ?? [], added));
-    await whenAdded(100);
-    const leader = await cluster.leaderOf("KV_INVENTORY");
-    leader.pause();
-    await cluster.leaderOf("KV_INVENTORY");
-    await whenAdded(50);
-    leader.resume();
-    await Promise.all(adding);
-    const entry = await buckets[0]?.read("words");
-    expect(entry?.value.trim().split(" ").sort()).toEqual(words.flat().sort());
-  });
+  it.skipIf(refusesReplicas)(
+    "loses no change of an entry whose leader is frozen, replaced and back",
+    async ({ expect, ...context }) => {
+      const cluster = await clusterOf(context);
+      const connections = await Promise.all([1, 2].map(() => connectTo(context, cluster.nodes, 1000)));
+      for (const connection of connections) await applyTopology(connection, orderTopology({ replicas: 3 }));
+      const buckets = connections.map(
+        (connection) => new Bucket(connection, publisherOf(context, connection), "INVENTORY"),
+      );
+      const added: string[] = [];
+      const whenAdded = (more: number) => {
+        const enough = added.length + more;
+        return until(() => added.length >= enough, 60_000);
+      };
+      const words = buckets.map((_, who) => Array.from({ length: 300 }, (_, index) => `${who}/${index}`));
+      const adding = buckets.map((bucket, who) => addWords(bucket, words[who] ?? [], added));
+      await whenAdded(100);
+      const leader = await cluster.leaderOf("KV_INVENTORY");
+      leader.pause();
+      await cluster.leaderOf("KV_INVENTORY");
+      await whenAdded(50);
+      leader.resume();
+      await Promise.all(adding);
+      const entry = await buckets[0]?.read("words");
+      expect(entry?.value.trim().split(" ").sort()).toEqual(words.flat().sort());
+    },
+  );
 });
