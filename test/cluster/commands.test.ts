@@ -38,7 +38,7 @@ const up = (context: Context, { urls }: TestCluster) =>
 /** What is to be seen of 100 orders that have ended. */
 async function expectEverything({ urls }: TestCluster, { jsm }: Connection): Promise<void> {
   const command = (words: string) => runCommand(`${words} --server ${urls}`);
-  // Until 2.10 a server may put what reads a stream on the node that is lost: then the command is to be run again.
+  // Up to 2.10 a server may put what reads a stream on the node that is lost: then the command is to be run again.
   const done = async (words: string) => {
     let ran = await command(words);
     for (let tries = 1; ran.exitCode === 5 && tries < 10; tries += 1)
