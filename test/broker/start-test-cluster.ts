@@ -50,7 +50,10 @@ export async function startTestCluster(): Promise<TestCluster> {
     const here = nodes.filter(({ name }) => isHere(name));
     return askAny(here, subject, body);
   };
-  await whenWhole({ ask, isHere });
+  await whenWhole({ ask, isHere }).catch(async (thrown) => {
+    await Promise.all(brokers.map((broker) => broker.stop()));
+    throw thrown;
+  });
   return {
     nodes,
     urls: nodes.map(({ url }) => url).join(","),
@@ -83,7 +86,10 @@ async function whenWhole({ ask, isHere }: View): Promise<void> {
     inARow = (await areCurrent({ ask, isHere })) ? inARow + 1 : 0;
     return inARow === 30;
   }, deadlineMs);
-  await until(async () => (await ask("STREAM.DELETE.PROBE")) !== undefined, deadlineMs);
+  await until(async () => {
+    await ask("STREAM.DELETE.PROBE");
+    return (await ask("STREAM.LIST"))?.streams?.length === 0;
+  }, deadlineMs);
 }
 
 /** The server as it is; `lost` has the names of those that are not there. */
