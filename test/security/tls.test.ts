@@ -121,7 +121,7 @@ it.skipIf(!newest)(
   "begins with TLS where the broker does (2.10.4 and newer), and says so where it does not",
   async () => {
     if (!newest) return;
-    const tls = `tls { cert_file: "${both.cert}", key_file: "${both.key}", handshake_first: true }`;
+    const tls = `tls { cert_file: "${both.cert}", key_file: "${both.key}", handshake_first: true, timeout: 20 }`;
     const broker = await serverOfTest(newest, { text: `jetstream: enabled\n${tls}` });
     await works(`${byName(broker)} --tlsca ${authority.ca} --tls-first`);
     const url = `nats://localhost:${broker.port}`;
