@@ -47,7 +47,10 @@ export class PullRequests {
     return this.#outstanding;
   }
 
+  /** Does nothing on a connection that is closed for good: nothing will ever come there. */
   ask(batch: number): void {
+    const { nats } = this.#connection;
+    if (nats.isClosed() || nats.isDraining()) return;
     const slot = this.#slots.find(({ asked }) => asked === 0) ?? this.#openSlot();
     this.#counter += 1;
     slot.reply = `${slot.subscription.getSubject().slice(0, -1)}${this.#counter.toString(36)}`;

@@ -53,3 +53,16 @@ it("knows when nothing is to come any more though several pulls were filled by t
   await connection.close();
   await broker.stop();
 });
+
+// It used to throw, and with it the worker whose last deliveries ended then.
+it("asks for nothing on a connection that is closed for good", async () => {
+  const broker = await startTestBroker();
+  const connection = await openTestConnection(broker.url);
+  await createQueue(connection, "CLOSED");
+  const place = { stream: "CLOSED", consumer: "worker", inbox: connection.newInbox() };
+  const pulls = new PullRequests(connection, place, { message: () => {}, expired: () => {} });
+  await connection.close();
+  pulls.ask(4);
+  expect(pulls.outstanding).toBe(0);
+  await broker.stop();
+});
