@@ -10,7 +10,13 @@ import { connectionTimes, withConnection } from "./options.ts";
 export type StatusSetting = { name: string; value: string | null; from: string | null };
 
 /** Whom the broker takes this program for, and how long it takes to answer. */
-type BrokerStatus = { server: string; version: string; user: string; roundTripMs: number };
+type BrokerStatus = {
+  server: string;
+  version: string;
+  jetStream: boolean;
+  user: string;
+  roundTripMs: number;
+};
 
 export type Status = {
   settings: StatusSetting[];
@@ -52,6 +58,7 @@ async function askBroker({ terminal, signal }: App, config: ConnectionConfig): P
 const readBroker = async ({ nats, server, version, user }: Connection): Promise<BrokerStatus> => ({
   server,
   version,
+  jetStream: nats.info?.jetstream === true,
   user,
   roundTripMs: await nats.rtt(),
 });

@@ -2,9 +2,9 @@ import { traceDefaults } from "../collector/start-collector.ts";
 import { traceTopology } from "../collector/topology.ts";
 import { applyTopology, type Drift, readDrift, type Topology } from "../jetstream/topology.ts";
 import { orderTopology } from "../pipeline/topology.ts";
-import { topologyTable } from "../views/topology-table.ts";
-import type { Online, Register } from "./act.ts";
-import { replicas, withConnection } from "./options.ts";
+import { topologyList, topologyTable } from "../views/topology-table.ts";
+import type { App, Online, Register } from "./act.ts";
+import { replicas, withConnection, withJson } from "./options.ts";
 
 type Options = { replicas: number };
 
@@ -12,10 +12,12 @@ type Options = { replicas: number };
 export type TopologyReport = { streams: number; consumers: number; created: string[]; drifts: Drift[] };
 
 export const registerTopology: Register = (command, act) => {
-  const add = (name: string, summary: string) =>
-    withConnection(
-      command.command(name).description(summary).option("--replicas <n>", "of the streams", replicas, 1),
-    );
+  const named = (name: string, summary: string) =>
+    command.command(name).description(summary).option("--replicas <n>", "of the streams", replicas, 1);
+  const add = (name: string, summary: string) => withConnection(named(name, summary));
+  withJson(named("show", "every stream and consumer as it should be; asks no broker")).action(
+    act.offline(show),
+  );
   add("diff", "what is missing or different; exit code 1 if anything is").action(act.online(diff));
   add("apply", "create what is missing; what is there is never changed").action(act.online(apply));
 };
@@ -25,6 +27,10 @@ function wholeTopology({ replicas }: Options): Topology {
   const orders = orderTopology({ replicas });
   const traces = traceTopology({ ...traceDefaults, replicas });
   return { ...orders, streams: [...orders.streams, ...traces.streams] };
+}
+
+async function show({ terminal }: App, options: Options): Promise<void> {
+  terminal.show("topology-wanted", wholeTopology(options), topologyList);
 }
 
 async function diff({ connection, terminal }: Online, options: Options): Promise<number> {

@@ -15,11 +15,12 @@ export const statusReport: View<Status> = ({ broker, processes, settings }, styl
 
 function headline(broker: Status["broker"], processes: readonly ProcessStatus[]): string {
   if (broker === null) return "not connected; these settings are in force:";
-  const { server, version, user, roundTripMs } = broker;
+  const { server, version, jetStream, user, roundTripMs } = broker;
   const count = processes.length === 1 ? "1 process runs" : `${processes.length || "no"} processes run`;
   const open = processes.flatMap(({ breakers }) => breakers.filter(({ state }) => state !== "closed"));
   const worst = open[0] === undefined ? "" : `; ${open[0].name} is ${open[0].state}`;
-  return `connected to ${server} (nats-server ${version}, ${formatDuration(roundTripMs)}) as ${user}; ${count} services${worst}`;
+  const where = `${server} (nats-server ${version}${jetStream ? "" : " without JetStream"}, ${formatDuration(roundTripMs)})`;
+  return `connected to ${where} as ${user}; ${count} services${worst}`;
 }
 
 function processText(status: ProcessStatus, style: Style): string {

@@ -1,5 +1,31 @@
 import type { TopologyReport } from "../commands/topology.ts";
+import type { Topology } from "../jetstream/topology.ts";
 import type { View } from "../terminal.ts";
+
+/** Each stream with its settings, and below it its consumers. */
+export const topologyList: View<Topology> = ({ streams, consumers }) =>
+  streams
+    .map((stream) => {
+      const own = consumers.filter((consumer) => consumer.stream === stream.name);
+      return [
+        `stream ${stream.name}`,
+        ...settingLines(stream, ["name"], "  "),
+        ...own.flatMap((consumer) => [
+          `  consumer ${consumer.durable_name}`,
+          ...settingLines(consumer, ["stream", "durable_name"], "    "),
+        ]),
+      ].join("\n");
+    })
+    .join("\n\n");
+
+const settingLines = (
+  settings: Readonly<Record<string, unknown>>,
+  named: readonly string[],
+  indent: string,
+): string[] =>
+  Object.entries(settings)
+    .filter(([name]) => !named.includes(name))
+    .map(([name, value]) => `${indent}${name}: ${JSON.stringify(value)}`);
 
 /** What was created and what differs, one line each. */
 export const topologyTable: View<TopologyReport> = ({ streams, consumers, created, drifts }) => {

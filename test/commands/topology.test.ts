@@ -39,3 +39,14 @@ it("tells what is missing, creates it once, and shows what somebody changed with
     );
   }
 });
+
+it("shows what it wants without a broker: each stream with its consumers, in the broker's own words", async () => {
+  const { exitCode, stdout, stderr } = await runCommand("topology show --replicas 3");
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(stdout).toContain('stream ORDERS\n  subjects: ["ORDERS.>"]\n');
+  expect(stdout).toContain("  num_replicas: 3\n");
+  expect(stdout).toContain('  consumer payment-processor\n    ack_policy: "explicit"\n');
+  const [line] = (await runCommand("topology show --json")).lines();
+  expect(line).toMatchObject({ kind: "topology-wanted", version: 1 });
+  expect(line?.data).toMatchObject({ streams: { length: 6 }, consumers: { length: 14 } });
+});

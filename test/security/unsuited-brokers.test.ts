@@ -78,6 +78,8 @@ describe.each(servers)("nats-server $version", (server) => {
         /^error: cannot .+: nobody answers for JetStream on this server\n {2}is JetStream enabled on this server \(nats-server -js\)\?\n$/,
       );
     }
+    const status = await runCommand(`status -s ${url}`);
+    expect(status.stdout).toMatch(/^connected to \S+ \(nats-server \S+ without JetStream, /);
   });
 
   it("with a user whose account has no JetStream names the account as what to change", async () => {
