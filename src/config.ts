@@ -1,15 +1,10 @@
 import { hostname } from "node:os";
 import { OrderctlError } from "./errors.ts";
 import type { ConnectionConfig } from "./jetstream/connection-config.ts";
-import { findSettings, type SettingFlags } from "./settings.ts";
+import { connectionTimes, findSettings, type SettingFlags, type TimeFlags } from "./settings.ts";
 
 /** The connection flags as commander parses them; times in ms. */
-export type ConnectionFlags = SettingFlags & {
-  tlsFirst?: boolean;
-  timeout?: number;
-  connectTimeout?: number;
-  reconnectWait?: number;
-};
+export type ConnectionFlags = SettingFlags & TimeFlags;
 
 export type Config = {
   connection: ConnectionConfig;
@@ -21,14 +16,13 @@ export type Config = {
 
 /** The settings in force: those that `findSettings` finds, and the defaults. */
 export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): Config {
-  const { found, servers, context } = findSettings(flags, env);
+  const { found, servers, tlsFirst } = findSettings(flags, env);
   const instance = `${hostname()}-${process.pid}`;
   const files = {
     certFile: found.certFile?.value,
     keyFile: found.keyFile?.value,
     caFile: found.caFile?.value,
   };
-  const handshakeFirst = flags.tlsFirst ?? context.tls_first;
   return {
     serverGiven: found.server !== undefined,
     instance,
@@ -40,15 +34,18 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
       token: found.token?.value,
       credsFile: found.credsFile?.value,
       nkeyFile: found.nkeyFile?.value,
-      tls: tlsOf({ ...files, handshakeFirst }, servers),
+      tls: tlsOf({ ...files, handshakeFirst: tlsFirst?.value }, servers),
       inboxPrefix: checkedPrefix(found.inboxPrefix?.value),
-      connectTimeoutMs: flags.connectTimeout ?? 30_000,
-      reconnectWaitMs: flags.reconnectWait ?? 1000,
       patienceMs: 0,
-      timeoutMs: flags.timeout ?? 5000,
+      ...timesIn(flags),
     },
   };
 }
+
+const timesIn = (flags: TimeFlags) =>
+  Object.fromEntries(
+    connectionTimes.map(({ key, setting, defaultMs }) => [setting, flags[key] ?? defaultMs]),
+  ) as Record<(typeof connectionTimes)[number]["setting"], number>;
 
 type TlsSettings = NonNullable<ConnectionConfig["tls"]>;
 

@@ -64,7 +64,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
   };
 }
 
-/** It may quote what a stranger sent: nothing of it moves the cursor, hides, or looks like a line of its own. */
+/** It may quote what a stranger sent: nothing of it moves the cursor or hides, or begins a line but as a hint does. */
 const harmless = (text: string): string => text.replace(/(?!\n {2})\p{C}/gu, "?");
 
 async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {

@@ -85,5 +85,5 @@ export const vendors: Record<string, string[]> = {
   "csv-parse": ["orders/sources"],
   pino: ["log"],
   uuid: ["orders", "services/order"],
-  zod: ["nats-context", "services/order", "broker"],
+  zod: ["nats-context", "services/order", "broker", "pipeline/process-status"],
 };

@@ -3,6 +3,7 @@ import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
 import { type Broker, type BrokerExit, type BrokerStart, startBroker } from "./start-broker.ts";
 
+/** Between two starts that came to nothing, or of a broker that lived no longer than this. */
 const pauseMs = 1000;
 
 /**
@@ -10,8 +11,12 @@ const pauseMs = 1000;
  * it had stored, so that its clients find it again. One line for each end. Rejects as `startBroker` where the first
  * start fails.
  */
-export async function keepBroker(start: BrokerStart, note: Note): Promise<Omit<Broker, "kill" | "exited">> {
+export async function keepBroker(
+  start: BrokerStart,
+  note: Note,
+): Promise<Omit<Broker, "kill" | "exited" | "pid"> & { pid(): number }> {
   let broker = await startBroker(start);
+  let startedAt = performance.now();
   const { url, port, version, storeDir } = broker;
   const stopped = new AbortController();
   const keeping = (async () => {
@@ -19,14 +24,14 @@ export async function keepBroker(start: BrokerStart, note: Note): Promise<Omit<B
       const exit = await broker.exited;
       if (stopped.signal.aborted) return;
       note(`nats-server ended by itself (${reasonOf(exit)}); starting it again`);
+      if (performance.now() - startedAt < pauseMs) await pause(stopped.signal);
+      startedAt = performance.now();
       broker = await startAgain({ ...start, port, signal: stopped.signal }, note, broker);
     }
   })();
   return {
     ...{ url, port, version, storeDir },
-    get pid() {
-      return broker.pid;
-    },
+    pid: () => broker.pid,
     async stop() {
       stopped.abort();
       await broker.stop();
@@ -49,10 +54,12 @@ async function startAgain(
     } catch (thrown) {
       if (start.signal.aborted) break;
       note(OrderctlError.from(thrown).message);
-      await delay(pauseMs, undefined, { signal: start.signal }).catch(() => {});
+      await pause(start.signal);
     }
   }
   return ended;
 }
+
+const pause = (signal: AbortSignal): Promise<void> => delay(pauseMs, undefined, { signal }).catch(() => {});
 
 const reasonOf = ({ code, signal }: BrokerExit): string => signal ?? `exit code ${code ?? "unknown"}`;

@@ -66,7 +66,7 @@ async function bench(app: App, flags: Flags, asked: string[]): Promise<void> {
   try {
     const note = (text: string) => progress.update(text);
     if (flags.server) await withConnectionTo(app, { note: terminal.note }, (online) => measure(online, null));
-    else await withOwnBroker(app, { port: 0, note }, (online, { pid }) => measure(online, pid));
+    else await withOwnBroker(app, { port: 0, note }, (online, { pid }) => measure(online, pid()));
   } finally {
     progress.end();
   }

@@ -1,20 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDurationMs } from "../duration.ts";
-
-/** How long things may take on the way to the broker. */
-export const connectionTimes = [
-  { flag: "timeout", setting: "timeoutMs", defaultMs: 5000, summary: "how long one answer may take" },
-  {
-    flag: "connect-timeout",
-    setting: "connectTimeoutMs",
-    defaultMs: 30_000,
-    summary: "how long a connection may take",
-  },
-  { flag: "reconnect-wait", setting: "reconnectWaitMs", defaultMs: 1000, summary: "time between two tries" },
-] as const;
+import { connectionTimes } from "../settings.ts";
 
 /** A hundred years: dates and nanoseconds can be counted with it. */
 const longestMs = 36_500 * 86_400_000;
+
+const timeSummaries = {
+  timeout: "how long one answer may take",
+  "connect-timeout": "how long a connection may take",
+  "reconnect-wait": "time between two tries",
+} as const;
 
 /** Adds the flags that say how to reach the broker, and `--json`. */
 export function withConnection(command: Command): Command {
@@ -31,8 +26,10 @@ export function withConnection(command: Command): Command {
     new Option("--tlsca <file>", "certificate authority to trust (env NATS_CA)"),
     new Option("--tls-first", "begin with TLS, before the server's greeting"),
     new Option("--inbox-prefix <prefix>", "where this user may listen for answers (env NATS_INBOX_PREFIX)"),
-    ...connectionTimes.map(({ flag, defaultMs, summary }) =>
-      new Option(`--${flag} <time>`, summary).default(defaultMs, `${defaultMs / 1000}s`).argParser(waitMs),
+    ...connectionTimes.map(({ flag, defaultMs }) =>
+      new Option(`--${flag} <time>`, `${timeSummaries[flag]} (default: ${defaultMs / 1000}s)`).argParser(
+        waitMs,
+      ),
     ),
   ];
   command.optionsGroup("Connection:");

@@ -19,7 +19,10 @@ export type OwnBroker = {
 export async function withOwnBroker<T>(
   app: App,
   { port, storeDir, note }: OwnBroker,
-  work: (online: Online, broker: Pick<Broker, "url" | "version" | "pid"> & { source: string }) => Promise<T>,
+  work: (
+    online: Online,
+    broker: Pick<Broker, "url" | "version"> & { source: string; pid(): number },
+  ) => Promise<T>,
 ): Promise<T> {
   const { env, signal } = app;
   const binary = await findBroker({ env, signal, onStep: note });

@@ -71,10 +71,13 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
       serving,
       async stop(deadlineMs) {
         work.state = "stopping";
-        await services.stop(deadlineMs * (1 - telemetryShare));
-        announced.stop();
-        await health?.stop(0);
-        await telemetry.stop(deadlineMs * telemetryShare);
+        try {
+          await services.stop(deadlineMs * (1 - telemetryShare));
+        } finally {
+          announced.stop();
+          await health?.stop(0);
+          await telemetry.stop(deadlineMs * telemetryShare);
+        }
       },
     };
   } catch (thrown) {
@@ -89,9 +92,11 @@ function statusOf(
 ): (stopping: boolean) => ProcessStatus {
   const { instance, services, url, metricsUrl, spansTo } = serving;
   const startedAt = new Date().toISOString();
+  const startMs = performance.now();
   const version = readVersion();
   return (stopping) => ({
     ...{ instance, version, services, startedAt, stopping, ordersUrl: url, metricsUrl, spansTo },
+    uptimeMs: Math.round(performance.now() - startMs),
     breakers: services
       .flatMap((service) => (service === "order" ? [] : (breakers[service] ?? [])))
       .map((breaker) => ({ name: breaker.name, state: breaker.state() })),

@@ -1,10 +1,11 @@
+import type { ConnectionFlags } from "../config.ts";
 import { type Connection, openConnection } from "../jetstream/connection.ts";
 import type { ConnectionConfig } from "../jetstream/connection-config.ts";
 import { type ProcessStatus, readProcesses } from "../pipeline/process-status.ts";
-import { findSettings, flagOf, type SettingName, settingNames } from "../settings.ts";
+import { connectionTimes, findSettings, flagOf, type SettingName, settingNames } from "../settings.ts";
 import { statusReport } from "../views/status-report.ts";
 import type { App, Register } from "./act.ts";
-import { connectionTimes, withConnection } from "./options.ts";
+import { withConnection } from "./options.ts";
 
 /** A setting in force; a secret is told as `***`, what nobody gave as `null`. */
 export type StatusSetting = { name: string; value: string | null; from: string | null };
@@ -30,10 +31,10 @@ export const registerStatus: Register = (command, act) => {
 };
 
 /** The settings are shown all the same where the broker cannot be reached: they may be why. */
-async function status(app: App, flags: Parameters<typeof findSettings>[0]): Promise<undefined> {
+async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
   const { connection: config } = await app.config();
   const { broker, processes, failure } = await askBroker(app, config);
-  const settings = [...textSettings(flags, app.env), ...timeSettings(config)];
+  const settings = settingsIn(flags, app.env);
   app.terminal.show("status", { broker, processes, settings }, statusReport);
   if (failure) throw failure;
   return undefined;
@@ -42,16 +43,18 @@ async function status(app: App, flags: Parameters<typeof findSettings>[0]): Prom
 type Answer = Pick<Status, "broker" | "processes"> & { failure?: unknown };
 
 async function askBroker({ terminal, signal }: App, config: ConnectionConfig): Promise<Answer> {
+  let broker: BrokerStatus | null = null;
   try {
     const settings = { ...config, connectTimeoutMs: config.timeoutMs };
     const connection = await openConnection(settings, terminal.note, signal);
     try {
-      return { broker: await readBroker(connection), processes: await readProcesses(connection) };
+      broker = await readBroker(connection);
+      return { broker, processes: await readProcesses(connection, broker.roundTripMs) };
     } finally {
       await connection.close();
     }
   } catch (failure) {
-    return { broker: null, processes: [], failure };
+    return { broker, processes: [], failure };
   }
 }
 
@@ -65,18 +68,24 @@ const readBroker = async ({ nats, server, version, user }: Connection): Promise<
 
 const secrets: readonly SettingName[] = ["password", "token"];
 
-function textSettings(...given: Parameters<typeof findSettings>): StatusSetting[] {
-  const { found, servers } = findSettings(...given);
-  return settingNames.map((setting) => {
+/** In the order in which they are asked for: context first, times last. */
+function settingsIn(flags: ConnectionFlags, env: NodeJS.ProcessEnv): StatusSetting[] {
+  const { found, servers, context, tlsFirst } = findSettings(flags, env);
+  const texts = settingNames.map((setting) => {
     const { value, from } = found[setting] ?? { value: null, from: null };
     const name = flagOf(setting).slice(2);
     if (setting === "server") return { name, value: servers.join(","), from: from ?? "default" };
     return { name, value: value !== null && secrets.includes(setting) ? "***" : value, from };
   });
+  const times = connectionTimes.map(({ flag, key, defaultMs }) => ({
+    name: flag,
+    value: `${(flags[key] ?? defaultMs) / 1000}s`,
+    from: flags[key] === undefined ? "default" : `--${flag}`,
+  }));
+  return [
+    { name: "context", value: context?.value ?? null, from: context?.from ?? null },
+    ...texts,
+    { name: "tls-first", value: tlsFirst ? String(tlsFirst.value) : null, from: tlsFirst?.from ?? null },
+    ...times,
+  ];
 }
-
-const timeSettings = (config: ConnectionConfig): StatusSetting[] =>
-  connectionTimes.map(({ flag, setting, defaultMs }) => {
-    const isDefault = config[setting] === defaultMs;
-    return { name: flag, value: `${config[setting] / 1000}s`, from: isDefault ? "default" : `--${flag}` };
-  });

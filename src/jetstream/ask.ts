@@ -1,4 +1,6 @@
+import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
+import { noPermission, permissionHint } from "./nats-error.ts";
 
 /** Answers every question on `subject` until it is stopped. */
 export function answer({ nats }: Connection, subject: string, say: () => string): { stop(): void } {
@@ -26,22 +28,32 @@ const noResponders = 503;
 
 /**
  * Every answer to a question on `subject`, in the order in which they come to `replyTo`: it ends when none has come for
- * `quietMs`, and at once where nobody listens.
+ * `quietMs`, and at once where nobody listens. Rejects with `denied` where this user may not ask.
  */
 export function askAll(
-  { nats }: Connection,
+  { nats, onDenied }: Connection,
   { subject, replyTo, quietMs }: { subject: string; replyTo: string; quietMs: number },
 ): Promise<string[]> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const answers: string[] = [];
     const end = () => {
       clearTimeout(timer);
       subscription.unsubscribe();
       resolve(answers);
     };
+    const refuse = (why: string) => {
+      reject(new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { hint: permissionHint }));
+      end();
+    };
+    onDenied((refused) => {
+      if (refused === subject) refuse(noPermission({ operation: "publish", subject }));
+      if (refused === replyTo) refuse(noPermission({ operation: "subscription", subject: replyTo }));
+    });
     const subscription = nats.subscribe(replyTo, {
       callback: (error, message) => {
-        if (error || message.headers?.code === noResponders) return end();
+        // A refusal is told by the connection.
+        if (error) return;
+        if (message.headers?.code === noResponders) return end();
         answers.push(message.string());
         timer.refresh();
       },

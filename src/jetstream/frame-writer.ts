@@ -36,7 +36,9 @@ export class FrameWriter {
 
   /** Why the broker would end the connection over this message, instead of refusing it; undefined for all others. */
   excessOf({ subject, headers, payload }: Omit<Frame, "reply">): string | undefined {
-    if (payload.length + headers.length > this.maxPayloadBytes)
+    // A character of a header has three bytes at most: they are counted only where they might matter.
+    const most = payload.length + headers.length * 3;
+    if (most > this.maxPayloadBytes && payload.length + Buffer.byteLength(headers) > this.maxPayloadBytes)
       return `${payload.length} bytes are more than the broker takes`;
     if (subject.length > maxSubjectBytes) return `a subject has at most ${maxSubjectBytes} bytes`;
     return undefined;

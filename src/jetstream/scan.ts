@@ -69,15 +69,17 @@ async function readOn(
   const lost = new AbortController();
   const timer = isClustered() ? watchReader(consumer, lost) : undefined;
   const signal = range.signal ? AbortSignal.any([range.signal, lost.signal]) : lost.signal;
+  let isOver = true;
   try {
-    if (range.follow || ahead > 0) await consume(consumer, { last: range.last, signal }, onMessage);
+    const isAsked = range.follow || ahead > 0;
+    if (isAsked) isOver = await consume(consumer, { last: range.last, signal }, onMessage);
   } finally {
     clearInterval(timer);
     // One that cannot be deleted goes by itself.
     const deleted = consumer.delete().catch(() => undefined);
-    if (!lost.signal.aborted) await deleted;
+    if (isOver) await deleted;
   }
-  return lost.signal.aborted && !range.signal?.aborted;
+  return !isOver && !range.signal?.aborted;
 }
 
 const watchMs = 4000;
@@ -108,18 +110,20 @@ const orderedOptions = ({ filter, fromSequence }: Range): Partial<OrderedConsume
   opt_start_seq: fromSequence,
 });
 
+/** False where the signal ended it before the last message. */
 async function consume(
   consumer: Consumer,
   { last, signal }: { last: number; signal: AbortSignal },
   onMessage: (message: StoredMessage) => void,
-): Promise<void> {
+): Promise<boolean> {
   signal.throwIfAborted();
   let done = false;
+  let isAborted = false;
   let failure: { thrown: unknown } | undefined;
   const messages: ConsumerMessages = await consumer.consume({
     max_messages: batch,
     callback: (message) => {
-      if (done) return;
+      if (done || isAborted) return;
       const place = readDeliveryPlace(replyBytes((message as JsMsgImpl).msg));
       failure = attempt(onMessage, storedMessage(message, place));
       const { sequence, pending } = place;
@@ -128,13 +132,18 @@ async function consume(
       if (done) messages.stop();
     },
   });
-  const stop = () => messages.stop();
+  // The client may go on with a consumer that it was just making anew: what that brings is not for this reader.
+  const stop = () => {
+    isAborted = true;
+    messages.stop();
+  };
   signal.addEventListener("abort", stop, { once: true });
   // It may have aborted while the broker answered.
   if (signal.aborted) stop();
   await messages.closed();
   signal.removeEventListener("abort", stop);
   if (failure) throw failure.thrown;
+  return done;
 }
 
 /** An error that left the callback would end the client's read loop and with it, silently, the connection. */

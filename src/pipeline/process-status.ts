@@ -1,35 +1,52 @@
 import { randomUUID } from "node:crypto";
+import { z } from "zod";
 import { answer, askAll } from "../jetstream/ask.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import type { WorkerCounts } from "../jetstream/worker-options.ts";
+
+const schema = z.object({
+  instance: z.string(),
+  version: z.string(),
+  services: z.array(z.string()),
+  /** ISO. */
+  startedAt: z.string(),
+  uptimeMs: z.number(),
+  stopping: z.boolean(),
+  breakers: z.array(z.object({ name: z.string(), state: z.enum(["closed", "half-open", "open"]) })),
+  workers: z.array(
+    z.object({
+      consumer: z.string(),
+      processed: z.number(),
+      failed: z.number(),
+      duplicates: z.number(),
+      inFlight: z.number(),
+    }),
+  ),
+  ordersUrl: z.string().nullable(),
+  metricsUrl: z.string().nullable(),
+  spansTo: z.string().nullable(),
+});
 
 /** What a process that runs services says of itself; counts are since its start. */
-export type ProcessStatus = {
-  instance: string;
-  version: string;
-  services: string[];
-  /** ISO. */
-  startedAt: string;
-  stopping: boolean;
-  breakers: { name: string; state: "closed" | "half-open" | "open" }[];
-  workers: ({ consumer: string } & WorkerCounts)[];
-  ordersUrl: string | null;
-  metricsUrl: string | null;
-  spansTo: string | null;
-};
+export type ProcessStatus = z.infer<typeof schema>;
 
 /** Everybody who runs services listens here. */
 const questions = "orderctl.status";
 /** And answers below this: a subject of its own, because users may not write into each other's inboxes. */
 const answers = "orderctl.answers";
-const quietMs = 300;
+/** A process that is busy, or far away, answers late. */
+const leastQuietMs = 300;
+const roundTrips = 4;
 
 /** Tells whoever asks the broker how this process is, until it is stopped. */
 export const announceProcess = (connection: Connection, status: () => ProcessStatus): { stop(): void } =>
   answer(connection, questions, () => JSON.stringify(status()));
 
-/** How every process is that runs services on this broker, by name; those that do not answer are not there. */
-export async function readProcesses(connection: Connection): Promise<ProcessStatus[]> {
+/**
+ * How every process is that runs services on this broker, by name. Who answers 300 ms after the others, or four round
+ * trips where those take longer, is not among them. Rejects with `denied` where this user may not ask.
+ */
+export async function readProcesses(connection: Connection, roundTripMs: number): Promise<ProcessStatus[]> {
+  const quietMs = Math.max(leastQuietMs, roundTrips * roundTripMs);
   const replyTo = `${answers}.${randomUUID()}`;
   const said = await askAll(connection, { subject: questions, replyTo, quietMs });
   const known = said.map(statusIn).filter((status) => status !== undefined);
@@ -39,9 +56,7 @@ export async function readProcesses(connection: Connection): Promise<ProcessStat
 /** Undefined for what another program answers. */
 function statusIn(text: string): ProcessStatus | undefined {
   try {
-    const status = JSON.parse(text);
-    const lists = [status.services, status.breakers, status.workers];
-    return typeof status.instance === "string" && lists.every(Array.isArray) ? status : undefined;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

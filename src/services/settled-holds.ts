@@ -12,6 +12,8 @@ export type PaymentAnswers = {
 const maxKnown = 50_000;
 /** Holds of shelves that are gone, looked up for one write: thousands of them would hold up the orders that wait. */
 const maxLookups = 32;
+/** How soon an order that had no answer is looked up again: it gets one when somebody redrives its dead letter. */
+const unansweredMs = 5000;
 
 /** Ends the holds of payments that cannot come again, each as the log says that its order went on. */
 export class SettledHolds {
@@ -19,7 +21,8 @@ export class SettledHolds {
   /** Sequence of a payment → whether its stock stays reserved, as stored in the log. */
   readonly #known = new Map<number, boolean>();
   readonly #floor: AckFloor;
-  #lookups = 0;
+  /** Sequence of a payment that had no answer in the log → when that was, on the `performance.now()` clock. */
+  readonly #unanswered = new Map<number, number>();
 
   constructor(answers: PaymentAnswers) {
     this.#answers = answers;
@@ -28,6 +31,7 @@ export class SettledHolds {
 
   /** Tells what the log holds for the payment at `sequence`. */
   settle(sequence: number, reserved: boolean): void {
+    this.#unanswered.delete(sequence);
     this.#known.set(sequence, reserved);
     const [oldest] = this.#known.size > maxKnown ? this.#known.keys() : [];
     if (oldest !== undefined) this.#known.delete(oldest);
@@ -57,14 +61,17 @@ export class SettledHolds {
   /** Remembered, as answers in the log are final: another shelf may be faster with this write, and with the next. */
   async #lookUpStrangers({ holds }: Stock): Promise<void> {
     const strangersFloor = this.#floor.ofStrangers();
-    const unknown = [...holds.keys()].filter((each) => each <= strangersFloor && !this.#known.has(each));
-    // By turns: those that have no answer in the log must not keep the others from being looked up.
-    const from = unknown.length > maxLookups ? this.#lookups % unknown.length : 0;
-    const looks = unknown.slice(from, from + maxLookups).map(async (sequence) => {
-      const reserved = await this.#answers.wasReserved(sequence);
-      if (reserved !== undefined) this.settle(sequence, reserved);
-    });
-    this.#lookups += looks.length;
-    await Promise.all(looks);
+    const isDue = (sequence: number) =>
+      (this.#unanswered.get(sequence) ?? Number.NEGATIVE_INFINITY) < performance.now() - unansweredMs;
+    const due = [...holds.keys()].filter(
+      (each) => each <= strangersFloor && !this.#known.has(each) && isDue(each),
+    );
+    await Promise.all(due.slice(0, maxLookups).map((sequence) => this.#lookUp(sequence)));
+  }
+
+  async #lookUp(sequence: number): Promise<void> {
+    const reserved = await this.#answers.wasReserved(sequence);
+    if (reserved === undefined) this.#unanswered.set(sequence, performance.now());
+    else this.settle(sequence, reserved);
   }
 }

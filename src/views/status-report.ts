@@ -25,11 +25,11 @@ function headline(broker: Status["broker"], processes: readonly ProcessStatus[])
 
 function processText(status: ProcessStatus, style: Style): string {
   const { bold, yellow } = paint(style);
-  const { instance, services, workers, breakers, startedAt, stopping, version } = status;
+  const { instance, services, workers, breakers, uptimeMs, stopping, version } = status;
   const sum = (of: "inFlight" | "processed" | "failed" | "duplicates") =>
     formatCount(workers.reduce((total, worker) => total + worker[of], 0));
   const facts = [
-    `${stopping ? "stopping, " : ""}up ${formatDuration(Date.now() - Date.parse(startedAt))}`,
+    `${stopping ? "stopping, " : ""}up ${formatDuration(uptimeMs)}`,
     `${sum("processed")} processed`,
     `${sum("failed")} failed`,
     `${sum("duplicates")} duplicates`,

@@ -42,6 +42,7 @@ export class Feed {
       const report = reportOf(ended);
       if (ended.exitCode === 0 && report) {
         // What an earlier try was told is stored must be there; its payload differs, so it cannot pass for the same.
+        // At least so many are missing: what was stored and not acknowledged counts as there, too.
         this.fed.storedAnew += Math.max(0, before - report.duplicates);
         break;
       }

@@ -10,9 +10,10 @@ import { ordersStream } from "../../src/orders/subjects.ts";
 import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { decodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import { orderctl } from "../e2e/supervised.ts";
+import { hastyTopology } from "../pipeline/hasty-topology.ts";
 import { type Finding, OrderBooks } from "./order-books.ts";
 import type { Unleashed } from "./unleash.ts";
-import { chaosTopology, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export type Judged = {
   findings: Finding[];
@@ -88,7 +89,7 @@ async function addLedger(books: OrderBooks, path: string): Promise<number> {
 }
 
 async function restored({ admin }: World, ackWaitMs: number): Promise<Finding> {
-  const topology = chaosTopology(ackWaitMs);
+  const topology = hastyTopology(ackWaitMs);
   const drift = await readDrift(admin, topology);
   const checked = topology.streams.length + topology.consumers.length;
   return {

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import { applyTopology, durationNs } from "../../src/jetstream/topology.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
 import { ordersStream } from "../../src/orders/subjects.ts";
-import { orderTopology } from "../../src/pipeline/topology.ts";
+import { freePort } from "../broker/free-ports.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { type Supervised, supervise } from "../e2e/supervised.ts";
-import { freePort } from "../free-port.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { hastyTopology } from "../pipeline/hasty-topology.ts";
 import { until } from "../until.ts";
 import { type LinkName, links, type ProcessName } from "./schedule.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -41,11 +41,6 @@ export type World = {
   close(options: { keep: boolean }): Promise<void>;
 };
 
-export const chaosTopology = (ackWaitMs: number) => {
-  const { streams, consumers } = orderTopology();
-  return { streams, consumers: consumers.map((spec) => ({ ...spec, ack_wait: durationNs(ackWaitMs) })) };
-};
-
 const patience = "--reconnect-wait 250ms";
 export const connectionWords = ({ port }: TcpProxy): string =>
   `--server nats://127.0.0.1:${port} ${patience}`;
@@ -64,7 +59,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     closers.push((keep) => (keep ? broker.kill() : broker.stop()));
     const admin = await openTestConnection(broker.url);
     closers.push(() => admin.close());
-    await applyTopology(admin, chaosTopology(options.ackWaitMs));
+    await applyTopology(admin, hastyTopology(options.ackWaitMs));
     const proxies = await openLinks(broker.port);
     closers.push(() => Promise.all(Object.values(proxies).map((proxy) => proxy.close())));
     const services = await startProcesses(proxies, folder, options);

@@ -1,4 +1,5 @@
 import type { TestContext } from "vitest";
+import { findBroker } from "../../src/broker/find-broker.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
 import { isOlder } from "../../src/jetstream/server-version.ts";
@@ -6,10 +7,14 @@ import { applyTopology } from "../../src/jetstream/topology.ts";
 import { startTestCluster, type TestCluster, type TestNode } from "../broker/start-test-cluster.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
-import { servers } from "../security/secured-broker.ts";
+
+const { version } = await findBroker({ env: process.env });
 
 /** On such a server orderctl refuses several replicas: what needs them is skipped there. */
-export const refusesReplicas = isOlder(servers[0]?.version ?? "", "2.9.21");
+export const refusesReplicas = isOlder(version, "2.9.21");
+
+/** Such a server may put what reads a stream on the node that is lost: then a command is to be run again. */
+export const mayLoseReaders = isOlder(version, "2.11.0");
 
 /** Tests that run side by side end what they started through their own context. */
 export type Context = Pick<TestContext, "onTestFinished">;

@@ -4,7 +4,7 @@ import { readLastSequence } from "../../src/jetstream/read-message.ts";
 import type { TestCluster } from "../broker/start-test-cluster.ts";
 import { launch, orderctl, supervise } from "../e2e/supervised.ts";
 import { startSimulator } from "../gateway/test-simulator.ts";
-import { eventsOf, readBacklog, readLog } from "../pipeline/read-log.ts";
+import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { readShelf, reservedUnits, unitsToGiveBack } from "../pipeline/shelf-and-log.ts";
 import { until } from "../until.ts";
 import { applyHastyTopology, clusterOf, connectTo, refusesReplicas } from "./cluster-of-test.ts";
@@ -58,13 +58,6 @@ async function disturb(scene: Scene): Promise<void> {
     await cluster.whenCurrent();
   }
   await whenWorking(scene);
-}
-
-/** Nothing to deliver, nothing unacknowledged, and nothing stored while that was looked at. */
-async function isDrained(connection: Connection): Promise<boolean> {
-  const before = await readLastSequence(connection, "ORDERS");
-  const backlog = await readBacklog(connection);
-  return Object.keys(backlog).length === 0 && before === (await readLastSequence(connection, "ORDERS"));
 }
 
 /** Two workers and a publisher without an end, so that there is load for as long as it takes. */

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../src/broker/run-command.ts";
+import { freePort } from "../broker/free-ports.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { orderctl, type Supervised, supervise } from "../e2e/supervised.ts";
-import { freePort } from "../free-port.ts";
 import { until } from "../until.ts";
 import { dashboardQueries, deployDir, recordedNames } from "./deployed-queries.ts";
 import { findPrometheus } from "./find-prometheus.ts";

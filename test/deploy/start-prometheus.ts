@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../broker/free-ports.ts";
 import { until } from "../until.ts";
 import { deployDir } from "./deployed-queries.ts";
 

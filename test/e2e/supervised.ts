@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
-import { createRequire } from "node:module";
+import { resolve } from "node:path";
 
-// By the package's own name for it: compiled tests lie in another folder.
-const binary = createRequire(import.meta.url).resolve("#orderctl");
+// All that starts tests starts them in the project's folder; compiled ones lie elsewhere in it.
+const binary = resolve("bin/orderctl.js");
 
 export type Ended = { exitCode: number | null; stdout: string; stderr: string };
 

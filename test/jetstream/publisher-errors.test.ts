@@ -100,6 +100,9 @@ it("says too_large, with the subject, where the broker takes no message of that 
   const headers = { padding: "x".repeat(10_000) };
   const withHeaders: Publication = { ...textTo("BIG.b", "x".repeat(10_000)), headers };
   await expectRefusal(publisher.publish(withHeaders), "too_large", "BIG.b");
+  // Its headers used to be counted in characters: the broker then ended the connection, again after each reconnect.
+  const wide = { ...textTo("BIG.d", "x".repeat(10_000)), headers: { Note: "\ufffd".repeat(3000) } };
+  await expectRefusal(publisher.publish(wide), "too_large", "BIG.d");
   expect(await publisher.publish(textTo("BIG.c"))).toEqual({ sequence: 1, duplicate: false });
 });
 

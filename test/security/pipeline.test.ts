@@ -96,6 +96,11 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     const status = await world.as("operator", "status --json");
     expect(status).toMatchObject({ exitCode: 0, stderr: "" });
     expect(JSON.parse(status.stdout).data.processes).toHaveLength(5);
+    // Not allowed to ask is not the same as nobody there.
+    expect(await world.as("publisher", "status --json")).toMatchObject({
+      exitCode: 7,
+      stderr: expect.stringContaining("no permission to"),
+    });
     expect(await world.as("operator", "trace by-http")).toMatchObject({ exitCode: 0, stderr: "" });
     const ended = await Promise.all(services.map(({ stop }) => stop()));
     expect(ended.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0]);

@@ -62,3 +62,25 @@ it("ends the holds of an empty shelf as well, so that the next order does not lo
   expect(await shelf.take(102, new Map([["MUG", 1]]))).toEqual({ missing: ["MUG"] });
   expect(store.entries.get("MUG")?.stock).toMatchObject({ available: 0, reserved: 20, holds: new Map() });
 });
+
+// They used to be looked up for each write, over and over, until somebody redrove the dead letter.
+it("asks about an order that has no answer only every few seconds", async () => {
+  const { store, shelf } = openShelf(1000);
+  const gone = new StockShelf(store, { log, defaultStock: 1000 });
+  await gone.take(1, new Map([["MUG", 1]]));
+  store.giveUp(1);
+  for (const sequence of [2, 3]) {
+    await store.deliver(shelf, orderOf(sequence, { TRAY: 1 }));
+    vi.advanceTimersByTime(6000);
+  }
+  const asked = vi.spyOn(store, "wasReserved");
+  const asksOfNext = async (sequence: number) => {
+    const before = asked.mock.calls.length;
+    await store.deliver(shelf, orderOf(sequence, { MUG: 1 }));
+    return asked.mock.calls.slice(before).filter(([each]) => each === 1).length;
+  };
+  expect(await asksOfNext(4)).toBe(1);
+  expect(await asksOfNext(5)).toBe(0);
+  vi.advanceTimersByTime(6000);
+  expect(await asksOfNext(6)).toBe(1);
+});

@@ -73,6 +73,11 @@ export class StockWorld implements StockStore {
     }
   }
 
+  /** The worker gave the payment up: its order has no answer. */
+  giveUp(sequence: number): void {
+    this.#acknowledged.add(sequence);
+  }
+
   async #conclude(shelf: StockShelf, sequence: number, reserved: boolean): Promise<void> {
     await this.#overTheNetwork(() => {
       // The log keeps the first reservation of an order.
