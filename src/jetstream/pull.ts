@@ -1,5 +1,6 @@
-import { Empty, type Msg, type Subscription } from "nats";
+import type { Msg, Subscription } from "nats";
 import type { Connection } from "./connection.ts";
+import { replyBytes } from "./raw-message.ts";
 
 /** How long a pull may wait at the broker. Short, so that a stopping worker soon has none outstanding. */
 export const pullExpiresMs = 1000;
@@ -109,5 +110,6 @@ export class PullRequests {
   }
 }
 
+/** Looked at for every message: what has a reply subject is a delivery, and nothing of it is decoded for that. */
 const isStatus = (message: Msg): boolean =>
-  message.data.length === Empty.length && message.reply === "" && (message.headers?.code ?? 0) > 0;
+  replyBytes(message).length === 0 && (message.headers?.code ?? 0) > 0;

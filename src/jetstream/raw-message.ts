@@ -27,11 +27,19 @@ export function headerBlock(message: Msg): string {
 
 /** One header of a block; names are compared exactly. */
 export function headerIn(block: string, name: string): string | undefined {
-  const start = block.indexOf(`\r\n${name}:`);
+  let beginning = beginnings.get(name);
+  if (beginning === undefined) {
+    beginning = `\r\n${name}:`;
+    beginnings.set(name, beginning);
+  }
+  const start = block.indexOf(beginning);
   if (start < 0) return undefined;
-  const from = start + name.length + 3;
+  const from = start + beginning.length;
   return block.slice(from, block.indexOf("\r\n", from)).trim();
 }
+
+/** Of the few headers that this program knows: what is joined afresh is flattened afresh by each search. */
+const beginnings = new Map<string, string>();
 
 const latin1 = (bytes: Uint8Array, from: number): string => asBuffer(bytes).toString("latin1", from);
 

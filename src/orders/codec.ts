@@ -1,5 +1,5 @@
 import { OrderctlError } from "../errors.ts";
-import { findEventFault } from "./event-fault.ts";
+import { findEventFault, findFieldFault } from "./event-fault.ts";
 import type { EventKind, OrderEvent } from "./events.ts";
 import { parseSubject, subjectOf } from "./subjects.ts";
 import { decoders } from "./wire-decoders.ts";
@@ -24,7 +24,7 @@ export function decodeEvent(subject: string, payload: Uint8Array): OrderEvent {
   if (event.orderId !== named.orderId) {
     throw refusal(subject, `orderId is ${JSON.stringify(event.orderId.slice(0, 64))}, not the subject's`);
   }
-  const fault = findEventFault(event);
+  const fault = findFieldFault(event);
   if (fault !== undefined) throw refusal(subject, fault);
   return event;
 }

@@ -14,7 +14,13 @@ export const maxLines = 2000;
  * does. The same rules hold for what is encoded, decoded and read from a file. Per message: < 0.5 µs.
  */
 export function findEventFault(event: OrderEvent): string | undefined {
-  if (!isOrderId(event.orderId)) return "orderId is not 1 to 64 letters, digits, '-' or '_'";
+  return isOrderId(event.orderId)
+    ? findFieldFault(event)
+    : "orderId is not 1 to 64 letters, digits, '-' or '_'";
+}
+
+/** The same for an event whose order id is known to be one. */
+export function findFieldFault(event: OrderEvent): string | undefined {
   switch (event.kind) {
     case "created":
       return (
