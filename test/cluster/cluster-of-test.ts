@@ -13,9 +13,6 @@ const { version } = await findBroker({ env: process.env });
 /** On such a server orderctl refuses several replicas: what needs them is skipped there. */
 export const refusesReplicas = isOlder(version, "2.9.21");
 
-/** Such a server may put what reads a stream on the node that is lost: then a command is to be run again. */
-export const mayLoseReaders = isOlder(version, "2.11.0");
-
 /** Tests that run side by side end what they started through their own context. */
 export type Context = Pick<TestContext, "onTestFinished">;
 

@@ -69,8 +69,9 @@ describe("a stranger", () => {
       socket.on("data", (chunk) => {
         answer += chunk;
       });
-      socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${"y".repeat(64 * 1024)}\r\n\r\n`);
-      await once(socket, "close");
+      socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${"y".repeat(20 * 1024)}\r\n\r\n`);
+      // It may be reset, which is an error to `once`.
+      await new Promise((resolve) => socket.once("close", resolve));
       expect(answer, each).toMatch(/^HTTP\/1\.1 431 /);
     }
   });

@@ -28,7 +28,8 @@ export function createBackendClient({ name, endpoint, signal, timeoutMs }: Clien
   return {
     async get(path, query = {}) {
       try {
-        const response = await fetch(`${endpoint.url}${path}?${new URLSearchParams(query)}`, request);
+        const asked = String(new URLSearchParams(query));
+        const response = await fetch(`${endpoint.url}${path}${asked && `?${asked}`}`, request);
         const text = await readLimited(response, maxAnswerBytes);
         if (text === undefined) throw tooLarge(who);
         return readAnswer(who, response.status, text);
