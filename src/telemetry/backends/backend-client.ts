@@ -28,8 +28,7 @@ export function createBackendClient({ name, endpoint, signal, timeoutMs }: Clien
   return {
     async get(path, query = {}) {
       try {
-        const asked = String(new URLSearchParams(query));
-        const response = await fetch(`${endpoint.url}${path}${asked && `?${asked}`}`, request);
+        const response = await fetch(`${endpoint.url}${path}${queryText(query)}`, request);
         const text = await readLimited(response, maxAnswerBytes);
         if (text === undefined) throw tooLarge(who);
         return readAnswer(who, response.status, text);
@@ -49,6 +48,12 @@ export function createBackendClient({ name, endpoint, signal, timeoutMs }: Clien
       }
     },
   };
+}
+
+/** Nothing where nothing is asked: not every runtime leaves a `?` away that has nothing behind it. */
+function queryText(query: Readonly<Record<string, string>>): string {
+  const text = String(new URLSearchParams(query));
+  return text === "" ? "" : `?${text}`;
 }
 
 /** The user interface of a newer backend may answer a browser with something else. */
