@@ -1,5 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Consumer, ConsumerMessages, JsMsg, OrderedConsumerOptions } from "nats";
+import {
+  type Consumer,
+  ConsumerEvents,
+  type ConsumerMessages,
+  type JsMsg,
+  type OrderedConsumerOptions,
+} from "nats";
 import type { OrderedPullConsumerImpl } from "nats/lib/jetstream/consumer.js";
 import type { JsMsgImpl } from "nats/lib/jetstream/jsmsg.js";
 import type { Connection } from "./connection.ts";
@@ -66,18 +72,17 @@ async function readOn(
   { consumer, ahead, range }: Reader & { range: Range },
   onMessage: (message: StoredMessage) => void,
 ): Promise<boolean> {
-  const lost = new AbortController();
-  const timer = isClustered() ? watchReader(consumer, lost) : undefined;
-  const signal = range.signal ? AbortSignal.any([range.signal, lost.signal]) : lost.signal;
+  const lost = isClustered() ? new AbortController() : undefined;
+  const timer = lost && watchReader(consumer, lost);
   let isOver = true;
   try {
     const isAsked = range.follow || ahead > 0;
-    if (isAsked) isOver = await consume(consumer, { last: range.last, signal }, onMessage);
+    if (isAsked) isOver = await consume(consumer, { ...range, lost }, onMessage);
   } finally {
     clearInterval(timer);
-    // One that cannot be deleted goes by itself.
     const deleted = consumer.delete().catch(() => undefined);
-    if (isOver) await deleted;
+    // That of a lost one may never be answered; it goes by itself.
+    if (!lost?.signal.aborted) await deleted;
   }
   return !isOver && !range.signal?.aborted;
 }
@@ -88,6 +93,12 @@ const retryMs = 500;
 /** A reader is on one node of a cluster; where that is gone the client would wait for it to come back. */
 const watchReader = (consumer: Consumer, lost: AbortController): NodeJS.Timeout =>
   setInterval(() => void consumer.info().catch(() => lost.abort()), watchMs);
+
+/** Not every node knows a new reader at once; a request that nobody took would be sent again after 45 s only. */
+async function watchRequests(messages: ConsumerMessages, lost: AbortController): Promise<void> {
+  for await (const { type } of await messages.status())
+    if (type === ConsumerEvents.NoResponders) lost.abort();
+}
 
 /** Until a leader is elected the broker refuses another reader, or does not answer. Undefined where the signal aborts. */
 async function reopenReader(connection: Connection, range: Range): Promise<Reader | undefined> {
@@ -113,9 +124,10 @@ const orderedOptions = ({ filter, fromSequence }: Range): Partial<OrderedConsume
 /** False where the signal ended it before the last message. */
 async function consume(
   consumer: Consumer,
-  { last, signal }: { last: number; signal: AbortSignal },
+  { last, lost, ...range }: Range & { lost: AbortController | undefined },
   onMessage: (message: StoredMessage) => void,
 ): Promise<boolean> {
+  const signal = AbortSignal.any([range.signal, lost?.signal].filter((each) => each !== undefined));
   signal.throwIfAborted();
   let done = false;
   let isAborted = false;
@@ -132,6 +144,7 @@ async function consume(
       if (done) messages.stop();
     },
   });
+  if (lost) void watchRequests(messages, lost);
   // The client may go on with a consumer that it was just making anew: what that brings is not for this reader.
   const stop = () => {
     isAborted = true;

@@ -101,6 +101,27 @@ describe.concurrent("a stream on three nodes", () => {
     await expect(reading).rejects.toMatchObject({ exitCode: expect.toBeOneOf([3, 5]) });
   });
 
+  it("is read at once by every new reader, though not each node knows it yet", async ({
+    expect,
+    ...context
+  }) => {
+    const { cluster } = await startLog(context, "READERS");
+    const connections = await Promise.all(cluster.nodes.map((node) => connectTo(context, [node])));
+    const [first] = connections;
+    if (first) await publisherOf(context, first).publish(textTo("READERS.1"));
+    // One in 75 used to get its message 45 s later.
+    for (const connection of Array.from({ length: 100 }, () => connections).flat()) {
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const scan = { stream: "READERS", follow: true, signal: stop.signal };
+      const reading = scanStream(connection, scan, ({ subject }) => void seen.push(subject));
+      await until(() => seen.length > 0);
+      stop.abort();
+      await reading;
+      expect(seen).toEqual(["READERS.1"]);
+    }
+  });
+
   it("is followed further although the node that reads it for us is killed", async ({
     expect,
     ...context
