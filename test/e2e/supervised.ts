@@ -73,6 +73,8 @@ export function launch(words: string, env: NodeJS.ProcessEnv = {}): Launched {
 }
 
 export type Supervised = {
+  /** What the process that runs now has said so far. */
+  stdout(): string;
   /** SIGKILL; a new process takes over at once. */
   kill(): Promise<void>;
   /** SIGSTOP: it is there and does nothing, until `thaw`. */
@@ -108,6 +110,7 @@ export function supervise(words: string, options: Pick<StartOptions, "log"> = {}
   };
   return {
     ends,
+    stdout: () => current.texts.stdout,
     async kill() {
       const { child, ended } = current;
       killed.add(current);

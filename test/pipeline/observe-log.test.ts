@@ -45,6 +45,10 @@ describe("the log as metrics", () => {
     const log = await openLogWriter(connection);
     await log.store(...generateOrders(5, 1).orders);
     log.close();
+    // A consumer learns a moment later than the publisher what the stream has stored.
+    const behind = async () =>
+      (await connection.jsm.consumers.info("ORDERS", "payment-processor")).num_pending;
+    await until(async () => (await behind()) === 5);
     const { shown } = await readGauges();
     const pending = byLabel(shown, "orderctl_consumer_pending", "messaging_consumer_group_name");
     expect(pending["payment-processor"]).toBe(5);
