@@ -39,7 +39,7 @@ export const registerBench: Register = (command, act) => {
     .optionsGroup("Publish:")
     .option("--messages <n>", "events stored in each run (default: 100k)", positive)
     .optionsGroup("Pipeline and tracing:")
-    .option("--rate <n>", "orders per second at which latency is taken", positive, 10_000)
+    .option("--rate <n>", "orders per second for latency, and up to 1000 for lost spans", positive, 10_000)
     .option("--seconds <n>", "for how long; the first 2 s do not count (default: 30)", positive)
     .option("-n, --count <n>", "orders through all four stages in each run (default: 50k)", positive)
     .option("--concurrency <n>", "deliveries in flight per worker of orderctl", positive, 256)

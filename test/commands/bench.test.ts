@@ -64,17 +64,14 @@ test("carries orders through one stage and through all, on the broker it is give
 });
 
 test("carries orders with and without spans, to collectors good and bad, and counts what is lost", async () => {
-  const line = `bench tracing --rounds 1 --seconds 3 --count 200 --server ${broker.url} --json`;
+  const line = `bench tracing --rounds 1 --rate 100 --seconds 3 --count 200 --server ${broker.url} --json`;
   const { exitCode, stderr, lines } = await runCommand(line);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   const [cost, everything] = onlyReport(lines(), "bench-tracing").parts;
   const ways = ["untraced", "traced", "slow", "refusing", "dying"];
   expect(cost?.rows.map(({ way }) => way)).toEqual(ways);
   expect(cost?.targets).toHaveLength(7);
-  // How many are lost is the bench's to say, not a test's: that depends on what else runs on the machine.
-  const [lost, ...others] = everything?.targets ?? [];
-  expect(lost).toMatchObject({ name: "spans_lost", value: expect.any(Number), met: lost?.value === 0 });
-  expect(others).toEqual([]);
+  expect(everything?.targets).toMatchObject([{ name: "spans_lost", value: 0, met: true }]);
   expect(await streamNames()).toEqual([]);
 }, 60_000);
 
