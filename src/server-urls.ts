@@ -25,6 +25,7 @@ function splitUrl(url: string): { server: string; credentials: Credentials | und
   const end = rest.lastIndexOf("@");
   const server = `${scheme}${rest.slice(end + 1)}`;
   if (!URL.canParse(server) || new URL(server).hostname === "") throw badAddress(JSON.stringify(server));
+  if (!/^(nats|tls):$/i.test(new URL(server).protocol)) throw badAddress(JSON.stringify(server));
   return { server, credentials: end < 0 ? undefined : parseCredentials(rest.slice(0, end)) };
 }
 
@@ -45,5 +46,5 @@ function decode(text: string): string {
 
 const badAddress = (shown: string): OrderctlError =>
   new OrderctlError("usage", `${shown} is not the address of a server`, {
-    hint: "an address looks like nats://127.0.0.1:4222",
+    hint: "an address looks like nats://127.0.0.1:4222 or tls://host",
   });

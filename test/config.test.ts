@@ -31,6 +31,11 @@ describe("the server", () => {
   });
 
   // An empty NATS_URL used to be taken for an address.
+  it("is not reached by another protocol", () => {
+    for (const server of ["http://127.0.0.1:4222", "ws://127.0.0.1"])
+      expect(() => resolveConfig({ server }, {})).toThrow(`"${server}" is not the address of a server`);
+  });
+
   it("is not named by an empty variable", () => {
     expect(connection({}, { NATS_URL: "", NATS_USER: "", NATS_CONTEXT: "" })).toMatchObject({
       servers: ["nats://127.0.0.1:4222"],

@@ -33,22 +33,32 @@ export type BackgroundStatus = {
 };
 
 /**
- * Starts the broker that `orderctl broker stop` ends, unless it runs already (`started: false`; its port stays what it
- * is). Throws `conflict` when something else listens on the port, and whatever `findBroker` and `startBroker` throw.
+ * Starts the broker that `orderctl broker stop` ends, unless it runs already (`started: false`). Throws `conflict` when
+ * it runs on another port than the given one or something else listens there, and whatever `findBroker` and
+ * `startBroker` throw.
  */
 export async function startBackgroundBroker(
   search: BrokerSearch & { port?: number | undefined },
 ): Promise<BackgroundStatus & { started: boolean }> {
-  const { env, signal, port = defaultPort } = search;
+  const { env, signal, port } = search;
   const stateDir = brokerStateDir(env);
   return withStateLock(stateDir, async () => {
     const running = await readRunning(stateDir);
-    if (running !== undefined) return { ...statusOf(running), started: false };
-    await refuseTakenPort(port);
+    if (running !== undefined) {
+      if (port) refuseOtherPort(running, port);
+      return { ...statusOf(running), started: false };
+    }
+    await refuseTakenPort(port ?? defaultPort);
     const binary = await findBroker(search);
     search.onStep?.(`starting nats-server ${binary.version}`);
     const storeDir = brokerDataDir(env);
-    const broker = await startBroker({ binary, port, storeDir, signal, background: true });
+    const broker = await startBroker({
+      binary,
+      port: port ?? defaultPort,
+      storeDir,
+      signal,
+      background: true,
+    });
     const state: BrokerState = {
       pid: broker.pid,
       port: broker.port,
@@ -127,6 +137,13 @@ const statusOf = ({
 });
 
 const urlOf = (port: number): string => `nats://127.0.0.1:${port}`;
+
+function refuseOtherPort(running: BrokerState, port: number): void {
+  if (running.port === port) return;
+  throw new OrderctlError("conflict", `the background broker runs on port ${running.port} already`, {
+    hint: `use it with --server ${urlOf(running.port)}, or \`orderctl broker stop\` first`,
+  });
+}
 
 async function refuseTakenPort(port: number): Promise<void> {
   const greeting = await isBrokerAnswering(urlOf(port));

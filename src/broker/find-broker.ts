@@ -74,12 +74,15 @@ async function readExplicit({ env, signal }: BrokerSearch): Promise<BrokerBinary
 
 async function firstOf(steps: Step[], search: BrokerSearch): Promise<BrokerBinary> {
   const reasons: string[] = [];
-  for (const { label, run } of steps) {
+  for (const { source, label, run } of steps) {
     try {
       return await run(search);
     } catch (error) {
       if (search.signal?.aborted) throw new OrderctlError("interrupted", "interrupted", { cause: error });
-      reasons.push(`  ${label}: ${messageOf(error)}`);
+      const reason = `${label}: ${messageOf(error)}`;
+      // What comes next may take its time as well: why it is tried belongs before it.
+      if (source === "release") search.onStep?.(reason);
+      reasons.push(`  ${reason}`);
     }
   }
   throw new OrderctlError("unavailable", `no nats-server to be had:\n${reasons.join("\n")}`, {

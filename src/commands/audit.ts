@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { type AuditSeen, auditLog } from "../pipeline/audit-log.ts";
 import { auditVerdict } from "../views/audit-verdict.ts";
 import { formatCount, formatRate } from "../views/format.ts";
@@ -8,7 +9,11 @@ import { durationMs, httpUrl, withConnection } from "./options.ts";
 export const registerAudit: Register = (command, act) => {
   withConnection(
     command
-      .option("--grace <time>", "younger orders count as under way, not as lost", durationMs, 30_000)
+      .addOption(
+        new Option("--grace <time>", "younger orders count as under way, not as lost")
+          .argParser(durationMs)
+          .default(30_000, "30s"),
+      )
       .option("--gateway <url>", "compare with what this payment gateway has booked", httpUrl)
       .addHelpText("after", "\nExit code: 0 when every order kept every promise, else 1."),
   ).action(act.online(audit));

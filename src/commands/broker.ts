@@ -21,9 +21,9 @@ export const registerBroker: Register = (command, act) => {
   const start = command
     .command("start")
     .description("start a nats-server in the background, fetching one if there is none")
-    .option("--port <port>", "on loopback; 0 takes a free one", port, defaultPort);
+    .option("--port <port>", `on loopback; 0 takes a free one (default: ${defaultPort})`, port);
   withJson(start).action(
-    act.offline<{ port: number }>(async (app, options) => {
+    act.offline<{ port?: number }>(async (app, options) => {
       const status = await startBackgroundBroker({ ...searchOf(app), port: options.port });
       app.terminal.show("broker", status, brokerStatus);
     }),

@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { Breaker } from "../gateway/breaker.ts";
 import { createBreakingGateway } from "../gateway/breaking-gateway.ts";
 import type { PaymentGateway } from "../gateway/gateway.ts";
@@ -6,7 +6,7 @@ import { createHttpGateway } from "../gateway/http-gateway.ts";
 import { createRetryingGateway } from "../gateway/retrying-gateway.ts";
 import { createSimulatedGateway } from "../gateway/simulated-gateway.ts";
 import type { Note } from "../note.ts";
-import { count, httpUrl, positive, share, waitMs } from "./options.ts";
+import { count, httpUrl, positive, share, time } from "./options.ts";
 
 /** How payment reaches its gateway, and what a simulated one answers. */
 export type GatewayFlags = {
@@ -47,11 +47,8 @@ const withSimulatedFlags = (command: Command): Command =>
   command
     .option("--decline-share <share>", "simulated: share of the orders that are declined", share, 0.02)
     .option("--gateway-seed <n>", "simulated: the same seed declines the same orders", count, 1)
-    .option("--gateway-latency <time>", "simulated: how long a call takes", waitMs, 0)
+    .addOption(time("--gateway-latency <time>", "simulated: how long a call takes", [0, "0s"]))
     .option("--gateway-errors <share>", "simulated: share of the calls that fail as in an outage", share, 0);
-
-const time = (flags: string, text: string, [ms, shown]: [number, string]): Option =>
-  new Option(flags, text).default(ms, shown).argParser(waitMs);
 
 /** The gateway as payment calls it: again where a call fails, and not at all while its breaker is open. */
 export function openGateway(flags: GatewayFlags, note: Note): { gateway: PaymentGateway; breaker: Breaker } {

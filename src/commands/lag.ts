@@ -2,7 +2,7 @@ import { readLag, type StreamLag } from "../jetstream/lag.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { lagTable } from "../views/lag-table.ts";
 import type { Online, Register } from "./act.ts";
-import { count, waitMs, withConnection } from "./options.ts";
+import { count, time, withConnection } from "./options.ts";
 
 type Options = { interval: number; failAbove?: number };
 
@@ -10,7 +10,9 @@ export const registerLag: Register = (command, act) => {
   withConnection(
     command
       .argument("[stream]", "any stream", ordersStream)
-      .option("--interval <time>", "time between the two samples that rates are computed from", waitMs, 1000)
+      .addOption(
+        time("--interval <time>", "time between the two samples that rates are computed from", [1000, "1s"]),
+      )
       .option("--fail-above <n>", "exit 1 if a consumer has more than <n> messages to go", count),
   ).action(act.online(showLag));
 };

@@ -56,6 +56,10 @@ export function waitMs(text: string): number {
   return ms;
 }
 
+/** An option for a time that is waited: its default in ms, and as the help shows it. */
+export const time = (flags: string, text: string, [ms, shown]: [number, string]): Option =>
+  new Option(flags, text).default(ms, shown).argParser(waitMs);
+
 /** A whole number ≥ 0; `10k`, `1.5M`, `10_000` and `10,000` are understood. */
 export function count(text: string): number {
   const match = /^(\d+|\d{1,3}(?:[_,]\d{3})+)(\.\d+)?([kM])?$/.exec(text.trim());

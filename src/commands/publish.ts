@@ -8,7 +8,7 @@ import { Rejects } from "../pipeline/rejects.ts";
 import { feedProgressText } from "../views/feed-progress.ts";
 import { publishReport } from "../views/publish-report.ts";
 import type { Online, Register } from "./act.ts";
-import { count, positive, waitMs, withConnection } from "./options.ts";
+import { count, positive, time, withConnection } from "./options.ts";
 import { openTelemetry, type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
 
 type Options = TracingFlags & {
@@ -31,8 +31,12 @@ export const registerPublish: Register = (command, act) => {
   const order = command.command("order").description("store orders: synthetic ones, or those of a file");
   order
     .optionsGroup("Synthetic orders:")
-    .option("-n, --count <n>", "how many", positive, 1)
-    .option("--seed <n>", "the same seed makes the same orders with the same ids", count)
+    .addOption(new Option("-n, --count <n>", "how many").argParser(positive).default(1).conflicts("file"))
+    .addOption(
+      new Option("--seed <n>", "the same seed makes the same orders with the same ids")
+        .argParser(count)
+        .conflicts("file"),
+    )
     .optionsGroup("Orders of a file:")
     .option("-f, --file <file>", "orders.ndjson or orders.csv; - reads standard input")
     .addOption(new Option("--format <format>", "where the name does not tell").choices(["csv", "ndjson"]))
@@ -50,12 +54,13 @@ export const registerPublish: Register = (command, act) => {
     .option("--window <n>", "publishes in flight", positive, 256)
     .optionsGroup("Afterwards:")
     .option("--wait", "until every order has ended, and tell how long they took", false)
-    .option("--patience <time>", "give up waiting when no order ends for so long", waitMs, 30_000);
+    .addOption(time("--patience <time>", "give up waiting when no order ends for so long", [30_000, "30s"]));
   withConnection(withTracingFlags(order)).action(act.online(publishOrder));
 };
 
 async function publishOrder(online: Online, options: Options): Promise<number> {
   const { connection, terminal, ...app } = online;
+  refuseFileFlags(options);
   const pace = paceOf(options);
   const rejects = await Rejects.open(options.rejects);
   const { seed, total, orders } = sourceOf(app.stdin, options, rejects);
@@ -74,7 +79,10 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   await telemetry.stop(telemetryMs);
   const { count: rejected, shown } = rejects;
   const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown };
-  terminal.show("publish-report", data, publishReport);
+  // Where nothing was stored the error is the answer; who interrupted it is told nevertheless.
+  const isFruitless =
+    failure !== undefined && failure.code !== "interrupted" && report.stored + rejected === 0;
+  if (!isFruitless) terminal.show("publish-report", data, publishReport);
   await rejects.close();
   if (failure) throw failure;
   return rejected > 0 && !options.skipInvalid ? exitOnRejects : 0;
@@ -90,6 +98,17 @@ function sourceOf(stdin: NodeJS.ReadableStream, options: Options, rejects: Rejec
   const source = { ...options, file };
   return { seed: null, total: null, orders: readOrders(source, stdin, (reject) => rejects.add(reject)) };
 }
+
+/** Without a file they would do nothing, and their user would not know. */
+function refuseFileFlags({ file, ...options }: Options): void {
+  const given = fileFlags.find((flag) => options[flag] !== undefined && file === undefined);
+  if (given === undefined) return;
+  throw new OrderctlError("usage", `--${given} is about the orders of a file`, {
+    hint: "name the file with --file; - reads standard input",
+  });
+}
+
+const fileFlags = ["format", "map", "currency", "rejects"] as const;
 
 function paceOf({ rate, profile }: Options): Pace | undefined {
   if (rate === undefined && profile === "burst") {

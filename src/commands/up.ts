@@ -96,13 +96,15 @@ async function startOwnCollector(
   });
 }
 
-/** Redraws after every sample; a broker that is away for a moment is no reason to stop. */
+/** Redraws after every sample of the services' consumers; a broker that is away for a moment is no reason to stop. */
 async function draw({ connection }: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
   const sample = { stream: ordersStream, intervalMs: sampleMs, signal };
   while (!signal.aborted) {
     try {
-      screen.update({ lag: await readLag(connection, sample) });
+      const lag = await readLag(connection, sample);
+      screen.update({ lag: { ...lag, consumers: lag.consumers.filter(({ durable }) => durable) } });
     } catch {
+      screen.update({ lag: undefined });
       await wait(sampleMs, undefined, { ref: false });
     }
   }

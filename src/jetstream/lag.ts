@@ -7,6 +7,8 @@ import { parseTimestampUs } from "./read-message.ts";
 /** How far behind a consumer is. Rates are per second between two samples; `null` where it cannot be known. */
 export type ConsumerLag = {
   consumer: string;
+  /** False for a reader that goes with its process, such as one that waits for orders to end. */
+  durable: boolean;
   /** Messages that match the consumer's filter and were not delivered yet. */
   pending: number;
   /** Delivered and not acknowledged. */
@@ -74,6 +76,7 @@ function buildLag(before: Sample | undefined, { at, info }: Sample): Omit<Consum
   const inPerS = seconds === null ? null : Math.max(0, added / seconds);
   return {
     consumer: info.name,
+    durable: info.config.durable_name !== undefined,
     pending: info.num_pending,
     ackPending: info.num_ack_pending,
     redelivered: info.num_redelivered,

@@ -2,7 +2,7 @@ import type { ConsumerLag, StreamLag } from "../jetstream/lag.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
-import { table } from "./table.ts";
+import { table, tableWidth } from "./table.ts";
 
 const columns = [
   { title: "consumer" },
@@ -16,8 +16,7 @@ const columns = [
   { title: "drain", align: "right" },
 ] as const;
 
-/** Below this width the inflow gives way to the consumers' names. */
-const wideColumns = 95;
+/** Where not everything fits, this gives way to the consumers' names. */
 const inflow = 6;
 
 /** The answer first: is everybody keeping up; then a row for each consumer. */
@@ -26,7 +25,7 @@ export function lagTable(lag: StreamLag, style: Style): string {
   const rows = lag.consumers.map(lagRow);
   const { yellow } = paint(style);
   const late = lag.consumers.map(isStuck);
-  const isNarrow = style.width < wideColumns;
+  const isNarrow = tableWidth({ columns, rows }) > style.width;
   const fits = <T>(cells: readonly T[]) => cells.filter((_, column) => !isNarrow || column !== inflow);
   const shown = { columns: fits(columns), rows: rows.map(fits) };
   const body = table(shown, style, (text, { row }) => (late[row] ? yellow(text) : text));
@@ -39,15 +38,23 @@ function headline({ stream, consumers }: StreamLag): string {
     const who = consumers.length === 1 ? "its consumer is" : `all ${consumers.length} consumers are`;
     return `${stream}: ${who} up to date`;
   }
-  const stuck = consumers.filter(isStuck).map(({ consumer }) => consumer);
-  const left = `${stream}: ${formatCount(backlog)} deliveries to go`;
-  if (stuck.length > 0) return `${left}; nobody is working on ${stuck.join(", ")}`;
+  const left = `${stream}: ${formatCount(backlog)} ${backlog === 1 ? "delivery" : "deliveries"} to go`;
+  const [abandoned, waiting] = [isAbandoned, isWaiting].map((is) => namesOf(consumers.filter(is)));
+  if (abandoned) return `${left}; nobody is working on ${abandoned}`;
+  if (waiting) return `${left}; no ack meanwhile on ${waiting}`;
   return consumers.every(({ drainS }) => drainS !== null) ? `${left}, everybody keeps up` : left;
 }
+
+const namesOf = (consumers: ConsumerLag[]): string => consumers.map(({ consumer }) => consumer).join(", ");
 
 /** Messages to go, and in the interval none was acknowledged. */
 const isStuck = ({ pending, ackPending, outPerS }: ConsumerLag): boolean =>
   pending + ackPending > 0 && outPerS === 0;
+
+const isAbandoned = (lag: ConsumerLag): boolean => isStuck(lag) && lag.ackPending === 0 && lag.waiting === 0;
+
+/** Somebody holds deliveries, or held them and died: then they come again once their ack wait is over. */
+const isWaiting = (lag: ConsumerLag): boolean => isStuck(lag) && !isAbandoned(lag);
 
 const lagRow = (lag: ConsumerLag): string[] => [
   lag.consumer,
@@ -61,10 +68,12 @@ const lagRow = (lag: ConsumerLag): string[] => [
   drainText(lag),
 ];
 
-function drainText({ pending, ackPending, drainS, outPerS }: ConsumerLag): string {
+function drainText(lag: ConsumerLag): string {
+  const { pending, ackPending, drainS, outPerS } = lag;
   const backlog = pending + ackPending;
   if (backlog === 0 || outPerS === null) return "-";
   // What comes in goes out: less than a second's worth is work in progress, not a backlog.
   if (outPerS > backlog) return "< 1 s";
+  if (isWaiting(lag)) return "?";
   return drainS === null ? "never" : formatDuration(drainS * 1000);
 }

@@ -33,8 +33,8 @@ function headline({ stored, duplicates, seconds, perSecond, seed, file }: Publis
 
 const orders = (count: number): string => `${formatCount(count)} ${count === 1 ? "order" : "orders"}`;
 
-function endings({ endings }: PublishReport): string[] {
-  if (!endings) return [];
+function endings({ endings, stored }: PublishReport): string[] {
+  if (!endings || (endings.ended === 0 && stored === 0)) return [];
   const { ended, outcomes, latency } = endings;
   const how = Object.entries(outcomes).map(
     ([outcome, count]) => `${formatCount(count)} ${outcome.toLowerCase()}`,

@@ -3,20 +3,19 @@ import { paint } from "./paint.ts";
 
 export type Column = { title: string; align?: "left" | "right" };
 
+type Cells = { columns: readonly Column[]; rows: readonly (readonly string[])[] };
+
 /**
  * Columns under grey titles, two blanks apart; the first column gives way when the width does not suffice. `cells`
  * are plain text; `mark` may colour a padded cell, without changing its width.
  */
 export function table(
-  { columns, rows }: { columns: readonly Column[]; rows: readonly (readonly string[])[] },
+  { columns, rows }: Cells,
   style: Style,
   mark: (padded: string, cell: { row: number; column: number }) => string = (padded) => padded,
 ): string {
-  const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
-  );
-  const total = widths.reduce((sum, width) => sum + width + 2, -2);
-  widths[0] = Math.max(12, (widths[0] ?? 0) - Math.max(0, total - style.width));
+  const widths = columnWidths({ columns, rows });
+  widths[0] = Math.max(12, (widths[0] ?? 0) - Math.max(0, sumOf(widths) - style.width));
   const aligned = (text: string, index: number) =>
     pad(text, widths[index] ?? 0, columns[index]?.align ?? "left");
   const head = paint(style).dim(
@@ -33,6 +32,14 @@ export function table(
   );
   return [head, ...body].join("\n");
 }
+
+/** How wide the table is where nothing gives way. */
+export const tableWidth = (cells: Cells): number => sumOf(columnWidths(cells));
+
+const columnWidths = ({ columns, rows }: Cells): number[] =>
+  columns.map(({ title }, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
+
+const sumOf = (widths: number[]): number => widths.reduce((sum, width) => sum + width + 2, -2);
 
 function pad(text: string, width: number, align: "left" | "right"): string {
   const cut = text.length > width ? `${text.slice(0, width - 1)}~` : text;

@@ -1,6 +1,7 @@
 import type { TopologyReport } from "../commands/topology.ts";
 import type { Topology } from "../jetstream/topology.ts";
 import type { View } from "../terminal.ts";
+import { formatDuration } from "./format.ts";
 
 /** Each stream with its settings, and below it its consumers. */
 export const topologyList: View<Topology> = ({ streams, consumers }) =>
@@ -25,7 +26,15 @@ const settingLines = (
 ): string[] =>
   Object.entries(settings)
     .filter(([name]) => !named.includes(name))
-    .map(([name, value]) => `${indent}${name}: ${JSON.stringify(value)}`);
+    .map(([name, value]) => `${indent}${name}: ${settingText(name, value)}`);
+
+/** Times that the broker is told in ns. */
+const times = new Set(["max_age", "duplicate_window", "ack_wait", "inactive_threshold"]);
+
+const settingText = (name: string, value: unknown): string =>
+  times.has(name) && typeof value === "number" && value > 0
+    ? formatDuration(value / 1e6)
+    : JSON.stringify(value);
 
 /** What was created and what differs, one line each. */
 export const topologyTable: View<TopologyReport> = ({ streams, consumers, created, drifts }) => {
@@ -33,8 +42,13 @@ export const topologyTable: View<TopologyReport> = ({ streams, consumers, create
   if (created.length + drifts.length === 0) return `${wanted}, all as they should be`;
   const missing = drifts.filter(({ setting }) => setting === "*");
   const different = drifts.length - missing.length;
+  const counts = [
+    created.length > 0 ? `${created.length} created` : "",
+    missing.length > 0 ? `${missing.length} missing` : "",
+    different > 0 ? `${different} ${different === 1 ? "setting differs" : "settings differ"}` : "",
+  ];
   const told = [
-    `${wanted}: ${created.length} created, ${missing.length} missing, ${different} settings differ`,
+    `${wanted}: ${counts.filter((text) => text !== "").join(", ")}`,
     ...created.map((each) => `  created ${each}`),
     ...missing.map(({ kind, name }) => `  missing ${kind} ${name}`),
     ...drifts.filter(({ setting }) => setting !== "*").map(differenceLine),
@@ -43,4 +57,4 @@ export const topologyTable: View<TopologyReport> = ({ streams, consumers, create
 };
 
 const differenceLine = ({ kind, name, setting, wanted, actual }: TopologyReport["drifts"][number]): string =>
-  `  ${kind} ${name}: ${setting} is ${JSON.stringify(actual)}, wanted ${JSON.stringify(wanted)}; left as it is`;
+  `  ${kind} ${name}: ${setting} is ${settingText(setting, actual)}, wanted ${settingText(setting, wanted)}; left as it is`;

@@ -86,6 +86,15 @@ it("tells the same in JSON", async () => {
   expect(stopped).toEqual([{ kind: "broker-stopped", version: 1, data: { stopped: true } }]);
 });
 
+it("refuses to start one on another port than that of the one that runs, and names it", async () => {
+  const { url } = (await broker(`${start} --json`)).lines()[0]?.data ?? { url: "" };
+  const { port } = new URL(url);
+  expect(await broker(`start --port ${port}`)).toMatchObject({ exitCode: 0 });
+  const elsewhere = await broker(`start --port ${Number(port) - 1}`);
+  expect(elsewhere).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(elsewhere.stderr).toContain(`the background broker runs on port ${port} already`);
+});
+
 describe("broker install", () => {
   it("says why nothing can be had, and what to do", async () => {
     const { exitCode, stdout, stderr } = await broker("install", { ORDERCTL_DEBIAN_SUITE: "no-such-suite" });

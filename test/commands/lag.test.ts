@@ -61,6 +61,7 @@ describe("lag", () => {
     });
     expect(consumers.find(({ consumer }) => consumer === "payment-processor")).toEqual({
       consumer: "payment-processor",
+      durable: true,
       pending: 12,
       ackPending: 0,
       redelivered: 0,

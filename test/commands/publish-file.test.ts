@@ -99,6 +99,35 @@ describe("publish order --file", () => {
     expect(await connection.jsm.streams.names().next()).not.toContain("ORDERS");
   });
 
+  it.each([
+    "--map order=No",
+    "--format csv",
+    "--currency EUR",
+    "--rejects none",
+  ])("refuses %s without a file, which it would be about", async (words) => {
+    const ran = await publish(words);
+    expect(ran).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(ran.stderr).toContain("--file");
+  });
+
+  it.each([
+    "--count 5",
+    "--seed 1",
+  ])("refuses %s beside a file, whose orders it would not change", async (words) => {
+    const ran = await publish(`--file fixtures/orders.csv ${words}`);
+    expect(ran).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(ran.stderr).toContain("cannot be used with option '-f, --file <file>'");
+  });
+
+  it("says nothing but the error where the file is not there, or its header is not understood", async () => {
+    const missing = await publish("--file nowhere.csv");
+    expect(missing).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(missing.stderr).toContain("cannot read nowhere.csv");
+    const unknown = await publish("--file - --format csv --skip-invalid", "No,Item\na-1,MUG\n");
+    expect(unknown).toMatchObject({ exitCode: 6, stdout: "" });
+    expect(unknown.stderr).toContain('it has no column "InvoiceNo" (order)');
+  });
+
   it("reads a CSV file with other columns from standard input", async () => {
     const words = "--file - --format csv --map order=No,sku=Item,quantity=Qty,price=Each --currency JPY";
     const ran = await publish(words, "No,Item,Qty,Each\na-1,MUG,2,400\na-1,TRAY,1,150\na-2,MUG,1,400\n");

@@ -7,6 +7,7 @@ const plain: Style = { colour: false, width: 100, unicode: true };
 
 const idle: ConsumerLag = {
   consumer: "shipping-booker",
+  durable: true,
   pending: 0,
   ackPending: 0,
   redelivered: 0,
@@ -18,6 +19,7 @@ const idle: ConsumerLag = {
 };
 const busy: ConsumerLag = {
   consumer: "payment-processor",
+  durable: true,
   pending: 12_345,
   ackPending: 256,
   redelivered: 3,
@@ -71,6 +73,27 @@ describe("lagTable", () => {
       inventory-reserver        9      0      0     0    1m35s      0/s      0/s  never
       new-one                   5      0      0     1  20.0 ms        -        -      -"
     `);
+  });
+
+  it("tells deliveries that wait for their acknowledgement from those that nobody fetches", () => {
+    const unacked = { ...stuck, pending: 0, ackPending: 1, waiting: 7 };
+    expect(lagTable(lagOf(unacked), plain)).toMatchInlineSnapshot(`
+      "ORDERS: 1 delivery to go; no ack meanwhile on inventory-reserver
+
+      consumer            pending  unack  redel  wait  oldest   in  out  drain
+      inventory-reserver        0      1      0     7   1m35s  0/s  0/s      ?"
+    `);
+    const hanging = { ...stuck, ackPending: 256 };
+    expect(lagTable(lagOf(hanging), plain)).toMatch(
+      /^ORDERS: 265 .* no ack meanwhile on inventory-reserver\n/,
+    );
+    const both = lagTable(lagOf(hanging, { ...stuck, consumer: "abandoned" }), plain);
+    expect(both).toMatch(/^ORDERS: 274 deliveries to go; nobody is working on abandoned\n/);
+  });
+
+  it("leaves the inflow out only where the table would not fit", () => {
+    const hasInflow = (width: number) => / in /.test(lagTable(lagOf(busy, stuck), { ...plain, width }));
+    expect([79, 80].map(hasInflow)).toEqual([false, true]);
   });
 
   it("says that everybody keeps up only where it knows that every backlog shrinks", () => {

@@ -49,7 +49,7 @@ export function locateColumns(header: readonly string[], mapping: ColumnMapping)
     const position = names.indexOf(name);
     const needed = mapping[column] !== undefined || requiredColumns.some((required) => required === column);
     if (position >= 0) found[column] = position;
-    else if (needed) return `the header has no column ${JSON.stringify(name)} (${column})`;
+    else if (needed) return `it has no column ${JSON.stringify(name)} (${column})`;
   }
   return found as ColumnPositions;
 }

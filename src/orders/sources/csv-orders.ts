@@ -1,3 +1,4 @@
+import { OrderctlError } from "../../errors.ts";
 import { defaultCurrency } from "../money.ts";
 import { type ColumnMapping, locateColumns } from "./column-mapping.ts";
 import { type CsvRow, readCsvRows } from "./csv-rows.ts";
@@ -16,38 +17,38 @@ export type CsvOptions = {
 /**
  * Orders from a CSV file with a header and one order line per row, in constant memory. Consecutive rows of one invoice
  * make one order, under the invoice's number; a row that sells nothing is a reject and leaves the other rows of its
- * invoice alone. An order comes after the rejects among its rows. Throws only when the input cannot be read.
+ * invoice alone. An order comes after the rejects among its rows. Throws only when the input cannot be read, and
+ * `bad_message` when its header lacks a column.
  */
 export async function* readCsvOrders(input: ByteInput, options: CsvOptions): AsyncGenerator<SourceItem> {
   const grouping = new InvoiceGrouping();
   let layout: CsvLayout | undefined;
-  const take = (row: CsvRow): SourceItem | undefined => {
-    if (row.unreadable !== undefined) throw badRow(`${row.unreadable}; nothing from here on was read`);
-    if (layout !== undefined) return grouping.add(readInvoiceLine(row.fields, layout), row.row);
-    layout = readHeader(row, options);
-    return undefined;
-  };
   for await (const row of readCsvRows(readBytes(input, options.fileName))) {
-    const item = isBlank(row) ? undefined : attempt(take, row);
+    if (isBlank(row)) continue;
+    const item = layout && takeRow(row, layout, grouping);
+    layout ??= readHeader(row, options);
     if (item !== undefined) yield item;
-    // A file whose header is not understood is one reject, not one for every row.
-    if (item !== undefined && layout === undefined) return;
   }
   const last = grouping.finish();
   if (last !== undefined) yield last;
 }
 
-function attempt(take: (row: CsvRow) => SourceItem | undefined, row: CsvRow): SourceItem | undefined {
+function takeRow(row: CsvRow, layout: CsvLayout, grouping: InvoiceGrouping): SourceItem | undefined {
   try {
-    return take(row);
+    if (row.unreadable !== undefined) throw badRow(`${row.unreadable}; nothing from here on was read`);
+    return grouping.add(readInvoiceLine(row.fields, layout), row.row);
   } catch (thrown) {
     return toReject(thrown, { row: row.row, text: row.fields.join(",") });
   }
 }
 
-function readHeader({ fields }: CsvRow, { mapping, currency }: CsvOptions): CsvLayout {
-  const positions = locateColumns(fields, mapping ?? {});
-  if (typeof positions === "string") throw badRow(positions);
+function readHeader({ fields, unreadable }: CsvRow, { fileName, mapping, currency }: CsvOptions): CsvLayout {
+  const positions = unreadable ?? locateColumns(fields, mapping ?? {});
+  if (typeof positions === "string") {
+    throw new OrderctlError("bad_message", `cannot read the header of ${fileName}: ${positions}`, {
+      hint: "--map order=Invoice,sku=Item,… names the columns of other files",
+    });
+  }
   const fallback = mapping === undefined ? "GBP" : defaultCurrency;
   return { width: fields.length, positions, currency: currency ?? fallback };
 }

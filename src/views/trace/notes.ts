@@ -106,7 +106,7 @@ const foreignNote = ({ foreignSpans }: TracePicture): string =>
 function samplingNote({ sampled, spans, traceIds }: TracePicture): string {
   if (sampled === null || spans.length > 0) return "";
   return sampled
-    ? `no span of trace ${traceIds[0]} was received: this is the log alone`
+    ? `no span of trace ${traceIds[0]} was received, or not yet: this is the log alone`
     : "not sampled for tracing: this is the log alone";
 }
 
