@@ -2,8 +2,8 @@ import { expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { readLastSequence } from "../../src/jetstream/read-message.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import type { TestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
 import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { until } from "../until.ts";
@@ -27,10 +27,7 @@ async function killInTurn(connection: Connection, broker: TestBroker, workers: [
 }
 
 it("loses no order and charges none twice, whoever is killed how often", async () => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   await applyTopology(connection, hastyTopology(4000));
   const where = `--server ${broker.url} --reconnect-wait 100ms`;
   const services = "payment inventory shipping notification --decline-share 5% --default-stock 2000";

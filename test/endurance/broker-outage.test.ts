@@ -2,9 +2,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { readLastSequence } from "../../src/jetstream/read-message.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
-import { launch, orderctl } from "../e2e/supervised.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
+import { servingOfTest } from "../e2e/serving-of-test.ts";
+import { orderctl } from "../e2e/supervised.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
 import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { size } from "../size.ts";
@@ -48,16 +48,11 @@ function callAll(url: string) {
 it(`keeps every order that it acknowledged, and goes on by itself, when the broker is killed for ${outageS} s`, {
   timeout: size({ short: 120_000, long: 400_000 }),
 }, async ({ annotate }) => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   await applyTopology(connection, hastyTopology(ackWaitMs));
   const where = `--server ${broker.url}`;
   const services = "order payment inventory shipping notification --http-port 0 --json";
-  const serving = launch(`serve ${services} ${where}`);
-  onTestFinished(() => serving.stop("SIGKILL").then(() => undefined));
-  await until(() => serving.stdout().includes("\n"), 30_000);
+  const serving = await servingOfTest(`${services} ${where}`);
 
   const api = callAll(JSON.parse(serving.stdout()).data.url);
   onTestFinished(() => api.stop());

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
-import { launch, orderctl } from "../e2e/supervised.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
+import { servingOfTest } from "../e2e/serving-of-test.ts";
+import { orderctl } from "../e2e/supervised.ts";
 import { setFaults } from "../gateway/set-faults.ts";
 import { readBooked } from "../gateway/test-simulator.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
 import { isLong, size } from "../size.ts";
 import { until } from "../until.ts";
@@ -36,26 +36,17 @@ async function readPending({ jsm }: Connection): Promise<number> {
 it(`pays every order that came while its gateway was away for ${outageS} s, and gives up none`, {
   timeout: size({ short: 120_000, long: 900_000 }),
 }, async ({ annotate }) => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   const ledger = join(tmpdir(), `orderctl-outage-${process.pid}.ndjson`);
-  const gateway = launch(`serve gateway --gateway-port 0 --json --ledger ${ledger}`);
-  onTestFinished(async () => {
-    await gateway.stop("SIGKILL");
-    await rm(ledger, { force: true });
-  });
-  await until(() => gateway.stdout().includes("\n"), 30_000);
+  onTestFinished(() => rm(ledger, { force: true }));
+  const gateway = await servingOfTest(`gateway --gateway-port 0 --json --ledger ${ledger}`);
   const { url } = JSON.parse(gateway.stdout()).data;
   const where = `--server ${broker.url}`;
   const publish = (count: number, words: string) =>
     orderctl(`publish order --count ${count} ${words} ${where}`);
 
   const breaker = `--gateway ${url} --breaker-open ${breakerOpenS}s`;
-  const serving = launch(`serve payment inventory shipping notification ${breaker} --json ${where}`);
-  onTestFinished(() => serving.stop("SIGKILL").then(() => undefined));
-  await until(() => serving.stdout().includes("\n"), 30_000);
+  const serving = await servingOfTest(`payment inventory shipping notification ${breaker} --json ${where}`);
   await publish(measured, "--seed 1");
   await drain(connection);
   process.kill(serving.pid, "SIGSTOP");

@@ -1,14 +1,14 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
 import type { DeadLetter } from "../../src/pipeline/dead-letters.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
 import { createdMessage } from "../../src/pipeline/publish-created.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
-import { launch, orderctl } from "../e2e/supervised.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
+import { servingOfTest } from "../e2e/serving-of-test.ts";
+import { orderctl } from "../e2e/supervised.ts";
 import { isDrained } from "../pipeline/read-log.ts";
 import { isLong, size } from "../size.ts";
 import { until } from "../until.ts";
@@ -50,14 +50,9 @@ async function readMemory(pid: number): Promise<number> {
 it(`ends ${count} good orders among as many hostile messages, each of which is a dead letter with its reason`, {
   timeout: size({ short: 120_000, long: 600_000 }),
 }, async ({ annotate }) => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   const where = `--server ${broker.url}`;
-  const serving = launch(`serve payment inventory shipping notification --json ${where}`);
-  onTestFinished(() => serving.stop("SIGKILL").then(() => undefined));
-  await until(() => serving.stdout().includes("\n"), 30_000);
+  const serving = await servingOfTest(`payment inventory shipping notification --json ${where}`);
 
   const hostile: Hostile[] = [];
   const memory: number[] = [];

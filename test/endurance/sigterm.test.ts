@@ -1,9 +1,8 @@
 import { expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { type Launched, launch, orderctl } from "../e2e/supervised.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { eventsOf, isDrained, type Logged, readBacklog, readLog } from "../pipeline/read-log.ts";
 import { size } from "../size.ts";
 import { until } from "../until.ts";
@@ -35,10 +34,7 @@ const readWork = async (connection: Connection): Promise<number> =>
 it(`ends ${stops} times at SIGTERM under full load: exit 0 within 15 s, and nothing is delivered again`, {
   timeout: size({ short: 120_000, long: 600_000 }),
 }, async ({ annotate }) => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   const where = `--server ${broker.url}`;
   expect(await orderctl(`topology apply ${where}`)).toMatchObject({ exitCode: 0 });
   const start = (): Launched => {

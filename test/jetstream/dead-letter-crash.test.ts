@@ -1,27 +1,19 @@
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { OrderctlError } from "../../src/errors.ts";
 import { readBySequence } from "../../src/jetstream/read-message.ts";
 import type { DeadLetterRule, Processor } from "../../src/jetstream/worker-options.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { until } from "../until.ts";
 import { createDeadLetters } from "./dead-letter-world.ts";
 import { openTestConnection } from "./open-test-connection.ts";
 import { createQueue, startWorker } from "./work-queue.ts";
-
-async function openWorld() {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
-  return { broker, connection };
-}
 
 const fail: Processor = async () => {
   throw new OrderctlError("bad_message", "no good");
 };
 
 it("keeps each dead letter once although the broker is killed while they are kept", async () => {
-  const { broker, connection } = await openWorld();
+  const { broker, connection } = await brokerOfTest();
   const queue = await createQueue(connection, "JOBS", { count: 1000, ackWaitMs: 2000 });
   const { rule, kept } = await createDeadLetters(connection, "JOBS");
   const options = { connection, stream: "JOBS", concurrency: 32, ackWaitMs: 2000, deadLetters: rule };
@@ -35,7 +27,7 @@ it("keeps each dead letter once although the broker is killed while they are kep
 });
 
 it("makes no dead letter of what fails only because the broker is away, however often", async () => {
-  const { broker, connection } = await openWorld();
+  const { broker, connection } = await brokerOfTest();
   const queue = await createQueue(connection, "AWAY", { count: 200, ackWaitMs: 1000 });
   const { rule, kept } = await createDeadLetters(connection, "AWAY", 1);
   const options = { connection, stream: "AWAY", ackWaitMs: 1000, deadLetters: rule };
@@ -72,7 +64,7 @@ async function runUntilItDies(url: string, rule: DeadLetterRule, isOver: () => P
 }
 
 it("finds the message that ends its process each time, and blames none that went down with it", async () => {
-  const { broker, connection } = await openWorld();
+  const { broker, connection } = await brokerOfTest();
   const queue = await createQueue(connection, "LOOP", { count: 6, ackWaitMs: 300 });
   const { rule, kept } = await createDeadLetters(connection, "LOOP", 2);
   const isOver = async () => (await kept()).length > 0;

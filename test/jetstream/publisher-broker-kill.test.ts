@@ -1,15 +1,11 @@
 import { expect, it, onTestFinished } from "vitest";
 import { Publisher } from "../../src/jetstream/publisher.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { until } from "../until.ts";
-import { openTestConnection } from "./open-test-connection.ts";
 import { countStored, createLog, textTo } from "./subject-log.ts";
 
 it("stores each of 5,000 messages once although the broker is killed in the middle", async () => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   await createLog(connection, "KILL");
   // A single attempt: a lost connection uses up none.
   const publisher = new Publisher(connection, { attempts: 1 });

@@ -1,16 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { expect, it, onTestFinished } from "vitest";
-import { startTestBroker } from "../broker/start-test-broker.ts";
+import { expect, it } from "vitest";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { until } from "../until.ts";
-import { openTestConnection } from "./open-test-connection.ts";
 import { countStored, createLog } from "./subject-log.ts";
 import { createQueue, startWorker } from "./work-queue.ts";
 
 it("processes everything although the broker is killed under it, and stores each outcome once", async () => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   // Acknowledgements that were lost with the broker come again after the ack wait.
   const queue = await createQueue(connection, "JOBS", { count: 2000, ackWaitMs: 2000 });
   await createLog(connection, "RESULTS");
@@ -29,10 +25,7 @@ it("processes everything although the broker is killed under it, and stores each
 });
 
 it("goes on at once when the broker is back, not only when the pulls that died with it are given up", async () => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   const queue = await createQueue(connection, "IDLE");
   const worker = startWorker({ connection, stream: "IDLE" }, async () => undefined);
   await until(async () => (await queue.waiting()) > 0);

@@ -1,18 +1,14 @@
 import { expect, it, onTestFinished, vi } from "vitest";
 import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { openOtlpSink } from "../telemetry/otlp-sink.ts";
 import { until } from "../until.ts";
 import { openLogWriter } from "./log-writer.ts";
 import { startServices } from "./start-services.ts";
 
 it("shows in its trace that a message was given up on, and why", async () => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { connection } = await brokerOfTest();
   vi.stubEnv("OTEL_TRACES_SAMPLER", "always_on");
   onTestFinished(() => void vi.unstubAllEnvs());
   const sink = await openOtlpSink();

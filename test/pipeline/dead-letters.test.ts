@@ -8,7 +8,7 @@ import { encodeEvent } from "../../src/orders/codec.ts";
 import { type DeadLetter, readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
 import { createdMessage } from "../../src/pipeline/publish-created.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { created } from "../services/handler-context.ts";
 import { until } from "../until.ts";
@@ -58,10 +58,7 @@ const lettersOf = async (connection: Connection): Promise<DeadLetter[]> =>
   (await readDeadLetters(connection)).map(({ letter }) => letter);
 
 it("ends every good order among as many hostile messages, each of which is one dead letter, whoever is killed", async () => {
-  const broker = await startTestBroker();
-  onTestFinished(() => broker.stop());
-  const connection = await openTestConnection(broker.url);
-  onTestFinished(() => connection.close());
+  const { broker, connection } = await brokerOfTest();
   await applyTopology(connection, hastyTopology(2000));
   const subjects = await publishAll(connection);
 

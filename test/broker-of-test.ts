@@ -1,0 +1,13 @@
+import { onTestFinished } from "vitest";
+import type { Connection } from "../src/jetstream/connection.ts";
+import { startTestBroker, type TestBroker } from "./broker/start-test-broker.ts";
+import { openTestConnection } from "./jetstream/open-test-connection.ts";
+
+/** A broker and a connection to it, until the end of the test. */
+export async function brokerOfTest(): Promise<{ broker: TestBroker; connection: Connection }> {
+  const broker = await startTestBroker();
+  onTestFinished(() => broker.stop());
+  const connection = await openTestConnection(broker.url);
+  onTestFinished(() => connection.close());
+  return { broker, connection };
+}
