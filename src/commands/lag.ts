@@ -1,3 +1,5 @@
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
 import { readLag, type StreamLag } from "../jetstream/lag.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { lagTable } from "../views/lag-table.ts";
@@ -22,9 +24,19 @@ async function showLag(
   { interval, failAbove }: Options,
   [stream = ordersStream]: string[],
 ): Promise<number> {
-  const lag = await readLag(connection, { stream, intervalMs: interval, signal });
+  const lag = await readLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
+    throw await explainMissing(thrown, connection);
+  });
   terminal.show("consumer-lag", lag, lagTable);
   return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
+}
+
+/** Says which streams there are. */
+async function explainMissing(thrown: unknown, { jsm }: Connection): Promise<unknown> {
+  if (!(thrown instanceof OrderctlError) || thrown.code !== "not_found") return thrown;
+  const names = await jsm.streams.names().next();
+  const hint = names.length > 0 ? `there are ${names.sort().join(", ")}` : "there is no stream at all";
+  return new OrderctlError(thrown.code, thrown.message, { hint, cause: thrown });
 }
 
 const isAbove = ({ consumers }: StreamLag, limit: number): boolean =>

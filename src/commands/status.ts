@@ -58,13 +58,13 @@ async function askBroker({ terminal, signal }: App, config: ConnectionConfig): P
   }
 }
 
-const readBroker = async ({ nats, server, version, user }: Connection): Promise<BrokerStatus> => ({
-  server,
-  version,
-  jetStream: nats.info?.jetstream === true,
-  user,
-  roundTripMs: await nats.rtt(),
-});
+async function readBroker({ nats, server, version, user }: Connection): Promise<BrokerStatus> {
+  // The client's own `rtt` counts whole milliseconds, of which there is often none.
+  const startedAt = performance.now();
+  await nats.flush();
+  const roundTripMs = performance.now() - startedAt;
+  return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs };
+}
 
 const secrets: readonly SettingName[] = ["password", "token"];
 

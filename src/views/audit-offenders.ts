@@ -30,11 +30,13 @@ export function auditOffenders({ offences, offenders }: LogAudit, style: Style):
   const more = offences - listed.length;
   const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
   const orderId = traceable(listed);
+  const isLate = listed.some(({ rule }) => rule === "not_notified");
   return [
     "",
     ...lines,
     ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
     ...(orderId ? ["", `What happened to an order: orderctl trace ${orderId}`] : []),
+    ...(isLate ? ["Is anybody working on what is late: orderctl lag"] : []),
   ];
 }
 

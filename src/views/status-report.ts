@@ -8,7 +8,7 @@ import { table } from "./table.ts";
 
 /** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */
 export const statusReport: View<Status> = ({ broker, processes, settings }, style) => {
-  const parts = [headline(broker, processes)];
+  const parts = [wrapWords(headline(broker, processes), style.width).join("\n")];
   if (processes.length > 0) parts.push(processes.map((process) => processText(process, style)).join("\n"));
   return [...parts, settingsTable(settings, style)].join("\n\n");
 };

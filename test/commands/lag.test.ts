@@ -82,6 +82,7 @@ describe("lag", () => {
     expect(ran.exitCode).toBe(4);
     expect(ran.stdout).toBe("");
     expect(ran.stderr).toContain("NOPE");
+    expect(ran.stderr).toMatch(/^ {2}there are .*ORDERS, OTHER/m);
   });
 
   it("exits 2 for an interval that is none", async () => {
