@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { brokerDataDir } from "../broker/directories.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
 import type { Collector } from "../collector/start-collector.ts";
+import { OrderctlError } from "../errors.ts";
 import { readLag } from "../jetstream/lag.ts";
 import type { Note } from "../note.ts";
 import { ordersStream } from "../orders/subjects.ts";
@@ -103,8 +104,8 @@ async function draw({ connection }: Online, screen: UpScreen, signal: AbortSigna
     try {
       const lag = await readLag(connection, sample);
       screen.update({ lag: { ...lag, consumers: lag.consumers.filter(({ durable }) => durable) } });
-    } catch {
-      screen.update({ lag: undefined });
+    } catch (thrown) {
+      screen.update({ lag: OrderctlError.from(thrown).message });
       await wait(sampleMs, undefined, { ref: false });
     }
   }

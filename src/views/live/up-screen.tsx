@@ -6,8 +6,13 @@ import type { Style } from "../../terminal.ts";
 import { lagTable } from "../lag-table.ts";
 import { servingLine } from "../serving-line.ts";
 
-/** What the screen shows; `notes` only grow. */
-export type UpState = { serving: Serving | undefined; lag: StreamLag | undefined; notes: readonly string[] };
+export type UpState = {
+  serving: Serving | undefined;
+  /** Or why it cannot be told. */
+  lag: StreamLag | string | undefined;
+  /** They only grow. */
+  notes: readonly string[];
+};
 
 export type UpScreen = {
   update(change: Partial<UpState>): void;
@@ -49,7 +54,7 @@ export function UpView({ state, style }: { state: UpState; style: Style }) {
       {serving && <Text wrap="wrap">{servingLine(serving, style)}</Text>}
       {lag && (
         <Box marginTop={1}>
-          <Text wrap="truncate">{lagTable(lag, style)}</Text>
+          <Text wrap="truncate">{typeof lag === "string" ? lag : lagTable(lag, style)}</Text>
         </Box>
       )}
     </Box>
