@@ -105,6 +105,7 @@ async function draw({ connection }: Online, screen: UpScreen, signal: AbortSigna
       const lag = await readLag(connection, sample);
       screen.update({ lag: { ...lag, consumers: lag.consumers.filter(({ durable }) => durable) } });
     } catch (thrown) {
+      if (signal.aborted) return;
       screen.update({ lag: OrderctlError.from(thrown).message });
       await wait(sampleMs, undefined, { ref: false });
     }
