@@ -1,6 +1,7 @@
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
 import { until } from "../until.ts";
 import { freePorts } from "./free-ports.ts";
+import { freeze, thaw } from "./freeze.ts";
 import { natsRequest } from "./nats-request.ts";
 import { startTestBroker, type TestBroker } from "./start-test-broker.ts";
 
@@ -9,7 +10,7 @@ export type TestNode = Omit<TestBroker, "stop"> & {
   /** As the others call it. */
   name: string;
   /** SIGSTOP: its connections stay open, and nothing is read or answered. */
-  pause(): void;
+  pause(): Promise<void>;
   resume(): void;
 };
 
@@ -96,7 +97,6 @@ async function whenWhole({ ask, isHere }: View): Promise<void> {
 /** The server as it is; `lost` has the names of those that are not there. */
 async function nodeOf(broker: TestBroker, lost: Set<string>): Promise<TestNode> {
   const name = (await isBrokerAnswering(broker.url))?.name ?? "";
-  const signal = (which: NodeJS.Signals) => process.kill(broker.pid, which);
   let paused = false;
   const away = async (end: () => Promise<void>) => {
     lost.add(name);
@@ -104,15 +104,15 @@ async function nodeOf(broker: TestBroker, lost: Set<string>): Promise<TestNode> 
   };
   return Object.assign(Object.create(broker) as TestBroker, {
     name,
-    pause() {
+    async pause() {
       lost.add(name);
       paused = true;
-      signal("SIGSTOP");
+      await freeze(broker.pid);
     },
     resume() {
       if (!paused) return;
       paused = false;
-      signal("SIGCONT");
+      thaw(broker.pid);
       lost.delete(name);
     },
     kill: () => away(() => broker.kill()),

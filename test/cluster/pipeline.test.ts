@@ -47,7 +47,7 @@ async function disturb(scene: Scene): Promise<void> {
     await cluster.whenCurrent();
   }
   const frozen = await cluster.leaderOf("ORDERS");
-  frozen.pause();
+  await frozen.pause();
   expect(await cluster.leaderOf("ORDERS")).not.toBe(frozen);
   await whenWorking(scene);
   frozen.resume();

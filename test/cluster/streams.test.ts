@@ -62,7 +62,7 @@ describe.concurrent("a stream on three nodes", () => {
     const { cluster, leader, followers } = await startLog(context, "FROZEN");
     const publisher = publisherOf(context, await connectTo(context, followers.slice(0, 1)));
     await publisher.publish(textTo("FROZEN.before"));
-    followers[0]?.pause();
+    await followers[0]?.pause();
     // It used to give up after 16 s, with a connection that nobody missed for four minutes.
     expect(await publisher.publish(textTo("FROZEN.after"))).toMatchObject({ duplicate: false });
     expect(await cluster.leaderOf("FROZEN")).toBe(leader);
@@ -163,7 +163,7 @@ describe.concurrent("a stream on three nodes", () => {
       const adding = buckets.map((bucket, who) => addWords(bucket, words[who] ?? [], added));
       await whenAdded(100);
       const leader = await cluster.leaderOf("KV_INVENTORY");
-      leader.pause();
+      await leader.pause();
       await cluster.leaderOf("KV_INVENTORY");
       await whenAdded(50);
       leader.resume();

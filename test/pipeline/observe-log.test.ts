@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { observeLog } from "../../src/pipeline/observe-log.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
+import { freeze, thaw } from "../broker/freeze.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { byLabel, openMetricWorld } from "../telemetry/metric-world.ts";
@@ -72,14 +73,14 @@ describe("the log as metrics", () => {
   });
 
   it("keeps nobody waiting while the broker hangs, and tells the rest", async () => {
-    process.kill(broker.pid, "SIGSTOP");
+    await freeze(broker.pid);
     try {
       const { shown, tookMs } = await readGauges();
       expect(tookMs).toBeLessThan(1500);
       expect([...shown.keys()].filter(isOfLog)).toEqual([]);
       expect(shown.get(counted)).toBe(1);
     } finally {
-      process.kill(broker.pid, "SIGCONT");
+      thaw(broker.pid);
     }
   });
 
@@ -87,7 +88,7 @@ describe("the log as metrics", () => {
     await broker.kill();
     await until(() => !connection.isConnected());
     const { shown, tookMs } = await readGauges();
-    expect(tookMs).toBeLessThan(200);
+    expect(tookMs).toBeLessThan(900);
     expect([...shown.keys()].filter(isOfLog)).toEqual([]);
     expect(shown.get(counted)).toBe(1);
     await broker.restart();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openOrderApi } from "../../src/services/order/order-api.ts";
+import { freeze, thaw } from "../broker/freeze.ts";
 import { until } from "../until.ts";
 import { type OrderWorld, openOrderWorld } from "./order-world.ts";
 
@@ -13,8 +14,8 @@ afterEach(async () => {
 });
 
 /** The broker keeps its connections and answers nothing, as behind a network that is cut. */
-const freeze = () => process.kill(world.broker.pid, "SIGSTOP");
-const resume = () => process.kill(world.broker.pid, "SIGCONT");
+const hang = () => freeze(world.broker.pid);
+const resume = () => thaw(world.broker.pid);
 
 /** The window of one is taken by the order that was posted. */
 const untilUnderWay = () => until(() => world.publisher.isFull);
@@ -42,7 +43,7 @@ it("answers 503 at once while the broker is away, and takes orders when it is ba
 it("answers 503 when the broker does not answer in time; sending the order again then settles it", async () => {
   await world.close();
   world = await openOrderWorld({ patienceMs: 300 });
-  freeze();
+  await hang();
   const { status, headers, body } = await world.post({ total_amount: 5 });
   expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
   expect(body).toMatchObject({ code: "timeout", detail: expect.stringContaining("may be stored") });
@@ -69,7 +70,7 @@ it("answers 503 when there is no order log", async () => {
 });
 
 it("finishes the request under way when it stops, and takes no other", async () => {
-  freeze();
+  await hang();
   const posted = world.post(order);
   await untilUnderWay();
   const stopped = world.api.stop(10_000);
@@ -81,7 +82,7 @@ it("finishes the request under way when it stops, and takes no other", async () 
 });
 
 it("cuts off at its deadline what does not finish", async () => {
-  freeze();
+  await hang();
   const posted = world.post(order).catch((error: unknown) => error);
   await untilUnderWay();
   const startedAt = performance.now();
