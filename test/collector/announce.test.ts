@@ -41,7 +41,7 @@ describe("findCollector", () => {
   it("finds none where none runs, at once", async () => {
     const startedAt = performance.now();
     expect(await findCollector(asking)).toBeUndefined();
-    expect(performance.now() - startedAt).toBeLessThan(200);
+    expect(performance.now() - startedAt).toBeLessThan(900);
   });
 
   it("finds a running collector until it is stopped", async () => {

@@ -63,7 +63,7 @@ it("is empty for a trace that nobody stored, and at once where nobody ever colle
   await connection.jsm.streams.delete("TRACES");
   const startedAt = performance.now();
   expect(await names(9)).toEqual([]);
-  expect(performance.now() - startedAt).toBeLessThan(500);
+  expect(performance.now() - startedAt).toBeLessThan(1500);
 });
 
 it("rejects with denied or timeout, not with an empty trace, where the stream cannot be read", async () => {
