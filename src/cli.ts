@@ -36,6 +36,10 @@ export const commands: Record<string, Entry> = {
     summary: "how far behind every consumer of a stream is",
     load: async () => (await import("./commands/lag.ts")).registerLag,
   },
+  top: {
+    summary: "what goes on right now: rates, latency, lag, breakers, processes; until stopped",
+    load: async () => (await import("./commands/top.ts")).registerTop,
+  },
   trace: {
     summary: "one order's way through the services, and where its time went",
     load: async () => (await import("./commands/trace.ts")).registerTrace,

@@ -1,6 +1,7 @@
 import type { Ora } from "ora";
 import type { OrderctlError } from "./errors.ts";
 import type { Note } from "./note.ts";
+import { openTextScreen, type TextScreen } from "./text-screen.ts";
 
 type Sink = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
@@ -38,6 +39,8 @@ export type Terminal = {
   note: Note;
   fail(error: OrderctlError): void;
   progress(): Promise<Progress>;
+  /** For somebody who watches stdout, once: results that are drawn in place, with what is noted above them. */
+  openScreen(): TextScreen;
 };
 
 const schemaVersion = 1;
@@ -46,6 +49,7 @@ const defaultWidth = 100;
 export function createTerminal({ env, stdout, stderr }: World, { json }: { json: boolean }): Terminal {
   const noting = styleOf(stderr, env);
   const write = (sink: Sink, text: string) => void sink.write(`${text}\n`);
+  let screen: TextScreen | undefined;
   const asJson = (kind: string, data: unknown) => JSON.stringify({ kind, version: schemaVersion, data });
   return {
     style: styleOf(stdout, env),
@@ -54,13 +58,17 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     live: stdout.isTTY === true && !json,
     stdout,
     show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : view(data, styleOf(stdout, env))),
-    note: (text) => write(stderr, text),
+    note: (text) => (screen ? screen.note(text) : write(stderr, text)),
     fail({ code, message, hint, exitCode }) {
       if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
       write(stderr, `${red(noting, "error:")} ${harmless(message)}`);
       if (hint) write(stderr, `  ${harmless(hint)}`);
     },
     progress: () => openProgress(stderr, !json && stderr.isTTY === true),
+    openScreen() {
+      screen = openTextScreen({ stdout, stderr });
+      return screen;
+    },
   };
 }
 

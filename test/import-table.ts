@@ -17,7 +17,8 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   version: { may: [] },
   log: { may: ["mask-secrets"] },
   "mask-secrets": { may: [] },
-  terminal: { may: [] },
+  terminal: { may: ["text-screen"] },
+  "text-screen": { may: [] },
   collector: { may: ["jetstream", "telemetry"] },
   commands: {
     may: [

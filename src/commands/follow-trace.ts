@@ -24,7 +24,7 @@ export async function followTrace(app: Online, { logged }: FoundTrace, shown: Sh
   const { connection, terminal, signal } = app;
   const orderId = logged[0]?.event.orderId ?? "";
   const fromSequence = Math.min(...logged.map(({ sequence }) => sequence));
-  const drawing = terminal.live ? await openDrawing(app, orderId, shown) : undefined;
+  const drawing = terminal.live ? openDrawing(app, orderId, shown) : undefined;
   try {
     await followOrder(connection, { orderId, fromSequence, signal }, (events) => {
       if (!drawing) showLast(app, events);
@@ -41,9 +41,8 @@ function showLast({ terminal }: Online, events: readonly LoggedEvent[]): void {
 }
 
 /** Redraws what log and spans know several times a second; `close` leaves the last state on the terminal. */
-async function openDrawing({ connection, terminal }: Online, orderId: string, shown: Shown) {
-  const { openTraceScreen } = await import("../views/live/trace-screen.ts");
-  const screen = openTraceScreen(terminal.stdout);
+function openDrawing({ connection, terminal }: Online, orderId: string, shown: Shown) {
+  const screen = terminal.openScreen();
   const filter: TraceFilter = {
     errors: shown.errors ?? false,
     critical: shown.critical ?? false,

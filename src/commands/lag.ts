@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { readLag, type StreamLag } from "../jetstream/lag.ts";
@@ -5,8 +6,9 @@ import { ordersStream } from "../orders/subjects.ts";
 import { lagTable } from "../views/lag-table.ts";
 import type { Online, Register } from "./act.ts";
 import { count, time, withConnection } from "./options.ts";
+import { watch } from "./watch.ts";
 
-type Options = { interval: number; failAbove?: number };
+type Options = { interval: number; failAbove?: number; watch?: boolean };
 
 export const registerLag: Register = (command, act) => {
   withConnection(
@@ -15,18 +17,29 @@ export const registerLag: Register = (command, act) => {
       .addOption(
         time("--interval <time>", "time between the two samples that rates are computed from", [1000, "1s"]),
       )
-      .option("--fail-above <n>", "exit 1 if a consumer has more than <n> messages to go", count),
+      .option("--fail-above <n>", "exit 1 if a consumer has more than <n> messages to go", count)
+      .addOption(
+        new Option("-w, --watch", "one sample after the other, until interrupted").conflicts("failAbove"),
+      ),
   ).action(act.online(showLag));
 };
 
 async function showLag(
-  { connection, terminal, signal }: Online,
-  { interval, failAbove }: Options,
+  online: Online,
+  { interval, failAbove, watch: isWatch }: Options,
   [stream = ordersStream]: string[],
 ): Promise<number> {
-  const lag = await readLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
-    throw await explainMissing(thrown, connection);
-  });
+  const { connection, terminal, signal } = online;
+  const read = () =>
+    readLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
+      throw await explainMissing(thrown, connection);
+    });
+  if (isWatch) {
+    if (interval === 0) throw new OrderctlError("usage", "--watch needs an --interval above zero");
+    await watch(online, { kind: "consumer-lag", view: lagTable, read });
+    return 0;
+  }
+  const lag = await read();
   terminal.show("consumer-lag", lag, lagTable);
   return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
 }

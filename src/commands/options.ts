@@ -56,6 +56,13 @@ export function waitMs(text: string): number {
   return ms;
 }
 
+/** The same for a time between two things that come again and again. */
+export function paceMs(text: string): number {
+  const ms = waitMs(text);
+  if (ms < 1) throw new InvalidArgumentError("expected 1ms or more.");
+  return ms;
+}
+
 /** An option for a time that is waited: its default in ms, and as the help shows it. */
 export const time = (flags: string, text: string, [ms, shown]: [number, string]): Option =>
   new Option(flags, text).default(ms, shown).argParser(waitMs);

@@ -21,15 +21,21 @@ async function readConsumers(connection: Connection): Promise<ConsumerState[]> {
 
 async function readStreams(connection: Connection): Promise<StreamsState> {
   mustBeConnected(connection);
-  const [orders, deadLetters, redriven] = await Promise.all([
+  const [orders, deadLetters] = await Promise.all([
     readStreamSize(connection, ordersStream),
+    countDeadLetters(connection),
+  ]);
+  const streams = orders ? [{ stream: ordersStream, ...orders }] : [];
+  return { streams, deadLetters };
+}
+
+/** Those about which nobody has decided: each one's first redrive has a subject of its own. */
+export async function countDeadLetters(connection: Connection): Promise<number> {
+  const [deadLetters, redriven] = await Promise.all([
     readStreamSize(connection, deadLettersStream),
     countSubjectsLike(connection, redrivesStream, `${redrivesStream}.*.*.1`),
   ]);
-  const streams = orders ? [{ stream: ordersStream, ...orders }] : [];
-  // Each dead letter's first redrive has a subject of its own: about the rest nobody has decided.
-  const undecided = (deadLetters?.messages ?? 0) - redriven;
-  return { streams, deadLetters: Math.max(0, undecided) };
+  return Math.max(0, (deadLetters?.messages ?? 0) - redriven);
 }
 
 /** What is asked of a lost broker waits for its answer until the request times out. */

@@ -2,6 +2,7 @@ import type { ConsumerLag, StreamLag } from "../jetstream/lag.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
+import { wrapWords } from "./plain-text.ts";
 import { table, tableWidth } from "./table.ts";
 
 const columns = [
@@ -29,7 +30,7 @@ export function lagTable(lag: StreamLag, style: Style): string {
   const fits = <T>(cells: readonly T[]) => cells.filter((_, column) => !isNarrow || column !== inflow);
   const shown = { columns: fits(columns), rows: rows.map(fits) };
   const body = table(shown, style, (text, { row }) => (late[row] ? yellow(text) : text));
-  return `${headline(lag)}\n\n${body}`;
+  return `${wrapWords(headline(lag), style.width).join("\n")}\n\n${body}`;
 }
 
 function headline({ stream, consumers }: StreamLag): string {

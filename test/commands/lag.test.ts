@@ -5,6 +5,7 @@ import { orderTopology } from "../../src/pipeline/topology.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
 
 let broker: TestBroker;
 let connection: Connection;
@@ -83,6 +84,31 @@ describe("lag", () => {
     expect(ran.stdout).toBe("");
     expect(ran.stderr).toContain("NOPE");
     expect(ran.stderr).toMatch(/^ {2}there are .*ORDERS, OTHER/m);
+  });
+
+  it("shows one sample after the other with --watch, until it is stopped", async () => {
+    const stop = new AbortController();
+    let said = "";
+    const running = runCommand(`lag --watch --interval 20ms --json --server ${broker.url}`, {
+      signal: stop.signal,
+      onStdout: (text) => {
+        said += text;
+      },
+    });
+    await until(() => said.split("\n").length > 3);
+    stop.abort();
+    expect(await running).toMatchObject({ exitCode: 0, stderr: "" });
+    const samples = (await running).lines();
+    expect(new Set(samples.map(({ kind }) => kind))).toEqual(new Set(["consumer-lag"]));
+    const times = samples.map(({ data }) => (data as { sampledAt: string }).sampledAt);
+    expect(times).toEqual([...new Set(times)].sort());
+  });
+
+  it.each(["--watch --fail-above 3", "--watch --interval 0s"])("exits 2 for %s", async (words) => {
+    expect(await runCommand(`lag ${words} --server ${broker.url}`)).toMatchObject({
+      exitCode: 2,
+      stdout: "",
+    });
   });
 
   it("exits 2 for an interval that is none", async () => {

@@ -1,0 +1,24 @@
+import { Option } from "commander";
+import { createTopReader } from "../pipeline/top-sample.ts";
+import { topReport } from "../views/top-report.ts";
+import type { Online, Register } from "./act.ts";
+import { explainMissingLog } from "./missing-log.ts";
+import { paceMs, withConnection } from "./options.ts";
+import { watch } from "./watch.ts";
+
+export const registerTop: Register = (command, act) => {
+  const interval = new Option("--interval <time>", "between two samples")
+    .argParser(paceMs)
+    .default(1000, "1s");
+  withConnection(command.addOption(interval)).action(act.online(top));
+};
+
+async function top(online: Online, { interval }: { interval: number }): Promise<void> {
+  const { connection, signal } = online;
+  const readSample = createTopReader(connection, { intervalMs: interval, signal });
+  const read = () =>
+    readSample().catch((thrown) => {
+      throw signal.aborted ? signal.reason : explainMissingLog(thrown, connection);
+    });
+  await watch(online, { kind: "top", view: topReport, read });
+}

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TopSample } from "../../src/pipeline/top-sample.ts";
+import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { setFaults } from "../gateway/set-faults.ts";
+import { startSimulator } from "../gateway/test-simulator.ts";
+import { runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
+import { serve, workers } from "./serving.ts";
+
+let broker: TestBroker;
+beforeAll(async () => {
+  broker = await startTestBroker();
+});
+afterAll(() => broker.stop());
+
+/** Runs `orderctl top` until a sample is as it should be, and answers that one. */
+async function topUntil(isWanted: (sample: TopSample) => boolean): Promise<TopSample> {
+  const stop = new AbortController();
+  const samples: TopSample[] = [];
+  let rest = "";
+  const onStdout = (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    samples.push(...lines.map((line) => JSON.parse(line).data));
+  };
+  const line = `top --interval 50ms --json --server ${broker.url}`;
+  const running = runCommand(line, { signal: stop.signal, onStdout });
+  await until(() => samples.some(isWanted), 30_000);
+  stop.abort();
+  expect(await running).toMatchObject({ exitCode: 0, stderr: "" });
+  return samples.find(isWanted) as TopSample;
+}
+
+const publish = (words: string) => runCommand(`publish order ${words} --server ${broker.url}`);
+
+describe("top", () => {
+  it("exits 4 where there is no log, and says what would make one", async () => {
+    const ran = await runCommand(`top --server ${broker.url}`);
+    expect(ran).toMatchObject({ exitCode: 4, stdout: "" });
+    expect(ran.stderr).toContain("orderctl up");
+  });
+
+  it("tells rates, latency, lag and processes, one sample after the other until it is stopped", async () => {
+    const serving = serve(broker.url, `${workers} --instance one`);
+    await until(() => serving.stdout() !== "");
+    const publishing = publish("--count 600 --rate 300");
+    const sample = await topUntil(
+      ({ lag, processes, endedLately }) =>
+        lag.consumers.some(({ consumer, inPerS }) => consumer === "payment-processor" && (inPerS ?? 0) > 0) &&
+        processes.some(({ processedPerS }) => (processedPerS ?? 0) > 0) &&
+        endedLately !== null,
+    );
+    expect(sample.processes).toMatchObject([{ instance: "one", failedPerS: 0 }]);
+    expect(sample.lag.consumers).toHaveLength(7);
+    expect(sample.deadLetters).toBe(0);
+    const { p50Ms = 0, p99Ms = 0 } = sample.endedLately ?? {};
+    expect(p50Ms).toBeGreaterThan(0);
+    expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+    expect((await publishing).exitCode).toBe(0);
+    await serving.stop();
+  });
+
+  it("shows failures and the breaker while the gateway is away", async () => {
+    const { url } = await startSimulator();
+    await setFaults(url, { outage: true });
+    const hasty = "--gateway-backoff 1ms --gateway-attempts 1 --breaker-open 1m";
+    const serving = serve(broker.url, `payment --gateway ${url} ${hasty} --instance till`);
+    await until(() => serving.stdout() !== "");
+    const seen = topUntil(({ processes }) => processes.some(({ failedPerS }) => (failedPerS ?? 0) > 0));
+    expect((await publish("--count 20")).exitCode).toBe(0);
+    expect((await seen).processes).toMatchObject([{ instance: "till" }]);
+    const open = await topUntil(({ processes }) =>
+      processes.some(({ breakers }) => breakers[0]?.state === "open"),
+    );
+    expect(open.processes[0]?.breakers).toEqual([{ name: "PaymentService", state: "open" }]);
+  });
+});
