@@ -68,6 +68,10 @@ export const commands: Record<string, Entry> = {
     summary: "is the broker there, who runs services, and where each setting came from",
     load: async () => (await import("./commands/status.ts")).registerStatus,
   },
+  completion: {
+    summary: "the script that completes orderctl's command lines in bash, zsh or fish",
+    load: async () => (await import("./commands/completion.ts")).registerCompletion,
+  },
   broker: {
     summary: "a nats-server of your own: install, start, stop, status",
     load: async () => (await import("./commands/broker.ts")).registerBroker,
@@ -83,10 +87,11 @@ export async function run(argv: readonly string[], world: World): Promise<number
     const act = createAct(world, (code) => {
       exitCode = code;
     });
+    const called = argv.find((word) => word !== "help" && !word.startsWith("-"));
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = program.command(name).description(summary);
-      if (argv.find((word) => word !== "help" && !word.startsWith("-")) === name)
-        (await load())(command, act);
+      // Completion tells of all of them.
+      if (called === name || called === "completion") (await load())(command, act);
     }
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;
