@@ -8,16 +8,17 @@ const passing: ReadonlySet<ErrorCode> = new Set(["timeout", "unavailable", "no_r
 const retryMs = 1000;
 
 /**
- * Shows one sample after the other until it is told to stop: drawn in place where somebody watches, else below one
- * another. `read` sets the pace.
+ * Shows one sample after the other until it is told to stop: drawn in place where somebody watches, else one below the
+ * other, a blank line apart. `read` sets the pace.
  */
 export async function watch<T>(
   { terminal, signal }: Online,
   { kind, view, read }: { kind: string; view: View<T>; read: () => Promise<T> },
 ): Promise<void> {
   const screen = terminal.live ? terminal.openScreen() : undefined;
+  const apart: View<T> = (sample, style) => `${view(sample, style)}\n`;
   const show = (sample: T) =>
-    screen ? screen.draw(view(sample, terminal.style)) : terminal.show(kind, sample, view);
+    screen ? screen.draw(view(sample, terminal.style)) : terminal.show(kind, sample, apart);
   const tell = (text: string) => (screen ? screen.draw(text) : terminal.note(text));
   while (!signal.aborted) {
     try {

@@ -34,7 +34,7 @@ export function lagTable(lag: StreamLag, style: Style): string {
 }
 
 function headline({ stream, consumers }: StreamLag): string {
-  const backlog = consumers.reduce((sum, { pending, ackPending }) => sum + pending + ackPending, 0);
+  const backlog = consumers.reduce((sum, consumer) => sum + backlogOf(consumer), 0);
   if (backlog === 0) {
     const who = consumers.length === 1 ? "its consumer is" : `all ${consumers.length} consumers are`;
     return `${stream}: ${who} up to date`;
@@ -43,14 +43,20 @@ function headline({ stream, consumers }: StreamLag): string {
   const [abandoned, waiting] = [isAbandoned, isWaiting].map((is) => namesOf(consumers.filter(is)));
   if (abandoned) return `${left}; nobody is working on ${abandoned}`;
   if (waiting) return `${left}; no ack meanwhile on ${waiting}`;
-  return consumers.every(({ drainS }) => drainS !== null) ? `${left}, everybody keeps up` : left;
+  return consumers.every(keepsUp) ? `${left}, everybody keeps up` : left;
 }
+
+const backlogOf = ({ pending, ackPending }: ConsumerLag): number => pending + ackPending;
+
+/** What comes in goes out: less than a second's worth is work in progress, not a backlog. */
+const isInProgress = (lag: ConsumerLag): boolean => (lag.outPerS ?? 0) > backlogOf(lag);
+
+const keepsUp = (lag: ConsumerLag): boolean => lag.drainS !== null || isInProgress(lag);
 
 const namesOf = (consumers: ConsumerLag[]): string => consumers.map(({ consumer }) => consumer).join(", ");
 
 /** Messages to go, and in the interval none was acknowledged. */
-const isStuck = ({ pending, ackPending, outPerS }: ConsumerLag): boolean =>
-  pending + ackPending > 0 && outPerS === 0;
+const isStuck = (lag: ConsumerLag): boolean => backlogOf(lag) > 0 && lag.outPerS === 0;
 
 const isAbandoned = (lag: ConsumerLag): boolean => isStuck(lag) && lag.ackPending === 0 && lag.waiting === 0;
 
@@ -70,11 +76,9 @@ const lagRow = (lag: ConsumerLag): string[] => [
 ];
 
 function drainText(lag: ConsumerLag): string {
-  const { pending, ackPending, drainS, outPerS } = lag;
-  const backlog = pending + ackPending;
-  if (backlog === 0 || outPerS === null) return "-";
-  // What comes in goes out: less than a second's worth is work in progress, not a backlog.
-  if (outPerS > backlog) return "< 1 s";
+  const { drainS, outPerS } = lag;
+  if (backlogOf(lag) === 0 || outPerS === null) return "-";
+  if (isInProgress(lag)) return "< 1 s";
   if (isWaiting(lag)) return "?";
   return drainS === null ? "never" : formatDuration(drainS * 1000);
 }

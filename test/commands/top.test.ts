@@ -31,7 +31,8 @@ async function topUntil(isWanted: (sample: TopSample) => boolean): Promise<TopSa
   return samples.find(isWanted) as TopSample;
 }
 
-const publish = (words: string) => runCommand(`publish order ${words} --server ${broker.url}`);
+const publish = (words: string, signal = new AbortController().signal) =>
+  runCommand(`publish order ${words} --server ${broker.url}`, { signal });
 
 describe("top", () => {
   it("exits 4 where there is no log, and says what would make one", async () => {
@@ -43,7 +44,8 @@ describe("top", () => {
   it("tells rates, latency, lag and processes, one sample after the other until it is stopped", async () => {
     const serving = serve(broker.url, `${workers} --instance one`);
     await until(() => serving.stdout() !== "");
-    const publishing = publish("--count 600 --rate 300");
+    const stop = new AbortController();
+    const publishing = publish("--count 100k --rate 300", stop.signal);
     const sample = await topUntil(
       ({ lag, processes, endedLately }) =>
         lag.consumers.some(({ consumer, inPerS }) => consumer === "payment-processor" && (inPerS ?? 0) > 0) &&
@@ -56,22 +58,32 @@ describe("top", () => {
     const { p50Ms = 0, p99Ms = 0 } = sample.endedLately ?? {};
     expect(p50Ms).toBeGreaterThan(0);
     expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
-    expect((await publishing).exitCode).toBe(0);
+    stop.abort();
+    expect((await publishing).exitCode).toBe(130);
     await serving.stop();
   });
 
-  it("shows failures and the breaker while the gateway is away", async () => {
+  /** Payment with a gateway that is away, from when it works until the end of the test. */
+  async function serveFailing(breaker: string): Promise<void> {
     const { url } = await startSimulator();
     await setFaults(url, { outage: true });
-    const hasty = "--gateway-backoff 1ms --gateway-attempts 1 --breaker-open 1m";
+    const hasty = `--gateway-backoff 1ms --gateway-attempts 1 ${breaker}`;
     const serving = serve(broker.url, `payment --gateway ${url} ${hasty} --instance till`);
     await until(() => serving.stdout() !== "");
-    const seen = topUntil(({ processes }) => processes.some(({ failedPerS }) => (failedPerS ?? 0) > 0));
     expect((await publish("--count 20")).exitCode).toBe(0);
-    expect((await seen).processes).toMatchObject([{ instance: "till" }]);
-    const open = await topUntil(({ processes }) =>
-      processes.some(({ breakers }) => breakers[0]?.state === "open"),
-    );
-    expect(open.processes[0]?.breakers).toEqual([{ name: "PaymentService", state: "open" }]);
+  }
+
+  it("shows who fails", async () => {
+    await serveFailing("--breaker-failures 10000");
+    const isFailing = ({ processes }: TopSample) => processes.some(({ failedPerS }) => (failedPerS ?? 0) > 0);
+    expect((await topUntil(isFailing)).processes).toMatchObject([{ instance: "till" }]);
+  });
+
+  it("shows a breaker that is open", async () => {
+    await serveFailing("--breaker-open 1m");
+    const isOpen = ({ processes }: TopSample) =>
+      processes.some(({ breakers }) => breakers[0]?.state === "open");
+    const [till] = (await topUntil(isOpen)).processes;
+    expect(till?.breakers).toEqual([{ name: "PaymentService", state: "open" }]);
   });
 });

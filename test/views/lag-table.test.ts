@@ -99,6 +99,8 @@ describe("lagTable", () => {
   it("says that everybody keeps up only where it knows that every backlog shrinks", () => {
     const [answer] = lagTable(lagOf(busy, idle), plain).split("\n");
     expect(answer).toBe("ORDERS: 12,601 deliveries to go, everybody keeps up");
+    const steady = { ...busy, pending: 3, ackPending: 2, drainS: null };
+    expect(lagTable(lagOf(steady), plain)).toMatch(/^ORDERS: 5 deliveries to go, everybody keeps up\n/);
     const growing = { ...busy, consumer: "slow", inPerS: 9000, drainS: null };
     for (const other of [growing, fresh]) {
       expect(lagTable(lagOf(busy, other), plain).split("\n")[0]).toMatch(/^ORDERS: [\d,]+ deliveries to go$/);
