@@ -33,7 +33,7 @@ async function addWords(bucket: Bucket, words: readonly string[], added: string[
 }
 
 // Most of the time an election is waited for.
-describe.concurrent("a stream on three nodes", () => {
+describe.concurrent("a stream on three nodes", { timeout: 180_000 }, () => {
   it("stores each message once although its leader is killed", async ({ expect, ...context }) => {
     const { cluster, leader } = await startLog(context, "KILL");
     const connection = await connectTo(context, cluster.nodes);
