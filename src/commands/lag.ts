@@ -3,7 +3,7 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { readLag, type StreamLag } from "../jetstream/lag.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { lagTable } from "../views/lag-table.ts";
+import { lagTable, lastingConsumers } from "../views/lag-table.ts";
 import type { Online, Register } from "./act.ts";
 import { count, time, withConnection } from "./options.ts";
 import { watch } from "./watch.ts";
@@ -52,5 +52,5 @@ async function explainMissing(thrown: unknown, { jsm }: Connection): Promise<unk
   return new OrderctlError(thrown.code, thrown.message, { hint, cause: thrown });
 }
 
-const isAbove = ({ consumers }: StreamLag, limit: number): boolean =>
-  consumers.some(({ pending, ackPending }) => pending + ackPending > limit);
+const isAbove = (lag: StreamLag, limit: number): boolean =>
+  lastingConsumers(lag).some(({ pending, ackPending }) => pending + ackPending > limit);

@@ -43,7 +43,7 @@ export const registerPublish: Register = (command, act) => {
     .option("--map <columns>", "headers of other CSV files: order=Invoice,sku=Item,quantity=Qty,price=Price")
     .option("--currency <code>", "of rows that name none (CSV of the retail shape: GBP, else USD)")
     .option("--rejects <file>", "write every row that is no order there, as NDJSON")
-    .option("--skip-invalid", "exit 0 although some rows are no orders", false)
+    .option("--skip-invalid", "exit 0 although some rows are no orders, or others than what is stored", false)
     .optionsGroup("Pace:")
     .option("--rate <n>", "orders per second; as fast as the window allows by default", positive)
     .addOption(
@@ -85,7 +85,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   if (!isFruitless) terminal.show("publish-report", data, publishReport);
   await rejects.close();
   if (failure) throw failure;
-  return rejected > 0 && !options.skipInvalid ? exitOnRejects : 0;
+  return rejected + report.conflicts > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
 
 const exitOnRejects = 6;

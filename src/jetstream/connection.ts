@@ -9,6 +9,7 @@ import {
 } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
+import { within } from "../within.ts";
 import { checkBroker } from "./check-broker.ts";
 import { connectError, shown } from "./connect-error.ts";
 import { connectUnlessAborted } from "./connect-unless-aborted.ts";
@@ -115,9 +116,11 @@ function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note
     onDenied: (callback) => void watched.denied.push(callback),
     closed: Promise.race([useless, nats.closed().then((cause) => (cause ? givenUp(cause) : undefined))]),
     server: `nats://${nats.getServer()}`,
-    close() {
+    async close() {
       frames.flush();
-      return watched.connected ? nats.drain() : nats.close();
+      // A broker that hangs takes nothing any more.
+      if (watched.connected) await within(nats.drain(), config.timeoutMs, "").catch(() => undefined);
+      await nats.close();
     },
   };
 }

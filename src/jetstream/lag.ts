@@ -67,13 +67,9 @@ function serverTime(info: ConsumerInfo & { ts?: unknown }): number {
 }
 
 function buildLag(before: Sample | undefined, { at, info }: Sample): Omit<ConsumerLag, "oldestAgeMs"> {
-  const backlog = info.num_pending + info.num_ack_pending;
   const seconds = before && at > before.at ? (at - before.at) / 1000 : null;
-  const acked = before ? info.ack_floor.consumer_seq - before.info.ack_floor.consumer_seq : 0;
-  const delivered = before ? info.delivered.consumer_seq - before.info.delivered.consumer_seq : 0;
-  const added = before ? info.num_pending - before.info.num_pending + delivered : 0;
-  const outPerS = seconds === null ? null : acked / seconds;
-  const inPerS = seconds === null ? null : Math.max(0, added / seconds);
+  const outPerS = seconds === null || !before ? null : countAcked(before.info, info) / seconds;
+  const inPerS = seconds === null || !before ? null : countAdded(before.info, info) / seconds;
   return {
     consumer: info.name,
     durable: info.config.durable_name !== undefined,
@@ -83,9 +79,27 @@ function buildLag(before: Sample | undefined, { at, info }: Sample): Omit<Consum
     waiting: info.num_waiting,
     inPerS,
     outPerS,
-    drainS: drainTime(backlog, inPerS, outPerS),
+    drainS: drainTime(backlogOf(info), inPerS, outPerS),
   };
 }
+
+/**
+ * Acknowledged between two samples: what was delivered for the first time and is not under way. The broker does not count
+ * second deliveries, so each message that had one counts for one; where there are only such, the ack floor tells, which
+ * stands still at the first message that nobody acknowledges.
+ */
+function countAcked(before: ConsumerInfo, now: ConsumerInfo): number {
+  if (now.num_redelivered > 0 && now.num_redelivered >= now.num_ack_pending)
+    return now.ack_floor.consumer_seq - before.ack_floor.consumer_seq;
+  const delivered = now.delivered.consumer_seq - before.delivered.consumer_seq - now.num_redelivered;
+  return Math.max(0, delivered - (now.num_ack_pending - before.num_ack_pending));
+}
+
+/** What is left has grown by what came and was not acknowledged. */
+const countAdded = (before: ConsumerInfo, now: ConsumerInfo): number =>
+  Math.max(0, backlogOf(now) - backlogOf(before) + countAcked(before, now));
+
+const backlogOf = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending;
 
 function drainTime(backlog: number, inPerS: number | null, outPerS: number | null): number | null {
   if (backlog === 0) return 0;

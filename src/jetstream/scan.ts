@@ -89,6 +89,7 @@ async function readOn(
 
 const watchMs = 4000;
 const retryMs = 500;
+const inactiveMs = 30_000;
 
 /** A reader is on one node of a cluster; where that is gone the client would wait for it to come back. */
 const watchReader = (consumer: Consumer, lost: AbortController): NodeJS.Timeout =>
@@ -119,6 +120,8 @@ async function reopenReader(connection: Connection, range: Range): Promise<Reade
 const orderedOptions = ({ filter, fromSequence }: Range): Partial<OrderedConsumerOptions> => ({
   ...(filter === undefined ? {} : { filterSubjects: filter }),
   opt_start_seq: fromSequence,
+  // Of one whose process died; the client's own would be there, and be lagging, for five minutes.
+  inactive_threshold: inactiveMs,
 });
 
 /** False where the signal ended it before the last message. */

@@ -1,6 +1,6 @@
 import { type AuditReport, type AuditRule, auditRules, type Offender } from "./audit-report.ts";
 import type { OrderEvent, StockReserved } from "./events.ts";
-import { fact, factsOfKind, stepOf } from "./order-facts.ts";
+import { fact, factsOfKind, stepOf, whatIsMissing } from "./order-facts.ts";
 import { parseSubject } from "./subjects.ts";
 
 /**
@@ -124,7 +124,7 @@ class Auditor {
     const has = (wanted: number) => (facts & wanted) === wanted;
     const because = (detail: string) => ({ orderId, detail: givenUp ? `${detail}: ${givenUp}` : detail });
     if (has(fact.created) && !has(fact.notified)) {
-      this.#offend("not_notified", because("the customer was never told how the order ended"));
+      this.#offend("not_notified", because(whatIsMissing(facts)));
     }
     if (has(fact.reserved) && !has(fact.shipped)) {
       this.#offend("shipment_mismatch", because("stock was RESERVED and nothing shipped"));

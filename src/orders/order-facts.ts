@@ -16,6 +16,16 @@ export const fact = {
   repaid: 512,
 } as const;
 
+/** Of an order whose customer was not told how it ended: what it waits for. */
+export function whatIsMissing(facts: number): string {
+  const hasAny = (wanted: number) => (facts & wanted) !== 0;
+  if (hasAny(fact.shipped | fact.refunded | fact.declined))
+    return "the customer was never told how the order ended";
+  if (hasAny(fact.reserved)) return "reserved, and waiting for shipping";
+  if (hasAny(fact.outOfStock)) return "out of stock, and waiting for the refund";
+  return hasAny(fact.approved) ? "paid, and waiting for inventory" : "waiting for payment";
+}
+
 /** The facts that only one event of each kind may establish. */
 export const factsOfKind: Record<EventKind, number> = {
   created: fact.created,

@@ -28,6 +28,9 @@ export type FeedReport = {
   stored: number;
   /** Orders whose id the log already held: nothing was stored for them. */
   duplicates: number;
+  /** Of these, orders that are others than those stored under their ids; `conflicting` are the first of them. */
+  conflicts: number;
+  conflicting: string[];
   seconds: number;
   perSecond: number;
   firstOrderId: string | null;
@@ -35,6 +38,7 @@ export type FeedReport = {
 };
 
 const progressEveryMs = 100;
+const shownConflicts = 20;
 
 /**
  * Puts a source of orders into the log and, if asked to, follows each to its end. The report counts what the broker
@@ -50,6 +54,8 @@ export async function feedOrders(
   const follower = options.waitMs === undefined ? undefined : await EndingsFollower.open(connection);
   const startedAt = performance.now();
   let done = 0;
+  let conflicts = 0;
+  const conflicting: string[] = [];
   let firstOrderId: string | null = null;
   const tell = () => {
     const elapsedS = (performance.now() - startedAt) / 1000;
@@ -65,10 +71,16 @@ export async function feedOrders(
         firstOrderId ??= orderId;
         if (duplicate) follower?.forget(orderId);
       },
+      onConflict: ({ orderId }) => {
+        conflicts += 1;
+        if (conflicting.length < shownConflicts) conflicting.push(orderId);
+      },
     });
     const stalled = failure ? undefined : await follower?.whenAllEnded(options.waitMs ?? 0, options.signal);
     const report = {
       ...counts,
+      conflicts,
+      conflicting,
       perSecond: done / counts.seconds,
       firstOrderId,
       endings: follower?.endings() ?? null,

@@ -22,7 +22,8 @@ export type Endings = {
  * under way. All times are taken on this process's monotonic clock.
  */
 export class EndingsFollower {
-  readonly #startedAt = new Map<string, number>();
+  /** By order; one that a file has twice is published twice. */
+  readonly #started = new Map<string, { at: number; times: number }>();
   readonly #histogram: RecordableHistogram = createHistogram({ figures: 3 });
   readonly #outcomes: Endings["outcomes"] = { SHIPPED: 0, DECLINED: 0, REFUNDED: 0 };
   readonly #stop = new AbortController();
@@ -45,7 +46,7 @@ export class EndingsFollower {
   }
 
   get underWay(): number {
-    return this.#startedAt.size;
+    return this.#started.size;
   }
 
   get ended(): number {
@@ -53,12 +54,17 @@ export class EndingsFollower {
   }
 
   started(orderId: string): void {
-    this.#startedAt.set(orderId, performance.now());
+    const known = this.#started.get(orderId);
+    if (known) known.times += 1;
+    else this.#started.set(orderId, { at: performance.now(), times: 1 });
   }
 
-  /** For an order that was there before: its end may be past. */
+  /** For an order that was there before: its end may be past, unless it was started before that. */
   forget(orderId: string): void {
-    this.#startedAt.delete(orderId);
+    const known = this.#started.get(orderId);
+    if (!known) return;
+    known.times -= 1;
+    if (known.times === 0) this.#started.delete(orderId);
   }
 
   /**
@@ -68,9 +74,8 @@ export class EndingsFollower {
   async whenAllEnded(patienceMs: number, signal: AbortSignal): Promise<OrderctlError | undefined> {
     let before = -1;
     let since = performance.now();
-    while (this.#startedAt.size > 0 && !this.#failure) {
-      if (signal.aborted)
-        return new OrderctlError("interrupted", `${this.#startedAt.size} orders have not ended yet`);
+    while (this.#started.size > 0 && !this.#failure) {
+      if (signal.aborted) return new OrderctlError("interrupted", `${this.#ordersUnderWay()} not ended yet`);
       if (this.#ended !== before) since = performance.now();
       before = this.#ended;
       if (performance.now() - since > patienceMs) return this.#stalled(patienceMs);
@@ -92,18 +97,22 @@ export class EndingsFollower {
 
   #onNotified(subject: string, payload: Uint8Array): void {
     const orderId = parseSubject(subject)?.orderId ?? "";
-    const startedAt = this.#startedAt.get(orderId);
+    const startedAt = this.#started.get(orderId)?.at;
     if (startedAt === undefined) return;
     // Read first: one that cannot be read has not ended the order.
     const event = decodeEvent(subject, payload);
-    this.#startedAt.delete(orderId);
+    this.#started.delete(orderId);
     this.#ended += 1;
     this.#histogram.record(Math.max(1, Math.round((performance.now() - startedAt) * 1e3)));
     if (event.kind === "notifications") this.#outcomes[event.type] += 1;
   }
 
+  #ordersUnderWay(): string {
+    return this.#started.size === 1 ? "1 order has" : `${this.#started.size} orders have`;
+  }
+
   #stalled(patienceMs: number): OrderctlError {
-    const message = `${this.#startedAt.size} orders have not ended, and none did for ${patienceMs / 1000} s`;
+    const message = `${this.#ordersUnderWay()} not ended, and none did for ${patienceMs / 1000} s`;
     return new OrderctlError("timeout", message, {
       hint: "are all services running? `orderctl lag` shows who is behind",
     });

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
 import type { OrderCreated } from "../orders/events.ts";
+import { isStoredAs } from "../orders/same-order.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { dueBy, type Profile } from "./pace.ts";
 import type { Origin } from "./process-event.ts";
@@ -20,6 +21,8 @@ export type PublishOptions = {
   signal: AbortSignal;
   onSent?: ((order: OrderCreated) => void) | undefined;
   onStored?: ((order: OrderCreated, duplicate: boolean) => void) | undefined;
+  /** Told beside `onStored` of an order that is not the one that its id already names. */
+  onConflict?: ((order: OrderCreated) => void) | undefined;
 };
 
 /** What became of the orders of a source. `failure` is the error that ended it before its time. */
@@ -43,11 +46,12 @@ export async function publishOrders(
   const startedAt = performance.now();
   const due = dueAt(startedAt, options);
   const publish = createOrderPublisher({ publisher, telemetry: options.telemetry }, options.origin);
+  const stopped = aborted(options.signal);
   let sent = 0;
   try {
     for await (const order of source) {
       await due(sent);
-      if (publisher.isFull) await publisher.ready();
+      if (publisher.isFull) await Promise.race([publisher.ready(), stopped]);
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
@@ -56,7 +60,7 @@ export async function publishOrders(
   } catch (thrown) {
     counts.failure ??= OrderctlError.from(thrown);
   }
-  await drained(publisher, options.signal);
+  await drained(publisher, stopped);
   if (options.signal.aborted)
     counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
   counts.seconds = (performance.now() - startedAt) / 1000;
@@ -64,9 +68,9 @@ export async function publishOrders(
 }
 
 /** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
-async function drained(publisher: Publisher, signal: AbortSignal): Promise<void> {
+async function drained(publisher: Publisher, stopped: Promise<void>): Promise<void> {
   const done = publisher.drain();
-  await Promise.race([done, aborted(signal).then(() => wait(drainMs, undefined, { ref: false }))]);
+  await Promise.race([done, stopped.then(() => wait(drainMs, undefined, { ref: false }))]);
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -81,10 +85,11 @@ async function publishOne(
   { options, counts }: { options: PublishOptions; counts: PublishCounts },
 ): Promise<void> {
   try {
-    const { duplicate } = await publish(order);
+    const { duplicate, existing } = await publish(order);
     if (duplicate) counts.duplicates += 1;
     else counts.stored += 1;
     options.onStored?.(order, duplicate);
+    if (existing && !isStoredAs(order, existing)) options.onConflict?.(order);
   } catch (thrown) {
     counts.failure ??= OrderctlError.from(thrown);
   }

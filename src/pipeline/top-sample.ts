@@ -10,7 +10,7 @@ import { type ProcessStatus, readProcesses } from "./process-status.ts";
 /** What one process did between two samples; `null` where it was not there before. */
 export type ProcessRates = ProcessStatus & { processedPerS: number | null; failedPerS: number | null };
 
-/** How long the orders took that ended last, from created to notified, by the broker's clock; `null` where none did. */
+/** How long the orders took that ended last, from created to notified, by the broker's clock; `null` where none of the last events did. */
 export type EndedLately = { orders: number; p50Ms: number; p99Ms: number; lastEndedAt: string };
 
 export type TopSample = {

@@ -33,7 +33,8 @@ export function lagTable(lag: StreamLag, style: Style): string {
   return `${wrapWords(headline(lag), style.width).join("\n")}\n\n${body}`;
 }
 
-function headline({ stream, consumers }: StreamLag): string {
+function headline({ stream, ...lag }: StreamLag): string {
+  const consumers = lastingConsumers(lag);
   const backlog = consumers.reduce((sum, consumer) => sum + backlogOf(consumer), 0);
   if (backlog === 0) {
     const who = consumers.length === 1 ? "its consumer is" : `all ${consumers.length} consumers are`;
@@ -44,6 +45,12 @@ function headline({ stream, consumers }: StreamLag): string {
   if (abandoned) return `${left}; nobody is working on ${abandoned}`;
   if (waiting) return `${left}; no ack meanwhile on ${waiting}`;
   return consumers.every(keepsUp) ? `${left}, everybody keeps up` : left;
+}
+
+/** A reader that goes with its process is nobody's work, unless there are only such. */
+export function lastingConsumers({ consumers }: Pick<StreamLag, "consumers">): ConsumerLag[] {
+  const durable = consumers.filter((consumer) => consumer.durable);
+  return durable.length > 0 ? durable : consumers;
 }
 
 const backlogOf = ({ pending, ackPending }: ConsumerLag): number => pending + ackPending;

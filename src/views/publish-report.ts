@@ -14,7 +14,7 @@ export type PublishReport = FeedReport & {
 
 /** How many orders are stored; how they ended; which rows were none. */
 export function publishReport(report: PublishReport, style: Style): string {
-  const parts = [headline(report), ...endings(report), ...rejects(report)];
+  const parts = [headline(report), ...endings(report), ...conflicts(report), ...rejects(report)];
   const { dim } = paint(style);
   if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${report.firstOrderId}`));
   return parts.join("\n");
@@ -23,11 +23,13 @@ export function publishReport(report: PublishReport, style: Style): string {
 function headline({ stored, duplicates, seconds, perSecond, seed, file }: PublishReport): string {
   const pace = `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;
   const from = seed === null ? `from ${file}` : `seed ${seed}`;
+  if (stored + duplicates === 0 && file !== null) return `no order stored, ${from}`;
   if (stored === 0 && duplicates > 0) {
     const which = duplicates === 1 ? "the order was" : `all ${orders(duplicates)} were`;
     return `nothing new: ${which} already stored, ${from}`;
   }
-  const already = duplicates > 0 ? `; ${formatCount(duplicates)} were already stored` : "";
+  const already =
+    duplicates > 0 ? `; ${formatCount(duplicates)} ${duplicates === 1 ? "was" : "were"} already stored` : "";
   return `${orders(stored)} stored ${pace}, ${from}${already}`;
 }
 
@@ -46,6 +48,13 @@ function endings({ endings, stored }: PublishReport): string[] {
     lines.push(`created to ended: p50 ${p50}, p99 ${p99}, p99.9 ${p999}, max ${max}`);
   }
   return lines;
+}
+
+function conflicts({ conflicts: count, conflicting }: PublishReport): string[] {
+  if (count === 0) return [];
+  const what = count === 1 ? "1 order is another" : `${formatCount(count)} orders are others`;
+  const rest = count > conflicting.length ? `, and ${formatCount(count - conflicting.length)} more` : "";
+  return [`${what} than what is stored under the same id: ${conflicting.join(", ")}${rest}`];
 }
 
 function rejects({ rejected, rejectsShown, file }: PublishReport): string[] {

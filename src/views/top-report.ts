@@ -17,7 +17,7 @@ function headline({ lag, processes, endedLately, deadLetters }: TopSample, style
   const worst = processes.flatMap(({ breakers }) => breakers).find(({ state }) => state !== "closed");
   const said = [
     `orders ${formatRate(created?.inPerS ?? null)}`,
-    endedLately ? latencyText(endedLately, lag.sampledAt) : "none has ended yet",
+    endedLately ? latencyText(endedLately, lag.sampledAt) : "none ended lately",
     `failures ${formatRate(failedPerS)}`,
     worst ? `${worst.name} is ${worst.state}` : "",
     deadLetters > 0 ? `dead letters ${formatCount(deadLetters)}` : "",

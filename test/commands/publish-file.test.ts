@@ -128,6 +128,27 @@ describe("publish order --file", () => {
     expect(unknown.stderr).toContain('it has no column "InvoiceNo" (order)');
   });
 
+  it("names orders that are others than those stored under their ids, and exits 6", async () => {
+    const order = (id: string, units: number) =>
+      JSON.stringify({ order_id: id, lines: [{ sku: "MUG", quantity: units, unit_price: "1.00" }] });
+    const words = "--file - --format ndjson";
+    expect((await publish(words, [order("a", 1), order("b", 1)].join("\n"))).exitCode).toBe(0);
+    const changed = [order("a", 1), order("b", 9), order("c", 1), order("c", 2)].join("\n");
+    const ran = await publish(words, changed);
+    expect(ran.exitCode).toBe(6);
+    expect(ran.stdout).toMatch(/^1 order stored .*; 3 were already stored\n/);
+    expect(ran.stdout).toContain("2 orders are others than what is stored under the same id: b, c\n");
+    expect((await publish(`${words} --skip-invalid`, changed)).exitCode).toBe(0);
+    const quantities = eventsOf(await readLog(connection), "created").map(({ lines }) => lines[0]?.quantity);
+    expect(quantities).toEqual([1, 1, 1]);
+  });
+
+  it("says that a file has no order", async () => {
+    const header = "InvoiceNo,StockCode,Quantity,UnitPrice\n";
+    const ran = await publish("--file - --format csv", header);
+    expect(ran).toMatchObject({ exitCode: 0, stdout: "no order stored, from -\n" });
+  });
+
   it("reads a CSV file with other columns from standard input", async () => {
     const words = "--file - --format csv --map order=No,sku=Item,quantity=Qty,price=Each --currency JPY";
     const ran = await publish(words, "No,Item,Qty,Each\na-1,MUG,2,400\na-1,TRAY,1,150\na-2,MUG,1,400\n");

@@ -69,6 +69,16 @@ describe("publish order --wait, with all services running", () => {
     expect(await readBacklog(connection)).toEqual({});
   });
 
+  it("waits for an order that a file has twice, and says that one of both was there already", async () => {
+    const serving = serve(broker.url, workers);
+    const line = '{"order_id":"twice-1","lines":[{"sku":"MUG","quantity":1,"unit_price":"1.00"}]}';
+    const words = `publish order --file - --format ndjson --wait --json --server ${broker.url}`;
+    const ran = await runCommand(words, { stdin: `${line}\n${line}\n` });
+    expect(ran.exitCode).toBe(0);
+    expect(reportOf(ran)).toMatchObject({ stored: 1, duplicates: 1, conflicts: 0, endings: { ended: 1 } });
+    await serving.stop();
+  });
+
   it("does not wait for orders that were there before", async () => {
     await publish("--count 20 --seed 11");
     const ran = await publish("--count 20 --seed 11 --wait");

@@ -89,7 +89,6 @@ describe("readLag", () => {
     const lag = await lagOf("AGES");
     expect(lag?.oldestAgeMs).toBeLessThanOrEqual(Date.now() - before + 1);
     expect(lag?.oldestAgeMs).toBeGreaterThanOrEqual(0);
-    expect(Date.now() - after).toBeLessThan(400);
     await until(() => Date.now() > after + 300);
     expect((await lagOf("AGES"))?.oldestAgeMs).toBeGreaterThanOrEqual(300);
   });
@@ -115,6 +114,25 @@ describe("readLag", () => {
     expect(Number(outPerS)).toBeLessThanOrEqual(20 / 0.6);
     expect(Number(outPerS) / Number(inPerS)).toBeCloseTo(2);
     expect(drainS).toBeCloseTo(90 / (Number(outPerS) - Number(inPerS)));
+  });
+
+  it("counts what is acknowledged behind a message that somebody holds, or held and died", async () => {
+    const consumer = await createStream("HELD");
+    await publish("HELD.a", 100);
+    await consumer.next();
+    const lag = await readLagWhile("HELD", () => take(consumer, 20));
+    expect(lag).toMatchObject({ pending: 79, ackPending: 1, inPerS: 0 });
+    // The ack floor stands still at the first message: by it nothing would have gone out.
+    expect(Number(lag?.outPerS)).toBeGreaterThan(5);
+  });
+
+  it("counts no second delivery as work done", async () => {
+    const consumer = await createStream("RETRIED");
+    await publish("RETRIED.a", 1);
+    const lag = await readLagWhile("RETRIED", async () => {
+      for (let time = 0; time < 5; time += 1) (await consumer.next({ expires: 2000 }))?.nak();
+    });
+    expect(lag).toMatchObject({ inPerS: 0, outPerS: 0 });
   });
 
   it("says of a backlog that grows that it is never gone", async () => {

@@ -118,6 +118,13 @@ describe("an order without a notification", () => {
     const young = { nowMs: 10, graceMs: 1000 };
     expect(audit(shipped.slice(0, 3), young).verdict).toBe("PASS");
     expect(audit(refunded.slice(0, 3), young).verdict).toBe("PASS");
+    const missing = (events: Parameters<typeof audit>[0]) => audit(events).offenders[0]?.detail;
+    expect([1, 2, 3, 4].map((seen) => missing(shipped.slice(0, seen)))).toEqual([
+      "waiting for payment",
+      "paid, and waiting for inventory",
+      "reserved, and waiting for shipping",
+      "the customer was never told how the order ended",
+    ]);
     expect(audit(shipped.slice(0, 3)).violations).toMatchObject({ not_notified: 1, shipment_mismatch: 1 });
     expect(audit(refunded.slice(0, 3)).violations).toMatchObject({ not_notified: 1, refund_mismatch: 1 });
   });

@@ -91,6 +91,14 @@ describe("lagTable", () => {
     expect(both).toMatch(/^ORDERS: 274 deliveries to go; nobody is working on abandoned\n/);
   });
 
+  it("takes no reader that goes with its process for work that nobody does, unless there are only such", () => {
+    const reader = { ...stuck, consumer: "AE174PJ_1", durable: false };
+    expect(lagTable(lagOf(idle, reader), plain)).toMatch(/^ORDERS: its consumer is up to date\n/);
+    expect(lagTable(lagOf(reader), plain)).toMatch(
+      /^ORDERS: 9 deliveries .* nobody is working on AE174PJ_1\n/,
+    );
+  });
+
   it("leaves the inflow out only where the table would not fit", () => {
     const hasInflow = (width: number) => / in /.test(lagTable(lagOf(busy, stuck), { ...plain, width }));
     expect([79, 80].map(hasInflow)).toEqual([false, true]);

@@ -8,6 +8,8 @@ const plain: Style = { colour: false, width: 100, unicode: true };
 const report: PublishReport = {
   stored: 10_000,
   duplicates: 0,
+  conflicts: 0,
+  conflicting: [],
   seconds: 1.25,
   perSecond: 8000,
   firstOrderId: "018f-1",

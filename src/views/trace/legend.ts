@@ -49,8 +49,9 @@ function largestLine({ criticalPath, rows }: TracePicture, style: Style): string
   if (!largest) return [];
   // What came before the order was stored is no part of what the headline counts.
   const [first] = rows;
-  const isLonger = first?.is === "span" && rows.some(({ is }) => is === "event") && fromMs < -totalMs / 100;
-  const whole = isLonger ? `${formatDuration(totalMs)} from ${first.label} on` : "the time";
+  const isLonger = first !== undefined && rows.some(({ is }) => is === "event") && fromMs < -totalMs / 100;
+  const begin = first?.is === "span" ? first.label : "publishing";
+  const whole = isLonger ? `${formatDuration(totalMs)} from ${begin} on` : "the time";
   const text = `${formatShare(largest.share)} of ${whole}: ${largest.what}`;
   return [cutToWidth(safeText(text, style), style.width, style)];
 }
