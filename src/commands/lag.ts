@@ -48,7 +48,10 @@ async function showLag(
 async function explainMissing(thrown: unknown, { jsm }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError) || thrown.code !== "not_found") return thrown;
   const names = await jsm.streams.names().next();
-  const hint = names.length > 0 ? `there are ${names.sort().join(", ")}` : "there is no stream at all";
+  const hint =
+    names.length > 0
+      ? `there are ${names.sort().join(", ")}`
+      : "there is no stream at all; `orderctl up` or `orderctl serve all` creates those of the orders";
   return new OrderctlError(thrown.code, thrown.message, { hint, cause: thrown });
 }
 

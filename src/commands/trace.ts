@@ -67,11 +67,18 @@ async function traceHere(app: Online, options: Options, [id = ""]: string[]): Pr
   const { connection } = app;
   const wanted = wantedBy(id);
   const found = await findTrace({ connection, spansOf: brokerSpans(connection) }, wanted).catch((thrown) => {
-    throw explainMissingLog(thrown, connection);
+    throw explainUnreadable(explainMissingLog(thrown, connection), id);
   });
   if (isEmpty(found)) throw unknownHere(wanted, connection);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
   else await showTrace(app, found, options);
+}
+
+/** Such an event was given up on, or soon will be. */
+function explainUnreadable(error: OrderctlError, id: string): OrderctlError {
+  if (error.code !== "bad_message") return error;
+  const hint = `why nobody could work on it: orderctl dlq list --order ${id}`;
+  return new OrderctlError(error.code, error.message, { hint, cause: error });
 }
 
 /** The log adds what it knows where a broker answers; the backend's spans alone will do. */
