@@ -80,8 +80,8 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { count: rejected, shown } = rejects;
   const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown };
   // Where nothing was stored the error is the answer; who interrupted it is told nevertheless.
-  const isFruitless =
-    failure !== undefined && failure.code !== "interrupted" && report.stored + rejected === 0;
+  const isNothingTold = report.stored + report.duplicates + rejected === 0;
+  const isFruitless = failure !== undefined && failure.code !== "interrupted" && isNothingTold;
   if (!isFruitless) terminal.show("publish-report", data, publishReport);
   await rejects.close();
   if (failure) throw failure;

@@ -4,6 +4,7 @@ import {
   ConsumerEvents,
   type ConsumerMessages,
   type JsMsg,
+  nanos,
   type OrderedConsumerOptions,
 } from "nats";
 import type { OrderedPullConsumerImpl } from "nats/lib/jetstream/consumer.js";
@@ -61,8 +62,12 @@ type Reader = { consumer: Consumer; ahead: number };
 async function openReader({ nats, timeoutMs }: Connection, range: Range): Promise<Reader> {
   const jetstream = nats.jetstream({ timeout: timeoutMs });
   const consumer = await jetstream.consumers.get(range.stream, orderedOptions(range));
-  // The client would try for a quarter of an hour to create one that the broker refuses.
-  (consumer as OrderedPullConsumerImpl).maxInitialReset = 0;
+  const client = consumer as OrderedPullConsumerImpl;
+  // It would try for a quarter of an hour to create one that the broker refuses.
+  client.maxInitialReset = 0;
+  // One whose process died would be there, and be lagging, for five minutes; the option counts only without a sequence.
+  const configOf = client.getConsumerOpts.bind(client);
+  client.getConsumerOpts = (sequence) => ({ ...configOf(sequence), inactive_threshold: nanos(inactiveMs) });
   return { consumer, ahead: (await consumer.info()).num_pending };
 }
 
@@ -120,8 +125,6 @@ async function reopenReader(connection: Connection, range: Range): Promise<Reade
 const orderedOptions = ({ filter, fromSequence }: Range): Partial<OrderedConsumerOptions> => ({
   ...(filter === undefined ? {} : { filterSubjects: filter }),
   opt_start_seq: fromSequence,
-  // Of one whose process died; the client's own would be there, and be lagging, for five minutes.
-  inactive_threshold: inactiveMs,
 });
 
 /** False where the signal ended it before the last message. */

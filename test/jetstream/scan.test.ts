@@ -128,6 +128,21 @@ describe("scanStream", () => {
     await until(async () => (await countConsumers("LOG")) + (await countConsumers("EMPTY")) === 0, 1000);
   });
 
+  it("reads through a consumer that goes 30 s after its process, and counts as nobody's work", async () => {
+    const stop = new AbortController();
+    let seen = 0;
+    const scan = { stream: "LOG", fromSequence: 5, follow: true, signal: stop.signal };
+    const reading = scanStream(connection, scan, () => {
+      seen += 1;
+    });
+    await until(() => seen === 8);
+    const [reader] = await connection.jsm.consumers.list("LOG").next();
+    stop.abort();
+    await reading;
+    expect(reader?.config).toMatchObject({ inactive_threshold: 30e9, opt_start_seq: 5 });
+    expect(reader?.config).not.toHaveProperty("durable_name");
+  });
+
   it("rejects with not_found for an unknown stream", async () => {
     await expect(sequencesOf({ stream: "NOPE" })).rejects.toMatchObject({ code: "not_found" });
   });
