@@ -1,25 +1,50 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** A text that is drawn again in place, the last one stays; what is noted scrolls by above it. */
 export type TextScreen = { draw(text: string): void; note(text: string): void };
 
-type Streams = { stdout: NodeJS.WritableStream & { rows?: number }; stderr: NodeJS.WritableStream };
+type Sized = NodeJS.WritableStream & { rows?: number; columns?: number };
+type Streams = { stdout: Sized; stderr: NodeJS.WritableStream };
 
-/** Only what fits below one another is drawn: what has scrolled off the top cannot be drawn again. */
+/** DECAWM, https://vt100.net/docs/vt510-rm/DECAWM.html: without it a terminal cuts what is wider than itself. */
+const wrapOff = "\u001b[?7l";
+const wrapOn = "\u001b[?7h";
+
+/**
+ * Only what fits below one another is drawn: what has scrolled off the top cannot be drawn again. Lines wider than the
+ * terminal are cut by it, so that each takes one row.
+ */
 export function openTextScreen({ stdout, stderr }: Streams): TextScreen {
   let drawn: string[] = [];
-  const erase = () => (drawn.length > 0 ? `\u001b[${drawn.length}F\u001b[0J` : "");
-  const textOf = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
+  let drawnAt = 0;
+  // Some pseudo-terminals claim to have no rows, or no columns.
+  const columns = () => stdout.columns || Number.POSITIVE_INFINITY;
+  const erase = () => {
+    const rows = drawn.reduce((sum, line) => sum + rowsOf(line, drawnAt, columns()), 0);
+    return rows > 0 ? `\u001b[${rows}F\u001b[0J` : "";
+  };
+  const textOfDrawn = () => {
+    drawnAt = columns();
+    return `${wrapOff}${drawn.map((line) => `${line}\n`).join("")}${wrapOn}`;
+  };
   return {
     draw(text) {
       const before = erase();
-      drawn = fitting(text.split("\n"), stdout.rows ?? 24);
-      stdout.write(before + textOf(drawn));
+      drawn = fitting(text.split("\n"), stdout.rows || 24);
+      stdout.write(before + textOfDrawn());
     },
     note(text) {
       stdout.write(erase());
       stderr.write(`${text}\n`);
-      stdout.write(textOf(drawn));
+      if (drawn.length > 0) stdout.write(textOfDrawn());
     },
   };
+}
+
+/** Of a terminal that was made narrower since: what it shows then wraps. */
+function rowsOf(line: string, drawnAt: number, columns: number): number {
+  const width = Math.min(drawnAt, stripVTControlCharacters(line).length);
+  return Math.max(1, Math.ceil(width / columns));
 }
 
 function fitting(lines: string[], rows: number): string[] {

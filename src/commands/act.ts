@@ -22,10 +22,13 @@ export type Online = App & { connection: Connection };
 /** Resolves to an exit code where the command has a “no” of its own, else to nothing. */
 type Work<A, O> = (app: A, options: O, args: string[]) => Promise<number | undefined> | Promise<void>;
 
+/** A service is patient: it waits for its broker. `check` refuses what the broker has not to be asked for. */
+type OnlineWork<O> = { patient?: boolean; check?: (options: O, args: string[]) => unknown };
+
 /** Turns a function into a commander action; `online` opens and closes the connection around it. */
 export type Act = {
   offline<O>(work: Work<App, O>): (...raw: unknown[]) => Promise<void>;
-  online<O>(work: Work<Online, O>, patience?: { patient: boolean }): (...raw: unknown[]) => Promise<void>;
+  online<O>(work: Work<Online, O>, of?: OnlineWork<O>): (...raw: unknown[]) => Promise<void>;
 };
 
 export type Register = (command: Command, act: Act) => void;
@@ -45,8 +48,9 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
     };
   return {
     offline,
-    online: (work, { patient } = { patient: false }) =>
+    online: (work, { patient = false, check } = {}) =>
       offline(async (app, options, args) => {
+        check?.(options as never, args);
         const log = patient ? await logOf(app, options as LogFlags, args) : undefined;
         const note = log?.note ?? app.terminal.note;
         const noting = { ...app, terminal: { ...app.terminal, note } };

@@ -38,9 +38,9 @@ function nodesOf(command: Command, path: string[]): CompletionNode[] {
     path,
     commands: commands.map((each) => ({ name: each.name(), summary: each.description() })),
     choices: registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
-    options: options.flatMap(({ long, description, required, argChoices, hidden }) =>
+    options: options.flatMap(({ long, short, description, required, argChoices, hidden }) =>
       long && !hidden
-        ? [{ name: long, summary: description, takesValue: required, choices: argChoices ?? [] }]
+        ? [{ long, short, summary: description, takesValue: required, choices: argChoices ?? [] }]
         : [],
     ),
   };

@@ -33,7 +33,7 @@ export const registerDlq: Register = (command, act) => {
   withSelection(redrive)
     .option("--again", "those that were redriven before as well", false)
     .option("--rate <n>", "at most so many a second", positive);
-  withConnection(redrive).action(act.online(redriveSelected));
+  withConnection(redrive).action(act.online(redriveSelected, { check: mustNameSome }));
 
   const purge = command
     .command("purge")
@@ -41,7 +41,7 @@ export const registerDlq: Register = (command, act) => {
   withSelection(purge)
     .option("--redriven", "those that were redriven and are settled as well", false)
     .option("--yes", "needed for more than one, and where nobody watches", false);
-  withConnection(purge).action(act.online(purgeSelected));
+  withConnection(purge).action(act.online(purgeSelected, { check: mustNameSome }));
 };
 
 const withFilter = (command: Command): Command =>
@@ -111,18 +111,20 @@ async function purgeSelected(online: Online, options: PurgeOptions, args: string
   return undefined;
 }
 
-/** Rejects with `usage` where nothing is named, and with `not_found` where a number is none. */
+function mustNameSome(options: Selection, args: string[]): void {
+  const { orderId, service, reason, sinceMs } = filterOf(options, args);
+  const isNamed = args.length > 0 || [orderId, service, reason, sinceMs].some((asked) => asked !== undefined);
+  if (isNamed || options.all) return;
+  throw new OrderctlError("usage", "which ones? name their numbers, a filter, or --all");
+}
+
+/** Rejects with `not_found` where a number is none. */
 async function select(
   { connection, signal }: Online,
   options: Selection,
   args: string[],
 ): Promise<DeadMessage[]> {
   const filter = filterOf(options, args);
-  const { orderId, service, reason, sinceMs } = filter;
-  const isNamed = args.length > 0 || [orderId, service, reason, sinceMs].some((asked) => asked !== undefined);
-  if (!isNamed && !options.all) {
-    throw new OrderctlError("usage", "which ones? name their numbers, a filter, or --all");
-  }
   const found = filterDeadLetters(await readDeadLetters(connection, signal), filter);
   const missing = args.filter((arg) => !found.some(({ letter }) => letter.sequence === Number(arg)));
   if (missing.length > 0) throw unknown(connection.server, missing);

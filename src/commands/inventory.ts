@@ -17,7 +17,9 @@ export const registerInventory: Register = (command, act) => {
     .argument("[sku=units...]", "LANTERN-001=250; without =units it is --units")
     .option("--catalogue", "every SKU that synthetic orders are made of", false)
     .option("--units <n>", "for each SKU that is named without", count);
-  withConnection(set).action(act.online(setUnits));
+  withConnection(set).action(
+    act.online(setUnits, { check: (options: SetOptions, args) => unitsBySku(args, options) }),
+  );
   const list = command
     .command("list")
     .description("units available, reserved by orders and, of those, held by orders not settled yet")

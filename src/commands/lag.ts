@@ -21,8 +21,12 @@ export const registerLag: Register = (command, act) => {
       .addOption(
         new Option("-w, --watch", "one sample after the other, until interrupted").conflicts("failAbove"),
       ),
-  ).action(act.online(showLag));
+  ).action(act.online(showLag, { check: refuseNoInterval }));
 };
+
+function refuseNoInterval({ watch: isWatch, interval }: Options): void {
+  if (isWatch && interval === 0) throw new OrderctlError("usage", "--watch needs an --interval above zero");
+}
 
 async function showLag(
   online: Online,
@@ -35,7 +39,6 @@ async function showLag(
       throw await explainMissing(thrown, connection);
     });
   if (isWatch) {
-    if (interval === 0) throw new OrderctlError("usage", "--watch needs an --interval above zero");
     await watch(online, { kind: "consumer-lag", view: lagTable, read });
     return 0;
   }
@@ -47,13 +50,22 @@ async function showLag(
 /** Says which streams there are. */
 async function explainMissing(thrown: unknown, { jsm }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError) || thrown.code !== "not_found") return thrown;
-  const names = await jsm.streams.names().next();
-  const hint =
-    names.length > 0
-      ? `there are ${names.sort().join(", ")}`
-      : "there is no stream at all; `orderctl up` or `orderctl serve all` creates those of the orders";
-  return new OrderctlError(thrown.code, thrown.message, { hint, cause: thrown });
+  // This user may not be allowed to ask.
+  const names = await jsm.streams
+    .names()
+    .next()
+    .catch(() => undefined);
+  return new OrderctlError(thrown.code, thrown.message, { hint: names && hintOf(names), cause: thrown });
 }
+
+function hintOf(names: readonly string[]): string {
+  if (names.length === 0)
+    return "there is no stream at all; `orderctl up` or `orderctl serve all` creates those of the orders";
+  const first = names.toSorted().slice(0, shownNames).join(", ");
+  return `there are ${first}${names.length > shownNames ? ` and ${names.length - shownNames} more` : ""}`;
+}
+
+const shownNames = 10;
 
 const isAbove = (lag: StreamLag, limit: number): boolean =>
   lastingConsumers(lag).some(({ pending, ackPending }) => pending + ackPending > limit);

@@ -3,7 +3,6 @@ import { OrderctlError } from "../errors.ts";
 import { feedOrders } from "../pipeline/feed-orders.ts";
 import { generateOrders, readOrders, type SourceFormat } from "../pipeline/order-source.ts";
 import type { Profile } from "../pipeline/pace.ts";
-import type { Pace } from "../pipeline/publish-orders.ts";
 import { Rejects } from "../pipeline/rejects.ts";
 import { feedProgressText } from "../views/feed-progress.ts";
 import { publishReport } from "../views/publish-report.ts";
@@ -55,13 +54,12 @@ export const registerPublish: Register = (command, act) => {
     .optionsGroup("Afterwards:")
     .option("--wait", "until every order has ended, and tell how long they took", false)
     .addOption(time("--patience <time>", "give up waiting when no order ends for so long", [30_000, "30s"]));
-  withConnection(withTracingFlags(order)).action(act.online(publishOrder));
+  withConnection(withTracingFlags(order)).action(act.online(publishOrder, { check: refuseMisfits }));
 };
 
 async function publishOrder(online: Online, options: Options): Promise<number> {
   const { connection, terminal, ...app } = online;
-  refuseFileFlags(options);
-  const pace = paceOf(options);
+  const { rate, profile } = options;
   const rejects = await Rejects.open(options.rejects);
   const { seed, total, orders } = sourceOf(app.stdin, options, rejects);
   const { instance } = await app.config();
@@ -70,7 +68,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { report, failure } = await feedOrders(connection, orders, {
     origin: { service: "publish", instance },
     window: options.window,
-    pace,
+    pace: rate === undefined ? undefined : { rate, profile },
     telemetry,
     waitMs: options.wait ? options.patience : undefined,
     signal: app.signal,
@@ -99,8 +97,10 @@ function sourceOf(stdin: NodeJS.ReadableStream, options: Options, rejects: Rejec
   return { seed: null, total: null, orders: readOrders(source, stdin, (reject) => rejects.add(reject)) };
 }
 
-/** Without a file they would do nothing, and their user would not know. */
-function refuseFileFlags({ file, ...options }: Options): void {
+/** Without a file, or a rate, they would do nothing, and their user would not know. */
+function refuseMisfits({ file, rate, profile, ...options }: Options): void {
+  if (rate === undefined && profile === "burst")
+    throw new OrderctlError("usage", "--profile burst needs a --rate to be five times of");
   const given = fileFlags.find((flag) => options[flag] !== undefined && file === undefined);
   if (given === undefined) return;
   throw new OrderctlError("usage", `--${given} is about the orders of a file`, {
@@ -109,10 +109,3 @@ function refuseFileFlags({ file, ...options }: Options): void {
 }
 
 const fileFlags = ["format", "map", "currency", "rejects"] as const;
-
-function paceOf({ rate, profile }: Options): Pace | undefined {
-  if (rate === undefined && profile === "burst") {
-    throw new OrderctlError("usage", "--profile burst needs a --rate to be five times of");
-  }
-  return rate === undefined ? undefined : { rate, profile };
-}

@@ -71,7 +71,7 @@ const serviceOption = (): Option =>
   ]);
 
 /** What makes no sense together; throws `usage`. */
-export function checkReplayFlags(stream: string, flags: ReplayFlags): void {
+export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: string[]): void {
   const { to, service, out, dryRun, order, since = 0, until = Number.POSITIVE_INFINITY } = flags;
   const targets = [to, service, out].filter((target) => target !== undefined).length;
   if (!/^[^\s.*>/\\]+$/.test(stream)) throw usage(`${JSON.stringify(stream)} is not the name of a stream`);

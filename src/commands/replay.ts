@@ -22,7 +22,7 @@ import { openTelemetry } from "./telemetry-options.ts";
 export const registerReplay: Register = (command, act) => {
   withReplayFlags(command)
     .addHelpText("after", "\nExit code: 1 where --service comes to another outcome than is stored.")
-    .action(act.online(runReplay));
+    .action(act.online(runReplay, { check: checkReplayFlags }));
 };
 
 /** How long the last spans may take. */
@@ -33,7 +33,6 @@ async function runReplay(
   flags: ReplayFlags,
   [name = ordersStream]: string[],
 ): Promise<number> {
-  checkReplayFlags(name, flags);
   const { connection, terminal, signal } = online;
   const stream = await readStream(connection, name);
   const plan = await planReplay(connection, stream, selectionOf(flags));

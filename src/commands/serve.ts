@@ -1,6 +1,7 @@
 import { Argument } from "commander";
 import { OrderctlError } from "../errors.ts";
 import { type RunnableName, runnableNames } from "../services/registry.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
 import { withConnection } from "./options.ts";
@@ -68,11 +69,7 @@ export async function untilStopped(
   { connection, signal, terminal }: App & Partial<Pick<Online, "connection">>,
   work: { stop(deadlineMs: number): Promise<void> },
 ): Promise<void> {
-  const stopped = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
-  const failure = await Promise.race(connection ? [stopped, connection.closed] : [stopped]);
+  const failure = await untilAborted(connection?.closed ?? new Promise<never>(() => {}), signal);
   if (failure) {
     await work.stop(0);
     throw failure;

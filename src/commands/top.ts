@@ -18,7 +18,7 @@ async function top(online: Online, { interval }: { interval: number }): Promise<
   const readSample = createTopReader(connection, { intervalMs: interval, signal });
   const read = () =>
     readSample().catch((thrown) => {
-      throw signal.aborted ? signal.reason : explainMissingLog(thrown, connection);
+      throw explainMissingLog(thrown, connection);
     });
   await watch(online, { kind: "top", view: topReport, read });
 }

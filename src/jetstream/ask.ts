@@ -38,6 +38,7 @@ export function askAll(
     const answers: string[] = [];
     const end = () => {
       clearTimeout(timer);
+      stopListening();
       subscription.unsubscribe();
       resolve(answers);
     };
@@ -45,7 +46,7 @@ export function askAll(
       reject(new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { hint: permissionHint }));
       end();
     };
-    onDenied((refused) => {
+    const stopListening = onDenied((refused) => {
       if (refused === subject) refuse(noPermission({ operation: "publish", subject }));
       if (refused === replyTo) refuse(noPermission({ operation: "subscription", subject: replyTo }));
     });

@@ -38,7 +38,8 @@ export type Connection = {
   /** A fresh reply subject that only this program listens on. */
   newInbox(): string;
   onReconnect(callback: () => void): void;
-  onDenied(callback: (subject: string) => void): void;
+  /** Told of every subject that this user may not use. What it answers ends that. */
+  onDenied(callback: (subject: string) => void): () => void;
   /**
    * Resolves when the connection is closed for good, with what ended it unless `close` did, or when it is of no use:
    * somebody wants messages that the broker does not let this user take.
@@ -95,9 +96,9 @@ type Client = Pick<Connection, "nats" | "jsm" | "user">;
 
 function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note): Connection {
   const frames = new FrameWriter(nats);
-  const watched: Watched = { connected: true, reconnected: [], denied: [] };
+  const watched: Watched = { connected: true, reconnected: [], denied: new Set() };
   const useless = new Promise<OrderctlError>((resolve) => {
-    watched.denied.push((subject) => {
+    watched.denied.add((subject) => {
       if (subject.startsWith(pullSubject)) resolve(noWork(subject));
     });
   });
@@ -113,7 +114,10 @@ function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note
     version: nats.info?.version ?? "unknown",
     newInbox: () => createInbox(config.inboxPrefix),
     onReconnect: (callback) => void watched.reconnected.push(callback),
-    onDenied: (callback) => void watched.denied.push(callback),
+    onDenied(callback) {
+      watched.denied.add(callback);
+      return () => void watched.denied.delete(callback);
+    },
     closed: Promise.race([useless, nats.closed().then((cause) => (cause ? givenUp(cause) : undefined))]),
     server: `nats://${nats.getServer()}`,
     async close() {
@@ -144,7 +148,7 @@ function givenUp(cause: Error): OrderctlError {
 type Watched = {
   connected: boolean;
   reconnected: (() => void)[];
-  denied: ((subject: string) => void)[];
+  denied: Set<(subject: string) => void>;
 };
 
 type Refused = { operation: string; subject: string };

@@ -66,10 +66,12 @@ function serverTime(info: ConsumerInfo & { ts?: unknown }): number {
   return typeof info.ts === "string" ? parseTimestampUs(info.ts) / 1000 : Date.now();
 }
 
-function buildLag(before: Sample | undefined, { at, info }: Sample): Omit<ConsumerLag, "oldestAgeMs"> {
-  const seconds = before && at > before.at ? (at - before.at) / 1000 : null;
-  const outPerS = seconds === null || !before ? null : countAcked(before.info, info) / seconds;
-  const inPerS = seconds === null || !before ? null : countAdded(before.info, info) / seconds;
+function buildLag(first: Sample | undefined, { at, info }: Sample): Omit<ConsumerLag, "oldestAgeMs"> {
+  // One that was made anew under the same name counts from its own beginning.
+  const before = first && first.at < at && first.info.created === info.created ? first : undefined;
+  const seconds = before ? (at - before.at) / 1000 : 0;
+  const outPerS = before ? countAcked(before.info, info) / seconds : null;
+  const inPerS = before ? countAdded(before.info, info) / seconds : null;
   return {
     consumer: info.name,
     durable: info.config.durable_name !== undefined,
@@ -83,16 +85,19 @@ function buildLag(before: Sample | undefined, { at, info }: Sample): Omit<Consum
   };
 }
 
+/** Acknowledged between two samples: what was delivered for the first time and is not under way. */
+const countAcked = (before: ConsumerInfo, now: ConsumerInfo): number =>
+  Math.max(0, countFirstDeliveries(before, now) - (now.num_ack_pending - before.num_ack_pending));
+
 /**
- * Acknowledged between two samples: what was delivered for the first time and is not under way. The broker does not count
- * second deliveries, so each message that had one counts for one; where there are only such, the ack floor tells, which
- * stands still at the first message that nobody acknowledges.
+ * The broker counts deliveries, first and later ones together. A message that has become a redelivered one had a later
+ * one, and only first ones move the stream sequence on, so there are no more than that. What comes again more than once
+ * between two samples, or again and is acknowledged, may still be taken for a first delivery.
  */
-function countAcked(before: ConsumerInfo, now: ConsumerInfo): number {
-  if (now.num_redelivered > 0 && now.num_redelivered >= now.num_ack_pending)
-    return now.ack_floor.consumer_seq - before.ack_floor.consumer_seq;
-  const delivered = now.delivered.consumer_seq - before.delivered.consumer_seq - now.num_redelivered;
-  return Math.max(0, delivered - (now.num_ack_pending - before.num_ack_pending));
+function countFirstDeliveries(before: ConsumerInfo, now: ConsumerInfo): number {
+  const deliveries = now.delivered.consumer_seq - before.delivered.consumer_seq;
+  const again = Math.max(0, now.num_redelivered - before.num_redelivered);
+  return Math.min(Math.max(0, deliveries - again), now.delivered.stream_seq - before.delivered.stream_seq);
 }
 
 /** What is left has grown by what came and was not acknowledged. */

@@ -3,11 +3,9 @@ import { decodeEvent, encodeEvent } from "./codec.ts";
 import type { OrderCreated } from "./events.ts";
 import { subjectOf } from "./subjects.ts";
 
-/** Whether an order is the one that is stored under its id, as `payload`; when they were created does not matter. */
-export function isStoredAs(order: OrderCreated, payload: Uint8Array): boolean {
-  const stored = readCreated(order.orderId, payload);
-  return stored !== undefined && Buffer.compare(withoutTime(stored), withoutTime(order)) === 0;
-}
+/** Whether two are one order sent twice; when they were created does not matter. */
+export const isSameOrder = (one: OrderCreated, other: OrderCreated): boolean =>
+  Buffer.compare(withoutTime(one), withoutTime(other)) === 0;
 
 const withoutTime = (order: OrderCreated): Uint8Array => encodeEvent({ ...order, createdAtUs: null });
 

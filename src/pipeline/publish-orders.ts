@@ -2,12 +2,14 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
 import type { OrderCreated } from "../orders/events.ts";
-import { isStoredAs } from "../orders/same-order.ts";
+import { isSameOrder, readCreated } from "../orders/same-order.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { dueBy, type Profile } from "./pace.ts";
 import type { Origin } from "./process-event.ts";
 import { createOrderPublisher, type PublishCreated } from "./publish-created.ts";
 
+/** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
 const drainMs = 5000;
 
 export type Pace = { rate: number; profile: Profile };
@@ -46,12 +48,11 @@ export async function publishOrders(
   const startedAt = performance.now();
   const due = dueAt(startedAt, options);
   const publish = createOrderPublisher({ publisher, telemetry: options.telemetry }, options.origin);
-  const stopped = aborted(options.signal);
   let sent = 0;
   try {
     for await (const order of source) {
       await due(sent);
-      if (publisher.isFull) await Promise.race([publisher.ready(), stopped]);
+      if (publisher.isFull) await untilAborted(publisher.ready(), options.signal);
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
@@ -60,24 +61,12 @@ export async function publishOrders(
   } catch (thrown) {
     counts.failure ??= OrderctlError.from(thrown);
   }
-  await drained(publisher, stopped);
+  await untilAborted(publisher.drain(), options.signal, drainMs);
   if (options.signal.aborted)
     counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
   counts.seconds = (performance.now() - startedAt) / 1000;
   return counts;
 }
-
-/** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
-async function drained(publisher: Publisher, stopped: Promise<void>): Promise<void> {
-  const done = publisher.drain();
-  await Promise.race([done, stopped.then(() => wait(drainMs, undefined, { ref: false }))]);
-}
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 
 async function publishOne(
   publish: PublishCreated,
@@ -89,10 +78,15 @@ async function publishOne(
     if (duplicate) counts.duplicates += 1;
     else counts.stored += 1;
     options.onStored?.(order, duplicate);
-    if (existing && !isStoredAs(order, existing)) options.onConflict?.(order);
+    if (existing && !isStored(order, existing)) options.onConflict?.(order);
   } catch (thrown) {
     counts.failure ??= OrderctlError.from(thrown);
   }
+}
+
+function isStored(order: OrderCreated, payload: Uint8Array): boolean {
+  const stored = readCreated(order.orderId, payload);
+  return stored !== undefined && isSameOrder(order, stored);
 }
 
 /** Waits until the order with an index is due. */

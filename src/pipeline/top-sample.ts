@@ -23,35 +23,53 @@ export type TopSample = {
 /** How far back in the log the ends of orders are looked for: some 200 of them. */
 const recentEvents = 1000;
 
-type Before = { atMs: number; processes: readonly ProcessStatus[] };
+/** Every redriven message is counted for it: too much to ask each time. */
+const deadLettersEveryMs = 5000;
 
-/** Reads samples, one per call, `intervalMs` apart; each tells what happened since the one before. */
+/**
+ * Reads samples, one per call: `intervalMs` apart, or as long as all processes need to answer. The rates of consumers are
+ * those of the interval, those of processes since the sample before.
+ */
 export function createTopReader(
   connection: Connection,
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): () => Promise<TopSample> {
-  let before: Before | undefined;
+  let before: readonly ProcessStatus[] = [];
+  const deadLettersOf = readSeldom(() => countDeadLetters(connection), deadLettersEveryMs);
   return async () => {
-    const lag = await readLag(connection, { stream: ordersStream, intervalMs, signal });
-    const [processes, endedLately, deadLetters] = await Promise.all([
+    const [lag, processes] = await Promise.all([
+      readLag(connection, { stream: ordersStream, intervalMs, signal }),
       readProcesses(connection, 0),
-      readEndedLately(connection, signal),
-      countDeadLetters(connection),
     ]);
-    const rated = withRates(processes, before);
-    before = { atMs: performance.now(), processes };
+    const [endedLately, deadLetters] = await Promise.all([
+      readEndedLately(connection, signal),
+      deadLettersOf(),
+    ]);
+    const rated = processes.map((process) => withRates(process, before));
+    before = processes;
     const consumers = lag.consumers.filter(({ durable }) => durable);
     return { lag: { ...lag, consumers }, processes: rated, endedLately, deadLetters };
   };
 }
 
-function withRates(processes: readonly ProcessStatus[], before: Before | undefined): ProcessRates[] {
-  const seconds = before ? (performance.now() - before.atMs) / 1000 : 0;
-  return processes.map((now) => {
-    const then = before?.processes.find(({ instance }) => instance === now.instance);
-    const rate = (of: "processed" | "failed") => (then ? (sumOf(now, of) - sumOf(then, of)) / seconds : null);
-    return { ...now, processedPerS: rate("processed"), failedPerS: rate("failed") };
-  });
+function readSeldom<T>(read: () => Promise<T>, everyMs: number): () => Promise<T> {
+  let last: { value: T; atMs: number } | undefined;
+  return async () => {
+    if (!last || performance.now() - last.atMs >= everyMs)
+      last = { value: await read(), atMs: performance.now() };
+    return last.value;
+  };
+}
+
+/** By the process's own clock. One that was started anew under the same name counts from its own beginning. */
+export function withRates(now: ProcessStatus, before: readonly ProcessStatus[]): ProcessRates {
+  const then = before.find(
+    ({ instance, startedAt }) => instance === now.instance && startedAt === now.startedAt,
+  );
+  const seconds = then ? (now.uptimeMs - then.uptimeMs) / 1000 : 0;
+  const rate = (of: "processed" | "failed") =>
+    then && seconds > 0 ? (sumOf(now, of) - sumOf(then, of)) / seconds : null;
+  return { ...now, processedPerS: rate("processed"), failedPerS: rate("failed") };
 }
 
 const sumOf = ({ workers }: ProcessStatus, of: "processed" | "failed"): number =>

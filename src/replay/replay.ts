@@ -1,6 +1,6 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { ReplayRun, type RunOptions } from "./run.ts";
 import type { ReplayCounts } from "./tally.ts";
 import type { ReplayResult } from "./target.ts";
@@ -45,7 +45,7 @@ export async function replay(
   const timer = setInterval(tell, progressEveryMs);
   try {
     await run.feed(connection);
-    await Promise.race([target.drain(), run.stopped.then(() => wait(drainMs, undefined, { ref: false }))]);
+    await untilAborted(target.drain(), run.stop, drainMs);
   } catch (thrown) {
     run.fail(OrderctlError.from(thrown));
   } finally {

@@ -2,6 +2,7 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import type { ReplayMessage } from "../jetstream/replay-message.ts";
 import { readReplay } from "../jetstream/replay-reader.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { ReplayPace } from "./pace.ts";
 import type { ReplayPlan } from "./selection.ts";
 import { ReplayTally } from "./tally.ts";
@@ -19,12 +20,11 @@ export type RunOptions = {
 /** Hands messages to a target one after the other, and knows which of them are done. */
 export class ReplayRun {
   readonly tally = new ReplayTally();
-  /** Resolves when somebody stopped it, or something failed. */
-  readonly stopped: Promise<void>;
+  /** Aborts when somebody stopped it, or something failed. */
+  readonly stop: AbortSignal;
   readonly #options: RunOptions;
   readonly #pace: ReplayPace;
   readonly #failed = new AbortController();
-  readonly #stop: AbortSignal;
   /** Taken by the target and not done, in ascending order. */
   readonly #unsettled = new Set<number>();
   #position: number;
@@ -35,11 +35,7 @@ export class ReplayRun {
   constructor(options: RunOptions) {
     this.#options = options;
     this.#pace = new ReplayPace(options.speed);
-    this.#stop = AbortSignal.any([options.signal, this.#failed.signal]);
-    this.stopped = new Promise((resolve) => {
-      if (this.#stop.aborted) resolve();
-      else this.#stop.addEventListener("abort", () => resolve(), { once: true });
-    });
+    this.stop = AbortSignal.any([options.signal, this.#failed.signal]);
     const { start } = options.plan.place;
     this.#position = "sequence" in start ? start.sequence - 1 : 0;
   }
@@ -62,15 +58,15 @@ export class ReplayRun {
   /** Resolves when everything was taken by the target, or it was stopped. */
   async feed(connection: Connection): Promise<void> {
     const { place } = this.#options.plan;
-    for await (const batch of readReplay(connection, { ...place, signal: this.#stop })) {
+    for await (const batch of readReplay(connection, { ...place, signal: this.stop })) {
       for (const message of batch) {
         if (this.#options.plan.wants(message)) await this.#offer(message);
-        if (this.#stop.aborted) return;
+        if (this.stop.aborted) return;
         this.#position = message.sequence;
         this.#read += 1;
       }
     }
-    this.#ended = !this.#stop.aborted;
+    this.#ended = !this.stop.aborted;
   }
 
   /** The first sequence that is not done; `null` where all are. */
@@ -81,9 +77,9 @@ export class ReplayRun {
   }
 
   async #offer(message: ReplayMessage): Promise<void> {
-    const due = this.#pace.due(message.storedAtUs, this.#stop);
+    const due = this.#pace.due(message.storedAtUs, this.stop);
     if (due) await due;
-    if (this.#stop.aborted) return;
+    if (this.stop.aborted) return;
     const { sequence } = message;
     this.tally.add(message);
     this.#unsettled.add(sequence);
@@ -93,6 +89,6 @@ export class ReplayRun {
       else this.#unsettled.delete(sequence);
     };
     const room = this.#options.target.take(message, settle);
-    if (room) await Promise.race([room, this.stopped]);
+    if (room) await untilAborted(room, this.stop);
   }
 }

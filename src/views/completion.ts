@@ -5,23 +5,34 @@ export type CompletionNode = {
   commands: readonly { name: string; summary: string }[];
   /** What its arguments may be. */
   choices: readonly string[];
-  options: readonly { name: string; summary: string; takesValue: boolean; choices: readonly string[] }[];
+  options: readonly CompletionOption[];
+};
+
+/** `--file`, and where there is one `-f`. */
+type CompletionOption = {
+  long: string;
+  short: string | undefined;
+  summary: string;
+  takesValue: boolean;
+  choices: readonly string[];
 };
 
 /**
  * A script for bash (`complete -F`). It finds the command that the words before the cursor name, and completes its
- * words and options; the value of an option is one of its choices, else a file.
+ * words and options; the value of an option is one of its choices, else a file. bash takes `=` for a word of its own.
  */
 export function bashCompletion(nodes: readonly CompletionNode[]): string {
-  const paths = nodes.filter(({ path }) => path.length > 0).map(({ path }) => `"${path.join(" ")}"`);
+  const paths = pathsOf(nodes).map((path) => `"${path}"`);
   const cases = nodes.flatMap((node) => [
     `    "${node.path.join(" ")}")`,
     ...valueCases(node),
-    `      words="${wordsOf(node).join(" ")}" ;;`,
+    `      offered="${wordsOf(node).join(" ")}" ;;`,
   ]);
   return `_orderctl() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" command="" words="" word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" command="" offered="" word
+  [ "$current" = "=" ] && current=""
+  [ "$before" = "=" ] && before="\${COMP_WORDS[COMP_CWORD-2]}"
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD-1))}"; do
     case "\${command:+$command }$word" in
       ${paths.join("|")}) command="\${command:+$command }$word" ;;
     esac
@@ -29,7 +40,7 @@ export function bashCompletion(nodes: readonly CompletionNode[]): string {
   case "$command" in
 ${cases.join("\n")}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  COMPREPLY=($(compgen -W "$offered" -- "$current"))
 }
 complete -o default -F _orderctl orderctl`;
 }
@@ -41,40 +52,52 @@ function valueCases({ options }: CompletionNode): string[] {
   const chosen = valued
     .filter(({ choices }) => choices.length > 0)
     .map(
-      ({ name, choices }) =>
-        `        ${name}) COMPREPLY=($(compgen -W "${choices.join(" ")}" -- "$current")); return ;;`,
+      ({ choices, ...option }) =>
+        `        ${flagsOf(option)}) COMPREPLY=($(compgen -W "${choices.join(" ")}" -- "$current")); return ;;`,
     );
-  const free = valued.filter(({ choices }) => choices.length === 0).map(({ name }) => name);
+  const free = valued.filter(({ choices }) => choices.length === 0).map(flagsOf);
   const rest = free.length > 0 ? [`        ${free.join("|")}) COMPREPLY=(); return ;;`] : [];
   return ['      case "$before" in', ...chosen, ...rest, "      esac"];
 }
 
+const flagsOf = ({ long, short }: Pick<CompletionOption, "long" | "short">): string =>
+  short === undefined ? long : `${long}|${short}`;
+
 const wordsOf = ({ commands, choices, options }: CompletionNode): string[] => [
   ...commands.map(({ name }) => name),
   ...choices,
-  ...options.map(({ name }) => name),
+  ...options.map(({ long }) => long),
   "--help",
 ];
 
-/** A script for fish, which shows the summaries as well. */
-export const fishCompletion = (nodes: readonly CompletionNode[]): string =>
-  nodes.flatMap(fishLines).join("\n");
+/** A script for fish, which shows the summaries as well. What may come depends on the whole command before the cursor. */
+export const fishCompletion = (nodes: readonly CompletionNode[]): string => `function __orderctl_at
+  set -l command
+  set -l typed (commandline -opc)
+  set -e typed[1]
+  for word in $typed
+    set -l longer (string join ' ' -- $command $word)
+    contains -- $longer ${pathsOf(nodes).map(quoted).join(" ")}; and set command $longer
+  end
+  test "$command" = "$argv"
+end
+${nodes.flatMap(fishLines).join("\n")}`;
 
 function fishLines({ path, commands, choices, options }: CompletionNode): string[] {
-  const typed = path.map((word) => `__fish_seen_subcommand_from ${word}`);
-  const names = commands.map(({ name }) => name).join(" ");
-  const here = (more: string[]) => quoted([...typed, ...more].join("; and ") || "true");
-  const leading = here([`not __fish_seen_subcommand_from ${names}`]);
+  const complete = (...words: string[]) =>
+    ["complete -c orderctl -n", quoted(["__orderctl_at", ...path].join(" ")), ...words].join(" ");
   return [
-    ...commands.map(
-      ({ name, summary }) => `complete -c orderctl -f -n ${leading} -a ${name} -d ${quoted(summary)}`,
-    ),
-    ...(choices.length > 0 ? [`complete -c orderctl -f -n ${here([])} -a ${quoted(choices.join(" "))}`] : []),
-    ...options.map(({ name, summary, takesValue, choices: values }) => {
-      const value = values.length > 0 ? ` -x -a ${quoted(values.join(" "))}` : takesValue ? " -r" : "";
-      return `complete -c orderctl -n ${here([])} -l ${name.slice(2)}${value} -d ${quoted(summary)}`;
+    ...commands.map(({ name, summary }) => complete("-f -a", name, "-d", quoted(summary))),
+    ...(choices.length > 0 ? [complete("-f -a", quoted(choices.join(" ")))] : []),
+    ...options.map(({ long, short, summary, takesValue, choices: values }) => {
+      const value = values.length > 0 ? ["-x -a", quoted(values.join(" "))] : takesValue ? ["-r"] : [];
+      const flags = [`-l ${long.slice(2)}`, ...(short === undefined ? [] : [`-s ${short.slice(1)}`])];
+      return complete(...flags, ...value, "-d", quoted(summary));
     }),
   ];
 }
+
+const pathsOf = (nodes: readonly CompletionNode[]): string[] =>
+  nodes.filter(({ path }) => path.length > 0).map(({ path }) => path.join(" "));
 
 const quoted = (text: string): string => `'${text.replace(/[\\']/g, "\\$&")}'`;

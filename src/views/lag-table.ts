@@ -41,8 +41,11 @@ function headline({ stream, ...lag }: StreamLag): string {
     return `${stream}: ${who} up to date`;
   }
   const left = `${stream}: ${formatCount(backlog)} ${backlog === 1 ? "delivery" : "deliveries"} to go`;
-  const [abandoned, waiting] = [isAbandoned, isWaiting].map((is) => namesOf(consumers.filter(is)));
+  const [abandoned, idle, waiting] = [isAbandoned, isIdle, isWaiting].map((is) =>
+    namesOf(consumers.filter(is)),
+  );
   if (abandoned) return `${left}; nobody is working on ${abandoned}`;
+  if (idle) return `${left}; nobody acks or fetches on ${idle}`;
   if (waiting) return `${left}; no ack meanwhile on ${waiting}`;
   return consumers.every(keepsUp) ? `${left}, everybody keeps up` : left;
 }
@@ -55,8 +58,14 @@ export function lastingConsumers({ consumers }: Pick<StreamLag, "consumers">): C
 
 const backlogOf = ({ pending, ackPending }: ConsumerLag): number => pending + ackPending;
 
-/** What comes in goes out: less than a second's worth is work in progress, not a backlog. */
-const isInProgress = (lag: ConsumerLag): boolean => (lag.outPerS ?? 0) > backlogOf(lag);
+/** What comes in goes out: less than a second's worth is then work in progress, not a backlog. */
+const isInProgress = (lag: ConsumerLag): boolean => {
+  const { inPerS, outPerS } = lag;
+  return outPerS !== null && outPerS > backlogOf(lag) && (inPerS ?? 0) <= outPerS * tolerance;
+};
+
+/** The two samples are not taken at the same moments of the work. */
+const tolerance = 1.05;
 
 const keepsUp = (lag: ConsumerLag): boolean => lag.drainS !== null || isInProgress(lag);
 
@@ -66,6 +75,9 @@ const namesOf = (consumers: ConsumerLag[]): string => consumers.map(({ consumer 
 const isStuck = (lag: ConsumerLag): boolean => backlogOf(lag) > 0 && lag.outPerS === 0;
 
 const isAbandoned = (lag: ConsumerLag): boolean => isStuck(lag) && lag.ackPending === 0 && lag.waiting === 0;
+
+/** Who holds deliveries is busy with as many as it may have, or has died: nobody has told the broker which. */
+const isIdle = (lag: ConsumerLag): boolean => isStuck(lag) && lag.ackPending > 0 && lag.waiting === 0;
 
 /** Somebody holds deliveries, or held them and died: then they come again once their ack wait is over. */
 const isWaiting = (lag: ConsumerLag): boolean => isStuck(lag) && !isAbandoned(lag);

@@ -13,8 +13,10 @@ export const topReport: View<TopSample> = (sample, style) =>
 function headline({ lag, processes, endedLately, deadLetters }: TopSample, style: Style): string {
   const { red, yellow } = paint(style);
   const created = lag.consumers.find(({ consumer }) => consumer === "payment-processor");
-  const failedPerS = processes.reduce((sum, { failedPerS }) => sum + (failedPerS ?? 0), 0);
-  const worst = processes.flatMap(({ breakers }) => breakers).find(({ state }) => state !== "closed");
+  const failedPerS = sumOfKnown(processes.map((process) => process.failedPerS));
+  const breakers = processes.flatMap((process) => process.breakers);
+  const ofState = (wanted: string) => breakers.find(({ state }) => state === wanted);
+  const worst = ofState("open") ?? ofState("half-open");
   const said = [
     `orders ${formatRate(created?.inPerS ?? null)}`,
     endedLately ? latencyText(endedLately, lag.sampledAt) : "none ended lately",
@@ -22,10 +24,16 @@ function headline({ lag, processes, endedLately, deadLetters }: TopSample, style
     worst ? `${worst.name} is ${worst.state}` : "",
     deadLetters > 0 ? `dead letters ${formatCount(deadLetters)}` : "",
   ].filter((text) => text !== "");
-  const mark = worst ? red : failedPerS > 0 || deadLetters > 0 ? yellow : (text: string) => text;
+  const mark = worst ? red : (failedPerS ?? 0) > 0 || deadLetters > 0 ? yellow : (text: string) => text;
   return wrapWords(printable(said.join("; ")), style.width)
     .map((line) => mark(line))
     .join("\n");
+}
+
+/** Of a process that was not there before nothing is known yet; where that goes for all, nothing is known at all. */
+function sumOfKnown(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 && values.length > 0 ? null : known.reduce((sum, value) => sum + value, 0);
 }
 
 /** Of orders that ended a while ago it says so: it is no news then. */

@@ -32,9 +32,10 @@ const settingLines = (
 const times = new Set(["max_age", "duplicate_window", "ack_wait", "inactive_threshold"]);
 
 const settingText = (name: string, value: unknown): string =>
-  times.has(name) && typeof value === "number" && value > 0
-    ? formatDuration(value / 1e6)
-    : JSON.stringify(value);
+  isTime(name, value) ? formatDuration(value / 1e6) : JSON.stringify(value);
+
+const isTime = (name: string, value: unknown): value is number =>
+  times.has(name) && typeof value === "number" && value > 0;
 
 /** What was created and what differs, one line each. */
 export const topologyTable: View<TopologyReport> = ({ streams, consumers, created, drifts }) => {
@@ -56,5 +57,10 @@ export const topologyTable: View<TopologyReport> = ({ streams, consumers, create
   return told.join("\n");
 };
 
-const differenceLine = ({ kind, name, setting, wanted, actual }: TopologyReport["drifts"][number]): string =>
-  `  ${kind} ${name}: ${setting} is ${settingText(setting, actual)}, wanted ${settingText(setting, wanted)}; left as it is`;
+function differenceLine({ kind, name, setting, wanted, actual }: TopologyReport["drifts"][number]): string {
+  const rounded = [actual, wanted].map((value) => settingText(setting, value));
+  // Two times may differ by less than their text tells.
+  const exact = () => [actual, wanted].map((value) => (isTime(setting, value) ? `${value / 1e9} s` : "-"));
+  const [is, should] = rounded[0] === rounded[1] ? exact() : rounded;
+  return `  ${kind} ${name}: ${setting} is ${is}, wanted ${should}; left as it is`;
+}

@@ -1,5 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { commands } from "../../src/cli.ts";
 import { runCommand } from "../run-command.ts";
 
@@ -15,10 +18,20 @@ const typed: [line: string, completions: string[]][] = [
   ["orderctl trace --from j", ["jaeger"]],
   ["orderctl completion ", ["bash", "zsh", "fish", "--help"]],
   ["orderctl publish order --rate ", []],
+  ["orderctl publish order -f ", []],
+  ["orderctl serve inventory li", []],
+  ["orderctl broker status --ser", []],
+];
+
+/** Values written with `=`; fish completes the whole word. */
+const joined: [line: string, ofBash: string[], ofFish: string[]][] = [
+  ["orderctl publish order --format=", ["csv", "ndjson"], ["--format=csv", "--format=ndjson"]],
+  ["orderctl publish order --format=n", ["ndjson"], ["--format=ndjson"]],
 ];
 
 describe.skipIf(!isInstalled("bash"))("completion in bash", () => {
-  const complete = `words=($LINE); [ "\${LINE: -1}" = " " ] && words+=("")
+  // As bash does, which breaks words at each "=".
+  const complete = `words=(\${LINE//=/ = }); [ "\${LINE: -1}" = " " ] && words+=("")
     COMP_WORDS=("\${words[@]}"); COMP_CWORD=$((\${#words[@]} - 1)); _orderctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const completionsOf = (script: string, LINE: string) =>
     execFileSync("bash", ["-c", `${script}\n${complete}`], {
@@ -32,6 +45,10 @@ describe.skipIf(!isInstalled("bash"))("completion in bash", () => {
     expect(completionsOf(await scriptFor("bash"), line).sort()).toEqual([...completions].sort());
   });
 
+  it.each(joined)("of %j is %j", async (line, completions) => {
+    expect(completionsOf(await scriptFor("bash"), line)).toEqual(completions);
+  });
+
   it("knows every command", async () => {
     const known = completionsOf(await scriptFor("bash"), "orderctl ");
     expect(known).toEqual(expect.arrayContaining(Object.keys(commands)));
@@ -39,12 +56,36 @@ describe.skipIf(!isInstalled("bash"))("completion in bash", () => {
 });
 
 describe.skipIf(!isInstalled("fish"))("completion in fish", () => {
-  it.each(typed)("of %j has %j", async (line, completions) => {
+  const completionsOf = async (line: string) => {
     const script = `${await scriptFor("fish")}\ncomplete -C '${line}'`;
-    const said = execFileSync("fish", ["--no-config", "-c", script], { encoding: "utf8" });
+    // Where nothing else may come, files may.
+    const cwd = await mkdtemp(join(tmpdir(), "orderctl-completion-"));
+    onTestFinished(() => rm(cwd, { recursive: true }));
+    const said = execFileSync("fish", ["--no-config", "-c", script], { encoding: "utf8", cwd });
     const words = said.split("\n").map((each) => each.split("\t")[0]);
-    // fish knows --help of every command, and shows it where an option is begun.
-    expect(words).toEqual(expect.arrayContaining(completions.filter((word) => word !== "--help")));
+    return words.filter((word) => word !== "").sort();
+  };
+
+  it.each(typed)("of %j is %j", async (line, completions) => {
+    const known = completions.filter((word) => word !== "--help").sort();
+    expect(await completionsOf(line)).toEqual(known);
+  });
+
+  it.each(joined)("of %j, not %j, is %j", async (line, _, completions) => {
+    expect(await completionsOf(line)).toEqual(completions);
+  });
+});
+
+describe.skipIf(!isInstalled("zsh"))("completion in zsh", () => {
+  it("completes a command, an option and the choices of one", async () => {
+    const file = join(await mkdtemp(join(tmpdir(), "orderctl-completion-")), "script");
+    onTestFinished(() => rm(dirname(file), { recursive: true }));
+    await writeFile(file, await scriptFor("zsh"));
+    // A shell of its own on a terminal, where the keys are typed; it ends when the line is there.
+    const typing = `zmodload zsh/zpty; zpty shell zsh -f -i; zpty -w shell "PS1=; source ${file}; print re''ady"
+      zpty -r -m shell seen '*ready*'; zpty -w -n shell $'orderctl publ\\tord\\t--form\\tnd\\t'
+      zpty -r -m shell seen '*ndjson*' && print done`;
+    expect(execFileSync("zsh", ["-f", "-c", typing], { encoding: "utf8", timeout: 20_000 })).toBe("done\n");
   });
 });
 

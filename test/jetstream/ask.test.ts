@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import { answer, ask } from "../../src/jetstream/ask.ts";
+import { answer, ask, askAll } from "../../src/jetstream/ask.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "./open-test-connection.ts";
 
@@ -43,4 +43,22 @@ it("is undefined where asking is not allowed, or the connection is closed", asyn
   const closed = await openTestConnection(broker.url, { user: "u", password: "p" });
   await closed.close();
   expect(await ask(closed, "who.is.there", 1000)).toBeUndefined();
+});
+
+it("leaves nothing behind of a question to all", async () => {
+  const { one, other } = await openBoth();
+  answer(one, "who.is.there", () => "me");
+  await one.nats.flush();
+  let listening = 0;
+  const onDenied: typeof other.onDenied = (callback) => {
+    const stop = other.onDenied(callback);
+    listening += 1;
+    return () => {
+      stop();
+      listening -= 1;
+    };
+  };
+  const question = { subject: "who.is.there", replyTo: "answers.1", quietMs: 50 };
+  expect(await askAll({ ...other, onDenied }, question)).toEqual(["me"]);
+  expect(listening).toBe(0);
 });

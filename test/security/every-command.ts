@@ -1,6 +1,8 @@
 /** One command line of each kind that needs a broker. */
 export const everyCommand = [
   "lag",
+  "lag --watch",
+  "top",
   "publish order",
   "audit",
   "trace some-order",

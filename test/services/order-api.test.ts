@@ -64,6 +64,12 @@ describe("POST /orders", () => {
     expect((await readCreated("p-2")).sequence).toBe(first.body.sequence);
   });
 
+  it("takes an order for the same one whenever it was created", async () => {
+    const order = { order_id: "p-2-later", total_amount: "10.00" };
+    expect((await world.post({ ...order, created_at: "2026-03-01T12:00:00Z" })).status).toBe(201);
+    expect((await world.post({ ...order, created_at: "2026-03-01T12:00:01Z" })).status).toBe(200);
+  });
+
   it("answers 409 when another order has the id, which stays as it is", async () => {
     await world.post({ order_id: "p-3", total_amount: "10.00" });
     const { status, headers, body } = await world.post({ order_id: "p-3", total_amount: "10.01" });

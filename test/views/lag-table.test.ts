@@ -85,7 +85,7 @@ describe("lagTable", () => {
     `);
     const hanging = { ...stuck, ackPending: 256 };
     expect(lagTable(lagOf(hanging), plain)).toMatch(
-      /^ORDERS: 265 .* no ack meanwhile on inventory-reserver\n/,
+      /^ORDERS: 265 .* nobody acks or fetches on inventory-reserver\n/,
     );
     const both = lagTable(lagOf(hanging, { ...stuck, consumer: "abandoned" }), plain);
     expect(both).toMatch(/^ORDERS: 274 deliveries to go; nobody is working on abandoned\n/);
@@ -109,6 +109,8 @@ describe("lagTable", () => {
     expect(answer).toBe("ORDERS: 12,601 deliveries to go, everybody keeps up");
     const steady = { ...busy, pending: 3, ackPending: 2, drainS: null };
     expect(lagTable(lagOf(steady), plain)).toMatch(/^ORDERS: 5 deliveries to go, everybody keeps up\n/);
+    const behind = { ...busy, pending: 3000, inPerS: 10_000, outPerS: 9000, drainS: null };
+    expect(lagTable(lagOf(behind), plain)).toMatch(/^ORDERS: 3,256 deliveries to go\n.* never$/s);
     const growing = { ...busy, consumer: "slow", inPerS: 9000, drainS: null };
     for (const other of [growing, fresh]) {
       expect(lagTable(lagOf(busy, other), plain).split("\n")[0]).toMatch(/^ORDERS: [\d,]+ deliveries to go$/);

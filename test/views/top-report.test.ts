@@ -68,6 +68,18 @@ describe("topReport", () => {
     `);
   });
 
+  it("names a breaker that is open before one that tries again", () => {
+    const of = (name: string, state: "open" | "half-open") => ({ ...one, breakers: [{ name, state }] });
+    const processes = [of("FirstService", "half-open"), of("SecondService", "open")];
+    expect(headline({ ...calm, processes })).toContain("SecondService is open");
+  });
+
+  it("knows no failures while it knows those of nobody", () => {
+    const fresh = { ...one, failedPerS: null };
+    expect(headline({ ...calm, processes: [fresh] })).toMatch(/failures -$/);
+    expect(headline({ ...calm, processes: [fresh, one] })).toMatch(/failures 0\/s$/);
+  });
+
   it("says when the last order ended where that is a while ago, and that none has", () => {
     const old = { orders: 3, p50Ms: 1, p99Ms: 2, lastEndedAt: "2026-03-01T11:00:00.000Z" };
     expect(headline({ ...calm, endedLately: old })).toContain(", the last 1h01m ago");

@@ -45,8 +45,9 @@ function takeRow(row: CsvRow, layout: CsvLayout, grouping: InvoiceGrouping): Sou
 function readHeader({ fields, unreadable }: CsvRow, { fileName, mapping, currency }: CsvOptions): CsvLayout {
   const positions = unreadable ?? locateColumns(fields, mapping ?? {});
   if (typeof positions === "string") {
+    const isOther = unreadable === undefined && mapping === undefined;
     throw new OrderctlError("bad_message", `cannot read the header of ${fileName}: ${positions}`, {
-      hint: "--map order=Invoice,sku=Item,… names the columns of other files",
+      hint: isOther ? "--map order=Invoice,sku=Item,… names the columns of other files" : undefined,
     });
   }
   const fallback = mapping === undefined ? "GBP" : defaultCurrency;

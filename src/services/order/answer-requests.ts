@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
 import { v7 } from "uuid";
 import { OrderctlError } from "../../errors.ts";
 import type { OrderCreated } from "../../orders/events.ts";
 import { defaultCurrency } from "../../orders/money.ts";
+import { isSameOrder } from "../../orders/same-order.ts";
 import { type JsonObject, readJsonOrder } from "../../orders/sources/json-order.ts";
 import { isOrderId } from "../../orders/subjects.ts";
 import type { OrderDesk, TraceContext } from "./order-desk.ts";
@@ -72,7 +72,7 @@ function orderIn(body: JsonObject): OrderCreated | Problem {
 async function placeOrder(orders: OrderDesk, order: OrderCreated, trace: TraceContext): Promise<HttpAnswer> {
   const { orderId } = order;
   const { sequence, duplicate, existing } = await orders.place(order, trace);
-  if (duplicate && !isDeepStrictEqual(existing, order)) {
+  if (duplicate && !(existing && isSameOrder(existing, order))) {
     return problemAnswer({ ...anotherOrder, field: "order_id", orderId });
   }
   const state = duplicate ? await orders.read(orderId) : undefined;
