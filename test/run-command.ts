@@ -11,7 +11,8 @@ export type Ran = {
 
 type RunOptions = {
   env?: NodeJS.ProcessEnv;
-  stdin?: string;
+  /** A text with its end, or what tells more as it comes. */
+  stdin?: string | Readable;
   signal?: AbortSignal;
   columns?: number;
   /** Told of stdout as it comes. */
@@ -24,7 +25,8 @@ export async function runCommand(line: string | string[], options: RunOptions = 
   const err = collect(options.columns);
   const argv = typeof line === "string" ? line.split(/ +/) : line;
   const env = { LANG: "en_US.UTF-8", NO_COLOR: "1", HOME: "/nonexistent", ...options.env };
-  const stdin = Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]);
+  const { stdin: input = "" } = options;
+  const stdin = typeof input === "string" ? Readable.from(input === "" ? [] : [Buffer.from(input)]) : input;
   const signal = options.signal ?? new AbortController().signal;
   const exitCode = await run(argv, { env, stdin, stdout: out.sink, stderr: err.sink, signal });
   const stdout = out.text();

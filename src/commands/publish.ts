@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
+import type { Reject } from "../orders/sources/order-source.ts";
 import { feedOrders } from "../pipeline/feed-orders.ts";
 import { generateOrders, readOrders, type SourceFormat } from "../pipeline/order-source.ts";
 import type { Profile } from "../pipeline/pace.ts";
@@ -61,7 +62,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { connection, terminal, ...app } = online;
   const { rate, profile } = options;
   const rejects = await Rejects.open(options.rejects);
-  const { seed, total, orders } = sourceOf(app.stdin, options, rejects);
+  const { seed, total, orders } = sourceOf(app, options, rejects);
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
   const progress = await terminal.progress();
@@ -90,11 +91,12 @@ const exitOnRejects = 6;
 /** How long the last spans may take. */
 const telemetryMs = 3000;
 
-function sourceOf(stdin: NodeJS.ReadableStream, options: Options, rejects: Rejects) {
+function sourceOf({ stdin, signal }: Pick<Online, "stdin" | "signal">, options: Options, rejects: Rejects) {
   const { file, seed, count: total } = options;
   if (file === undefined) return { ...generateOrders(total, seed), total };
   const source = { ...options, file };
-  return { seed: null, total: null, orders: readOrders(source, stdin, (reject) => rejects.add(reject)) };
+  const onReject = (reject: Reject) => rejects.add(reject);
+  return { seed: null, total: null, orders: readOrders(source, { stdin, signal, onReject }) };
 }
 
 /** Without a file, or a rate, they would do nothing, and their user would not know. */

@@ -123,11 +123,15 @@ function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note
     async close() {
       frames.flush();
       // A broker that hangs takes nothing any more.
-      if (watched.connected) await within(nats.drain(), config.timeoutMs, "").catch(() => undefined);
+      const drainMs = Math.max(config.timeoutMs, leastDrainMs);
+      if (watched.connected) await within(nats.drain(), drainMs, "").catch(() => undefined);
       await nats.close();
     },
   };
 }
+
+/** What was written last is not to be lost to somebody who waits for answers only shortly. */
+const leastDrainMs = 1000;
 
 const pullSubject = "$JS.API.CONSUMER.MSG.NEXT.";
 

@@ -9,6 +9,7 @@ import {
 } from "nats";
 import type { OrderedPullConsumerImpl } from "nats/lib/jetstream/consumer.js";
 import type { JsMsgImpl } from "nats/lib/jetstream/jsmsg.js";
+import { untilAborted } from "../until-aborted.ts";
 import type { Connection } from "./connection.ts";
 import { type DeliveryPlace, readDeliveryPlace } from "./delivery-place.ts";
 import { electionMs, leaderless } from "./election.ts";
@@ -86,8 +87,8 @@ async function readOn(
   } finally {
     clearInterval(timer);
     const deleted = consumer.delete().catch(() => undefined);
-    // That of a lost one may never be answered; it goes by itself.
-    if (!lost?.signal.aborted) await deleted;
+    // That of a lost one may never be answered, nor by a broker that hangs; it goes by itself.
+    if (!lost?.signal.aborted) await (range.signal ? untilAborted(deleted, range.signal, retryMs) : deleted);
   }
   return !isOver && !range.signal?.aborted;
 }
@@ -110,12 +111,12 @@ async function watchRequests(messages: ConsumerMessages, lost: AbortController):
 async function reopenReader(connection: Connection, range: Range): Promise<Reader | undefined> {
   const deadline = performance.now() + electionMs;
   while (!range.signal?.aborted) {
+    await wait(retryMs);
     try {
       return await openReader(connection, range);
     } catch (thrown) {
       const { code } = fromNats(thrown, `read stream ${range.stream}`);
       if (!leaderless.has(code) || performance.now() > deadline) throw thrown;
-      await wait(retryMs);
     }
   }
   return undefined;

@@ -7,6 +7,7 @@ import { readCsvOrders } from "../orders/sources/csv-orders.ts";
 import { readNdjsonOrders } from "../orders/sources/ndjson-orders.ts";
 import type { ByteInput, Reject, SourceItem } from "../orders/sources/order-source.ts";
 import { nowUs } from "../telemetry/clock.ts";
+import { untilAborted } from "../until-aborted.ts";
 
 export type SourceFormat = "csv" | "ndjson";
 
@@ -30,25 +31,40 @@ export function generateOrders(
   return { seed: generator.seed, orders: generate() };
 }
 
-/** The orders of a file, in constant memory; what is no order goes to `onReject`. */
+type Reading = { stdin: ByteInput; onReject: (reject: Reject) => void; signal: AbortSignal };
+
+/**
+ * The orders of a file, in constant memory; what is no order goes to `onReject`. Rejects with the signal's reason when that
+ * aborts while the file has nothing to tell, as a pipe may for long.
+ */
 export async function* readOrders(
   source: FileSource,
-  stdin: ByteInput,
-  onReject: (reject: Reject) => void,
+  { stdin, onReject, signal }: Reading,
 ): AsyncGenerator<OrderCreated> {
-  for await (const item of openSource(source, stdin)) {
+  for await (const item of openSource(source, { stdin, signal })) {
     if ("order" in item) yield item.order;
     else onReject(item.reject);
   }
 }
 
+async function* untilStopped(input: ByteInput, signal: AbortSignal): ByteInput {
+  const chunks = input[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await untilAborted(chunks.next(), signal);
+    // Not an end: half a row is none.
+    signal.throwIfAborted();
+    if (!next || next.done) return;
+    yield next.value;
+  }
+}
+
 function openSource(
   { file, format, map, currency }: FileSource,
-  stdin: ByteInput,
+  { stdin, signal }: Pick<Reading, "stdin" | "signal">,
 ): AsyncIterable<SourceItem> {
   const chosen = format ?? formatOf(file);
   if (map !== undefined && chosen !== "csv") throw new OrderctlError("usage", "--map is for CSV files only");
-  const input = file === "-" ? stdin : createReadStream(file);
+  const input = untilStopped(file === "-" ? stdin : createReadStream(file), signal);
   const fileName = file === "-" ? "standard input" : file;
   if (chosen === "ndjson") return readNdjsonOrders(input, { fileName, currency });
   return readCsvOrders(input, {

@@ -59,7 +59,7 @@ export async function publishOrders(
       void publishOne(publish, order, { options, counts });
     }
   } catch (thrown) {
-    counts.failure ??= OrderctlError.from(thrown);
+    if (!options.signal.aborted) counts.failure ??= OrderctlError.from(thrown);
   }
   await untilAborted(publisher.drain(), options.signal, drainMs);
   if (options.signal.aborted)

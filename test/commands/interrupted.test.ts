@@ -25,7 +25,7 @@ it.each([
 
 // They used to wait until the connection was given up for lost, and publish for ever.
 it.each([
-  ["publish order --count 100k --rate 1000", 130],
+  ["publish order --count 100k --rate 1000 --wait", 130],
   ["lag --watch --interval 50ms", 0],
   ["top --interval 50ms", 0],
 ])("stops `%s` while the broker hangs", async (words, exitCode) => {

@@ -1,12 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { eventsOf, readLog } from "../pipeline/read-log.ts";
 import { runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
 
 let broker: TestBroker;
 let connection: Connection;
@@ -63,6 +65,20 @@ describe("publish order --file", () => {
     expect(ids).toContain("nd-1");
     expect(await storedIds()).toEqual(ids);
     expect(second.lines()[0]?.data).toMatchObject({ stored: 0, duplicates: ids.length });
+  });
+
+  it("is stopped while a pipe has nothing to tell, and says what is stored", async () => {
+    const pipe = new PassThrough();
+    pipe.write('{"order_id":"piped-1","total_amount":1}\n{"order_id":"half');
+    const stop = new AbortController();
+    const words = `publish order --file - --format ndjson --server ${broker.url}`;
+    const running = runCommand(words, { stdin: pipe, signal: stop.signal });
+    await until(async () => (await storedIds().catch(() => [])).length > 0);
+    stop.abort("SIGINT");
+    const ran = await running;
+    expect(ran.exitCode).toBe(130);
+    expect(ran.stdout).toMatch(/^1 order stored in /);
+    expect(ran.stdout).not.toContain("no order");
   });
 
   it("exits 0 in spite of them with --skip-invalid", async () => {

@@ -10,7 +10,9 @@ async function read(source: FileSource, stdin = "") {
   }
   const rejects: Reject[] = [];
   const orders: OrderCreated[] = [];
-  for await (const order of readOrders(source, input(), (reject) => rejects.push(reject))) orders.push(order);
+  const onReject = (reject: Reject) => rejects.push(reject);
+  const { signal } = new AbortController();
+  for await (const order of readOrders(source, { stdin: input(), onReject, signal })) orders.push(order);
   return { ids: orders.map(({ orderId }) => orderId), orders, rejects };
 }
 
