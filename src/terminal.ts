@@ -15,7 +15,10 @@ export type World = {
   signal: AbortSignal;
 };
 
-/** What a view may use: colours or none, its width in columns, and characters beyond ASCII or none. */
+/**
+ * What a view may use: colours or none, its width in columns, which is infinite where nobody looks at a screen, and
+ * characters beyond ASCII or none.
+ */
 export type Style = { colour: boolean; width: number; unicode: boolean };
 
 /** Data → text, without a line break at the end. */
@@ -89,9 +92,9 @@ async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
 }
 
 function styleOf(sink: Sink, env: NodeJS.ProcessEnv): Style {
-  const asked = Number(env.COLUMNS);
+  const asked = Math.max(0, Number(env.COLUMNS) || 0);
   // Some pseudo-terminals claim to have no columns.
-  const width = sink.columns || (asked > 0 ? asked : defaultWidth);
+  const width = sink.columns || asked || (sink.isTTY ? defaultWidth : Number.POSITIVE_INFINITY);
   return { colour: wantsColour(sink, env), width, unicode: isUtf8(env) };
 }
 

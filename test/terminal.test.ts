@@ -76,11 +76,12 @@ describe("the width", () => {
     [{}, { columns: 72 }, 72],
     [{ COLUMNS: "120" }, { columns: 72 }, 72],
     [{ COLUMNS: "120" }, {}, 120],
-    [{ COLUMNS: "wide" }, {}, 100],
-    [{}, {}, 100],
+    // What is piped is cut nowhere.
+    [{}, {}, Number.POSITIVE_INFINITY],
+    [{ COLUMNS: "wide" }, {}, Number.POSITIVE_INFINITY],
     // Some pseudo-terminals say 0, and tables used to be cut down to nothing.
-    [{}, { columns: 0 }, 100],
-  ])("with %j on %j is %i", (env, screen, width) => {
+    [{}, { isTTY: true, columns: 0 }, 100],
+  ])("with %j on %j is %s", (env, screen, width) => {
     expect(open(env, screen).terminal.style.width).toBe(width);
   });
 });

@@ -104,6 +104,17 @@ describe("lagTable", () => {
     expect([79, 80].map(hasInflow)).toEqual([false, true]);
   });
 
+  it("cuts and wraps nothing where there is no width", () => {
+    const names = Array.from(
+      { length: 9 },
+      (_, index) => `${"a-long-name-of-a-consumer-".repeat(3)}${index}`,
+    );
+    const consumers = names.map((consumer) => ({ ...stuck, consumer }));
+    const lines = lagTable(lagOf(...consumers), { ...plain, width: Number.POSITIVE_INFINITY }).split("\n");
+    expect(lines[0]).toMatch(new RegExp(`nobody is working on ${names.join(", ")}$`));
+    expect(lines.slice(3).map((line) => line.split(" ")[0])).toEqual(names);
+  });
+
   it("says that everybody keeps up only where it knows that every backlog shrinks", () => {
     const [answer] = lagTable(lagOf(busy, idle), plain).split("\n");
     expect(answer).toBe("ORDERS: 12,601 deliveries to go, everybody keeps up");

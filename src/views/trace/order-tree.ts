@@ -4,11 +4,16 @@ import { formatDuration } from "../format.ts";
 import { paint } from "../paint.ts";
 import { cutMiddle, printable } from "../plain-text.ts";
 import { traceBody } from "./body.ts";
-import { plainUnits } from "./text.ts";
+import { drawable, plainUnits } from "./text.ts";
 
 /** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
-export const orderTree = (trace: OrderTrace, style: Style): string =>
-  plainUnits([headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"), style);
+export function orderTree(trace: OrderTrace, given: Style): string {
+  const style = drawable(given);
+  return plainUnits(
+    [headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"),
+    style,
+  );
+}
 
 function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: Style): string {
   const { bold, green, red, yellow } = paint(style);

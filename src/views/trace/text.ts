@@ -1,6 +1,10 @@
 import type { Style } from "../../terminal.ts";
 import { printable } from "../plain-text.ts";
 
+/** Bars have to end somewhere: where nobody looks at a screen they are drawn for one of 100 columns. */
+export const drawable = (style: Style): Style =>
+  Number.isFinite(style.width) ? style : { ...style, width: 100 };
+
 /** Text of a program unknown to us, fit for this terminal: without what moves the cursor, and in ASCII where it must be. */
 export function safeText(text: string, { unicode }: Style): string {
   const clean = printable(text);

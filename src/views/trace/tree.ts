@@ -3,11 +3,16 @@ import type { SpanTrace } from "../../trace/picture.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { paint } from "../paint.ts";
 import { traceBody } from "./body.ts";
-import { cutToWidth, plainUnits, safeText } from "./text.ts";
+import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 
 /** A trace that tells of no single order: how long, how much, what failed; then its spans as a tree. */
-export const traceTree = (trace: SpanTrace, style: Style): string =>
-  plainUnits([headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"), style);
+export function traceTree(trace: SpanTrace, given: Style): string {
+  const style = drawable(given);
+  return plainUnits(
+    [headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"),
+    style,
+  );
+}
 
 function headline({ traceId, totalMs, spans, services, errors }: SpanTrace, style: Style): string {
   const { bold, red } = paint(style);

@@ -63,6 +63,12 @@ describe("orderTree", () => {
     `);
   });
 
+  it("draws for 100 columns where there is no width", () => {
+    const trace = timelineOf(ways.SHIPPED(id), times);
+    const drawnAt = (width: number) => orderTree(trace, { ...narrow, width });
+    expect(drawnAt(Number.POSITIVE_INFINITY)).toBe(drawnAt(100));
+  });
+
   it("does without anything beyond ASCII", () => {
     const text = orderTree(timelineOf(declined, times), plain);
     expect(text).toMatch(/^[\n -~]*$/);
