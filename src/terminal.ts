@@ -29,7 +29,8 @@ export type Progress = { update(text: string): void; end(): void };
 
 /** The only code that writes: results to stdout, all else to stderr. */
 export type Terminal = {
-  readonly style: Style;
+  /** Of stdout as it is now: a terminal may be made wider or narrower. */
+  style(): Style;
   /** The same for what is noted. */
   readonly noteStyle: Style;
   readonly json: boolean;
@@ -55,7 +56,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
   let screen: TextScreen | undefined;
   const asJson = (kind: string, data: unknown) => JSON.stringify({ kind, version: schemaVersion, data });
   return {
-    style: styleOf(stdout, env),
+    style: () => styleOf(stdout, env),
     noteStyle: noting,
     json,
     live: stdout.isTTY === true && !json,

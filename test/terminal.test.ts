@@ -63,7 +63,7 @@ describe("colour", () => {
     ["not on a dumb terminal", { env: { TERM: "dumb" }, screen: { isTTY: true } }, false],
   ])("is used %s", (_, { env, screen }, colour) => {
     const { terminal, out, err } = open(env, screen);
-    expect(terminal.style.colour).toBe(colour);
+    expect(terminal.style().colour).toBe(colour);
     terminal.show("number", { n: 1 }, view);
     terminal.fail(error);
     expect(out().includes("in colour")).toBe(colour);
@@ -82,7 +82,7 @@ describe("the width", () => {
     // Some pseudo-terminals say 0, and tables used to be cut down to nothing.
     [{}, { isTTY: true, columns: 0 }, 100],
   ])("with %j on %j is %s", (env, screen, width) => {
-    expect(open(env, screen).terminal.style.width).toBe(width);
+    expect(open(env, screen).terminal.style().width).toBe(width);
   });
 });
 
@@ -95,7 +95,7 @@ describe("characters beyond ASCII", () => {
     [{ LANG: "en_US.UTF-8", LC_ALL: "C" }, false],
     [{ LANG: "C", LC_CTYPE: "C.UTF-8" }, true],
   ])("in the locale %j: %s", (env, unicode) => {
-    expect(open(env).terminal.style.unicode).toBe(unicode);
+    expect(open(env).terminal.style().unicode).toBe(unicode);
   });
 });
 

@@ -53,7 +53,7 @@ function openDrawing({ connection, terminal }: Online, orderId: string, shown: S
     const from = { connection, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
     const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all: shown.all ?? false });
-    screen.draw(orderTree(filterTrace(trace, filter), terminal.style));
+    screen.draw(orderTree(filterTrace(trace, filter), terminal.style()));
     const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
     const { sequence } = found.logged.at(-2) ?? {};
     const isLast = ({ kind, attributes }: Span) =>

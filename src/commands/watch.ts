@@ -55,7 +55,7 @@ function openDisplay<T>({ terminal }: Online, { kind, view }: Watched<T>) {
   return {
     sample(sample: T) {
       const at = new Date().toTimeString().slice(0, 8);
-      last = `${view(sample, terminal.style)}\n\nas of ${at}, Ctrl-C ends`;
+      last = `${view(sample, terminal.style())}\n\nas of ${at}, Ctrl-C ends`;
       screen.draw(last);
     },
     failure: (error: OrderctlError) => screen.draw(`${last}\n${textOf(error)}`),

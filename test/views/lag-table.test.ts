@@ -120,7 +120,9 @@ describe("lagTable", () => {
     expect(answer).toBe("ORDERS: 12,601 deliveries to go, everybody keeps up");
     const steady = { ...busy, pending: 3, ackPending: 2, drainS: null };
     expect(lagTable(lagOf(steady), plain)).toMatch(/^ORDERS: 5 deliveries to go, everybody keeps up\n/);
-    const behind = { ...busy, pending: 3000, inPerS: 10_000, outPerS: 9000, drainS: null };
+    const wobbling = { ...busy, pending: 0, ackPending: 25, inPerS: 300, outPerS: 282, drainS: null };
+    expect(lagTable(lagOf(wobbling), plain)).toMatch(/^ORDERS: 25 deliveries to go, everybody keeps up\n/);
+    const behind = { ...busy, pending: 3000, inPerS: 10_000, outPerS: 8900, drainS: null };
     expect(lagTable(lagOf(behind), plain)).toMatch(/^ORDERS: 3,256 deliveries to go\n.* never$/s);
     const growing = { ...busy, consumer: "slow", inPerS: 9000, drainS: null };
     for (const other of [growing, fresh]) {

@@ -22,7 +22,7 @@ export type UpScreen = {
 };
 
 /** Draws the state of all services in place, redrawn at each change; notes scroll by above it. */
-export function openUpScreen(stdout: NodeJS.WritableStream, style: Style): UpScreen {
+export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style): UpScreen {
   let state: UpState = { serving: undefined, lag: undefined, notes: [] };
   const listeners = new Set<() => void>();
   const set = (change: Partial<UpState>) => {
@@ -33,7 +33,7 @@ export function openUpScreen(stdout: NodeJS.WritableStream, style: Style): UpScr
     listeners.add(listener);
     return () => listeners.delete(listener);
   };
-  const Live = () => <UpView state={useSyncExternalStore(subscribe, () => state)} style={style} />;
+  const Live = () => <UpView state={useSyncExternalStore(subscribe, () => state)} style={style()} />;
   // Signals are main's business, and nothing here reads the keyboard.
   const options = { stdout: stdout as NodeJS.WriteStream, exitOnCtrlC: false, patchConsole: false };
   const instance = render(<Live />, options);
