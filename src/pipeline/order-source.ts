@@ -49,12 +49,17 @@ export async function* readOrders(
 
 async function* untilStopped(input: ByteInput, signal: AbortSignal): ByteInput {
   const chunks = input[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await untilAborted(chunks.next(), signal);
-    // Not an end: half a row is none.
-    signal.throwIfAborted();
-    if (!next || next.done) return;
-    yield next.value;
+  try {
+    for (;;) {
+      const next = await untilAborted(chunks.next(), signal);
+      // Not an end: half a row is none.
+      signal.throwIfAborted();
+      if (!next || next.done) return;
+      yield next.value;
+    }
+  } finally {
+    // A pipe that has nothing to tell answers this only once it has.
+    void chunks.return?.();
   }
 }
 
