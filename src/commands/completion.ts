@@ -20,7 +20,7 @@ fish, once:           orderctl completion fish > ~/.config/fish/completions/orde
 
 export const registerCompletion: Register = (command, act) => {
   command
-    .addArgument(new Argument("<shell>", "whose script to print").choices(shells))
+    .addArgument(new Argument(`<${shells.join("|")}>`, "whose script to print").choices(shells))
     .addHelpText("after", help)
     .action(
       act.offline(async ({ terminal }, _options, [shell]) => {
