@@ -73,7 +73,8 @@ describe("--follow", () => {
     await log.store(event("created", "watched"));
     const chunks: string[] = [];
     const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 40 });
-    stdout.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
+    const wrapping = new RegExp(`${String.fromCharCode(27)}\\[\\?7[hl]`, "g");
+    stdout.on("data", (chunk: Buffer) => chunks.push(chunk.toString().replace(wrapping, "")));
     const streams = { stdin: Readable.from([]), stdout, stderr: new PassThrough() };
     const env = { LANG: "en_US.UTF-8", NO_COLOR: "1", HOME: "/nonexistent" };
     const argv = ["trace", "watched", "-f", "-s", broker.url];
