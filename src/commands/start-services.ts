@@ -10,6 +10,7 @@ import type { Online } from "./act.ts";
 import { instanceOf, serviceName } from "./identity.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
 import { type MetricsFlags, openTelemetry, type TracingFlags } from "./telemetry-options.ts";
+import { whenAnswered } from "./when-answered.ts";
 
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
 
@@ -55,7 +56,9 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
   const health = await openHealth(telemetry, online, { flags, work });
   try {
     const options = await serviceOptions(online, flags, telemetry);
-    const services = await runServices(connection, names, options);
+    const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
+    const patience = { patienceMs, note: options.note, signal: online.signal };
+    const services = await whenAnswered(() => runServices(connection, names, options), patience);
     telemetry.metrics?.observeWorkers(services.counts);
     if (telemetry.metrics) observeLog(telemetry.metrics, connection);
     work.state = "running";

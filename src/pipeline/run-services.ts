@@ -72,19 +72,23 @@ const redriveConcurrency = 16;
 
 type Bench = { connection: Connection; publisher: Publisher };
 
-/** Creates what is missing of the topology and starts the named services in this process. */
+/**
+ * Creates what is missing of the topology and starts the named services in this process. Where the broker does not answer it
+ * rejects with `timeout` and may be called again.
+ */
 export async function runServices(
   connection: Connection,
   names: readonly RunnableName[],
   options: ServiceOptions,
 ): Promise<RunningServices> {
   const drifts = await applyTopology(connection, orderTopology(options));
+  const log = await readStreamIdentity(connection, ordersStream);
   for (const drift of drifts) options.note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
   // First what may fail: a port that is taken leaves no worker behind.
   const api = names.includes("order") ? await startApi({ connection, publisher }, options) : undefined;
   const working = names.filter(isWorking);
-  const { workers, redrivers } = await startWorkers({ connection, publisher }, working, options);
+  const { workers, redrivers } = startWorkers({ connection, publisher }, working, { ...options, log });
   return {
     serving: {
       services: [...names],
@@ -117,14 +121,13 @@ async function startApi(
   return openOrderApi({ ...http, orders, watchRequest, note });
 }
 
-async function startWorkers(
+function startWorkers(
   bench: Bench,
   names: readonly ServiceName[],
-  options: ServiceOptions,
-): Promise<{ workers: Map<string, Worker>; redrivers: Worker[] }> {
-  const { concurrency, instance, note, defaultStock, maxAttempts = defaultMaxAttempts } = options;
+  options: ServiceOptions & { log: string },
+): { workers: Map<string, Worker>; redrivers: Worker[] } {
+  const { log, concurrency, instance, note, defaultStock, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry } = options;
-  const log = await readStreamIdentity(bench.connection, ordersStream);
   const store = createStockStore(
     bench.connection,
     new Bucket(bench.connection, bench.publisher, inventoryBucket),
