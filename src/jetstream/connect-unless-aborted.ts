@@ -1,4 +1,5 @@
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import { untilAborted } from "../until-aborted.ts";
 
 /**
  * Connects, or rejects with the signal's reason as soon as that aborts. The client itself cannot be told to stop
@@ -8,19 +9,11 @@ export async function connectUnlessAborted(
   options: ConnectionOptions,
   signal: AbortSignal | undefined,
 ): Promise<NatsConnection> {
-  signal?.throwIfAborted();
+  if (!signal) return connect(options);
+  signal.throwIfAborted();
   const connecting = connect(options);
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", onAbort);
-  });
-  try {
-    return await Promise.race([connecting, aborted]);
-  } catch (thrown) {
-    void connecting.then((late) => late.close()).catch(() => undefined);
-    throw thrown;
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-  }
+  const connection = await untilAborted(connecting, signal);
+  if (connection) return connection;
+  void connecting.then((late) => late.close()).catch(() => undefined);
+  throw signal.reason;
 }

@@ -1,23 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { describe, expect, it } from "vitest";
 import { lagWorld } from "./lag-world.ts";
-import { openTestConnection } from "./open-test-connection.ts";
 
-let broker: TestBroker;
-let connection: Connection;
-
-beforeAll(async () => {
-  broker = await startTestBroker();
-  connection = await openTestConnection(broker.url);
-});
-
-afterAll(async () => {
-  await connection.close();
-  await broker.stop();
-});
-
-const { createStream, publish, take, readLagWhile } = lagWorld(() => connection);
+const { connectionOf, createStream, publish, take, readLagWhile } = lagWorld();
 
 describe("the rates of readLag", () => {
   it("computes the rates in and out, and when the backlog is gone", async () => {
@@ -80,9 +64,9 @@ describe("the rates of readLag", () => {
     await publish("ANEW.a", 30);
     await take(consumer, 20);
     const lag = await readLagWhile("ANEW", async () => {
-      const { config } = await connection.jsm.consumers.info("ANEW", "reader");
-      await connection.jsm.consumers.delete("ANEW", "reader");
-      await connection.jsm.consumers.add("ANEW", config);
+      const { config } = await connectionOf().jsm.consumers.info("ANEW", "reader");
+      await connectionOf().jsm.consumers.delete("ANEW", "reader");
+      await connectionOf().jsm.consumers.add("ANEW", config);
     });
     expect(lag).toMatchObject({ pending: 30, inPerS: null, outPerS: null, drainS: null });
   });
@@ -99,10 +83,13 @@ describe("the rates of readLag", () => {
   });
 
   it("knows no rates of a consumer that came between the samples", async () => {
-    await connection.jsm.streams.add({ name: "NEW", subjects: ["NEW"] });
+    await connectionOf().jsm.streams.add({ name: "NEW", subjects: ["NEW"] });
     await publish("NEW", 3);
     const lag = await readLagWhile("NEW", async () => {
-      await connection.jsm.consumers.add("NEW", { durable_name: "late", ack_policy: "explicit" as never });
+      await connectionOf().jsm.consumers.add("NEW", {
+        durable_name: "late",
+        ack_policy: "explicit" as never,
+      });
     });
     expect(lag).toMatchObject({ consumer: "late", pending: 3, inPerS: null, outPerS: null, drainS: null });
   });

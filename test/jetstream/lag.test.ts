@@ -1,25 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
+import { describe, expect, it } from "vitest";
 import { readLag } from "../../src/jetstream/lag.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { until } from "../until.ts";
 import { lagWorld } from "./lag-world.ts";
-import { openTestConnection } from "./open-test-connection.ts";
 
-let broker: TestBroker;
-let connection: Connection;
-
-beforeAll(async () => {
-  broker = await startTestBroker();
-  connection = await openTestConnection(broker.url);
-});
-
-afterAll(async () => {
-  await connection.close();
-  await broker.stop();
-});
-
-const { createStream, publish, take, lagOf } = lagWorld(() => connection);
+const { connectionOf, createStream, publish, take, lagOf } = lagWorld();
 
 describe("readLag", () => {
   it("counts what the consumer's filter matches, delivered or not", async () => {
@@ -71,12 +55,12 @@ describe("readLag", () => {
   });
 
   it("lists all consumers by name, more than one page of them", async () => {
-    await connection.jsm.streams.add({ name: "MANY", subjects: ["MANY"] });
+    await connectionOf().jsm.streams.add({ name: "MANY", subjects: ["MANY"] });
     const names = Array.from({ length: 300 }, (_, index) => `c${String(index).padStart(3, "0")}`);
     const add = (durable_name: string) =>
-      connection.jsm.consumers.add("MANY", { durable_name, ack_policy: "explicit" as never });
+      connectionOf().jsm.consumers.add("MANY", { durable_name, ack_policy: "explicit" as never });
     await Promise.all(names.toReversed().map(add));
-    const { consumers } = await readLag(connection, { stream: "MANY", intervalMs: 1 });
+    const { consumers } = await readLag(connectionOf(), { stream: "MANY", intervalMs: 1 });
     expect(consumers.map(({ consumer }) => consumer)).toEqual(names);
   });
 
@@ -90,7 +74,11 @@ describe("readLag", () => {
   it("ends between its samples when it is interrupted", async () => {
     await createStream("STOPPED");
     const controller = new AbortController();
-    const reading = readLag(connection, { stream: "STOPPED", intervalMs: 60_000, signal: controller.signal });
+    const reading = readLag(connectionOf(), {
+      stream: "STOPPED",
+      intervalMs: 60_000,
+      signal: controller.signal,
+    });
     controller.abort();
     await expect(reading).rejects.toMatchObject({ name: "AbortError" });
   });
