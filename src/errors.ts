@@ -15,12 +15,20 @@ export const exitCodes = {
   crash_loop: 6,
   too_large: 6,
   denied: 7,
+  /** The result cannot be written: disk full, a closed pipe, a file that may not be made. */
+  output: 8,
   interrupted: 130,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof exitCodes;
 
-type Details = { hint?: string | undefined; cause?: unknown };
+/**
+ * Whose an error is, and so whether another attempt can end otherwise: `message` never, while `broker`, `store` (what a
+ * service keeps beside the log) and `dependency` (what it calls) are waited for.
+ */
+export type Fault = "message" | "broker" | "store" | "dependency";
+
+type Details = { hint?: string | undefined; cause?: unknown; fault?: Fault | undefined };
 
 /**
  * The one error class. `message` says what happened and to what; `hint` is the next command or flag to try.
@@ -30,11 +38,14 @@ export class OrderctlError extends Error {
   override readonly name = "OrderctlError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** Undefined where nobody knows. */
+  readonly fault: Fault | undefined;
 
-  constructor(code: ErrorCode, message: string, { hint, cause }: Details = {}) {
+  constructor(code: ErrorCode, message: string, { hint, cause, fault }: Details = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
+    this.fault = fault;
   }
 
   get exitCode(): number {

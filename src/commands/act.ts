@@ -91,15 +91,14 @@ const lost = (connection: Connection): Promise<never> =>
  */
 async function explained(thrown: unknown, { user, isClustered }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError)) return thrown;
-  const { code, message, hint } = thrown;
+  const { code, message, hint, fault } = thrown;
   if (code === "denied") {
     const denied = { hint: hint ?? "use a user that may: --context, --creds or --user", cause: thrown };
-    return new OrderctlError(code, `${message} (${user})`, denied);
+    return new OrderctlError(code, `${message} (${user})`, { ...denied, fault });
   }
-  const { isOfBroker } = await import("../jetstream/nats-error.ts");
   const isOpen = hint === undefined && (code === "timeout" || code === "unavailable");
-  if (!isOpen || !isClustered() || !isOfBroker(thrown)) return thrown;
-  return new OrderctlError(code, message, { hint: quorumHint, cause: thrown });
+  if (!isOpen || !isClustered() || fault !== "broker") return thrown;
+  return new OrderctlError(code, message, { hint: quorumHint, cause: thrown, fault });
 }
 
 const quorumHint =

@@ -2,7 +2,6 @@ import { OrderctlError } from "../errors.ts";
 import { Bucket } from "./bucket.ts";
 import type { Connection } from "./connection.ts";
 import type { Delivery } from "./delivery.ts";
-import { ofBroker } from "./nats-error.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Processor } from "./worker-options.ts";
 
@@ -58,5 +57,5 @@ async function writeStart(starts: Bucket, key: string, attempt: number): Promise
     revision: entry?.revision ?? 0,
   });
   if (revision !== undefined) return revision;
-  throw ofBroker(new OrderctlError("unavailable", `another worker has ${key} in hand`));
+  throw new OrderctlError("unavailable", `another worker has ${key} in hand`, { fault: "broker" });
 }

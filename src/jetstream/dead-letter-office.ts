@@ -12,7 +12,6 @@ import {
 } from "./dead-letter.ts";
 import { stopCrashLoops } from "./dead-letter-loops.ts";
 import type { ReceivedDelivery } from "./delivery.ts";
-import { isOfBroker } from "./nats-error.ts";
 import type { Publisher } from "./publisher.ts";
 import { readSubject } from "./read-subject.ts";
 import { SparseNotes } from "./sparse-notes.ts";
@@ -75,7 +74,7 @@ export class DeadLetterOffice {
   isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
     const { code } = error;
     if ((phase === "storing" ? unstorable : hopeless).has(code)) return true;
-    const isOutage = isOfBroker(error) && outages.has(code);
+    const isOutage = error.fault === "broker" && outages.has(code);
     if (isOutage || code === "interrupted" || !this.#connection.isConnected()) return false;
     if (this.#station.isPaused?.()) return false;
     return this.#countFailure(sequence) >= this.#rule.maxAttempts;

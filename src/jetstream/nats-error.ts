@@ -58,26 +58,15 @@ const accountHint = "have it enabled for the account, or use a user of another: 
 export const apiErrorOf = (thrown: unknown): number | undefined =>
   thrown instanceof NatsError ? thrown.api_error?.err_code : undefined;
 
-const brokerErrors = new WeakSet<OrderctlError>();
-
-/** Remembers that an error is the broker's, and answers it. */
-export function ofBroker(error: OrderctlError): OrderctlError {
-  brokerErrors.add(error);
-  return error;
-}
-
-/** Was it the broker that failed, and not a gateway or a handler whose errors have the same codes? */
-export const isOfBroker = (error: OrderctlError): boolean => brokerErrors.has(error);
-
 /** Translates whatever the client threw while doing `what` (“read stream ORDERS”) into an OrderctlError. */
 export function fromNats(thrown: unknown, what: string): OrderctlError {
   if (thrown instanceof OrderctlError) return thrown;
   const code = codeOf(thrown);
-  const error = new OrderctlError(code, `cannot ${what}: ${reasonOf(thrown, code)}`, {
+  return new OrderctlError(code, `cannot ${what}: ${reasonOf(thrown, code)}`, {
     hint: hintFor(thrown, code),
     cause: thrown,
+    fault: "broker",
   });
-  return ofBroker(error);
 }
 
 function codeOf(thrown: unknown): ErrorCode {

@@ -1,5 +1,4 @@
 import { type ErrorCode, OrderctlError } from "../errors.ts";
-import { ofBroker } from "./nats-error.ts";
 
 /** A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. */
 export type Publication = {
@@ -25,7 +24,7 @@ export function headersOf({ headers, expectedSequence }: Publication): string {
 
 /** The error for a publication that the broker did not store; names the subject. */
 export const notStored = ({ subject }: Publication, code: ErrorCode, why: string): OrderctlError =>
-  ofBroker(new OrderctlError(code, `cannot store ${subject}: ${why}`));
+  new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault: "broker" });
 
 /** A header block as it goes over the wire. Values have no line breaks: they come from headers or are ours. */
 function headerBlock(headers: Readonly<Record<string, string>>): string {
