@@ -1,5 +1,5 @@
 import { OrderctlError } from "../errors.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, defaultApiPrefix } from "./connection.ts";
 import type { Publisher } from "./publisher.ts";
 import { readLast, readSubjects } from "./read-message.ts";
 import { scanStream } from "./scan.ts";
@@ -34,7 +34,7 @@ export class Bucket {
   async write({ key, value, revision }: BucketEntry): Promise<number | undefined> {
     try {
       const payload = encoder.encode(value);
-      const publication = { subject: this.#subject(key), payload, expectedSequence: revision };
+      const publication = { subject: this.#writeSubject(key), payload, expectedSequence: revision };
       return (await this.#publisher.publish(publication)).sequence;
     } catch (thrown) {
       if (thrown instanceof OrderctlError && thrown.code === "conflict") return undefined;
@@ -65,6 +65,12 @@ export class Bucket {
 
   #subject(key: string): string {
     return `$KV.${this.#name}.${encodeKey(key)}`;
+  }
+
+  /** A domain takes entries where its API is (ADR-19), so that the bucket of that name in another one stays as it is. */
+  #writeSubject(key: string): string {
+    const { apiPrefix } = this.#connection;
+    return apiPrefix === defaultApiPrefix ? this.#subject(key) : `${apiPrefix}.${this.#subject(key)}`;
   }
 }
 

@@ -16,6 +16,8 @@ export type ConnectionConfig = {
   /** Where it is given the connection is encrypted or there is none. */
   tls?: TlsOptions | undefined;
   inboxPrefix?: string | undefined;
+  /** Where the JetStream API listens, if not on `$JS.API`: that of a domain is `$JS.<domain>.API`. */
+  apiPrefix?: string | undefined;
   connectTimeoutMs: number;
   reconnectWaitMs: number;
   /** How long the first connection may be tried for; 0 tries each server once. */

@@ -29,6 +29,8 @@ export type Connection = {
   /** For what is written per message. */
   readonly frames: FrameWriter;
   readonly timeoutMs: number;
+  /** What every request to JetStream begins with: `$JS.API`, or that of a domain. */
+  readonly apiPrefix: string;
   readonly isConnected: () => boolean;
   /** Is the broker one of several, whose streams may be without a leader for a while? */
   readonly isClustered: () => boolean;
@@ -68,9 +70,12 @@ export async function openConnection(
     await nats.close();
     throw thrown;
   }
-  const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: config.timeoutMs });
-  return watch({ nats, jsm, user: who }, config, note);
+  const { timeoutMs, apiPrefix = defaultApiPrefix } = config;
+  const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: timeoutMs, apiPrefix });
+  return watch({ nats, jsm, user: who, apiPrefix }, config, note);
 }
+
+export const defaultApiPrefix = "$JS.API";
 
 async function connectWithin(
   config: ConnectionConfig & { options: ConnectionOptions; who: string },
@@ -92,14 +97,14 @@ async function connectWithin(
   }
 }
 
-type Client = Pick<Connection, "nats" | "jsm" | "user">;
+type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix">;
 
-function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note): Connection {
+function watch({ nats, jsm, user, apiPrefix }: Client, config: ConnectionConfig, note: Note): Connection {
   const frames = new FrameWriter(nats);
   const watched: Watched = { connected: true, reconnected: [], denied: new Set() };
   const useless = new Promise<OrderctlError>((resolve) => {
     watched.denied.add((subject) => {
-      if (subject.startsWith(pullSubject)) resolve(noWork(subject));
+      if (subject.startsWith(`${apiPrefix}.CONSUMER.MSG.NEXT.`)) resolve(noWork(subject));
     });
   });
   void follow(nats, handlersOf(nats, watched, { ...config, user, note }));
@@ -109,6 +114,7 @@ function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note
     user,
     frames,
     timeoutMs: config.timeoutMs,
+    apiPrefix,
     isConnected: () => watched.connected,
     isClustered: () => nats.info?.cluster !== undefined,
     version: nats.info?.version ?? "unknown",
@@ -132,8 +138,6 @@ function watch({ nats, jsm, user }: Client, config: ConnectionConfig, note: Note
 
 /** What was written last is not to be lost to somebody who waits for answers only shortly. */
 const leastDrainMs = 1000;
-
-const pullSubject = "$JS.API.CONSUMER.MSG.NEXT.";
 
 const noWork = (subject: string): OrderctlError =>
   new OrderctlError("denied", `cannot take messages: ${noPermission({ operation: "publish", subject })}`, {

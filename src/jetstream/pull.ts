@@ -38,7 +38,7 @@ export class PullRequests {
     on: Handlers,
   ) {
     this.#connection = connection;
-    this.#subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+    this.#subject = `${connection.apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
     this.#inbox = inbox;
     this.#on = on;
   }

@@ -112,7 +112,7 @@ export class ReplayCursor {
 
   #pull(available: number, signal: AbortSignal): Promise<Msg[]> {
     const batch = Math.min(available, pullMessages);
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`;
+    const subject = `${this.#connection.apiPrefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#consumer}`;
     const maxBytes = pullBytes + this.#connection.frames.maxPayloadBytes;
     return pull(this.#connection, { subject, batch, maxBytes, signal });
   }

@@ -60,8 +60,8 @@ export async function scanStream(
 
 type Reader = { consumer: Consumer; ahead: number };
 
-async function openReader({ nats, timeoutMs }: Connection, range: Range): Promise<Reader> {
-  const jetstream = nats.jetstream({ timeout: timeoutMs });
+async function openReader({ nats, timeoutMs, apiPrefix }: Connection, range: Range): Promise<Reader> {
+  const jetstream = nats.jetstream({ timeout: timeoutMs, apiPrefix });
   const consumer = await jetstream.consumers.get(range.stream, orderedOptions(range));
   const client = consumer as OrderedPullConsumerImpl;
   // It would try for a quarter of an hour to create one that the broker refuses.
