@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { isoTime } from "../../src/pipeline/iso-time.ts";
 import { ways } from "../orders/order-log.ts";
+import { until } from "../until.ts";
 import { ReplayWorld } from "./replay-world.ts";
 
 const world = new ReplayWorld();
@@ -44,7 +45,8 @@ describe("what is replayed", () => {
     const before = await world.streams();
     expect(await world.replay("--dry-run --to NEW --create")).toMatchObject({ exitCode: 0 });
     expect(await world.streams()).toEqual(before);
-    expect((await world.connection.jsm.streams.info("ORDERS")).state.consumer_count).toBe(7);
+    const consumers = async () => (await world.connection.jsm.streams.info("ORDERS")).state.consumer_count;
+    await until(async () => (await consumers()) === 7);
   });
 
   it.each([

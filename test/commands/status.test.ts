@@ -25,6 +25,12 @@ async function readStatus() {
   return line?.data ?? {};
 }
 
+/** Somebody else asks them: their first line may come before the broker knows that they answer. */
+async function countProcesses(): Promise<number> {
+  const { processes } = (await readStatus()) as { processes: unknown[] };
+  return processes.length;
+}
+
 describe("where nobody runs services", () => {
   it("tells at once that the broker is there, and with what it was asked", async () => {
     const { exitCode, stdout } = await status("--timeout 2s");
@@ -42,8 +48,8 @@ describe("where nobody runs services", () => {
 describe("where services run", () => {
   it("tells of every process what it does and where it is reached", async () => {
     const one = serve(broker.url, "order inventory --instance one --http-port 0");
-    const two = serve(broker.url, "notification --instance two");
-    await until(() => one.stdout() !== "" && two.stdout() !== "");
+    serve(broker.url, "notification --instance two");
+    await until(async () => (await countProcesses()) === 2);
     expect(await readStatus()).toMatchObject({
       broker: { server: broker.url, version: broker.version },
       processes: [
@@ -60,6 +66,7 @@ describe("where services run", () => {
       ],
     });
     await one.stop();
+    await until(async () => (await countProcesses()) === 1);
     expect(await readStatus()).toMatchObject({ processes: [{ instance: "two" }] });
   });
 

@@ -113,6 +113,8 @@ describe("a failure", () => {
       return undefined;
     });
     await until(() => done.size === 19);
+    // The last acknowledgement is counted a moment later than it is sent.
+    await until(async () => (await queue.state()).ackPending === 1);
     expect(await queue.state()).toEqual({ pending: 0, ackPending: 1 });
   });
 });
