@@ -1,10 +1,12 @@
 import { Option } from "commander";
+import { ordersStream } from "../orders/subjects.ts";
 import { type AuditSeen, auditLog } from "../pipeline/audit-log.ts";
 import { auditVerdict } from "../views/audit-verdict.ts";
 import { formatCount, formatRate } from "../views/format.ts";
 import type { Online, Register } from "./act.ts";
 import { explainMissingLog } from "./missing-log.ts";
 import { durationMs, httpUrl, withConnection } from "./options.ts";
+import { readClock } from "./read-clock.ts";
 
 export const registerAudit: Register = (command, act) => {
   withConnection(
@@ -19,10 +21,9 @@ export const registerAudit: Register = (command, act) => {
   ).action(act.online(audit));
 };
 
-async function audit(
-  { connection, terminal, signal }: Online,
-  { grace, gateway }: { grace: number; gateway?: URL },
-): Promise<number> {
+async function audit(online: Online, { grace, gateway }: { grace: number; gateway?: URL }): Promise<number> {
+  const { connection, terminal, signal } = online;
+  const clock = await readClock(online, ordersStream);
   const seen: AuditSeen = { messages: 0, sequence: 0, lastSequence: 0 };
   const progress = await terminal.progress();
   const startedAt = performance.now();
@@ -31,7 +32,7 @@ async function audit(
     100,
   );
   try {
-    const result = await auditLog(connection, { graceMs: grace, signal, seen, gateway });
+    const result = await auditLog(connection, { graceMs: grace, clock, signal, seen, gateway });
     progress.end();
     terminal.show("audit", result, auditVerdict);
     return result.verdict === "PASS" ? 0 : 1;

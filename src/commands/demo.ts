@@ -7,7 +7,6 @@ import { findOrderWith } from "../pipeline/find-order.ts";
 import { generateOrders } from "../pipeline/order-source.ts";
 import { setStock } from "../pipeline/set-stock.ts";
 import { runnableNames } from "../services/registry.ts";
-import { nowUs } from "../telemetry/clock.ts";
 import { brokerSpans, findTrace } from "../trace/find-trace.ts";
 import { buildOrderTrace } from "../trace/picture.ts";
 import { auditVerdict } from "../views/audit-verdict.ts";
@@ -20,6 +19,7 @@ import { orderTree } from "../views/trace/order-tree.ts";
 import type { App, Online, Register } from "./act.ts";
 import { count, positive, withJson } from "./options.ts";
 import { withOwnBroker } from "./own-broker.ts";
+import { readClock } from "./read-clock.ts";
 import { withServiceFlags } from "./service-options.ts";
 import { type ServingFlags, startServices } from "./start-services.ts";
 import { withMetricsFlags } from "./telemetry-options.ts";
@@ -65,9 +65,10 @@ async function runDemo(online: Online, options: Options): Promise<number> {
     await feed(online, options);
     const lag = await readLag(connection, { stream: ordersStream, intervalMs: 500, signal });
     terminal.show("consumer-lag", lag, demoSection("lag", lagTable));
-    await showOneOrder(online);
+    const clock = await readClock(online, ordersStream);
+    await showOneOrder(online, clock.nowUs());
     const seen = { messages: 0, sequence: 0, lastSequence: 0 };
-    const audit = await auditLog(connection, { graceMs: 0, signal, seen });
+    const audit = await auditLog(connection, { graceMs: 0, clock, signal, seen });
     terminal.show("audit", audit, demoSection("audit", auditVerdict));
     if (!terminal.json) terminal.show("demo", null, demoFarewell);
     return audit.verdict === "PASS" ? 0 : 1;
@@ -99,14 +100,14 @@ async function feed({ connection, terminal, signal }: Online, options: Options):
 }
 
 /** A refunded order has the most to tell; where there is none, a shipped one. */
-async function showOneOrder({ connection, terminal }: Online): Promise<void> {
+async function showOneOrder({ connection, terminal }: Online, nowUs: number): Promise<void> {
   const orderId =
     (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));
   if (!orderId) return;
   const from = { connection, spansOf: brokerSpans(connection) };
   const trace = buildOrderTrace({
     ...(await findTrace(from, { orderId, traceId: undefined })),
-    nowUs: nowUs(),
+    nowUs,
   });
   terminal.show("order-trace", trace, demoSection("one order", orderTree));
 }

@@ -7,11 +7,13 @@ import { readDeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
 import { type DeadLetterFilter, filterDeadLetters } from "../pipeline/dead-letters-filter.ts";
 import { purgeDeadLetters } from "../pipeline/dead-letters-purge.ts";
 import { redriveDeadLetters } from "../pipeline/dead-letters-redrive.ts";
+import { deadLettersStream } from "../pipeline/topology.ts";
 import { deadLetterDetail } from "../views/dead-letter-detail.ts";
 import { purgeReport, redriveReport } from "../views/dead-letter-reports.ts";
 import { deadLetterTable } from "../views/dead-letter-table.ts";
 import type { Online, Register } from "./act.ts";
 import { durationMs, positive, withConnection } from "./options.ts";
+import { readClock } from "./read-clock.ts";
 
 type FilterFlags = { order?: string; service?: string; reason?: string; since?: number; redriven?: boolean };
 type ListOptions = FilterFlags & { limit: number };
@@ -60,7 +62,8 @@ const withSelection = (command: Command): Command =>
 
 async function listDeadLetters(online: Online, options: ListOptions): Promise<undefined> {
   const { connection, terminal, signal } = online;
-  const found = filterDeadLetters(await readDeadLetters(connection, signal), filterOf(options));
+  const filter = await filterOf(online, options);
+  const found = filterDeadLetters(await readDeadLetters(connection, signal), filter);
   const letters = found.slice(0, options.limit).map(({ letter }) => letter);
   if (!terminal.json) terminal.show("dead-letters", { total: found.length, letters }, deadLetterTable);
   else for (const letter of letters) terminal.show("dead-letter", letter, String);
@@ -112,35 +115,36 @@ async function purgeSelected(online: Online, options: PurgeOptions, args: string
 }
 
 function mustNameSome(options: Selection, args: string[]): void {
-  const { orderId, service, reason, sinceMs } = filterOf(options, args);
-  const isNamed = args.length > 0 || [orderId, service, reason, sinceMs].some((asked) => asked !== undefined);
-  if (isNamed || options.all) return;
+  const { order, service, reason, since } = options;
+  const isNamed = args.map(numberOf).length > 0;
+  if (isNamed || [order, service, reason, since].some((asked) => asked !== undefined)) return;
+  if (options.all) return;
   throw new OrderctlError("usage", "which ones? name their numbers, a filter, or --all");
 }
 
 /** Rejects with `not_found` where a number is none. */
-async function select(
-  { connection, signal }: Online,
-  options: Selection,
-  args: string[],
-): Promise<DeadMessage[]> {
-  const filter = filterOf(options, args);
+async function select(online: Online, options: Selection, args: string[]): Promise<DeadMessage[]> {
+  const { connection, signal } = online;
+  const filter = await filterOf(online, options, args);
   const found = filterDeadLetters(await readDeadLetters(connection, signal), filter);
   const missing = args.filter((arg) => !found.some(({ letter }) => letter.sequence === Number(arg)));
   if (missing.length > 0) throw unknown(connection.server, missing);
   return found;
 }
 
-function filterOf(
+/** Dead letters are as old as the broker says. */
+async function filterOf(
+  online: Online,
   { order, service, reason, since, redriven }: FilterFlags,
   args: string[] = [],
-): DeadLetterFilter {
+): Promise<DeadLetterFilter> {
+  const clock = since === undefined ? undefined : await readClock(online, deadLettersStream);
   return {
     sequences: args.map(numberOf),
     orderId: order,
     service,
     reason,
-    sinceMs: since === undefined ? undefined : Date.now() - since,
+    sinceMs: clock && since !== undefined ? clock.nowUs() / 1000 - since : undefined,
     settled: redriven,
   };
 }

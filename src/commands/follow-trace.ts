@@ -1,8 +1,9 @@
 import { setInterval as every, setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
+import type { BrokerClock } from "../jetstream/broker-clock.ts";
+import { ordersStream } from "../orders/subjects.ts";
 import type { LoggedEvent } from "../pipeline/order-log.ts";
 import { buildTimeline } from "../pipeline/order-timeline.ts";
-import { nowUs } from "../telemetry/clock.ts";
 import type { Span } from "../telemetry/span.ts";
 import { attribute } from "../telemetry/span-names.ts";
 import { filterTrace, type TraceFilter } from "../trace/filter.ts";
@@ -12,6 +13,7 @@ import { buildOrderTrace } from "../trace/picture.ts";
 import { traceEventLine } from "../views/trace/event-line.ts";
 import { orderTree } from "../views/trace/order-tree.ts";
 import type { Online } from "./act.ts";
+import { readClock } from "./read-clock.ts";
 
 type Shown = { errors?: boolean; critical?: boolean; min?: number; all?: boolean };
 
@@ -24,10 +26,11 @@ export async function followTrace(app: Online, { logged }: FoundTrace, shown: Sh
   const { connection, terminal, signal } = app;
   const orderId = logged[0]?.event.orderId ?? "";
   const fromSequence = Math.min(...logged.map(({ sequence }) => sequence));
-  const drawing = terminal.live ? openDrawing(app, orderId, shown) : undefined;
+  const clock = await readClock(app, ordersStream);
+  const drawing = terminal.live ? openDrawing(app, { orderId, clock }, shown) : undefined;
   try {
     await followOrder(connection, { orderId, fromSequence, signal }, (events) => {
-      if (!drawing) showLast(app, events);
+      if (!drawing) showLast(app, events, clock);
     });
   } finally {
     await drawing?.close();
@@ -35,13 +38,17 @@ export async function followTrace(app: Online, { logged }: FoundTrace, shown: Sh
   if (signal.aborted) throw new OrderctlError("interrupted", `order ${orderId} has not ended yet`);
 }
 
-function showLast({ terminal }: Online, events: readonly LoggedEvent[]): void {
+function showLast({ terminal }: Online, events: readonly LoggedEvent[], { nowUs }: BrokerClock): void {
   const hop = buildTimeline(events, nowUs()).hops.at(-1);
   if (hop) terminal.show("order-event", hop, traceEventLine);
 }
 
 /** Redraws what log and spans know several times a second; `close` leaves the last state on the terminal. */
-function openDrawing({ connection, terminal }: Online, orderId: string, shown: Shown) {
+function openDrawing(
+  { connection, terminal }: Online,
+  { orderId, clock }: { orderId: string; clock: BrokerClock },
+  shown: Shown,
+) {
   const screen = terminal.openScreen();
   const filter: TraceFilter = {
     errors: shown.errors ?? false,
@@ -52,7 +59,7 @@ function openDrawing({ connection, terminal }: Online, orderId: string, shown: S
   const draw = async (): Promise<boolean> => {
     const from = { connection, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
-    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all: shown.all ?? false });
+    const trace = buildOrderTrace({ ...found, nowUs: clock.nowUs() }, { all: shown.all ?? false });
     screen.draw(orderTree(filterTrace(trace, filter), terminal.style()));
     const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
     const { sequence } = found.logged.at(-2) ?? {};

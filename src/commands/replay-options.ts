@@ -7,11 +7,13 @@ import { type ReplayableService, replayableServices } from "../replay/service.ts
 import { count, positive, share, withConnection } from "./options.ts";
 import { type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
 
+/** Unix µs, or so long before the broker's now. */
+export type Moment = { us: number } | { agoMs: number };
+
 export type ReplayFlags = ConnectionFlags &
   TracingFlags & {
-    /** Unix µs. */
-    since?: number;
-    until?: number;
+    since?: Moment;
+    until?: Moment;
     fromSeq?: number;
     toSeq?: number;
     subject?: string;
@@ -38,9 +40,9 @@ export function withReplayFlags(command: Command): Command {
     .option(
       "--since <time>",
       "stored at 2026-01-31T09:00:00Z or later, or no longer ago than 15m, 2h",
-      timeUs,
+      moment,
     )
-    .option("--until <time>", "the same for the last one", timeUs)
+    .option("--until <time>", "the same for the last one", moment)
     .option("--from-seq <n>", "from this sequence on", count)
     .option("--to-seq <n>", "up to this sequence (default: the last one now)", count)
     .option("--subject <subject>", "with wildcards: 'ORDERS.created.*'")
@@ -72,13 +74,14 @@ const serviceOption = (): Option =>
 
 /** What makes no sense together; throws `usage`. */
 export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: string[]): void {
-  const { to, service, out, dryRun, order, since = 0, until = Number.POSITIVE_INFINITY } = flags;
+  const { to, service, out, dryRun, order, since, until } = flags;
   const targets = [to, service, out].filter((target) => target !== undefined).length;
   if (!/^[^\s.*>/\\]+$/.test(stream)) throw usage(`${JSON.stringify(stream)} is not the name of a stream`);
   if (targets > 1) throw usage("--to, --service and --out exclude each other");
   if (targets === 0 && !dryRun)
     throw usage("where to? --to, --service or --out", "--dry-run only tells what would be replayed");
-  if (since > until) throw usage("--since is later than --until");
+  // One that is given as a time and one as an age can be compared as soon as the broker has told its time.
+  if (since && until && "us" in since === "us" in until) placeTimes(flags, 0);
   if (order !== undefined) checkOrderId(order, "usage");
   checkService(stream, flags);
   for (const [given, owner, name] of [
@@ -113,16 +116,29 @@ const usage = (message: string, hint?: string): OrderctlError =>
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2}))?$/;
 
-/** Unix µs of an RFC 3339 time, of a day's beginning (UTC), or of `2h` ago. */
-export function timeUs(text: string): number {
+/** An RFC 3339 time, a day's beginning (UTC), or `2h` ago. */
+export function moment(text: string): Moment {
   const agoMs = parseDurationMs(text);
-  if (agoMs !== undefined) return Math.round((Date.now() - agoMs) * 1000);
+  if (agoMs !== undefined) return { agoMs };
   const match = rfc3339.exec(text);
   const ms = match ? Date.parse(text.replace(/\.\d+/, "")) : Number.NaN;
   if (Number.isNaN(ms)) {
     throw new InvalidArgumentError("expected a time such as 2026-01-31T09:00:00Z, or 15m or 2h ago.");
   }
-  return ms * 1000 + Number((match?.[1] ?? "").padEnd(6, "0").slice(0, 6));
+  return { us: ms * 1000 + Number((match?.[1] ?? "").padEnd(6, "0").slice(0, 6)) };
+}
+
+/** Unix µs of both, at a time by the broker's clock. Throws `usage` where nothing can lie between them. */
+export function placeTimes(
+  { since, until }: Pick<ReplayFlags, "since" | "until">,
+  nowUs: number,
+): { sinceUs: number | undefined; untilUs: number | undefined } {
+  const place = (given: Moment | undefined): number | undefined =>
+    given && ("us" in given ? given.us : Math.round(nowUs - given.agoMs * 1000));
+  const [sinceUs, untilUs] = [place(since), place(until)];
+  if (sinceUs !== undefined && untilUs !== undefined && sinceUs > untilUs)
+    throw usage("--since is later than --until");
+  return { sinceUs, untilUs };
 }
 
 function speed(text: string): number | null {

@@ -1,14 +1,22 @@
 import { isoTime } from "../pipeline/iso-time.ts";
 import type { ReplayFlags } from "./replay-options.ts";
 
-export type ResumePlace = { stream: string; fromSequence: number; toSequence: number };
+export type ResumePlace = {
+  stream: string;
+  fromSequence: number;
+  toSequence: number;
+  /** Unix µs. */
+  sinceUs: number | undefined;
+  untilUs: number | undefined;
+};
 
 /**
  * The command line that goes on where a replay ended, up to the same end. Secrets are left out: passwords, tokens and
  * addresses that carry any.
  */
-export function resumeCommand({ stream, fromSequence, toSequence }: ResumePlace, flags: ReplayFlags): string {
-  const times = { since: flags.since, until: flags.until };
+export function resumeCommand(place: ResumePlace, flags: ReplayFlags): string {
+  const { stream, fromSequence, toSequence } = place;
+  const times = { since: place.sinceUs, until: place.untilUs };
   const words = [
     ...["orderctl", "replay", stream, "--from-seq", String(fromSequence), "--to-seq", String(toSequence)],
     ...Object.entries(times).flatMap(([name, us]) => (us === undefined ? [] : [`--${name}`, isoTime(us)])),

@@ -15,7 +15,8 @@ import { type ReplaySummary, replayReport } from "../views/replay-report.ts";
 import { replayOutcomeLine, replayProgressText } from "../views/replay-text.ts";
 import type { Online, Register } from "./act.ts";
 import { explainMissingLog } from "./missing-log.ts";
-import { checkReplayFlags, type ReplayFlags, withReplayFlags } from "./replay-options.ts";
+import { readClock } from "./read-clock.ts";
+import { checkReplayFlags, placeTimes, type ReplayFlags, withReplayFlags } from "./replay-options.ts";
 import { resumeCommand } from "./replay-resume.ts";
 import { openTelemetry } from "./telemetry-options.ts";
 
@@ -35,7 +36,8 @@ async function runReplay(
 ): Promise<number> {
   const { connection, terminal, signal } = online;
   const stream = await readStream(connection, name);
-  const plan = await planReplay(connection, stream, selectionOf(flags));
+  const { clock, ...times } = await readTimes(online, flags, name);
+  const plan = await planReplay(connection, stream, { ...selectionOf(flags), ...times });
   const { target, telemetry } = await openTarget(online, flags, stream);
   const progress = await terminal.progress();
   const { report, failure } = await replay(connection, {
@@ -48,8 +50,8 @@ async function runReplay(
   await telemetry.stop(telemetryMs);
   const { resumeFromSequence: fromSequence, toSequence } = report;
   const resume =
-    fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence }, flags);
-  showSummary(online, flags, { ...report, dryRun: flags.dryRun, resumeCommand: resume });
+    fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence, ...times }, flags);
+  showSummary(online, flags, { ...report, dryRun: flags.dryRun, resumeCommand: resume, clock });
   if (failure) throw failure;
   return isRefuted(report.result) ? 1 : 0;
 }
@@ -79,9 +81,21 @@ async function readStream(connection: Connection, name: string): Promise<ReplayS
   }
 }
 
-const selectionOf = (flags: ReplayFlags): ReplaySelection => ({
-  sinceUs: flags.since,
-  untilUs: flags.until,
+type Times = Pick<ReplaySelection, "sinceUs" | "untilUs">;
+
+/** The broker's clock is asked only where a time was given as an age. */
+async function readTimes(
+  online: Online,
+  flags: ReplayFlags,
+  stream: string,
+): Promise<ReturnType<typeof placeTimes> & Pick<ReplaySummary, "clock">> {
+  const isAge = [flags.since, flags.until].some((given) => given && "agoMs" in given);
+  if (!isAge) return { ...placeTimes(flags, 0), clock: null };
+  const { difference, nowUs } = await readClock(online, stream);
+  return { ...placeTimes(flags, nowUs()), clock: difference };
+}
+
+const selectionOf = (flags: ReplayFlags): Omit<ReplaySelection, keyof Times> => ({
   fromSequence: flags.fromSeq,
   toSequence: flags.toSeq,
   subject: flags.subject,

@@ -1,9 +1,9 @@
 import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
+import { readBrokerClock } from "../jetstream/broker-clock.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
-import { nowUs } from "../telemetry/clock.ts";
 import { filterTrace } from "../trace/filter.ts";
 import { brokerSpans, type FoundTrace, findTrace, type SpanSource } from "../trace/find-trace.ts";
 import { buildOrderTrace, buildSpanTrace } from "../trace/picture.ts";
@@ -13,6 +13,7 @@ import type { App, Online, Register } from "./act.ts";
 import { followTrace } from "./follow-trace.ts";
 import { explainMissingLog } from "./missing-log.ts";
 import { durationMs, withConnection } from "./options.ts";
+import { noteClock } from "./read-clock.ts";
 
 type Options = {
   errors?: boolean;
@@ -71,7 +72,7 @@ async function traceHere(app: Online, options: Options, [id = ""]: string[]): Pr
   });
   if (isEmpty(found)) throw unknownHere(wanted, connection);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
-  else await showTrace(app, found, options);
+  else await showTrace(app, found, options, connection);
 }
 
 /** Such an event was given up on, or soon will be. */
@@ -89,7 +90,7 @@ async function traceBackend(app: App, options: Options, [id = ""]: string[]): Pr
   try {
     const found = await findTrace({ connection, spansOf }, wanted);
     if (isEmpty(found)) throw unknownThere(wanted, options, connection);
-    await showTrace(app, found, options);
+    await showTrace(app, found, options, connection);
   } finally {
     await connection?.close();
   }
@@ -120,13 +121,22 @@ async function backendSpans({ config, signal }: App, { from, endpoint }: Options
 
 const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 && spans.length === 0;
 
-async function showTrace({ terminal }: App, found: FoundTrace, options: Options): Promise<void> {
+/** Where events of an order were found, a connection was open. */
+async function showTrace(
+  { terminal }: App,
+  found: FoundTrace,
+  options: Options,
+  connection: Connection | undefined,
+): Promise<void> {
   const { errors = false, critical = false, min, all = false, otlp } = options;
   if (otlp) return showOtlp(terminal, found);
   const filter = { errors, critical, minMs: min };
-  if (found.logged.length > 0) {
+  if (found.logged.length > 0 && connection) {
+    const { difference: clock, nowUs } = await readBrokerClock(connection, ordersStream);
     const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all });
-    terminal.show("order-trace", filterTrace(trace, filter), orderTree);
+    // Of an order that has ended nothing is told that depends on what time it is now.
+    if (!trace.ended) noteClock(terminal, clock);
+    terminal.show("order-trace", { ...filterTrace(trace, filter), clock }, orderTree);
   } else terminal.show("trace", filterTrace(buildSpanTrace(found.spans, { all }), filter), traceTree);
 }
 

@@ -5,7 +5,14 @@ import { OrderctlError } from "../errors.ts";
 import { refundKeyPrefix } from "./gateway.ts";
 
 /** What a provider says it has booked for an order. Declined charges move no money and are left out. */
-export type Booked = { operation: "charge" | "refund"; orderId: string; bookedAtMs: number };
+export type Booked = {
+  operation: "charge" | "refund";
+  orderId: string;
+  /** How old it was at `readAt` by the provider's own clock, or up to a second older where that is not ours. */
+  ageMs: number;
+  /** When the provider answered, by this process's monotonic clock. */
+  readAt: number;
+};
 
 const pages = { charge: "charges", refund: "refunds" } as const;
 
@@ -17,16 +24,20 @@ export async function* readLedger(url: URL, signal: AbortSignal): AsyncGenerator
   for (const operation of ["charge", "refund"] as const) {
     const page = new URL(`${url.pathname.replace(/\/$/, "")}/${pages[operation]}`, url.origin);
     let number = 0;
-    for await (const line of linesFrom(page, url, signal)) {
+    const { lines, nowMs } = await openPage(page, url, signal);
+    const readAt = performance.now();
+    for await (const line of lines) {
       number += 1;
       const booked = bookedIn(line, operation);
       if (!booked) throw new OrderctlError("bad_message", `${page}: line ${number} is no ${operation}`);
-      if (booked.isMoved) yield booked;
+      const { orderId, isMoved, bookedAtMs } = booked;
+      if (isMoved) yield { operation, orderId, ageMs: nowMs - bookedAtMs, readAt };
     }
   }
 }
 
-async function* linesFrom(page: URL, { username, password }: URL, signal: AbortSignal) {
+/** The lines of a page, and the time by the clock of whoever answers. */
+async function openPage(page: URL, { username, password }: URL, signal: AbortSignal) {
   const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
   const headers = username ? { authorization: `Basic ${credentials.toString("base64")}` } : {};
   const response = await fetch(page, { headers, signal }).catch((thrown) => {
@@ -39,17 +50,28 @@ async function* linesFrom(page: URL, { username, password }: URL, signal: AbortS
       hint: "the ledger is read from where `orderctl serve gateway` keeps it",
     });
   }
-  yield* createInterface({ input: Readable.fromWeb(response.body as ReadableStream) });
+  const lines = createInterface({ input: Readable.fromWeb(response.body as ReadableStream) });
+  return { lines, nowMs: timeOf(response.headers.get("date")) };
 }
 
-function bookedIn(line: string, operation: Booked["operation"]): (Booked & { isMoved: boolean }) | undefined {
+/** The header tells whole seconds: our own clock is better where it agrees with them. */
+function timeOf(date: string | null): number {
+  const ownMs = Date.now();
+  const toldMs = Date.parse(date ?? "");
+  return Number.isNaN(toldMs) || Math.abs(ownMs - (toldMs + 500)) <= 1000 ? ownMs : toldMs;
+}
+
+function bookedIn(
+  line: string,
+  operation: Booked["operation"],
+): { orderId: string; bookedAtMs: number; isMoved: boolean } | undefined {
   try {
     const { idempotency_key: key, status, booked_at: at } = JSON.parse(line);
     const bookedAtMs = Date.parse(at);
     if (typeof key !== "string" || typeof status !== "string" || Number.isNaN(bookedAtMs)) return undefined;
     const orderId =
       operation === "refund" && key.startsWith(refundKeyPrefix) ? key.slice(refundKeyPrefix.length) : key;
-    return { operation, orderId, bookedAtMs, isMoved: status !== "declined" };
+    return { orderId, bookedAtMs, isMoved: status !== "declined" };
   } catch {
     return undefined;
   }

@@ -62,6 +62,11 @@ class Auditor {
     this.#tally(event, storedAtMs);
   }
 
+  /** Has the log an event of this order? */
+  knows(orderId: string): boolean {
+    return this.#facts.has(orderId);
+  }
+
   /** What the gateway booked for an order. To be called after the log was added. */
   addBooked(operation: "charge" | "refund", orderId: string): void {
     const booked = operation === "charge" ? fact.charged : fact.repaid;

@@ -1,5 +1,6 @@
 import { OrderctlError } from "../errors.ts";
 import { type Booked, readLedger } from "../gateway/read-ledger.ts";
+import type { BrokerClock, ClockDifference } from "../jetstream/broker-clock.ts";
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
@@ -17,6 +18,8 @@ import { inventoryBucket } from "./topology.ts";
 export type AuditOptions = {
   /** How long an order may be under way. */
   graceMs: number;
+  /** That of the log. */
+  clock: BrokerClock;
   signal: AbortSignal;
   /** Kept up to date while the log is read. */
   seen: AuditSeen;
@@ -28,6 +31,7 @@ export type AuditSeen = { messages: number; sequence: number; lastSequence: numb
 
 export type LogAudit = AuditReport & {
   graceMs: number;
+  clock: ClockDifference;
   /** SKUs whose stock is known; `null` without an inventory bucket: overselling was not checked then. */
   skus: number | null;
   /** Charges and refunds that the gateway has booked; `null` where nobody asked it. */
@@ -41,10 +45,10 @@ export type LogAudit = AuditReport & {
  */
 export async function auditLog(
   connection: Connection,
-  { graceMs, signal, seen, gateway }: AuditOptions,
+  { graceMs, clock, signal, seen, gateway }: AuditOptions,
 ): Promise<LogAudit> {
   // What is stored from here on is not read, so the age of an order counts up to this moment.
-  const nowMs = Date.now();
+  const nowMs = clock.nowUs() / 1000;
   const startedAt = performance.now();
   const auditor = createAuditor();
   seen.lastSequence = await readLastSequence(connection, ordersStream);
@@ -57,12 +61,13 @@ export async function auditLog(
   // Read after the log: stock that arrives meanwhile can only allow more.
   const stock = await readStocked(connection, auditor);
   const givenUp = await readGivenUp(connection, signal);
-  const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), nowMs) : null;
+  const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), startedAt) : null;
   const withGateway = booked !== null;
   return {
     ...auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) }),
     booked,
     graceMs,
+    clock: clock.difference,
     skus: stock?.size ?? null,
     seconds: (performance.now() - startedAt) / 1000,
   };
@@ -78,10 +83,14 @@ function addMessage(auditor: Auditor, { subject, payload, sequence, storedAtUs }
 }
 
 /** What was booked since the audit began may belong to orders that it has not read. */
-async function addBooked(auditor: Auditor, ledger: AsyncIterable<Booked>, nowMs: number): Promise<number> {
+async function addBooked(
+  auditor: Auditor,
+  ledger: AsyncIterable<Booked>,
+  startedAt: number,
+): Promise<number> {
   let count = 0;
-  for await (const { operation, orderId, bookedAtMs } of ledger) {
-    if (bookedAtMs > nowMs) continue;
+  for await (const { operation, orderId, ageMs, readAt } of ledger) {
+    if (!auditor.knows(orderId) && ageMs <= readAt - startedAt) continue;
     count += 1;
     auditor.addBooked(operation, orderId);
   }

@@ -24,6 +24,7 @@ export type DeadLetterState = "open" | "under_way" | "failed_again" | "done";
 export type DeadLetter = {
   /** Its name: where the stream of dead letters holds it. */
   sequence: number;
+  /** When it was stored, by the broker's clock; and so are the times of its redrives. */
   at: string;
   state: DeadLetterState;
   reason: string;
@@ -69,7 +70,7 @@ export async function readDeadLetters(connection: Connection, signal?: AbortSign
       const after = next.get(message.sequence) ?? null;
       const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
       const state = stateOf({ redriven: own.length > 0, done, after });
-      const times = own.map(({ by, atUs }) => ({ by, at: isoTime(atUs) }));
+      const times = own.map(({ by, storedAtUs }) => ({ by, at: isoTime(storedAtUs) }));
       const letter = letterOf(mark, message, { state, redrives: times, next: after });
       return { letter, mark, message, redriveSequences: own.map(({ sequence }) => sequence) };
     })
@@ -94,7 +95,7 @@ async function readMarked(connection: Connection, signal: AbortSignal | undefine
 const follow = ({ redriveOf }: DeadLetterMark, { sequence }: StoredMessage): [number, number][] =>
   redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]];
 
-type Redrive = RedriveMark & { consumer: string; sequence: number };
+type Redrive = RedriveMark & { consumer: string; sequence: number; storedAtUs: number };
 
 /** By dead letter, oldest first. */
 async function readRedrives(
@@ -104,10 +105,10 @@ async function readRedrives(
   const found = new Map<number, Redrive[]>();
   if (!(await readStreamSize(connection, redrivesStream))?.messages) return found;
   const scan = { stream: redrivesStream, ...(signal && { signal }) };
-  await scanStream(connection, scan, ({ subject, sequence, header }) => {
+  await scanStream(connection, scan, ({ subject, sequence, storedAtUs, header }) => {
     const mark = decodeRedrive(header(redriveHeader));
     if (!mark) return;
-    const redrive = { ...mark, consumer: subject.split(".")[1] ?? "", sequence };
+    const redrive = { ...mark, consumer: subject.split(".")[1] ?? "", sequence, storedAtUs };
     found.set(mark.deadLetter, [...(found.get(mark.deadLetter) ?? []), redrive]);
   });
   return found;
@@ -135,13 +136,13 @@ function stateOf(known: { redriven: boolean; done: boolean; after: number | null
 
 function letterOf(
   mark: DeadLetterMark,
-  { sequence, payload }: StoredMessage,
+  { sequence, payload, storedAtUs }: StoredMessage,
   fate: Pick<DeadLetter, "state" | "redrives" | "next">,
 ): DeadLetter {
   const { origin, service, instance, consumer, reason, detail, attempts, redriveOf } = mark;
   return {
     sequence,
-    at: isoTime(mark.atUs),
+    at: isoTime(storedAtUs),
     reason,
     detail,
     attempts,

@@ -1,3 +1,4 @@
+import type { ClockDifference } from "../jetstream/broker-clock.ts";
 import type { ReplayReport } from "../replay/replay.ts";
 import type { FileResult, PrefixResult, ReplayResult, ServiceResult } from "../replay/target.ts";
 import type { Style } from "../terminal.ts";
@@ -10,6 +11,8 @@ export type ReplaySummary = ReplayReport & {
   dryRun: boolean;
   /** Goes on where it ended early; `null` where it did not. */
   resumeCommand: string | null;
+  /** `null` where no time was given as an age, and so nobody asked. */
+  clock: ClockDifference | null;
 };
 
 /** What became of the messages; which these were; what differs, and how to go on. */

@@ -13,6 +13,7 @@ const stock = (units: number) => new Map([["MUG-3", units]]);
 
 const auditOf = (log: OrderEvent[], units = 100, nowMs = 1_000_000): LogAudit => ({
   ...audit(log, { nowMs, graceMs: 30_000, stock: stock(units) }),
+  clock: { aheadMs: 0.2, errorMs: 0.4 },
   graceMs: 30_000,
   booked: null,
   skus: 1,
