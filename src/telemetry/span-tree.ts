@@ -1,51 +1,155 @@
-import type { Span } from "./span.ts";
+import type { Span, SpanKind } from "./span.ts";
+import { processOf } from "./span-facts.ts";
+import { SpanForest } from "./span-forest.ts";
 
-/** A span among its kin. `parentMissing`: it names a parent that nobody has received. */
+/**
+ * A span among its kin. `parentMissing`: it names a parent that nobody has received. `parentInCircle`: it names a parent
+ * that is itself or one of those below it, which cannot be.
+ */
 export type SpanNode = {
   span: Span;
   parent: SpanNode | undefined;
   children: SpanNode[];
   parentMissing: boolean;
+  parentInCircle: boolean;
 };
 
 /** Deeper spans hang on their last ancestor within: what walks the tree may recurse. */
 const maxDepth = 200;
 
 /**
- * The spans of one or more traces as nodes, parents before children and siblings by their start. A span received twice
- * counts once; where the parent is missing, a link to a span that is there takes its place. Parents in a circle are cut.
+ * The spans of one or more traces as nodes, parents before children and siblings by their start, whatever the order in
+ * which they came. A span received twice counts once; two different ones with one id both count. Where a span has no parent that is there, a
+ * link to a span takes its place, unless that is below the span itself. Parents in a circle are cut above the member that began first.
  */
 export function buildSpanTree(spans: readonly Span[]): SpanNode[] {
-  const byId = new Map<string, SpanNode>();
-  for (const span of spans) {
-    byId.set(idOf(span), { span, parent: undefined, children: [], parentMissing: false });
-  }
-  for (const node of byId.values()) {
-    node.parent = parentOf(node, byId);
-    node.parentMissing = node.parent === undefined && node.span.parentSpanId !== null;
-  }
-  const depths = settleDepths([...byId.values()]);
-  const nodes = [...byId.values()].sort(
-    (a, b) => (depths.get(a) ?? 0) - (depths.get(b) ?? 0) || compareNs(a.span.startNs, b.span.startNs),
-  );
-  for (const node of nodes) node.parent?.children.push(node);
-  return nodes;
+  const nodes = distinctSpans(spans).map(createNode).sort(byStart);
+  const byId = groupById(nodes);
+  const forest = new SpanForest<SpanNode>();
+  const adopt = (node: SpanNode, candidates: readonly SpanNode[]): void => {
+    node.parent ??= candidates.find((candidate) => forest.attach(node, candidate));
+  };
+  // The last to begin first: of a circle, it is the first that stays without a parent.
+  const backwards = nodes.toReversed();
+  for (const node of backwards) adopt(node, parentsOf(node, byId));
+  for (const node of backwards) if (!node.parent) adopt(node, linkedTo(node, byId));
+  for (const node of nodes) settleParent(node, byId);
+  const depths = settleDepths(nodes);
+  const sorted = nodes.sort((a, b) => (depths.get(a) ?? 0) - (depths.get(b) ?? 0));
+  for (const node of sorted) node.parent?.children.push(node);
+  return sorted;
 }
 
-const idOf = ({ traceId, spanId }: { traceId: string; spanId: string }): string => traceId + spanId;
+/** Each span once, as an exporter that got no answer sends again; another span of the same id is another one. */
+export function distinctSpans(spans: readonly Span[]): Span[] {
+  const seen = new Map<string, Span | Set<string>>();
+  return spans.filter((span) => {
+    const id = idOf(span);
+    const before = seen.get(id);
+    if (before === undefined) {
+      seen.set(id, span);
+      return true;
+    }
+    const texts = before instanceof Set ? before : new Set([textOf(before)]);
+    const { size } = texts;
+    seen.set(id, texts.add(textOf(span)));
+    return texts.size > size;
+  });
+}
 
-const compareNs = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+const textOf = (span: Span): string =>
+  JSON.stringify(span, (_, value) => (typeof value === "bigint" ? String(value) : value));
 
-function parentOf({ span }: SpanNode, byId: ReadonlyMap<string, SpanNode>): SpanNode | undefined {
-  const { traceId, parentSpanId, links } = span;
-  const own = parentSpanId === null ? undefined : byId.get(idOf({ traceId, spanId: parentSpanId }));
-  return own ?? links.map((link) => byId.get(idOf(link))).find((linked) => linked !== undefined);
+type Named = { traceId: string; spanId: string };
+type ById = ReadonlyMap<string, readonly SpanNode[]>;
+
+const idOf = ({ traceId, spanId }: Named): string => traceId + spanId;
+
+const createNode = (span: Span): SpanNode => ({
+  span,
+  parent: undefined,
+  children: [],
+  parentMissing: false,
+  parentInCircle: false,
+});
+
+const compare = <T extends bigint | string>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Of those that begin together, the longer first, and in the end by name: the order of arrival says nothing. */
+const byStart = ({ span: a }: SpanNode, { span: b }: SpanNode): number =>
+  compare(a.startNs, b.startNs) ||
+  compare(idOf(a), idOf(b)) ||
+  compare(b.endNs, a.endNs) ||
+  compare(a.kind, b.kind) ||
+  compare(a.name, b.name);
+
+function groupById(nodes: readonly SpanNode[]): ById {
+  const groups = new Map<string, SpanNode[]>();
+  for (const node of nodes) {
+    const id = idOf(node.span);
+    const group = groups.get(id);
+    if (group) group.push(node);
+    else groups.set(id, [node]);
+  }
+  return groups;
+}
+
+/** Sends to another program. */
+const isSending = (kind: SpanKind): boolean => kind === "CLIENT" || kind === "PRODUCER";
+/** Answers what another program sent. */
+const isReceiving = (kind: SpanKind): boolean => kind === "SERVER" || kind === "CONSUMER";
+
+/**
+ * Who may be the parent of a span, the likeliest first: of the spans with the id that it names, or for a server that
+ * continues its client's span under the client's id (https://github.com/openzipkin/b3-propagation#shared), that one.
+ */
+function parentsOf(node: SpanNode, byId: ById): readonly SpanNode[] {
+  const { traceId, parentSpanId, kind } = node.span;
+  const twins = byId.get(idOf(node.span)) ?? [];
+  if (isReceiving(kind) && twins.length > 1) {
+    const clients = twins.slice(0, mostCandidates).filter(({ span }) => isSending(span.kind));
+    if (clients.length > 0) return likeliest(node, clients);
+  }
+  if (parentSpanId === null) return [];
+  return likeliest(node, byId.get(idOf({ traceId, spanId: parentSpanId })) ?? []);
+}
+
+const linkedTo = (node: SpanNode, byId: ById): SpanNode[] =>
+  node.span.links.flatMap((link) => likeliest(node, byId.get(idOf(link)) ?? []));
+
+/** More spans than this of one id are no shared span: there a parent is as good as another. */
+const mostCandidates = 8;
+
+/** A parent in the same process, or on the other side of the wire for who answers; of several, one that ran at the time. */
+function likeliest(node: SpanNode, candidates: readonly SpanNode[]): readonly SpanNode[] {
+  if (candidates.length < 2) return candidates;
+  const { span } = node;
+  const answers = isReceiving(span.kind);
+  const ownProcess = processOf(span);
+  const rank = ({ span: above }: SpanNode): number => {
+    const isOtherSide = isSending(above.kind) === answers;
+    const isNear = processOf(above) === ownProcess;
+    const isThen = above.startNs <= span.startNs && span.startNs <= above.endNs;
+    const [first, second] = answers ? [isOtherSide, isNear] : [isNear, isOtherSide];
+    return (first ? 0 : 4) + (second ? 0 : 2) + (isThen ? 0 : 1);
+  };
+  const ranked = candidates.slice(0, mostCandidates).map((above) => ({ above, at: rank(above) }));
+  return ranked.sort((a, b) => a.at - b.at).map(({ above }) => above);
+}
+
+function settleParent(node: SpanNode, byId: ById): void {
+  const { traceId, parentSpanId } = node.span;
+  if (node.parent || parentSpanId === null) return;
+  node.parentInCircle = byId.has(idOf({ traceId, spanId: parentSpanId }));
+  node.parentMissing = !node.parentInCircle;
 }
 
 function settleDepths(nodes: readonly SpanNode[]): Map<SpanNode, number> {
   const depths = new Map<SpanNode, number>();
   for (const node of nodes) {
-    for (const each of unsettledLine(node, depths).reverse()) depths.set(each, settleDepth(each, depths));
+    const line: SpanNode[] = [];
+    for (let at: SpanNode | undefined = node; at && !depths.has(at); at = at.parent) line.push(at);
+    for (const each of line.reverse()) depths.set(each, settleDepth(each, depths));
   }
   return depths;
 }
@@ -55,18 +159,4 @@ function settleDepth(node: SpanNode, depths: ReadonlyMap<SpanNode, number>): num
   if (above === undefined) return 0;
   if (above === maxDepth) node.parent = node.parent?.parent;
   return Math.min(maxDepth, above + 1);
-}
-
-/** From a node up to the first whose parent's depth is known, or that has none; a circle is cut there. */
-function unsettledLine(node: SpanNode, depths: ReadonlyMap<SpanNode, number>): SpanNode[] {
-  const line = new Set([node]);
-  for (let last = node; last.parent && !depths.has(last.parent); last = last.parent) {
-    if (line.has(last.parent)) {
-      last.parent = undefined;
-      last.parentMissing = true;
-      break;
-    }
-    line.add(last.parent);
-  }
-  return depths.has(node) ? [] : [...line];
 }

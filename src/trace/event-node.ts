@@ -21,8 +21,8 @@ export function eventNode(
   const toNs = nsSince(logged.storedAtUs, placing.zeroNs);
   const own = cause ? causedStretches({ logged, cause }, spans, placing) : storingOf(spans, toNs, placing);
   const kinds: StretchKind[] = ["waited", "unknown"];
-  const failed = spans.failed.map(({ span }) => placeSpan(span, placing));
-  const stretches = failed.reduce((laid, edges) => overlay(laid, { as: "failed", ...edges }, kinds), own);
+  const failed = spans.failed.map(({ span }): Stretch => ({ as: "failed", ...placeSpan(span, placing) }));
+  const stretches = overlay(own, failed, kinds);
   const fromNs = Math.min(toNs, stretches[0]?.fromNs ?? toNs);
   return createNode({ is: "event", hop }, { fromNs, toNs, stretches: markRefused(stretches, hop) });
 }

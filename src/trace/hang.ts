@@ -56,11 +56,13 @@ function hangSpans(nodes: readonly SpanNode[], owners: Owners, pending: TraceNod
   }
   const [first] = owners.values();
   const root = first && topOf([...owners.values()].find(({ of }) => of.is === "event") ?? first);
-  const orphans = own.filter(({ node }) => node.parentMissing && !node.parent);
+  const orphans = own.filter(
+    ({ node: { span, parent, parentInCircle } }) => !parent && span.parentSpanId !== null && !parentInCircle,
+  );
   for (const { at } of orphans) hangOrphan(at, root, pending);
 }
 
-/** A span whose parent nobody received hangs under what is pending, if it began since, or else under the trace's root. */
+/** A span whose parent nobody received, or is left out, hangs under what is pending, if it began since, or else under the trace's root. */
 function hangOrphan(at: TraceNode, root: TraceNode | undefined, pending: TraceNode | undefined): void {
   const isSince = pending !== undefined && at.fromNs >= pending.fromNs;
   // Its parent is at work and tells of itself when it has ended.

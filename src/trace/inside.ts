@@ -10,11 +10,11 @@ export function tellInside(node: TraceNode): void {
   const working: StretchKind[] = ["worked", "refused"];
   for (const run of retryRuns(node.children)) {
     for (const again of run.slice(1)) again.isRetry = true;
-    for (const pause of pausesOf(run)) node.stretches = overlay(node.stretches, pause, working);
+    node.stretches = overlay(node.stretches, pausesOf(run), working);
   }
   if (node.of.is === "span") return;
   const over: StretchKind[] = node.of.is === "pending" ? ["waited"] : working;
-  for (const call of callsIn(node)) node.stretches = overlay(node.stretches, call, over);
+  node.stretches = overlay(node.stretches, callsIn(node), over);
 }
 
 /** The time between one attempt and the next. */

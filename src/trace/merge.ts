@@ -10,7 +10,7 @@ import { eventNode, type Placing } from "./event-node.ts";
 import { hangNodes, type Owners, type ToldEvent, topOf } from "./hang.ts";
 import { findHopSpans, type HopSpans, settlingOf } from "./hop-spans.ts";
 import { tellInside } from "./inside.ts";
-import { byStart, type TraceNode } from "./node.ts";
+import { byStart, leastOf, mostOf, type TraceNode } from "./node.ts";
 import { pendingNode } from "./pending-node.ts";
 import { spanNode } from "./span-node.ts";
 
@@ -33,8 +33,8 @@ export type MergedTrace = {
 
 /** Log and spans as one tree: what stores and processes an event becomes part of it, other spans hang where they belong. */
 export function mergeTrace(order: KnownOrder | undefined, spans: readonly Span[]): MergedTrace {
-  const own = order ? spansOfOrder(order.timeline.orderId, spans) : spans;
-  const nodes = buildSpanTree(own);
+  const all = buildSpanTree(spans);
+  const nodes = order ? nodesOfOrder(order.timeline.orderId, all) : all;
   const told = order ? tellEvents(order, nodes) : [];
   const zeroNs = order ? BigInt(startUs(order.logged)) * 1000n : startNs(nodes);
   const placing: Placing = { zeroNs, clocks: settleTraceClocks(told, nodes, zeroNs) };
@@ -48,15 +48,15 @@ export function mergeTrace(order: KnownOrder | undefined, spans: readonly Span[]
     roots: rootsOf(hung, events[0]),
     ...placing,
     ...edgesOf(hung),
-    foreignSpans: spans.length - own.length,
+    foreignSpans: all.length - nodes.length,
   };
 }
 
 function edgesOf(all: readonly TraceNode[]): Pick<MergedTrace, "fromNs" | "toNs" | "endNs"> {
-  const ends = (nodes: readonly TraceNode[]) => most(nodes.map(({ toNs }) => toNs));
+  const ends = (nodes: readonly TraceNode[]) => mostOf(nodes.map(({ toNs }) => toNs));
   const ofOrder = all.filter(({ of }) => of.is !== "span");
   return {
-    fromNs: least(all.map(({ fromNs }) => fromNs)),
+    fromNs: leastOf(all.map(({ fromNs }) => fromNs)),
     toNs: ends(all),
     endNs: ends(ofOrder.length > 0 ? ofOrder : all),
   };
@@ -69,22 +69,29 @@ function rootsOf(all: readonly TraceNode[], first: TraceNode | undefined): Trace
   return main ? [main, ...roots.filter((root) => root !== main)] : roots;
 }
 
-const least = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b), values[0] ?? 0);
-const most = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), values[0] ?? 0);
-
-const startUs = (logged: readonly LoggedEvent[]): number => least(logged.map((one) => one.storedAtUs));
+const startUs = (logged: readonly LoggedEvent[]): number => leastOf(logged.map((one) => one.storedAtUs));
 
 const startNs = (nodes: readonly SpanNode[]): bigint =>
   nodes.map(({ span }) => span.startNs).reduce((a, b) => (a < b ? a : b), nodes[0]?.span.startNs ?? 0n);
 
-/** A trace may tell of several orders: what belongs to another one, by its id or that of the nearest ancestor, goes. */
-function spansOfOrder(orderId: string, spans: readonly Span[]): Span[] {
+/**
+ * A trace may tell of several orders: what belongs to another one, by its id or that of the nearest ancestor, goes. What was below
+ * it hangs on its nearest ancestor that stays.
+ */
+function nodesOfOrder(orderId: string, nodes: readonly SpanNode[]): SpanNode[] {
   const owners = new Map<SpanNode, string | undefined>();
-  for (const node of buildSpanTree(spans)) {
+  for (const node of nodes) {
     const above = node.parent && owners.get(node.parent);
     owners.set(node, textOf(node.span.attributes, attribute.orderId) ?? above);
   }
-  return [...owners].filter(([, owner]) => (owner ?? orderId) === orderId).map(([{ span }]) => span);
+  const isOwn = (node: SpanNode): boolean => (owners.get(node) ?? orderId) === orderId;
+  const own = nodes.filter(isOwn);
+  for (const node of own) {
+    while (node.parent && !isOwn(node.parent)) node.parent = node.parent.parent;
+    node.children = [];
+  }
+  for (const node of own) node.parent?.children.push(node);
+  return own;
 }
 
 function tellEvents({ timeline, logged }: KnownOrder, nodes: readonly SpanNode[]): ToldEvent[] {

@@ -6,7 +6,7 @@ import type { Stretch } from "./stretch.ts";
 export type NodeSource =
   | { is: "event"; hop: TimelineHop }
   | { is: "pending"; hop: null }
-  | { is: "span"; span: Span; parentMissing: boolean; idle: boolean };
+  | { is: "span"; span: Span; parentMissing: boolean; parentInCircle: boolean; idle: boolean };
 
 /** One step of a trace: an event of the log with the spans that tell of it, or a span of its own. */
 export type TraceNode = {
@@ -43,3 +43,9 @@ export const spanOf = ({ of }: TraceNode): Span | undefined => (of.is === "span"
 /** By their start; of two that start together, the event comes last, as what it leads to comes after it. */
 export const byStart = (a: TraceNode, b: TraceNode): number =>
   a.fromNs - b.fromNs || Number(a.of.is !== "span") - Number(b.of.is !== "span");
+
+/** Of any number of values, which `Math.min` and `Math.max` do not take; 0 for none. */
+export const leastOf = (values: readonly number[]): number =>
+  values.reduce((a, b) => Math.min(a, b), values[0] ?? 0);
+export const mostOf = (values: readonly number[]): number =>
+  values.reduce((a, b) => Math.max(a, b), values[0] ?? 0);

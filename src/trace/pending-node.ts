@@ -22,9 +22,8 @@ export function pendingNode(
   const failed = deliveriesOf(last, nodes).filter(
     (one) => !owners.has(one) && isFailed(one.span) && serviceOf(one.span) === waitingFor,
   );
-  let stretches: Stretch[] = [{ as: "waited", fromNs, toNs }];
-  for (const { span } of failed)
-    stretches = overlay(stretches, { as: "failed", ...placeSpan(span, placing) }, ["waited"]);
+  const pieces = failed.map(({ span }): Stretch => ({ as: "failed", ...placeSpan(span, placing) }));
+  const stretches = overlay([{ as: "waited", fromNs, toNs }], pieces, ["waited"]);
   const pending = createNode({ is: "pending", hop: null }, { fromNs, toNs, stretches });
   for (const node of failed.flatMap((each) => [each, ...settlingOf(each)])) {
     owners.set(node, pending);

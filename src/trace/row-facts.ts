@@ -21,6 +21,7 @@ export type RowFacts = Pick<
   | "refused"
   | "error"
   | "parentMissing"
+  | "parentInCircle"
 >;
 
 /** Of an event of the log, or of what the order waits for. */
@@ -31,6 +32,7 @@ export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined):
     failed: failures.length,
     error: failures.map(errorOf).at(-1) ?? null,
     parentMissing: false,
+    parentInCircle: false,
   };
   if (of.is !== "event") return { ...tellPending(timeline), count: failures.length + 1, ...common };
   const { kind, sequence, service, instance, attempt, refused } = of.hop;
@@ -75,6 +77,7 @@ export function tellSpans({ as, members }: Fold): RowFacts {
     refused: false,
     error: spans.map(errorOf).findLast((error) => error !== null) ?? null,
     parentMissing: members.some(({ of }) => of.is === "span" && of.parentMissing),
+    parentInCircle: members.some(({ of }) => of.is === "span" && of.parentInCircle),
   };
 }
 

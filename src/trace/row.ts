@@ -33,7 +33,10 @@ export type TraceRow = {
   refused: boolean;
   /** Why the last that failed did so. */
   error: string | null;
+  /** True where it names a parent that nobody received. */
   parentMissing: boolean;
+  /** True where the parent that it names is itself, or below it. */
+  parentInCircle: boolean;
   /** Its part of the critical path, its children's not counted. */
   criticalMs: number;
   spanIds: string[];

@@ -2,7 +2,7 @@ import type { OrderTimeline } from "../pipeline/order-timeline.ts";
 import { isGatewayCall } from "../telemetry/span-facts.ts";
 import { alone, type Fold, foldSiblings } from "./fold.ts";
 import { pausesOf } from "./inside.ts";
-import { byStart, spanOf, type TraceNode } from "./node.ts";
+import { byStart, leastOf, mostOf, spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./row.ts";
 import { tellEvent, tellSpans } from "./row-facts.ts";
 import { mergeStretches, type Stretch } from "./stretch.ts";
@@ -58,11 +58,11 @@ function rowFor(fold: Fold, depth: number, options: RowsOptions): TraceRow {
   const { as, members, shells } = fold;
   const [first] = members;
   const own = first && first.of.is !== "span" ? tellEvent(first, options.timeline) : tellSpans(fold);
-  const fromNs = Math.min(...members.map((node) => node.fromNs));
-  const toNs = Math.max(...members.map((node) => node.toNs));
+  const fromNs = leastOf(members.map((node) => node.fromNs));
+  const toNs = mostOf(members.map((node) => node.toNs));
   const took =
     as === "similar" ? members.reduce((sum, node) => sum + node.toNs - node.fromNs, 0) : toNs - fromNs;
-  const longest = Math.max(...members.map((node) => node.toNs - node.fromNs));
+  const longest = mostOf(members.map((node) => node.toNs - node.fromNs));
   return {
     depth,
     ...own,
@@ -84,8 +84,9 @@ function rowFor(fold: Fold, depth: number, options: RowsOptions): TraceRow {
 }
 
 function segmentsOf({ as, members }: Fold): Stretch[] {
-  const stretches = members.flatMap((node) => node.stretches);
-  if (as === "attempts") stretches.push(...pausesOf(members));
-  const sorted = stretches.sort((a, b) => a.fromNs - b.fromNs || a.toNs - b.toNs);
+  const pauses = as === "attempts" ? pausesOf(members) : [];
+  const sorted = [...members.flatMap((node) => node.stretches), ...pauses].sort(
+    (a, b) => a.fromNs - b.fromNs || a.toNs - b.toNs,
+  );
   return as === null ? sorted : mergeStretches(sorted);
 }

@@ -16,13 +16,13 @@ export function spanNode(
   owners: ReadonlyMap<SpanNode, TraceNode>,
   placing: Placing,
 ): TraceNode {
-  const { span, parent, parentMissing } = node;
+  const { span, parent, parentMissing, parentInCircle } = node;
   const { fromNs, toNs } = placeSpan(span, placing);
   const producer = parent?.span.kind === "PRODUCER" ? owners.get(parent) : undefined;
   const since = span.kind === "CONSUMER" && producer ? Math.min(fromNs, producer.toNs) : fromNs;
   const stretches: Stretch[] = [{ as: kindOf(span), fromNs, toNs }];
   if (since < fromNs) stretches.unshift({ as: "waited", fromNs: since, toNs: fromNs });
-  const of = { is: "span", span, parentMissing, idle: isIdle(node) } as const;
+  const of = { is: "span", span, parentMissing, parentInCircle, idle: isIdle(node) } as const;
   return createNode(of, { fromNs: since, toNs, stretches });
 }
 

@@ -33,22 +33,30 @@ export function cutStretches(stretches: readonly Stretch[], fromNs: number, toNs
   return parts;
 }
 
-/** Consecutive stretches with `piece` in the place of those of a kind in `over`, where they meet. */
+/** Consecutive stretches with `pieces` in the place of those of a kind in `over`, where they meet; of pieces that meet, the earlier. */
 export function overlay(
   stretches: readonly Stretch[],
-  piece: Stretch,
+  pieces: readonly Stretch[],
   over: readonly StretchKind[],
 ): Stretch[] {
-  const laid = stretches.flatMap((stretch) => {
-    const fromNs = Math.max(stretch.fromNs, piece.fromNs);
-    const toNs = Math.min(stretch.toNs, piece.toNs);
-    if (fromNs >= toNs || !over.includes(stretch.as)) return [stretch];
-    return [
-      { ...stretch, toNs: fromNs },
-      { as: piece.as, fromNs, toNs },
-      { ...stretch, fromNs: toNs },
-    ].filter((part) => part.fromNs < part.toNs);
-  });
+  const sorted = pieces.toSorted((a, b) => a.fromNs - b.fromNs);
+  const laid: Stretch[] = [];
+  let next = 0;
+  for (const stretch of stretches) {
+    let at = stretch.fromNs;
+    while (over.includes(stretch.as)) {
+      while ((sorted[next]?.toNs ?? Number.POSITIVE_INFINITY) <= at) next += 1;
+      const piece = sorted[next];
+      if (!piece || piece.fromNs >= stretch.toNs) break;
+      const fromNs = Math.max(at, piece.fromNs);
+      const toNs = Math.min(stretch.toNs, piece.toNs);
+      if (at < fromNs) laid.push({ ...stretch, fromNs: at, toNs: fromNs });
+      laid.push({ ...piece, fromNs, toNs });
+      at = toNs;
+      if (at === stretch.toNs) break;
+    }
+    if (at < stretch.toNs) laid.push({ ...stretch, fromNs: at });
+  }
   return mergeStretches(laid);
 }
 

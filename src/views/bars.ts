@@ -63,7 +63,7 @@ export function bar(segments: readonly TraceSegment[], scale: Scale, style: Styl
   }));
   for (const segment of inColumns) if (!isWork(segment)) fill(cells, segment, glyphs);
   const work = inColumns.filter(isWork);
-  const longest = Math.max(...work.map(({ from, to }) => to - from));
+  const longest = work.reduce((most, { from, to }) => Math.max(most, to - from), 0);
   for (const segment of work)
     drawWork(cells, segment, { style, isSure: segment.to - segment.from === longest });
   for (const segment of inColumns) if (isSure(segment, segments.length)) ensureSeen(cells, segment, glyphs);

@@ -11,7 +11,7 @@ const asciiBranches: Branches = { last: "`- ", more: "|- ", pass: "|  ", gap: " 
 /** What stands before each row's name, so that the rows make a tree. */
 export function treeLeads(rows: readonly TraceRow[], { unicode }: Style): string[] {
   const { last, more, pass, gap } = unicode ? unicodeBranches : asciiBranches;
-  const top = Math.min(...rows.map(({ depth }) => depth));
+  const top = rows.reduce((least, { depth }) => Math.min(least, depth), rows[0]?.depth ?? 0);
   // From below: the depths at which another sibling follows.
   const open: boolean[] = [];
   const leads = rows.toReversed().map(({ depth }) => {
@@ -53,6 +53,7 @@ export function rowText(row: TraceRow, style: Style): string {
     row.longestMs === null ? "" : `sum, max ${formatDuration(row.longestMs)}`,
     outcome,
     row.parentMissing ? "parent not received" : "",
+    row.parentInCircle ? "parents in a circle" : "",
   ];
   return parts.filter((part) => part !== "").join(", ");
 }
