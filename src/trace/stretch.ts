@@ -33,31 +33,37 @@ export function cutStretches(stretches: readonly Stretch[], fromNs: number, toNs
   return parts;
 }
 
-/** Consecutive stretches with `pieces` in the place of those of a kind in `over`, where they meet; of pieces that meet, the earlier. */
+/**
+ * Consecutive stretches with `pieces` in the place of those of a kind in `over`, where they meet. Of pieces that meet each
+ * other, the earlier counts.
+ */
 export function overlay(
   stretches: readonly Stretch[],
   pieces: readonly Stretch[],
   over: readonly StretchKind[],
 ): Stretch[] {
-  const sorted = pieces.toSorted((a, b) => a.fromNs - b.fromNs);
-  const laid: Stretch[] = [];
-  let next = 0;
-  for (const stretch of stretches) {
-    let at = stretch.fromNs;
-    while (over.includes(stretch.as)) {
-      while ((sorted[next]?.toNs ?? Number.POSITIVE_INFINITY) <= at) next += 1;
-      const piece = sorted[next];
-      if (!piece || piece.fromNs >= stretch.toNs) break;
-      const fromNs = Math.max(at, piece.fromNs);
-      const toNs = Math.min(stretch.toNs, piece.toNs);
-      if (at < fromNs) laid.push({ ...stretch, fromNs: at, toNs: fromNs });
-      laid.push({ ...piece, fromNs, toNs });
+  const waiting = pieces.toSorted((a, b) => b.fromNs - a.fromNs);
+  return mergeStretches(
+    stretches.flatMap((stretch) => (over.includes(stretch.as) ? layOn(stretch, waiting) : [stretch])),
+  );
+}
+
+/** `waiting` are the pieces by their start, the first to come last; those that are over by then are taken from it. */
+function layOn(stretch: Stretch, waiting: Stretch[]): Stretch[] {
+  const parts: Stretch[] = [];
+  let at = stretch.fromNs;
+  for (let piece = waiting.at(-1); piece && piece.fromNs < stretch.toNs; piece = waiting.at(-1)) {
+    const fromNs = Math.max(at, piece.fromNs);
+    const toNs = Math.min(stretch.toNs, piece.toNs);
+    if (fromNs < toNs) {
+      parts.push({ ...stretch, fromNs: at, toNs: fromNs }, { ...piece, fromNs, toNs });
       at = toNs;
-      if (at === stretch.toNs) break;
     }
-    if (at < stretch.toNs) laid.push({ ...stretch, fromNs: at });
+    if (piece.toNs > stretch.toNs) break;
+    waiting.pop();
   }
-  return mergeStretches(laid);
+  parts.push({ ...stretch, fromNs: at });
+  return parts.filter((part) => part.fromNs < part.toNs);
 }
 
 /** Neighbours of one kind as one. */
