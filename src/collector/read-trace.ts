@@ -1,31 +1,34 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import type { StoredMessage } from "../jetstream/read-message.ts";
 import { readSubject } from "../jetstream/read-subject.ts";
 import { decodeOtlp } from "../telemetry/otlp/otlp-protobuf.ts";
-import type { Span } from "../telemetry/span.ts";
+import { joinReadings, type SpanReading } from "../telemetry/span-reading.ts";
 import { traceSubject, tracesStream } from "./topology.ts";
 
 /**
  * Every span stored of a trace, by start time, each once: an exporter that got no answer sends again. Empty where none
- * is stored or nobody ever collected. `traceId` is 32 hex digits.
+ * is stored or nobody ever collected; what is stored and cannot be read is told. `traceId` is 32 hex digits.
  */
-export async function readTrace(connection: Connection, traceId: string): Promise<Span[]> {
+export async function readTrace(connection: Connection, traceId: string): Promise<SpanReading> {
   const messages = await readSubject(connection, tracesStream, traceSubject(traceId.toLowerCase())).catch(
     (thrown) => {
       if (thrown instanceof OrderctlError && thrown.code === "not_found") return [];
       throw thrown;
     },
   );
-  const spans = new Map<string, Span>();
-  for (const { payload } of messages) for (const span of readSpans(payload)) spans.set(span.spanId, span);
-  return [...spans.values()].sort((a, b) => Number(a.startNs - b.startNs));
+  const { spans, unreadable } = joinReadings(messages.map(readSpans));
+  return { spans: spans.sort((a, b) => Number(a.startNs - b.startNs)), unreadable };
 }
 
-/** None where the message is no OTLP: the stream is open to every program, and a trace is worth showing without it. */
-function readSpans(payload: Uint8Array): Span[] {
+/** The stream is open to every program: a message that is no OTLP costs only itself, and so does a span in one that is. */
+function readSpans({ payload, sequence }: StoredMessage): SpanReading {
+  const place = (reason: string) => `sequence ${sequence} of ${tracesStream}: ${reason}`;
   try {
-    return decodeOtlp(payload);
-  } catch {
-    return [];
+    const { spans, unreadable } = decodeOtlp(payload);
+    return { spans, unreadable: { ...unreadable, reasons: unreadable.reasons.map(place) } };
+  } catch (thrown) {
+    const { message } = OrderctlError.from(thrown);
+    return { spans: [], unreadable: { spans: 1, reasons: [place(message)] } };
   }
 }

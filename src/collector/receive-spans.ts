@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { OrderctlError } from "../errors.ts";
 import { encodeResponse } from "../telemetry/otlp/export-answer.ts";
 import { type Encoding, readExport } from "../telemetry/otlp/read-export.ts";
+import type { SpanFaults } from "../telemetry/span-reading.ts";
 import { within } from "../within.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { encodingOf, type HttpAnswer, refusal, refusalOf, success } from "./http-answer.ts";
@@ -9,7 +10,7 @@ import { readBody } from "./read-body.ts";
 import type { SpanStore } from "./span-store.ts";
 
 export type ReceivedCounts = {
-  /** Spans that were refused for good: their ids are wrong, or one is larger than a message may be. */
+  /** Spans that were refused for good: what they say cannot be read, found again or placed in time, or is larger than a message may be. */
   rejected: number;
   /** Requests that were answered with an error. */
   refused: number;
@@ -21,6 +22,8 @@ export type Reception = {
   counts: ReceivedCounts;
   /** Told of spans that could not be stored, and why. */
   onRefused(error: OrderctlError): void;
+  /** Told of spans that were refused for good while the others of their request were stored. */
+  onRejected(faults: SpanFaults): void;
   maxBodyBytes: number;
   /** How long a sender waits for the broker before it is told to come again. */
   patienceMs: number;
@@ -53,7 +56,7 @@ async function answerTo(reception: Reception, request: IncomingMessage): Promise
 }
 
 async function takeIn(
-  { store, budget, counts, maxBodyBytes, patienceMs }: Reception,
+  { store, budget, counts, maxBodyBytes, patienceMs, onRejected }: Reception,
   request: IncomingMessage,
   encoding: Encoding,
 ): Promise<HttpAnswer> {
@@ -66,11 +69,12 @@ async function takeIn(
   try {
     const gzip = request.headers["content-encoding"]?.toLowerCase() === "gzip";
     const body = await readBody(request, { gzip, maxBytes: maxBodyBytes, take });
-    const { batches, rejected, reason } = readExport(body, encoding, store.maxBatchBytes);
+    const { batches, faults } = readExport(body, encoding, store.maxBatchBytes);
     stored = store.store(batches);
     await within(stored, patienceMs, "the broker did not store them in time; it may yet");
-    counts.rejected += rejected;
-    return success(encoding, encodeResponse(encoding, { rejected, reason }));
+    counts.rejected += faults.spans;
+    if (faults.text !== "") onRejected(faults);
+    return success(encoding, encodeResponse(encoding, faults));
   } finally {
     // A sender that lost its patience leaves spans behind that still wait for the broker.
     const release = () => budget.give(lease.bytes);

@@ -4,6 +4,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
 import { applyTopology, driftText, readStreamIdentity } from "../jetstream/topology.ts";
 import type { Listening, Place } from "../listening.ts";
+import type { SpanFaults } from "../telemetry/span-reading.ts";
 import { announceCollector } from "./announce.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { ReceivedCounts, Reception } from "./receive-spans.ts";
@@ -47,7 +48,9 @@ export async function startCollector(connection: Connection, options: CollectorO
     // Whoever deleted the stream did not mean to end the collecting: the sender comes again.
     if (code === "no_responders") applyTopology(connection, traceTopology(limits)).catch(() => {});
   };
-  const reception = createReception(store, { ...options, onRefused });
+  // Most exporters say nothing of a partial success.
+  const onRejected = ({ text }: SpanFaults) => notes.add(`spans are rejected: ${text}`);
+  const reception = createReception(store, { ...options, onRefused, onRejected });
   // fastify is loaded only where spans are received.
   const { openReceiver } = await import("./otlp-receiver.ts");
   const receiver = await openReceiver({ host, port, flag, reception }).catch((thrown) => {
@@ -71,11 +74,12 @@ const mebibyte = 1024 ** 2;
 
 function createReception(
   store: SpanStore,
-  options: CollectorOptions & Pick<Reception, "onRefused">,
+  options: CollectorOptions & Pick<Reception, "onRefused" | "onRejected">,
 ): Reception {
   const { maxBodyBytes = 16 * mebibyte, maxWaitingBytes = 64 * mebibyte, patienceMs = 5000 } = options;
   return {
     onRefused: options.onRefused,
+    onRejected: options.onRejected,
     store,
     budget: new ByteBudget(maxWaitingBytes),
     counts: { rejected: 0, refused: 0 },

@@ -59,7 +59,13 @@ function openDrawing(
   const draw = async (): Promise<boolean> => {
     const from = { connection, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
-    const trace = buildOrderTrace({ ...found, nowUs: clock.nowUs() }, { all: shown.all ?? false });
+    const trace = buildOrderTrace(
+      { ...found, nowUs: clock.nowUs() },
+      {
+        all: shown.all ?? false,
+        unreadable: found.unreadable,
+      },
+    );
     screen.draw(orderTree(filterTrace(trace, filter), terminal.style()));
     const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
     const { sequence } = found.logged.at(-2) ?? {};

@@ -4,6 +4,7 @@ import { readBrokerClock } from "../jetstream/broker-clock.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
+import { joinReadings } from "../telemetry/span-reading.ts";
 import { filterTrace } from "../trace/filter.ts";
 import { brokerSpans, type FoundTrace, findTrace, type SpanSource } from "../trace/find-trace.ts";
 import { buildOrderTrace, buildSpanTrace } from "../trace/picture.ts";
@@ -70,7 +71,7 @@ async function traceHere(app: Online, options: Options, [id = ""]: string[]): Pr
   const found = await findTrace({ connection, spansOf: brokerSpans(connection) }, wanted).catch((thrown) => {
     throw explainUnreadable(explainMissingLog(thrown, connection), id);
   });
-  if (isEmpty(found)) throw unknownHere(wanted, connection);
+  if (isEmpty(found)) throw unreadableHere(wanted, found) ?? unknownHere(wanted, connection);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
   else await showTrace(app, found, options, connection);
 }
@@ -115,7 +116,7 @@ async function backendSpans({ config, signal }: App, { from, endpoint }: Options
     if (traceIds.length === 0 && orderId !== undefined)
       return readBackendTrace({ ...query, traceId: undefined, orderId });
     const read = traceIds.map((traceId) => readBackendTrace({ ...query, traceId, orderId }));
-    return (await Promise.all(read)).flat();
+    return joinReadings(await Promise.all(read));
   };
 }
 
@@ -129,21 +130,41 @@ async function showTrace(
   connection: Connection | undefined,
 ): Promise<void> {
   const { errors = false, critical = false, min, all = false, otlp } = options;
+  const { unreadable } = found;
   if (otlp) return showOtlp(terminal, found);
   const filter = { errors, critical, minMs: min };
   if (found.logged.length > 0 && connection) {
     const { difference: clock, nowUs } = await readBrokerClock(connection, ordersStream);
-    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all });
+    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all, unreadable });
     // Of an order that has ended nothing is told that depends on what time it is now.
     if (!trace.ended) noteClock(terminal, clock);
     terminal.show("order-trace", { ...filterTrace(trace, filter), clock }, orderTree);
-  } else terminal.show("trace", filterTrace(buildSpanTrace(found.spans, { all }), filter), traceTree);
+  } else {
+    const trace = buildSpanTrace(found.spans, { all, unreadable });
+    terminal.show("trace", filterTrace(trace, filter), traceTree);
+  }
 }
 
 async function showOtlp(terminal: App["terminal"], found: FoundTrace): Promise<void> {
   const { exportTrace } = await import("../trace/export-trace.ts");
   const { encodeOtlpJson } = await import("../telemetry/otlp/otlp-json.ts");
+  const { spans, reasons } = found.unreadable;
+  if (spans > 0) terminal.note(`${spans} that cannot be read are left out: ${reasons.join("; ")}`);
   terminal.show("otlp", encodeOtlpJson(exportTrace(found)), (document) => JSON.stringify(document));
+}
+
+/** Of a trace of which nothing can be read, and something is there. */
+function unreadableHere({ traceId }: Wanted, { unreadable }: FoundTrace): OrderctlError | undefined {
+  const { spans, reasons } = unreadable;
+  if (spans === 0) return undefined;
+  const what = `${spans === 1 ? "the only span" : `none of the ${spans} spans`} of trace ${traceId}`;
+  return new OrderctlError(
+    "bad_message",
+    `${what} can${spans === 1 ? "not" : ""} be read: ${reasons.join("; ")}`,
+    {
+      hint: `the stored messages as they are: nats stream get TRACES --last-for TRACES.${traceId}`,
+    },
+  );
 }
 
 function unknownHere({ orderId, traceId }: Wanted, { server }: Connection): OrderctlError {

@@ -1,6 +1,7 @@
 import type { Span, SpanKind } from "./span.ts";
 import { processOf } from "./span-facts.ts";
 import { SpanForest } from "./span-forest.ts";
+import { distinctSpans, idOf } from "./span-reading.ts";
 
 /**
  * A span among its kin. `parentMissing`: it names a parent that nobody has received. `parentInCircle`: it names a parent
@@ -40,30 +41,7 @@ export function buildSpanTree(spans: readonly Span[]): SpanNode[] {
   return sorted;
 }
 
-/** Each span once, as an exporter that got no answer sends again; another span of the same id is another one. */
-export function distinctSpans(spans: readonly Span[]): Span[] {
-  const seen = new Map<string, Span | Set<string>>();
-  return spans.filter((span) => {
-    const id = idOf(span);
-    const before = seen.get(id);
-    if (before === undefined) {
-      seen.set(id, span);
-      return true;
-    }
-    const texts = before instanceof Set ? before : new Set([textOf(before)]);
-    const { size } = texts;
-    seen.set(id, texts.add(textOf(span)));
-    return texts.size > size;
-  });
-}
-
-const textOf = (span: Span): string =>
-  JSON.stringify(span, (_, value) => (typeof value === "bigint" ? String(value) : value));
-
-type Named = { traceId: string; spanId: string };
 type ById = ReadonlyMap<string, readonly SpanNode[]>;
-
-const idOf = ({ traceId, spanId }: Named): string => traceId + spanId;
 
 const createNode = (span: Span): SpanNode => ({
   span,

@@ -15,7 +15,7 @@ export const fromLog = "orderctl.from_log";
  * All that is known as spans: those received, and one for each publishing and processing that the log tells of and no
  * span does, by the broker's clock. The same order makes the same ids.
  */
-export function exportTrace({ logged, spans }: FoundTrace): Span[] {
+export function exportTrace({ logged, spans }: Pick<FoundTrace, "logged" | "spans">): Span[] {
   if (logged.length === 0) return spans;
   const nodes = buildSpanTree(spans);
   const { orderId, hops } = buildTimeline(logged, 0);

@@ -4,20 +4,21 @@ import { type LoggedEvent, readOrder } from "../pipeline/order-log.ts";
 import type { Span } from "../telemetry/span.ts";
 import { textOf } from "../telemetry/span-facts.ts";
 import { attribute } from "../telemetry/span-names.ts";
+import { joinReadings, type SpanReading, type UnreadableSpans } from "../telemetry/span-reading.ts";
 
 /** What the log and the spans know of one order or trace; each may be empty. */
-export type FoundTrace = { logged: LoggedEvent[]; spans: Span[] };
+export type FoundTrace = { logged: LoggedEvent[]; spans: Span[]; unreadable: UnreadableSpans };
 
 /** Traces by their ids; where none is known, those of an order. */
 export type WantedSpans = { traceIds: readonly string[]; orderId: string | undefined };
 
-export type SpanSource = (wanted: WantedSpans) => Promise<Span[]>;
+export type SpanSource = (wanted: WantedSpans) => Promise<SpanReading>;
 
 /** Spans as the broker keeps them, by trace id only. */
 export const brokerSpans =
   (connection: Connection): SpanSource =>
   async ({ traceIds }) =>
-    (await Promise.all(traceIds.map((id) => readTrace(connection, id)))).flat();
+    joinReadings(await Promise.all(traceIds.map((id) => readTrace(connection, id))));
 
 /**
  * Looks an order up in the log and its spans in `spansOf`. What looks like a trace id is an order's first, then a
@@ -34,14 +35,13 @@ export async function findTrace(
     if (traceId === undefined) throw thrown;
     return [];
   });
-  if (logged.length > 0)
-    return { logged, spans: await spansOf({ traceIds: sampledTraces(logged), orderId }) };
+  if (logged.length > 0) return { logged, ...(await spansOf({ traceIds: sampledTraces(logged), orderId })) };
   const wanted =
     traceId === undefined ? { traceIds: [], orderId } : { traceIds: [traceId], orderId: undefined };
-  const spans = await spansOf(wanted);
-  const [told, ...others] = orderIdsOf(spans);
-  if (told === undefined || others.length > 0) return { logged: [], spans };
-  return { logged: await readLog(told).catch(() => []), spans };
+  const reading = await spansOf(wanted);
+  const [told, ...others] = orderIdsOf(reading.spans);
+  if (told === undefined || others.length > 0) return { logged: [], ...reading };
+  return { logged: await readLog(told).catch(() => []), ...reading };
 }
 
 const sampledTraces = (logged: readonly LoggedEvent[]): string[] => [

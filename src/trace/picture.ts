@@ -5,6 +5,7 @@ import type { AttributeValue, Span } from "../telemetry/span.ts";
 import type { ClockShift } from "../telemetry/span-clocks.ts";
 import { errorOf, instanceOf, isFailed, processOf, serviceOf, textOf } from "../telemetry/span-facts.ts";
 import { attribute } from "../telemetry/span-names.ts";
+import { allReadable, type UnreadableSpans } from "../telemetry/span-reading.ts";
 import { mergeTrace } from "./merge.ts";
 import { findCriticalPath } from "./path.ts";
 import type { TraceRow } from "./row.ts";
@@ -21,7 +22,8 @@ export type ReceivedSpan = {
   service: string | null;
   instance: string | null;
   startUnixNs: string;
-  durationMs: number;
+  /** As measured: below zero where the clock was set back meanwhile. `null` where it never ended. */
+  durationMs: number | null;
   error: string | null;
   attributes: Readonly<Record<string, AttributeValue>>;
 };
@@ -48,6 +50,8 @@ export type TracePicture = {
   spans: ReceivedSpan[];
   /** Spans of the same trace that belong to other orders and are left out. */
   foreignSpans: number;
+  /** What there is of the trace and cannot be read, which is left out. */
+  unreadable: UnreadableSpans;
 };
 
 export type OrderTrace = OrderTimeline & TracePicture;
@@ -62,16 +66,16 @@ export type SpanTrace = TracePicture & {
   orderIds: string[];
 };
 
-type Shown = { all: boolean };
+type Shown = { all: boolean; unreadable?: UnreadableSpans };
 
 /** An order from all that is stored of it, as of `nowUs`, and from the spans received of it. */
 export function buildOrderTrace(
   { logged, spans, nowUs }: { logged: readonly LoggedEvent[]; spans: readonly Span[]; nowUs: number },
-  { all }: Shown = { all: false },
+  shown: Shown = { all: false },
 ): OrderTrace {
   const timeline = buildTimeline(logged, nowUs);
   const contexts = logged.flatMap(({ trace }) => trace ?? []);
-  const { picture } = draw({ timeline, logged }, spans, all);
+  const { picture } = draw({ timeline, logged }, spans, shown);
   return {
     ...timeline,
     ...picture,
@@ -81,8 +85,8 @@ export function buildOrderTrace(
 }
 
 /** A trace from its spans alone. There is at least one. */
-export function buildSpanTrace(spans: readonly Span[], { all }: Shown = { all: false }): SpanTrace {
-  const { picture, startNs } = draw(undefined, spans, all);
+export function buildSpanTrace(spans: readonly Span[], shown: Shown = { all: false }): SpanTrace {
+  const { picture, startNs } = draw(undefined, spans, shown);
   const named = spans.flatMap(({ attributes }) => textOf(attributes, attribute.orderId) ?? []);
   return {
     traceId: spans[0]?.traceId ?? "",
@@ -99,7 +103,11 @@ export function buildSpanTrace(spans: readonly Span[], { all }: Shown = { all: f
 
 type Drawn = { picture: Omit<TracePicture, "traceIds" | "sampled">; startNs: bigint };
 
-function draw(order: Parameters<typeof mergeTrace>[0], spans: readonly Span[], all: boolean): Drawn {
+function draw(
+  order: Parameters<typeof mergeTrace>[0],
+  spans: readonly Span[],
+  { all, unreadable = allReadable }: Shown,
+): Drawn {
   const merged = mergeTrace(order, spans);
   const { fromNs, toNs, endNs } = merged;
   const { rows, rowOf } = buildRows(merged.roots, { all, timeline: order?.timeline });
@@ -111,6 +119,7 @@ function draw(order: Parameters<typeof mergeTrace>[0], spans: readonly Span[], a
     skewMs: contradictionOf(order?.timeline, merged.clocks),
     spans: spans.map(receivedSpan),
     foreignSpans: merged.foreignSpans,
+    unreadable,
   };
   return { picture, startNs: merged.zeroNs + BigInt(Math.round(fromNs)) };
 }
@@ -148,7 +157,7 @@ const receivedSpan = (span: Span): ReceivedSpan => ({
   service: serviceOf(span),
   instance: instanceOf(span),
   startUnixNs: String(span.startNs),
-  durationMs: Number(span.endNs - span.startNs) / 1e6,
+  durationMs: span.endNs === 0n ? null : Number(span.endNs - span.startNs) / 1e6,
   error: errorOf(span),
   attributes: span.attributes,
 });

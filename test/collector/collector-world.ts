@@ -55,7 +55,7 @@ export async function openCollectorWorld(
         headers: { "content-type": "application/json", ...headers },
         body,
       }),
-    read: (traceId) => readTrace(connection, traceId),
+    read: async (traceId) => (await readTrace(connection, traceId)).spans,
   };
 }
 

@@ -1,9 +1,9 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { startCollector } from "../../src/collector/start-collector.ts";
-import { decodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
 import { wire } from "../../src/telemetry/otlp/wire.ts";
+import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import {
   checkout,
   checkoutTrace,
@@ -23,13 +23,13 @@ describe("the collector", () => {
     const answer = await post(checkout);
     expect([answer.status, answer.json()]).toEqual([200, {}]);
     expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
-    expect(await read(checkoutTrace)).toEqual(decodeOtlpJson(JSON.parse(checkout.toString())));
+    expect(await read(checkoutTrace)).toEqual(spansInJson(JSON.parse(checkout.toString())));
     expect(collector.counts()).toMatchObject({ spans: 2, messages: 1, rejected: 0, refused: 0 });
   });
 
   it("answers a request in protobuf in protobuf", async () => {
     const { post, read } = await openCollectorWorld();
-    const spans = decodeOtlpJson(JSON.parse(checkout.toString()));
+    const spans = spansInJson(JSON.parse(checkout.toString()));
     const answer = await post(encodeOtlp(spans), protobuf);
     expect([answer.status, answer.bytes.length]).toEqual([200, 0]);
     expect(answer.headers.get("content-type")).toBe("application/x-protobuf");

@@ -4,10 +4,10 @@ import { traceDefaults } from "../../src/collector/start-collector.ts";
 import { traceTopology } from "../../src/collector/topology.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
-import { decodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import { jsonBody, jsonSpan, traceIdOf } from "./collector-world.ts";
 
 let broker: TestBroker;
@@ -32,10 +32,10 @@ const store = (trace: number, payload: Uint8Array) =>
   connection.nats.jetstream().publish(`TRACES.${traceIdOf(trace)}`, payload);
 
 const spans = (trace: number, ...numbers: number[]) =>
-  encodeOtlp(decodeOtlpJson(JSON.parse(jsonBody(numbers.map((number) => jsonSpan(trace, number))))));
+  encodeOtlp(spansInJson(JSON.parse(jsonBody(numbers.map((number) => jsonSpan(trace, number))))));
 
 const names = async (trace: number) =>
-  (await readTrace(connection, traceIdOf(trace))).map(({ name }) => name);
+  (await readTrace(connection, traceIdOf(trace))).spans.map(({ name }) => name);
 
 it("puts the spans of a trace's messages in the order of their start, each once", async () => {
   await store(1, spans(1, 4, 2));
@@ -48,14 +48,37 @@ it("puts the spans of a trace's messages in the order of their start, each once"
 
 it("finds a trace by an id in capitals", async () => {
   await store(0xabc, spans(0xabc, 1));
-  expect(await readTrace(connection, traceIdOf(0xabc).toUpperCase())).toHaveLength(1);
+  expect((await readTrace(connection, traceIdOf(0xabc).toUpperCase())).spans).toHaveLength(1);
 });
 
-it("passes over a message that another program stored and that is no trace", async () => {
+// It used to be passed over without a word.
+it("tells of a message that another program stored and that is no trace, and reads the others", async () => {
   await store(1, spans(1, 1));
   await store(1, Buffer.from([0x0a, 0xff]));
   await store(1, spans(1, 2));
   expect(await names(1)).toEqual(["span 1", "span 2"]);
+  const { unreadable } = await readTrace(connection, traceIdOf(1));
+  expect(unreadable).toEqual({
+    spans: 1,
+    reasons: [expect.stringMatching(/^sequence \d+ of TRACES: not readable as OTLP protobuf/)],
+  });
+});
+
+it("tells of a span that cannot be read in a message of several", async () => {
+  const made = spansInJson(JSON.parse(jsonBody([jsonSpan(1, 1), jsonSpan(1, 2), jsonSpan(1, 3)])));
+  await store(1, encodeOtlp(made.map((one, index) => (index === 1 ? { ...one, startNs: 0n } : one))));
+  expect(await names(1)).toEqual(["span 1", "span 3"]);
+  expect((await readTrace(connection, traceIdOf(1))).unreadable.spans).toBe(1);
+});
+
+it("keeps two spans with one id, as a client and its server may share one", async () => {
+  const client = jsonSpan(1, 7, { kind: 3, name: "client" });
+  await store(1, encodeOtlp(spansInJson(JSON.parse(jsonBody([client])))));
+  await store(
+    1,
+    encodeOtlp(spansInJson(JSON.parse(jsonBody([client, { ...client, kind: 2, name: "server" }])))),
+  );
+  expect(await names(1)).toEqual(["client", "server"]);
 });
 
 it("is empty for a trace that nobody stored, and at once where nobody ever collected", async () => {

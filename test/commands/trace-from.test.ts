@@ -21,6 +21,25 @@ describe("trace --from", () => {
     expect(stderr).toContain("the spans alone, without the log");
   });
 
+  it("shows what can be read of an answer, and says what cannot", async () => {
+    const document = encodeOtlpJson(
+      checkoutOfManySpans(50).map((one, n) => (n === 9 ? { ...one, startNs: 0n } : one)),
+    );
+    const { url, close } = await startBackend((_url, response) =>
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end(JSON.stringify({ trace: document })),
+    );
+    const argv = ["trace", traceId, "--from", "tempo", "--endpoint", url, ...nobody];
+    const { exitCode, stdout } = await runCommand(argv, { columns: 80 });
+    const [line] = (await runCommand([...argv, "--json"])).lines();
+    close();
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^trace 4bf92f3577b34da6a3ce929d0e0e4736 470 ms, 49 spans/);
+    expect(stdout).toMatch(/\n1 span that cannot be read is left out:\s+resourceSpans\[/);
+    expect(line?.data).toMatchObject({ unreadable: { spans: 1, reasons: [expect.any(String)] } });
+  });
+
   it("says where it looked for what nobody knows", async () => {
     const { url, close } = await startBackend((_url, response) =>
       response.writeHead(200, { "content-type": "application/json" }).end('{"trace":{}}'),

@@ -11,7 +11,7 @@ import { encodeEvent } from "../../src/orders/codec.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { readOrder } from "../../src/pipeline/order-log.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";
-import { decodeOtlpJson, encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
+import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import type { Span } from "../../src/telemetry/span.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import type { OrderTrace } from "../../src/trace/picture.ts";
@@ -21,6 +21,7 @@ import { event } from "../orders/order-log.ts";
 import { startServices } from "../pipeline/start-services.ts";
 import { type Ran, runCommand } from "../run-command.ts";
 import { startBackend } from "../telemetry/backends/start-backend.ts";
+import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import { checkoutOfManySpans } from "../trace/samples.ts";
 import { until } from "../until.ts";
 
@@ -83,7 +84,7 @@ beforeAll(async () => {
   await until(() => hasEnded("untraced"));
   await services.stop(5000);
   await telemetry.stop(5000);
-  await until(async () => (await readTrace(connection, traceId)).length > 0);
+  await until(async () => (await readTrace(connection, traceId)).spans.length > 0);
   await send(checkoutOfManySpans(200));
 });
 
@@ -131,7 +132,7 @@ describe("an order whose spans were collected", () => {
 
   it("--otlp hands out its spans for another tool", async () => {
     const { stdout } = await trace("traced", "--otlp");
-    const spans = decodeOtlpJson(JSON.parse(stdout));
+    const spans = spansInJson(JSON.parse(stdout));
     expect(new Set(spans.map((each) => each.traceId))).toEqual(new Set([traceId]));
     expect(spans.filter(({ name }) => name === "gateway charge")).toHaveLength(5);
     // Nobody sent a span of the publishing: it is made from what the log knows.
@@ -147,7 +148,7 @@ describe("an order that was not sampled", () => {
   });
 
   it("--otlp makes spans of what the log knows", async () => {
-    const spans = decodeOtlpJson(JSON.parse((await trace("untraced", "--otlp")).stdout));
+    const spans = spansInJson(JSON.parse((await trace("untraced", "--otlp")).stdout));
     expect(spans).toHaveLength(9);
     expect(new Set(spans.map((each) => each.traceId))).toEqual(new Set([unsampledId]));
   });
@@ -172,7 +173,7 @@ describe("a trace of another program", () => {
 });
 
 it("--from takes the spans from a tracing backend, and the rest from the log", async () => {
-  const received = await readTrace(connection, traceId);
+  const { spans: received } = await readTrace(connection, traceId);
   const { url, requests, close } = await startBackend((_url, response) =>
     response
       .writeHead(200, { "content-type": "application/json" })

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { decodeOtlpJson, encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
+import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import type { Span } from "../../src/telemetry/span.ts";
 import { exportTrace, fromLog } from "../../src/trace/export-trace.ts";
 import { buildSpanTrace } from "../../src/trace/picture.ts";
+import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import * as samples from "./samples.ts";
 
 const { shipped } = samples;
@@ -49,7 +50,7 @@ describe("exportTrace", () => {
     const logged = shipped.logged.map((one) => ({ ...one, trace: undefined, hop: undefined }));
     const spans = exportTrace({ logged, spans: [] });
     expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
-    expect(decodeOtlpJson(JSON.parse(JSON.stringify(encodeOtlpJson(spans))))).toHaveLength(9);
+    expect(spansInJson(JSON.parse(JSON.stringify(encodeOtlpJson(spans))))).toHaveLength(9);
   });
 });
 
@@ -61,7 +62,7 @@ describe("the traces in fixtures/traces", () => {
   it.each(all)("%s.json is what its spans look like as OTLP/JSON, and reads back", async (name, spans) => {
     const text = `${JSON.stringify(encodeOtlpJson(spans), null, 1)}\n`;
     await expect(text).toMatchFileSnapshot(`../../fixtures/traces/${name}.json`);
-    const ids = decodeOtlpJson(JSON.parse(text)).map(({ spanId }) => spanId);
+    const ids = spansInJson(JSON.parse(text)).map(({ spanId }) => spanId);
     expect(ids.sort()).toEqual(spans.map(({ spanId }) => spanId).sort());
   });
 });

@@ -1,3 +1,4 @@
+import { hasTimes } from "../otlp/check-span.ts";
 import {
   type Attributes,
   type AttributeValue,
@@ -7,6 +8,7 @@ import {
   type SpanLink,
   spanKinds,
 } from "../span.ts";
+import { SpanFaults, type SpanReading } from "../span-reading.ts";
 
 /**
  * Jaeger's own JSON, as far as it is read here: times in Unix µs, durations in µs
@@ -32,9 +34,18 @@ type JaegerSpan = {
 type JaegerReference = { refType?: string; traceID: string; spanID: string };
 type JaegerTag = { key: string; type?: string; value?: unknown };
 
-/** Precise to the µs. Throws a TypeError where it is no trace. */
-export function decodeJaegerTrace({ spans, processes }: JaegerTrace): Span[] {
-  return (spans ?? []).map((span) => decodeSpan(span, processes?.[span.processID ?? ""]));
+/** Precise to the µs. A span that cannot be read costs only itself. Throws a TypeError where it is no trace. */
+export function decodeJaegerTrace({ spans: given, processes }: JaegerTrace): SpanReading {
+  const spans: Span[] = [];
+  const faults = new SpanFaults();
+  for (const [index, span] of (given ?? []).entries()) {
+    try {
+      spans.push(decodeSpan(span, processes?.[span.processID ?? ""]));
+    } catch (thrown) {
+      faults.add(`spans[${index}]: ${thrown instanceof Error ? thrown.message : thrown}`);
+    }
+  }
+  return { spans, unreadable: { spans: faults.spans, reasons: faults.reasons } };
 }
 
 function decodeSpan(
@@ -43,6 +54,8 @@ function decodeSpan(
 ): Span {
   const tags = attributesOf(span.tags);
   const startNs = nsOf(span.startTime);
+  const endNs = startNs + nsOf(span.duration);
+  if (!hasTimes({ startNs, endNs })) throw new TypeError(`${span.startTime} is no time of a span`);
   const parent = parentOf(span);
   return {
     traceId: traceIdOf(span.traceID),
@@ -51,7 +64,7 @@ function decodeSpan(
     name: span.operationName ?? "",
     kind: kindOf(tags["span.kind"]),
     startNs,
-    endNs: startNs + nsOf(span.duration),
+    endNs,
     status: statusOf(tags),
     attributes: without(tags, translatedTags),
     resource: { "service.name": process.serviceName ?? "", ...attributesOf(process.tags) },

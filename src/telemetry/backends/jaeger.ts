@@ -1,7 +1,8 @@
 import { decodeOtlpJson } from "../otlp/otlp-json.ts";
-import type { Span } from "../span.ts";
 import { attribute } from "../span-names.ts";
+import { joinReadings, type SpanReading } from "../span-reading.ts";
 import type { BackendClient } from "./backend-client.ts";
+import { nothing, someOf } from "./backend-reading.ts";
 import { decodeJaegerTrace, type JaegerTrace } from "./jaeger-spans.ts";
 import { toOtlpDocument } from "./otlp-document.ts";
 import type { WantedTrace } from "./read-backend-trace.ts";
@@ -14,27 +15,29 @@ const maxServices = 100;
  * Reads from Jaeger 1.x and 2.x: https://www.jaegertracing.io/docs/latest/apis/. Version 3 of its API is precise to the
  * ns, the one before it to the µs; every Jaeger has one of them, most have both.
  */
-export async function readJaegerTrace(client: BackendClient, wanted: WantedTrace): Promise<Span[]> {
+export async function readJaegerTrace(client: BackendClient, wanted: WantedTrace): Promise<SpanReading> {
   const { traceId, orderId } = wanted;
   const traceIds = traceId === undefined ? await findTraces(client, orderId) : [traceId];
-  const spans: Span[] = [];
-  for (const id of traceIds) spans.push(...(await readById(client, id)));
-  return spans;
+  const readings: SpanReading[] = [];
+  for (const id of traceIds) readings.push(await readById(client, id));
+  return joinReadings(readings);
 }
 
 /** Raw: Jaeger would else move the spans of one host to fit those of another. */
-async function readById(client: BackendClient, traceId: string): Promise<Span[]> {
+async function readById(client: BackendClient, traceId: string): Promise<SpanReading> {
   const modern = await client.get(`/api/v3/traces/${traceId}`, { raw_traces: "true" });
-  if (modern.kind !== "no_route") return client.settle(modern, [], decodeChunks);
+  if (modern.kind !== "no_route") return client.settle(modern, nothing, decodeChunks);
   const older = await client.get(`/api/traces/${traceId}`, { raw: "true" });
-  return client.settle(older, [], (value) => dataOf<JaegerTrace>(value).flatMap(decodeJaegerTrace));
+  return client.settle(older, nothing, (value) =>
+    someOf(joinReadings(dataOf<JaegerTrace>(value).map(decodeJaegerTrace))),
+  );
 }
 
 /** One document, or one after the other where a gRPC gateway streams them; some versions wrap it into `result`. */
-const decodeChunks = (value: unknown): Span[] =>
-  (Array.isArray(value) ? value : [value]).flatMap(decodeChunk);
+const decodeChunks = (value: unknown): SpanReading =>
+  someOf(joinReadings((Array.isArray(value) ? value : [value]).map(decodeChunk)));
 
-function decodeChunk(chunk: { result?: unknown; resourceSpans?: unknown }): Span[] {
+function decodeChunk(chunk: { result?: unknown; resourceSpans?: unknown }): SpanReading {
   const trace = chunk.result ?? chunk;
   if (trace === chunk && !chunk.resourceSpans) throw new TypeError("neither result nor resourceSpans");
   return decodeOtlpJson(toOtlpDocument(trace));

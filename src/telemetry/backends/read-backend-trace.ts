@@ -1,4 +1,4 @@
-import type { Span } from "../span.ts";
+import type { SpanReading } from "../span-reading.ts";
 import { type BackendClient, createBackendClient } from "./backend-client.ts";
 import { parseBackendEndpoint } from "./backend-endpoint.ts";
 import { readJaegerTrace } from "./jaeger.ts";
@@ -21,7 +21,7 @@ export type WantedTrace =
 type Backend = {
   name: string;
   defaultEndpoint: string;
-  read(client: BackendClient, wanted: WantedTrace): Promise<Span[]>;
+  read(client: BackendClient, wanted: WantedTrace): Promise<SpanReading>;
 };
 
 const backends = {
@@ -32,11 +32,12 @@ const backends = {
 export type BackendKind = keyof typeof backends;
 
 /**
- * The spans that a tracing backend holds, in no promised order, [] where it knows no such trace. Rejects with
+ * The spans that a tracing backend holds, each once and in no promised order, none where it knows no such trace; one that
+ * cannot be read costs only itself. Rejects with
  * `unavailable`, `denied`, `timeout`, `too_large` (above 64 MiB), `usage` (no address) or `bad_message` (no trace), and
  * with the signal's reason once that aborts.
  */
-export async function readBackendTrace(query: BackendQuery): Promise<Span[]> {
+export async function readBackendTrace(query: BackendQuery): Promise<SpanReading> {
   const { name, defaultEndpoint, read } = backends[query.kind];
   const endpoint = parseBackendEndpoint(query.endpoint ?? defaultEndpoint);
   const { signal, timeoutMs } = query;

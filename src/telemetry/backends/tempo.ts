@@ -1,18 +1,19 @@
 import { decodeOtlpJson } from "../otlp/otlp-json.ts";
-import type { Span } from "../span.ts";
 import { attribute } from "../span-names.ts";
+import { joinReadings, type SpanReading } from "../span-reading.ts";
 import type { BackendClient } from "./backend-client.ts";
+import { nothing, someOf } from "./backend-reading.ts";
 import { toOtlpDocument } from "./otlp-document.ts";
 import type { WantedTrace } from "./read-backend-trace.ts";
 import { maxTraces, searchWindow } from "./search-window.ts";
 
 /** Reads from Tempo 1.x and 2.x: https://grafana.com/docs/tempo/latest/api_docs/ */
-export async function readTempoTrace(client: BackendClient, wanted: WantedTrace): Promise<Span[]> {
+export async function readTempoTrace(client: BackendClient, wanted: WantedTrace): Promise<SpanReading> {
   const { traceId, orderId } = wanted;
   const traceIds = traceId === undefined ? await findTraces(client, orderId) : [traceId];
-  const spans: Span[] = [];
-  for (const id of traceIds) spans.push(...(await readById(client, id)));
-  return spans;
+  const readings: SpanReading[] = [];
+  for (const id of traceIds) readings.push(await readById(client, id));
+  return joinReadings(readings);
 }
 
 /** Tempo searches what it has stored, not just the last minutes, only where it is given a time range. */
@@ -33,19 +34,19 @@ type Found = { traces?: { traceID: string }[] | null };
 const traceIdsOf = (value: unknown): string[] =>
   ((value as Found).traces ?? []).map(({ traceID }) => traceID.padStart(32, "0"));
 
-async function readById(client: BackendClient, traceId: string): Promise<Span[]> {
+async function readById(client: BackendClient, traceId: string): Promise<SpanReading> {
   const answer = await client.get(`/api/v2/traces/${traceId}`);
   const answered = answer.kind === "no_route" ? await client.get(`/api/traces/${traceId}`) : answer;
-  return client.settle(answered, [], spansOf);
+  return client.settle(answered, nothing, spansOf);
 }
 
 type TempoTrace = { batches?: unknown; resourceSpans?: unknown };
 
 /** Version 2 of the path wraps the trace, and wraps an empty one where there is none. */
-function spansOf(value: unknown): Span[] {
+function spansOf(value: unknown): SpanReading {
   const { trace, metrics, ...rest } = value as TempoTrace & { trace?: TempoTrace; metrics?: unknown };
   const spans = trace ?? rest;
-  if (spans.batches || spans.resourceSpans) return decodeOtlpJson(toOtlpDocument(spans));
-  if (trace || metrics) return [];
+  if (spans.batches || spans.resourceSpans) return someOf(decodeOtlpJson(toOtlpDocument(spans)));
+  if (trace || metrics) return nothing;
   throw new TypeError("neither trace nor batches");
 }

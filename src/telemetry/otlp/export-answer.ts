@@ -1,17 +1,15 @@
+import type { SpanFaults } from "../span-reading.ts";
 import type { Encoding } from "./read-export.ts";
 import { wire } from "./wire.ts";
 
-/** The body of a success; `reason` says why `rejected` spans will never be taken. */
-export function encodeResponse(
-  encoding: Encoding,
-  { rejected, reason }: { rejected: number; reason: string },
-): string | Uint8Array {
-  const partialSuccess = { rejectedSpans: rejected, errorMessage: reason };
-  const response = rejected === 0 ? {} : { partialSuccess };
+/** The body of a success; says of spans that will never be taken how many they are, and why. */
+export function encodeResponse(encoding: Encoding, { spans, text }: SpanFaults): string | Uint8Array {
+  const partialSuccess = { rejectedSpans: spans, errorMessage: text };
+  const response = text === "" ? {} : { partialSuccess };
   if (encoding === "protobuf") return wire.ExportTraceServiceResponse.encode(response).finish();
-  return rejected === 0
+  return text === ""
     ? "{}"
-    : JSON.stringify({ partialSuccess: { ...partialSuccess, rejectedSpans: String(rejected) } });
+    : JSON.stringify({ partialSuccess: { ...partialSuccess, rejectedSpans: String(spans) } });
 }
 
 /** What a `google.rpc.Status` says (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto). */

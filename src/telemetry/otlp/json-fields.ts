@@ -52,7 +52,7 @@ export function text(fields: Fields, name: string): string {
   return /[\ud800-\udfff]/.test(value) ? value.replace(/\p{Surrogate}/gu, "\ufffd") : value;
 }
 
-/** Of the length the digits say; empty for what is no hex: `sortSpans` looks. */
+/** Of the length the digits say; empty for what is no hex: `checkSpan` looks. */
 export function hexId(fields: Fields, name: string): Buffer {
   const digits = text(fields, name);
   const bytes = Buffer.from(digits, "hex");

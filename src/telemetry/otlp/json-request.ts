@@ -1,3 +1,4 @@
+import { OrderctlError } from "../../errors.ts";
 import { spanKinds, statusCodes } from "../span.ts";
 import {
   base64,
@@ -12,12 +13,12 @@ import {
   text,
   uint32,
 } from "./json-fields.ts";
+import { faultAt, ParsedSpans } from "./parsed-spans.ts";
 import type {
   WireAnyValue,
   WireEvent,
   WireKeyValue,
   WireLink,
-  WireRequest,
   WireResourceSpans,
   WireScope,
   WireScopeSpans,
@@ -26,24 +27,80 @@ import type {
 } from "./wire.ts";
 
 /**
- * An export request in OTLP/JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). Throws
- * `bad_message` naming the path of what is none. Hot path: ~3 µs a span.
+ * The spans of an export request in OTLP/JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). What is
+ * wrong with one costs only itself; what is wrong with a resource or a scope, all that came with it. Throws `bad_message`
+ * naming the path where nothing in it is a span. Hot path: ~3 µs a span.
  */
-export const parseOtlpJson = (value: unknown): WireRequest => ({
-  resourceSpans: list(fieldsOf(value, "the document"), "resourceSpans", resourceSpansOf),
-});
+export function parseOtlpJson(value: unknown): ParsedSpans {
+  const parsed = new ParsedSpans();
+  takeEach({ fields: fieldsOf(value, "the document"), path: "" }, "resourceSpans", {
+    parsed,
+    spansIn: spansInResource,
+    take: (place) => takeResource(place, parsed),
+  });
+  const [reason] = parsed.faults.reasons;
+  if (parsed.isGarbage && reason !== undefined) throw new OrderctlError("bad_message", reason);
+  return parsed;
+}
 
-const resourceSpansOf = (fields: Fields): WireResourceSpans => ({
-  resource: part(fields, "resource", (resource) => counted(resource)),
-  scopeSpans: list(fields, "scopeSpans", scopeSpansOf),
-  schemaUrl: text(fields, "schemaUrl"),
-});
+/** An object of the document and the path to it, as the beginning of a longer one. */
+type Place = { fields: Fields; path: string };
 
-const scopeSpansOf = (fields: Fields): WireScopeSpans => ({
-  scope: part(fields, "scope", scopeOf),
-  spans: list(fields, "spans", spanOf),
-  schemaUrl: text(fields, "schemaUrl"),
-});
+function takeResource({ fields, path }: Place, parsed: ParsedSpans): void {
+  const resource: WireResourceSpans = {
+    resource: part(fields, "resource", (inner) => counted(inner)),
+    schemaUrl: text(fields, "schemaUrl"),
+  };
+  takeEach({ fields, path }, "scopeSpans", {
+    parsed,
+    spansIn: spansInScope,
+    take: (place) => takeScope(place, resource, parsed),
+  });
+}
+
+function takeScope(place: Place, resource: WireResourceSpans, parsed: ParsedSpans): void {
+  const { fields } = place;
+  const scope: WireScopeSpans = {
+    scope: part(fields, "scope", scopeOf),
+    schemaUrl: text(fields, "schemaUrl"),
+  };
+  takeEach(place, "spans", {
+    parsed,
+    spansIn: () => 1,
+    take: (inner) => parsed.take({ resource, scope, span: spanOf(inner.fields) }),
+  });
+}
+
+type Taking = {
+  parsed: ParsedSpans;
+  take: (place: Place) => void;
+  /** How many spans an item costs that cannot be taken. */
+  spansIn: (item: unknown) => number;
+};
+
+/** Takes each object of a list; what is wrong with one of them is noted, and the others are taken. */
+function takeEach({ fields, path }: Place, name: string, { parsed, take, spansIn }: Taking): void {
+  const items = fields[name] ?? [];
+  if (!Array.isArray(items)) throw misfit(name, "an array");
+  for (const [index, item] of items.entries()) {
+    const here = `${path}${name}[${index}]`;
+    try {
+      take({ fields: fieldsOf(item), path: `${here}.` });
+    } catch (thrown) {
+      parsed.faults.add(faultAt(here, thrown), spansIn(item));
+    }
+  }
+}
+
+const itemsOf = (value: unknown, name: string): unknown[] => {
+  const items: unknown = (value as Fields | null)?.[name];
+  return Array.isArray(items) ? items : [];
+};
+
+const spansInScope = (scope: unknown): number => itemsOf(scope, "spans").length;
+
+const spansInResource = (resource: unknown): number =>
+  itemsOf(resource, "scopeSpans").reduce<number>((sum, scope) => sum + spansInScope(scope), 0);
 
 const scopeOf = (fields: Fields): WireScope => ({
   name: text(fields, "name"),

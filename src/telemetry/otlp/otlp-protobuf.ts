@@ -1,13 +1,15 @@
 import { OrderctlError } from "../../errors.ts";
 import type { Span } from "../span.ts";
+import type { SpanReading } from "../span-reading.ts";
 import { buildRequest } from "./build-request.ts";
-import { checkSpanIds } from "./span-ids.ts";
-import { type WireRequest, wire } from "./wire.ts";
+import { faultAt, ParsedSpans } from "./parsed-spans.ts";
+import { type Pieces, splitMessage } from "./protobuf-pieces.ts";
+import { type WireRequest, type WireResourceSpans, type WireScopeSpans, wire } from "./wire.ts";
 import { fromBigint } from "./wire-integer.ts";
-import { spansOf } from "./wire-spans.ts";
+import { readingOf } from "./wire-spans.ts";
 
 /** The spans of an `ExportTraceServiceRequest`. Throws `bad_message`, and nothing else, for what is none. */
-export const decodeOtlp = (bytes: Uint8Array): Span[] => spansOf(checkSpanIds(parseOtlp(bytes)));
+export const decodeOtlp = (bytes: Uint8Array): SpanReading => readingOf(parseOtlp(bytes));
 
 /** An `ExportTraceServiceRequest` of these spans, grouped by resource. */
 export function encodeOtlp(spans: readonly Span[]): Uint8Array {
@@ -16,16 +18,111 @@ export function encodeOtlp(spans: readonly Span[]): Uint8Array {
   return encodeRequest(buildRequest(spans, { id, int64 }));
 }
 
-/** Throws `bad_message` for what is no protobuf, is cut short or is nested deeper than 100 messages. */
-export function parseOtlp(bytes: Uint8Array): WireRequest {
+/**
+ * As `parseOtlpJson`. A span that is cut short or nested deeper than 100 messages costs only itself; `bad_message` is for
+ * what is no request at all.
+ */
+export function parseOtlp(bytes: Uint8Array): ParsedSpans {
+  // A Buffer's ids are Buffers, which know hex.
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let request: WireRequest;
   try {
-    // A Buffer's ids are Buffers, which know hex.
-    return wire.ExportTraceServiceRequest.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    request = wire.ExportTraceServiceRequest.decode(body);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new OrderctlError("bad_message", `not readable as OTLP protobuf: ${reason}`, { cause });
+    const parsed = parseInPieces(body);
+    if (parsed && !parsed.isGarbage) return parsed;
+    const reason = `not readable as OTLP protobuf: ${reasonOf(cause)}`;
+    throw new OrderctlError("bad_message", reason, { cause });
   }
+  return takeAll(request);
 }
 
 export const encodeRequest = (request: WireRequest): Uint8Array =>
   wire.ExportTraceServiceRequest.encode(request).finish();
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+function takeAll({ resourceSpans }: WireRequest): ParsedSpans {
+  const parsed = new ParsedSpans();
+  resourceSpans?.forEach((resource, r) => {
+    resource.scopeSpans?.forEach((scope, s) => {
+      scope.spans?.forEach((span, n) => {
+        try {
+          parsed.take({ resource, scope, span });
+        } catch (thrown) {
+          parsed.faults.add(faultAt(`resourceSpans[${r}].scopeSpans[${s}].spans[${n}]`, thrown));
+        }
+      });
+    });
+  });
+  return parsed;
+}
+
+/** The field that holds the repeated inner messages: the same in a request, in `ResourceSpans` and in `ScopeSpans`. */
+const fields = { resourceSpans: 1, scopeSpans: 2, spans: 2 } as const;
+
+/** Each message for itself, where not all can be read at once; undefined where not even the outermost can be divided. */
+function parseInPieces(body: Buffer): ParsedSpans | undefined {
+  const parsed = new ParsedSpans();
+  const request = splitMessage(body, fields.resourceSpans);
+  request?.inner.forEach((bytes, index) => {
+    takeResource(bytes, `resourceSpans[${index}]`, parsed);
+  });
+  return request && parsed;
+}
+
+function takeResource(bytes: Buffer, place: string, parsed: ParsedSpans): void {
+  const pieces = splitMessage(bytes, fields.scopeSpans);
+  const resource = readOuter<WireResourceSpans>(wire.ResourceSpans, pieces, {
+    place,
+    parsed,
+    spansIn: spansInResource,
+  });
+  pieces?.inner.forEach((each, index) => {
+    if (resource) takeScope(each, { resource, place: `${place}.scopeSpans[${index}]` }, parsed);
+  });
+}
+
+function takeScope(
+  bytes: Buffer,
+  { resource, place }: { resource: WireResourceSpans; place: string },
+  parsed: ParsedSpans,
+): void {
+  const pieces = splitMessage(bytes, fields.spans);
+  const scope = readOuter<WireScopeSpans>(wire.ScopeSpans, pieces, {
+    place,
+    parsed,
+    spansIn: ({ inner }) => inner.length,
+  });
+  pieces?.inner.forEach((each, index) => {
+    if (!scope) return;
+    try {
+      parsed.take({ resource, scope, span: wire.Span.decode(each) });
+    } catch (thrown) {
+      parsed.faults.add(`${place}.spans[${index}].${reasonOf(thrown)}`);
+    }
+  });
+}
+
+type Outer = { place: string; parsed: ParsedSpans; spansIn: (pieces: Pieces) => number };
+
+/** What a message holds beside its inner ones; undefined, and noted, where that cannot be read. */
+function readOuter<T>(
+  codec: { decode(bytes: Uint8Array): T },
+  pieces: Pieces | undefined,
+  { place, parsed, spansIn }: Outer,
+): T | undefined {
+  if (!pieces) {
+    parsed.faults.add(`${place}: not readable as protobuf`, 0);
+    return undefined;
+  }
+  try {
+    return codec.decode(pieces.rest);
+  } catch (thrown) {
+    parsed.faults.add(`${place}: ${reasonOf(thrown)}`, spansIn(pieces));
+    return undefined;
+  }
+}
+
+const spansInResource = ({ inner }: Pieces): number =>
+  inner.reduce((sum, scope) => sum + (splitMessage(scope, fields.spans)?.inner.length ?? 0), 0);

@@ -1,5 +1,5 @@
 import { encodeRequest } from "./otlp-protobuf.ts";
-import type { Item } from "./span-ids.ts";
+import type { Item } from "./parsed-spans.ts";
 import type { WireRequest, WireResourceSpans, WireScopeSpans } from "./wire.ts";
 import { hexOf } from "./wire-spans.ts";
 

@@ -1,14 +1,25 @@
 import { type Span, type SpanEvent, type SpanLink, spanKinds, statusCodes } from "../span.ts";
+import type { SpanReading } from "../span-reading.ts";
 import { attributesOf } from "./any-value.ts";
-import type { WireEvent, WireLink, WireRequest, WireSpan } from "./wire.ts";
+import type { Item, ParsedSpans } from "./parsed-spans.ts";
+import type { WireEvent, WireLink, WireResourceSpans, WireSpan } from "./wire.ts";
 import { toBigint } from "./wire-integer.ts";
 
-/** Every span of a request whose ids are good, in its order; those of one process share their `resource`. */
-export const spansOf = (request: WireRequest): Span[] =>
-  (request.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) => {
-    const attributes = attributesOf(resource?.attributes);
-    return (scopeSpans ?? []).flatMap(({ spans }) => (spans ?? []).map((span) => spanOf(span, attributes)));
+/** The spans of a request, in its order; those of one process share their `resource`. */
+function spansOf(items: readonly Item[]): Span[] {
+  let last: WireResourceSpans | undefined;
+  let attributes: Span["resource"] = {};
+  return items.map(({ resource, span }) => {
+    if (resource !== last) attributes = attributesOf(resource.resource?.attributes);
+    last = resource;
+    return spanOf(span, attributes);
   });
+}
+
+export const readingOf = ({ items, faults: { spans, reasons } }: ParsedSpans): SpanReading => ({
+  spans: spansOf(items),
+  unreadable: { spans, reasons },
+});
 
 const spanOf = (span: WireSpan, resource: Span["resource"]): Span => ({
   traceId: hexOf(span.traceId),

@@ -27,6 +27,7 @@ export function traceNotes(
     ...cutErrors(rows, textWidth, style),
     skewNote(trace),
     foreignNote(trace),
+    unreadableNote(trace),
     samplingNote(trace),
     hiddenNote(trace),
   ];
@@ -101,6 +102,13 @@ const foreignNote = ({ foreignSpans }: TracePicture): string =>
   foreignSpans === 0
     ? ""
     : `${formatCount(foreignSpans)} spans of other orders in the same trace are left out`;
+
+function unreadableNote({ unreadable: { spans, reasons } }: TracePicture): string {
+  if (spans === 0 && reasons.length === 0) return "";
+  const left =
+    spans === 1 ? "1 span that cannot be read is" : `${formatCount(spans)} spans that cannot be read are`;
+  return `${left} left out: ${reasons.join("; ")}${spans > reasons.length ? " …" : ""}`;
+}
 
 /** Why there is nothing but the log. */
 function samplingNote({ sampled, spans, traceIds }: TracePicture): string {

@@ -1,5 +1,10 @@
-import { type BackendKind, readBackendTrace } from "../../../src/telemetry/backends/read-backend-trace.ts";
+import {
+  type BackendKind,
+  type BackendQuery,
+  readBackendTrace,
+} from "../../../src/telemetry/backends/read-backend-trace.ts";
 import type { Span } from "../../../src/telemetry/span.ts";
+import type { SpanReading } from "../../../src/telemetry/span-reading.ts";
 import { orderId, traceId } from "./start-backend.ts";
 
 export type Asked = { kind: BackendKind; endpoint: string; timeoutMs?: number; signal?: AbortSignal };
@@ -9,9 +14,15 @@ const never = new AbortController().signal;
 export const readTrace = (
   { timeoutMs = 5000, signal = never, ...asked }: Asked,
   id = traceId,
-): Promise<Span[]> => readBackendTrace({ ...asked, signal, timeoutMs, traceId: id, orderId: undefined });
+): Promise<Span[]> => spansOf({ ...asked, signal, timeoutMs, traceId: id, orderId: undefined });
 
 export const readOrder = (
   { timeoutMs = 5000, signal = never, ...asked }: Asked,
   id = orderId,
-): Promise<Span[]> => readBackendTrace({ ...asked, signal, timeoutMs, traceId: undefined, orderId: id });
+): Promise<Span[]> => spansOf({ ...asked, signal, timeoutMs, traceId: undefined, orderId: id });
+
+/** Also what could not be read of it. */
+export const readAll = (endpoint: string, kind: BackendKind): Promise<SpanReading> =>
+  readBackendTrace({ kind, endpoint, signal: never, timeoutMs: 5000, traceId, orderId: undefined });
+
+const spansOf = async (query: BackendQuery): Promise<Span[]> => (await readBackendTrace(query)).spans;

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Span } from "../../../src/telemetry/span.ts";
-import { readOrder, readTrace } from "./ask-backend.ts";
-import { type Answers, type Backend, jaeger, startBackend, tempo, traceId } from "./start-backend.ts";
+import { readAll, readOrder, readTrace } from "./ask-backend.ts";
+import {
+  type Answers,
+  type Backend,
+  jaeger,
+  recorded,
+  startBackend,
+  tempo,
+  traceId,
+} from "./start-backend.ts";
 
 const closing: Backend[] = [];
 afterEach(() => {
@@ -160,5 +168,53 @@ describe("a trace of Tempo", () => {
       expect(await readTrace({ kind: "tempo", endpoint: url }, traceId.replace("0", "1"))).toEqual([]);
       expect(await readOrder({ kind: "tempo", endpoint: url }, "A-1001")).toEqual([]);
     }
+  });
+});
+
+describe("an odd span in the answer of a backend", () => {
+  const answering = (body: unknown, path: RegExp) =>
+    start(({ pathname }, response) =>
+      path.test(pathname)
+        ? response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body))
+        : response.writeHead(404).end("404 page not found"),
+    );
+  const odd = [7, { traceId }, { traceId, spanId: "00f067aa0ba902b7", startTimeUnixNano: "0" }];
+  const withOdd = (document: object) => {
+    const text = JSON.stringify(document);
+    const at = text.indexOf('"spans":[') + '"spans":['.length;
+    return JSON.parse(
+      `${text.slice(0, at)}${odd.map((each) => JSON.stringify(each)).join()},${text.slice(at)}`,
+    );
+  };
+
+  // The whole answer used to be refused as no trace.
+  it.each(["jaeger", "tempo"] as const)("costs only itself, and is told: OTLP of %s", async (kind) => {
+    const document = withOdd(JSON.parse(recorded("jaeger-v3-trace.json")));
+    const { url } = await answering(kind === "jaeger" ? document : { trace: document.result }, /\/v[23]\//);
+    const { spans, unreadable } = await readAll(url, kind);
+    expect(spans).toHaveLength(6);
+    expect(unreadable.spans).toBe(3);
+    expect(unreadable.reasons[0]).toBe("resourceSpans[0].scopeSpans[0].spans[0]: expected an object");
+  });
+
+  it("costs only itself, and is told: Jaeger's own JSON", async () => {
+    const span = {
+      traceID: traceId,
+      spanID: "a1",
+      operationName: "good",
+      startTime: 1760000000000000,
+      duration: 5,
+    };
+    const spans = [null, span, { ...span, spanID: "xyz" }, { ...span, startTime: 0 }, { ...span, tags: 5 }];
+    const { url } = await answering({ data: [{ spans, processes: {} }] }, /^\/api\/traces/);
+    const read = await readAll(url, "jaeger");
+    expect(read.spans.map(({ name }) => name)).toEqual(["good"]);
+    expect(read.unreadable.spans).toBe(4);
+    expect(read.unreadable.reasons.join()).toContain('spans[2]: "xyz" is no id');
+  });
+
+  it("is no trace where there is nothing else", async () => {
+    const { url } = await answering({ trace: { resourceSpans: [{ scopeSpans: [{ spans: odd }] }] } }, /v2/);
+    await expect(readAll(url, "tempo")).rejects.toMatchObject({ code: "bad_message" });
   });
 });

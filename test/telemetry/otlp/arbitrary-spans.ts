@@ -14,6 +14,7 @@ const hexId = (bytes: number) =>
     .map((id) => Buffer.from(id).toString("hex"));
 
 const timeNs = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const startNs = fc.bigInt({ min: 946_700_000_000_000_000n, max: 1_780_000_000_000_000_000n });
 const text = fc.string({ unit: "binary", maxLength: 60 });
 const number = fc.oneof(
   fc.maxSafeInteger(),
@@ -43,8 +44,8 @@ export const anySpan: fc.Arbitrary<Span> = fc.record({
   parentSpanId: fc.option(hexId(8)),
   name: text,
   kind: fc.constantFrom(...spanKinds),
-  startNs: timeNs,
-  endNs: timeNs,
+  startNs,
+  endNs: fc.oneof(startNs, fc.constant(0n)),
   status: fc.record({ code: fc.constantFrom(...statusCodes), message: text }),
   attributes,
   resource: fc.constantFrom<Attributes>({}, { "service.name": "a" }, { "service.name": "b", n: [1, "x"] }),

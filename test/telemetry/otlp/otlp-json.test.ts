@@ -2,20 +2,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeOtlpJson, encodeOtlpJson } from "../../../src/telemetry/otlp/otlp-json.ts";
+import { encodeOtlpJson } from "../../../src/telemetry/otlp/otlp-json.ts";
 import { anyBatch } from "./arbitrary-spans.ts";
+import { spansInJson } from "./spans-in.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
-const good = { traceId, spanId };
+const good = { traceId, spanId, startTimeUnixNano: "1760000000000000000" };
 const requestOf = (...spans: unknown[]) => ({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
 const withValue = (value: unknown) => requestOf({ ...good, attributes: [{ key: "a", value }] });
-const readValue = (value: unknown) => decodeOtlpJson(withValue(value))[0]?.attributes.a;
+const readValue = (value: unknown) => spansInJson(withValue(value))[0]?.attributes.a;
 
 describe("decodeOtlpJson", () => {
   it("reads a document written by hand after the specification", () => {
     const path = join(import.meta.dirname, "../../../fixtures/otlp/checkout.json");
-    const [checkout, reserve, ...rest] = decodeOtlpJson(JSON.parse(readFileSync(path, "utf8")));
+    const [checkout, reserve, ...rest] = spansInJson(JSON.parse(readFileSync(path, "utf8")));
     expect(rest).toEqual([]);
     expect(checkout).toEqual({
       traceId,
@@ -55,23 +56,23 @@ describe("decodeOtlpJson", () => {
   });
 
   it("takes what is missing or null as the default", () => {
-    const [span] = decodeOtlpJson(
+    const [span] = spansInJson(
       requestOf({ ...good, name: null, attributes: null, status: null, kind: null }),
     );
     expect(span).toMatchObject({
       name: "",
       kind: "UNSPECIFIED",
-      startNs: 0n,
+      endNs: 0n,
       attributes: {},
       parentSpanId: null,
     });
     expect(span?.status).toEqual({ code: "UNSET", message: "" });
-    expect(decodeOtlpJson({})).toEqual([]);
-    expect(decodeOtlpJson({ resourceSpans: [{}] })).toEqual([]);
+    expect(spansInJson({})).toEqual([]);
+    expect(spansInJson({ resourceSpans: [{}] })).toEqual([]);
   });
 
   it("takes a parent of zeros as none, and a kind of the future as unspecified", () => {
-    const [span] = decodeOtlpJson(requestOf({ ...good, parentSpanId: "0".repeat(16), kind: 99 }));
+    const [span] = spansInJson(requestOf({ ...good, parentSpanId: "0".repeat(16), kind: 99 }));
     expect(span).toMatchObject({ parentSpanId: null, kind: "UNSPECIFIED" });
   });
 
@@ -94,7 +95,7 @@ describe("decodeOtlpJson", () => {
   });
 
   it("keeps an attribute whose name is special to JavaScript", () => {
-    const [span] = decodeOtlpJson(
+    const [span] = spansInJson(
       requestOf({ ...good, attributes: [{ key: "__proto__", value: { stringValue: "x" } }] }),
     );
     expect(Object.entries(span?.attributes ?? {})).toEqual([["__proto__", "x"]]);
@@ -109,13 +110,13 @@ describe("decodeOtlpJson", () => {
 describe("encodeOtlpJson", () => {
   it("writes what decodeOtlpJson reads back, after a way over the wire", () => {
     const property = fc.property(anyBatch, (spans) => {
-      expect(decodeOtlpJson(JSON.parse(JSON.stringify(encodeOtlpJson(spans))))).toEqual(spans);
+      expect(spansInJson(JSON.parse(JSON.stringify(encodeOtlpJson(spans))))).toEqual(spans);
     });
     fc.assert(property, { numRuns: 300 });
   });
 
   it("groups by resource and writes ids as hex, enums as numbers and 64-bit integers as text", () => {
-    const spans = decodeOtlpJson(
+    const spans = spansInJson(
       requestOf({ ...good, kind: 5, startTimeUnixNano: "1760000000123456789", status: { code: 2 } }),
     );
     const [span] = spans;
@@ -123,7 +124,16 @@ describe("encodeOtlpJson", () => {
     const other = { ...span, resource: { "service.name": "b", n: 7 } };
     expect(encodeOtlpJson([span, other, span])).toMatchObject({
       resourceSpans: [
-        { scopeSpans: [{ spans: [{ ...good, kind: 5, status: { code: 2 } }, { spanId }] }] },
+        {
+          scopeSpans: [
+            {
+              spans: [
+                { ...good, startTimeUnixNano: "1760000000123456789", kind: 5, status: { code: 2 } },
+                { spanId },
+              ],
+            },
+          ],
+        },
         {
           resource: {
             attributes: [
