@@ -17,7 +17,10 @@ export const registerAudit: Register = (command, act) => {
           .default(30_000, "30s"),
       )
       .option("--gateway <url>", "compare with what this payment gateway has booked", httpUrl)
-      .addHelpText("after", "\nExit code: 0 when every order kept every promise, else 1."),
+      .addHelpText(
+        "after",
+        "\nExit code: 0 when every order kept every promise, else 1; also where messages went while the log was read.",
+      ),
   ).action(act.online(audit));
 };
 

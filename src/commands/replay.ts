@@ -22,7 +22,10 @@ import { openTelemetry } from "./telemetry-options.ts";
 
 export const registerReplay: Register = (command, act) => {
   withReplayFlags(command)
-    .addHelpText("after", "\nExit code: 1 where --service comes to another outcome than is stored.")
+    .addHelpText(
+      "after",
+      "\nExit code: 1 where --service comes to another outcome than is stored, or messages were deleted before they were read.",
+    )
     .action(act.online(runReplay, { check: checkReplayFlags }));
 };
 
@@ -53,7 +56,7 @@ async function runReplay(
     fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence, ...times }, flags);
   showSummary(online, flags, { ...report, dryRun: flags.dryRun, resumeCommand: resume, clock });
   if (failure) throw failure;
-  return isRefuted(report.result) ? 1 : 0;
+  return isRefuted(report.result) || report.gone ? 1 : 0;
 }
 
 /** Where the events are the result, the summary is no part of it. */

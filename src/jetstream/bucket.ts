@@ -2,7 +2,7 @@ import { OrderctlError } from "../errors.ts";
 import { type Connection, defaultApiPrefix } from "./connection.ts";
 import type { Publisher } from "./publisher.ts";
 import { readLast, readSubjects } from "./read-message.ts";
-import { scanStream } from "./scan.ts";
+import { scanStream } from "./read-stream.ts";
 
 export type BucketEntry = { key: string; value: string; revision: number };
 

@@ -20,8 +20,9 @@ import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 
 /**
- * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back;
- * whatever was written and not acknowledged before that moment may be lost and is theirs to send again.
+ * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back, until what
+ * adding them answered is called; whatever was written and not acknowledged before that moment may be lost and is theirs to
+ * send again.
  */
 export type Connection = {
   readonly nats: NatsConnection;
@@ -39,7 +40,7 @@ export type Connection = {
   readonly version: string;
   /** A fresh reply subject that only this program listens on. */
   newInbox(): string;
-  onReconnect(callback: () => void): void;
+  onReconnect(callback: () => void): () => void;
   /** Told of every subject that this user may not use. What it answers ends that. */
   onDenied(callback: (subject: string) => void): () => void;
   /**
@@ -101,7 +102,7 @@ type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix">;
 
 function watch({ nats, jsm, user, apiPrefix }: Client, config: ConnectionConfig, note: Note): Connection {
   const frames = new FrameWriter(nats);
-  const watched: Watched = { connected: true, reconnected: [], denied: new Set() };
+  const watched: Watched = { connected: true, reconnected: new Set(), denied: new Set() };
   const useless = new Promise<OrderctlError>((resolve) => {
     watched.denied.add((subject) => {
       if (subject.startsWith(`${apiPrefix}.CONSUMER.MSG.NEXT.`)) resolve(noWork(subject));
@@ -119,7 +120,10 @@ function watch({ nats, jsm, user, apiPrefix }: Client, config: ConnectionConfig,
     isClustered: () => nats.info?.cluster !== undefined,
     version: nats.info?.version ?? "unknown",
     newInbox: () => createInbox(config.inboxPrefix),
-    onReconnect: (callback) => void watched.reconnected.push(callback),
+    onReconnect(callback) {
+      watched.reconnected.add(callback);
+      return () => void watched.reconnected.delete(callback);
+    },
     onDenied(callback) {
       watched.denied.add(callback);
       return () => void watched.denied.delete(callback);
@@ -155,7 +159,7 @@ function givenUp(cause: Error): OrderctlError {
 
 type Watched = {
   connected: boolean;
-  reconnected: (() => void)[];
+  reconnected: Set<() => void>;
   denied: Set<(subject: string) => void>;
 };
 

@@ -1,8 +1,7 @@
-import type { MsgRequest } from "nats";
 import type { Connection } from "./connection.ts";
-import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
-import { readLast, type StoredMessage, storedMessage } from "./read-message.ts";
-import { scanStream } from "./scan.ts";
+import { fromNats } from "./nats-error.ts";
+import { readLast, readNext, type StoredMessage } from "./read-message.ts";
+import { scanStream } from "./read-stream.ts";
 
 /** Up to here, asking for each message is faster than a consumer. */
 const fewMessages = 64;
@@ -26,25 +25,9 @@ export async function readSubject(
     message = await readFrom(message.sequence + 1);
   }
   if (found.length < fewMessages) return found;
-  const fromSequence = (found.at(-1)?.sequence ?? 0) + 1;
-  await scanStream(connection, { stream, filter: subject, fromSequence }, (message) => found.push(message));
+  const start = { sequence: (found.at(-1)?.sequence ?? 0) + 1 };
+  await scanStream(connection, { stream, filter: subject, start }, (message) => found.push(message));
   return found;
-}
-
-type Query = { seq: number; next_by_subj: string };
-
-async function readNext(
-  { jsm }: Connection,
-  stream: string,
-  query: Query,
-): Promise<StoredMessage | undefined> {
-  try {
-    // The client types this query for direct reads only, which tell no missing stream from a slow one on server 2.9.
-    return storedMessage(await jsm.streams.getMessage(stream, query satisfies MsgRequest));
-  } catch (thrown) {
-    if (apiErrorOf(thrown) === apiErrors.messageNotFound) return undefined;
-    throw fromNats(thrown, `read ${query.next_by_subj} of stream ${stream}`);
-  }
 }
 
 /** How many subjects a stream holds messages of. */

@@ -4,7 +4,13 @@ import { fromNats } from "./nats-error.ts";
 import { overlap } from "./replay-pattern.ts";
 
 /** A stream as a replay sees it. */
-export type ReplayStream = { name: string; subjects: string[]; lastSequence: number };
+export type ReplayStream = {
+  name: string;
+  subjects: string[];
+  lastSequence: number;
+  /** How many messages it held and does no more. */
+  removed: number;
+};
 
 /** Rejects with `not_found` where there is no such stream. */
 export async function readReplayStream({ jsm }: Connection, name: string): Promise<ReplayStream> {
@@ -59,4 +65,5 @@ const streamOf = ({ config, state }: StreamInfo): ReplayStream => ({
   name: config.name,
   subjects: config.subjects ?? [],
   lastSequence: state.last_seq,
+  removed: state.last_seq - state.messages,
 });

@@ -4,8 +4,8 @@ import type { BrokerClock, ClockDifference } from "../jetstream/broker-clock.ts"
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
-import { readLastSequence, type StoredMessage } from "../jetstream/read-message.ts";
-import { scanStream } from "../jetstream/scan.ts";
+import { readExtent, type StoredMessage } from "../jetstream/read-message.ts";
+import { scanStream } from "../jetstream/read-stream.ts";
 import type { AuditReport } from "../orders/audit-report.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { type Auditor, createAuditor } from "../orders/invariants.ts";
@@ -29,7 +29,11 @@ export type AuditOptions = {
 
 export type AuditSeen = { messages: number; sequence: number; lastSequence: number };
 
-export type LogAudit = AuditReport & {
+export type LogAudit = Omit<AuditReport, "verdict"> & {
+  /** `INCOMPLETE` where messages went while the log was read: neither is proven then, a promise kept or one broken. */
+  verdict: AuditReport["verdict"] | "INCOMPLETE";
+  /** Messages that the log held when the audit began and that somebody, or a limit, deleted before they were read. */
+  gone: number;
   graceMs: number;
   clock: ClockDifference;
   /** SKUs whose stock is known; `null` without an inventory bucket: overselling was not checked then. */
@@ -51,8 +55,9 @@ export async function auditLog(
   const nowMs = clock.nowUs() / 1000;
   const startedAt = performance.now();
   const auditor = createAuditor();
-  seen.lastSequence = await readLastSequence(connection, ordersStream);
-  await scanStream(connection, { stream: ordersStream, signal }, (message) => {
+  const { messages, lastSequence } = await readExtent(connection, ordersStream);
+  seen.lastSequence = lastSequence;
+  await scanStream(connection, { stream: ordersStream, toSequence: lastSequence, signal }, (message) => {
     seen.messages += 1;
     seen.sequence = message.sequence;
     addMessage(auditor, message);
@@ -63,8 +68,12 @@ export async function auditLog(
   const givenUp = await readGivenUp(connection, signal);
   const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), startedAt) : null;
   const withGateway = booked !== null;
+  const report = auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) });
+  const gone = messages - seen.messages;
   return {
-    ...auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) }),
+    ...report,
+    verdict: gone > 0 ? "INCOMPLETE" : report.verdict,
+    gone,
     booked,
     graceMs,
     clock: clock.difference,

@@ -7,7 +7,7 @@ import {
 } from "../jetstream/dead-letter.ts";
 import { readConsumerProgress } from "../jetstream/dead-letter-store.ts";
 import type { StoredMessage } from "../jetstream/read-message.ts";
-import { scanStream } from "../jetstream/scan.ts";
+import { scanStream } from "../jetstream/read-stream.ts";
 import { readStreamSize } from "../jetstream/stream-size.ts";
 import { parseSubject } from "../orders/subjects.ts";
 import { consumerTable } from "../services/registry.ts";

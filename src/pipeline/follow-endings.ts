@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { readLastSequence } from "../jetstream/read-message.ts";
-import { scanStream } from "../jetstream/scan.ts";
+import { scanStream } from "../jetstream/read-stream.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import type { CustomerNotified } from "../orders/events.ts";
 import { ordersStream, parseSubject, subjectOf } from "../orders/subjects.ts";
@@ -33,7 +33,8 @@ export class EndingsFollower {
 
   private constructor(connection: Connection, fromSequence: number) {
     const filter = subjectOf("notifications", "*");
-    const scan = { stream: ordersStream, filter, fromSequence, follow: true, signal: this.#stop.signal };
+    const start = { sequence: fromSequence };
+    const scan = { stream: ordersStream, filter, start, follow: true, signal: this.#stop.signal };
     this.#scan = scanStream(connection, scan, ({ subject, payload }) =>
       this.#onNotified(subject, payload),
     ).catch((thrown) => {

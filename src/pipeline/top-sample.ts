@@ -1,7 +1,7 @@
 import type { Connection } from "../jetstream/connection.ts";
 import { readLag, type StreamLag } from "../jetstream/lag.ts";
 import { readLastSequence } from "../jetstream/read-message.ts";
-import { scanStream } from "../jetstream/scan.ts";
+import { scanStream } from "../jetstream/read-stream.ts";
 import { ordersStream, subjectOf } from "../orders/subjects.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
 import { countDeadLetters } from "./observe-log.ts";
@@ -80,7 +80,8 @@ async function readEndedLately(connection: Connection, signal: AbortSignal): Pro
   const scan = {
     stream: ordersStream,
     filter: subjectOf("notifications", "*"),
-    fromSequence: Math.max(1, last - recentEvents),
+    start: { sequence: Math.max(1, last - recentEvents) },
+    toSequence: last,
     signal,
   };
   const tookMs: number[] = [];

@@ -1,5 +1,5 @@
 import { OrderctlError } from "../errors.ts";
-import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import type { EventKind, EventOf, Money, OrderEvent, OrderLine } from "../orders/events.ts";
 import { isoTime } from "../pipeline/iso-time.ts";
@@ -47,7 +47,7 @@ const documents: { [K in EventKind]: (event: EventOf<K>) => Document } = {
  * A message as one JSON object. A created order is what `publish order --file` reads, and no more; another event says
  * what and where it is as well. What is no event has its payload in base64, and `reason` says why.
  */
-export function replayDocument(message: ReplayMessage): { document: Document; isEvent: boolean } {
+export function replayDocument(message: StreamMessage): { document: Document; isEvent: boolean } {
   const { subject, sequence, storedAtUs, payload } = message;
   const place = { subject, sequence, stored_at: isoTime(storedAtUs) };
   try {

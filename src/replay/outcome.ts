@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { OrderctlError } from "../errors.ts";
 import type { Publication } from "../jetstream/publication.ts";
 import type { StoredMessage } from "../jetstream/read-message.ts";
-import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import type { OrderEvent } from "../orders/events.ts";
 import { parseSubject } from "../orders/subjects.ts";
@@ -32,7 +32,7 @@ export type ReplayOutcome = {
 
 /** The outcome for a message whose handler came to `publication`, which is undefined where it stores nothing. */
 export function compareOutcome(
-  message: ReplayMessage,
+  message: StreamMessage,
   publication: Publication | undefined,
   stored: StoredMessage | undefined,
 ): ReplayOutcome {
@@ -52,13 +52,13 @@ export function compareOutcome(
   }
 }
 
-export const failedOutcome = (message: ReplayMessage, error: OrderctlError): ReplayOutcome => ({
+export const failedOutcome = (message: StreamMessage, error: OrderctlError): ReplayOutcome => ({
   ...emptyOutcome(message),
   verdict: "failed",
   reason: error.message,
 });
 
-const emptyOutcome = ({ subject, sequence }: ReplayMessage): ReplayOutcome => ({
+const emptyOutcome = ({ subject, sequence }: StreamMessage): ReplayOutcome => ({
   verdict: "nothing",
   orderId: parseSubject(subject)?.orderId ?? null,
   subject,

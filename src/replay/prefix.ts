@@ -1,7 +1,7 @@
 import type { Connection } from "../jetstream/connection.ts";
 import type { Publication, Stored } from "../jetstream/publication.ts";
 import { Publisher } from "../jetstream/publisher.ts";
-import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
 import { isoTime } from "../pipeline/iso-time.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 import type { Destination } from "./destination.ts";
@@ -50,7 +50,7 @@ export function createPrefixTarget(
 
 type Copy = Publication & { headers: Record<string, string> };
 
-function copyOf(message: ReplayMessage, stream: string, prefix: string): Copy {
+function copyOf(message: StreamMessage, stream: string, prefix: string): Copy {
   const { sequence, storedAtUs, payload } = message;
   const { traceparent, tracestate: _, ...headers } = message.headers();
   headers[originHeader] = `stream=${stream};sequence=${sequence};stored=${isoTime(storedAtUs)}`;
@@ -61,7 +61,7 @@ function copyOf(message: ReplayMessage, stream: string, prefix: string): Copy {
 function publish(
   { publisher, tracing }: { publisher: Publisher; tracing: Tracing | undefined },
   copy: Copy,
-  { message, settle, result }: { message: ReplayMessage; settle: Settle; result: PrefixResult },
+  { message, settle, result }: { message: StreamMessage; settle: Settle; result: PrefixResult },
 ): void {
   const { subject, payload } = copy;
   const span = tracing?.publish({
@@ -91,7 +91,7 @@ function count(result: PrefixResult, { duplicate, existing }: Stored, payload: U
   if (existing && Buffer.compare(existing, payload) !== 0) result.differentThere += 1;
 }
 
-function traceOf({ header }: ReplayMessage): Record<string, string> | undefined {
+function traceOf({ header }: StreamMessage): Record<string, string> | undefined {
   const traceparent = header("traceparent");
   return traceparent === undefined ? undefined : { traceparent };
 }

@@ -1,7 +1,9 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import { readReplayStream } from "../jetstream/replay-streams.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { ReplayRun, type RunOptions } from "./run.ts";
+import type { ReplayPlan } from "./selection.ts";
 import type { ReplayCounts } from "./tally.ts";
 import type { ReplayResult } from "./target.ts";
 
@@ -16,6 +18,11 @@ export type ReplayReport = ReplayCounts & {
   stream: string;
   /** The stream's last sequence that is part of it: later ones were stored after it began. */
   toSequence: number;
+  /**
+   * Messages of it that were deleted, purged or expired before they were read; `null` where it ended early. Some too few
+   * where others were stored while it began, never too many.
+   */
+  gone: number | null;
   /** Times as fast as they were stored; `null` for as fast as it went. */
   speed: number | null;
   seconds: number;
@@ -43,9 +50,11 @@ export async function replay(
   const elapsedS = () => (performance.now() - startedAt) / 1000;
   const tell = () => onProgress?.({ ...run.progress(), total: plan.total, elapsedS: elapsedS() });
   const timer = setInterval(tell, progressEveryMs);
+  let gone: number | null = null;
   try {
     await run.feed(connection);
     await untilAborted(target.drain(), run.stop, drainMs);
+    if (run.resumeFrom() === null) gone = await countGone(connection, plan, run.progress().read);
   } catch (thrown) {
     run.fail(OrderctlError.from(thrown));
   } finally {
@@ -58,6 +67,7 @@ export async function replay(
     stream: plan.place.stream,
     toSequence: plan.place.toSequence,
     ...run.tally.counts(),
+    gone,
     speed,
     seconds,
     perSecond: run.tally.messages / seconds,
@@ -65,4 +75,15 @@ export async function replay(
     resumeFromSequence,
   };
   return { report, failure: run.failure };
+}
+
+/** A count of the broker may be wrong, or a clock that went back; what it removed since tells whether anything is gone. */
+async function countGone(
+  connection: Connection,
+  { place, total, removed }: ReplayPlan,
+  read: number,
+): Promise<number> {
+  if (read >= total) return 0;
+  const now = await readReplayStream(connection, place.stream);
+  return Math.max(0, Math.min(total - read, now.removed - removed));
 }

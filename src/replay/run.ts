@@ -1,7 +1,7 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import type { ReplayMessage } from "../jetstream/replay-message.ts";
-import { readReplay } from "../jetstream/replay-reader.ts";
+import { readStream } from "../jetstream/read-stream.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { ReplayPace } from "./pace.ts";
 import type { ReplayPlan } from "./selection.ts";
@@ -58,7 +58,7 @@ export class ReplayRun {
   /** Resolves when everything was taken by the target, or it was stopped. */
   async feed(connection: Connection): Promise<void> {
     const { place } = this.#options.plan;
-    for await (const batch of readReplay(connection, { ...place, signal: this.stop })) {
+    for await (const batch of readStream(connection, { ...place, signal: this.stop })) {
       for (const message of batch) {
         if (this.#options.plan.wants(message)) await this.#offer(message);
         if (this.stop.aborted) return;
@@ -76,7 +76,7 @@ export class ReplayRun {
     return this.#ended ? null : this.#position + 1;
   }
 
-  async #offer(message: ReplayMessage): Promise<void> {
+  async #offer(message: StreamMessage): Promise<void> {
     const due = this.#pace.due(message.storedAtUs, this.stop);
     if (due) await due;
     if (this.stop.aborted) return;

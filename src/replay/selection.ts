@@ -1,10 +1,10 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import type { StoredMessage } from "../jetstream/read-message.ts";
-import type { CursorPlace, CursorStart } from "../jetstream/replay-cursor.ts";
+import { countFrom, type StreamRange } from "../jetstream/read-stream.ts";
 import { covers, isFilter, overlap } from "../jetstream/replay-pattern.ts";
-import { countFrom } from "../jetstream/replay-reader.ts";
 import type { ReplayStream } from "../jetstream/replay-streams.ts";
+import type { StreamStart } from "../jetstream/stream-cursor.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream, parseSubject } from "../orders/subjects.ts";
 
@@ -21,11 +21,13 @@ export type ReplaySelection = {
 };
 
 export type ReplayPlan = {
-  place: CursorPlace;
+  place: StreamRange & { start: StreamStart; toSequence: number };
   /** Chooses among what is read there. */
   wants(message: StoredMessage): boolean;
-  /** How many messages are read; those that arrive while they are counted may count as well. */
+  /** How many messages it holds; fewer where some arrived while they were counted, never more. */
   total: number;
+  /** How many the stream had lost by then: deleted, purged or expired. */
+  removed: number;
 };
 
 /**
@@ -40,7 +42,7 @@ export async function planReplay(
   const { untilUs, toSequence = stream.lastSequence } = selection;
   const end = Math.min(toSequence, stream.lastSequence);
   const base = { stream: stream.name, filter: filterOf(stream, selection), toSequence: end, untilUs };
-  const count = async (start: CursorStart) => ({
+  const count = async (start: StreamStart) => ({
     start,
     ahead: await countFrom(connection, { ...base, start }),
   });
@@ -50,10 +52,15 @@ export async function planReplay(
   const first = starts.reduce((later, other) => (other.ahead < later.ahead ? other : later));
   const beyond = Math.max(...ends.map(({ ahead }) => ahead));
   const total = Math.max(0, first.ahead - beyond);
-  return { place: { ...base, start: first.start }, wants: chooser(selection), total };
+  return {
+    place: { ...base, start: first.start },
+    wants: chooser(selection),
+    total,
+    removed: stream.removed,
+  };
 }
 
-type Start = [CursorStart, ...CursorStart[]];
+type Start = [StreamStart, ...StreamStart[]];
 
 const startsOf = ({ fromSequence = 1, sinceUs }: ReplaySelection): Start => [
   { sequence: fromSequence },

@@ -7,7 +7,7 @@ import type { Delivery } from "../jetstream/delivery.ts";
 import type { Publication, Stored } from "../jetstream/publication.ts";
 import { Publisher } from "../jetstream/publisher.ts";
 import { readLast } from "../jetstream/read-message.ts";
-import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
 import type { Processor } from "../jetstream/worker-options.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream, parseSubject } from "../orders/subjects.ts";
@@ -55,7 +55,7 @@ export function createServiceTarget(connection: Connection, options: ServiceRepl
   const result = emptyResult(options);
   let underWay = 0;
 
-  async function work(message: ReplayMessage): Promise<void> {
+  async function work(message: StreamMessage): Promise<void> {
     const { outcome, publication } = await handle(connection, { processors, message, signal: abort.signal });
     countOutcome(result, outcome);
     options.onOutcome?.(outcome);
@@ -64,7 +64,7 @@ export function createServiceTarget(connection: Connection, options: ServiceRepl
     }
   }
 
-  async function run(message: ReplayMessage, settle: Settle): Promise<void> {
+  async function run(message: StreamMessage, settle: Settle): Promise<void> {
     try {
       await work(message);
       settle();
@@ -111,7 +111,7 @@ async function handle(
     processors,
     message,
     signal,
-  }: { processors: Map<EventKind, Processor>; message: ReplayMessage; signal: AbortSignal },
+  }: { processors: Map<EventKind, Processor>; message: StreamMessage; signal: AbortSignal },
 ): Promise<Handled> {
   const kind = parseSubject(message.subject)?.kind;
   const process = kind && processors.get(kind);
@@ -126,7 +126,7 @@ async function handle(
 }
 
 /** As a worker would be given it, for the first time. */
-const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: ReplayMessage): Delivery => ({
+const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: StreamMessage): Delivery => ({
   watch: undefined,
   subject,
   payload,

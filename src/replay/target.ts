@@ -1,5 +1,5 @@
 import type { OrderctlError } from "../errors.ts";
-import type { ReplayMessage } from "../jetstream/replay-message.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
 import type { ReplayOutcome } from "./outcome.ts";
 
 /** To be called once for each message: when all that was to be done with it is done, or cannot be. */
@@ -8,7 +8,7 @@ export type Settle = (error?: OrderctlError) => void;
 /** Where messages are replayed to. */
 export type ReplayTarget = {
   /** Begins the work on a message; the promise, where there is one, resolves when there is room for another. */
-  take(message: ReplayMessage, settle: Settle): Promise<void> | undefined;
+  take(message: StreamMessage, settle: Settle): Promise<void> | undefined;
   /** Resolves when all that was taken is settled. */
   drain(): Promise<void>;
   close(): Promise<void>;

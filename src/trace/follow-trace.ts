@@ -1,5 +1,5 @@
 import type { Connection } from "../jetstream/connection.ts";
-import { scanStream } from "../jetstream/scan.ts";
+import { scanStream } from "../jetstream/read-stream.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { type LoggedEvent, loggedEvent } from "../pipeline/order-log.ts";
 
@@ -22,7 +22,7 @@ export async function followOrder(
   const ended = new AbortController();
   const logged: LoggedEvent[] = [];
   const filter = `${ordersStream}.*.${orderId}`;
-  const scan = { stream: ordersStream, filter, fromSequence, follow: true };
+  const scan = { stream: ordersStream, filter, start: { sequence: fromSequence }, follow: true };
   await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, (message) => {
     logged.push(loggedEvent(message));
     onEvent([...logged]);

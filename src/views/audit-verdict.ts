@@ -29,9 +29,17 @@ export const auditVerdict = (audit: LogAudit, style: Style): string =>
   ].join("\n");
 
 function headline(audit: LogAudit, style: Style): string {
-  const { green, red } = paint(style);
+  const { green, red, yellow } = paint(style);
+  if (audit.verdict === "INCOMPLETE") return `${yellow.bold("INCOMPLETE")}  ${loss(audit)}`;
   if (audit.verdict === "FAIL") return `${red.bold("FAIL")}  ${blame(audit)}`;
   return `${green.bold("PASS")}  ${praise(audit)}`;
+}
+
+/** No verdict: an event that went may have been the cause, or the end, of one that was read. */
+function loss({ gone, offences }: LogAudit): string {
+  const found = offences === 0 ? "" : `; ${plural(offences, "violation")} may be for want of them`;
+  const went = `${plural(gone, "message")} of the log went before ${gone === 1 ? "it was" : "they were"} read (purged, deleted or expired)`;
+  return `nothing is proven: ${went}${found}`;
 }
 
 function praise({ orders, ended, underWay }: LogAudit): string {
@@ -73,6 +81,7 @@ function marks(audit: LogAudit, style: Style): string[] {
   return rules.map((rule) => {
     const violations = audit.violations[rule];
     if (violations > 0) return `${red(broken)} ${promises[rule]}: ${red(plural(violations, "violation"))}`;
+    if (audit.gone > 0) return `${yellow(open)} ${promises[rule]}: not proven`;
     if (rule !== "oversold") return `${green(kept)} ${promises[rule]}`;
     // Without any stock the promise holds of nothing, which is no proof.
     return audit.skus

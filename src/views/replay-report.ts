@@ -19,14 +19,21 @@ export type ReplaySummary = ReplayReport & {
 export function replayReport(summary: ReplaySummary, style: Style): string {
   const { dim, yellow } = paint(style);
   const early = summary.resumeCommand === null ? "" : yellow("ended early: ");
-  const parts = [`${early}${headline(summary)}`, ...dim(extent(summary)).split("\n"), ...groups(summary)];
+  const gone = yellow(goneText(summary));
+  const parts = [
+    `${early}${headline(summary)}`,
+    gone,
+    ...dim(extent(summary)).split("\n"),
+    ...groups(summary),
+  ];
   parts.push(...differences(summary.result));
   if (summary.resumeCommand !== null) parts.push(`go on with: ${summary.resumeCommand}`);
   return parts.filter((part) => part !== "").join("\n");
 }
 
 function headline(summary: ReplaySummary): string {
-  const { result, messages, stream, dryRun } = summary;
+  const { result, messages, stream, dryRun, gone } = summary;
+  if (messages === 0 && gone) return `nothing of ${stream} was replayed`;
   if (messages === 0) return `nothing to replay: stream ${stream} holds no such message`;
   const what = `${plural(messages, "message")} of ${stream}`;
   if (dryRun) return `${what} would be replayed; nothing was sent`;
@@ -41,6 +48,12 @@ function headline(summary: ReplaySummary): string {
       return serviceHeadline(result);
   }
 }
+
+/** What somebody deleted, or a limit, while it was read. */
+const goneText = ({ gone, stream }: ReplaySummary): string =>
+  gone
+    ? `not with it: ${plural(gone, "message")} that ${stream} lost before ${gone === 1 ? "it was" : "they were"} read (purged, deleted or expired)`
+    : "";
 
 const pace = ({ seconds, perSecond }: ReplaySummary): string =>
   `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { decodeEntry } from "../../src/gateway/simulator/ledger-entry.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import { scanStream } from "../../src/jetstream/scan.ts";
+import { scanStream } from "../../src/jetstream/read-stream.ts";
 import { readDrift } from "../../src/jetstream/topology.ts";
 import { decodeEvent } from "../../src/orders/codec.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";

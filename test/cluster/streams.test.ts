@@ -1,7 +1,7 @@
 import { describe, it } from "vitest";
 import { Bucket } from "../../src/jetstream/bucket.ts";
 import { readLast } from "../../src/jetstream/read-message.ts";
-import { scanStream } from "../../src/jetstream/scan.ts";
+import { scanStream } from "../../src/jetstream/read-stream.ts";
 import { isOlder } from "../../src/jetstream/server-version.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";

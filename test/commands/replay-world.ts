@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import type { ReplayMessage } from "../../src/jetstream/replay-message.ts";
-import { readReplay } from "../../src/jetstream/replay-reader.ts";
+import { readStream } from "../../src/jetstream/read-stream.ts";
+import type { StreamMessage } from "../../src/jetstream/stream-message.ts";
 import type { ReplaySummary } from "../../src/views/replay-report.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
@@ -59,12 +59,12 @@ export class ReplayWorld {
     return names;
   }
 
-  async read(stream: string): Promise<ReplayMessage[]> {
+  async read(stream: string): Promise<StreamMessage[]> {
     const { state } = await this.connection.jsm.streams.info(stream);
     const place = { stream, start: { sequence: 1 }, toSequence: state.last_seq };
-    const found: ReplayMessage[] = [];
+    const found: StreamMessage[] = [];
     const { signal } = new AbortController();
-    for await (const batch of readReplay(this.connection, { ...place, signal })) found.push(...batch);
+    for await (const batch of readStream(this.connection, { ...place, signal })) found.push(...batch);
     return found;
   }
 

@@ -1,7 +1,7 @@
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { type DeadLetterMark, deadLetterHeader, decodeMark } from "../../src/jetstream/dead-letter.ts";
 import type { StoredMessage } from "../../src/jetstream/read-message.ts";
-import { scanStream } from "../../src/jetstream/scan.ts";
+import { scanStream } from "../../src/jetstream/read-stream.ts";
 import type { DeadLetterRule } from "../../src/jetstream/worker-options.ts";
 import { createLog } from "./subject-log.ts";
 

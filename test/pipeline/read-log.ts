@@ -1,6 +1,6 @@
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import { scanStream } from "../../src/jetstream/scan.ts";
+import { scanStream } from "../../src/jetstream/read-stream.ts";
 import { decodeEvent } from "../../src/orders/codec.ts";
 import type { EventKind, EventOf, OrderEvent } from "../../src/orders/events.ts";
 import { ordersStream } from "../../src/orders/subjects.ts";

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { ReplayMessage } from "../../src/jetstream/replay-message.ts";
+import type { StreamMessage } from "../../src/jetstream/stream-message.ts";
 import { encodeEvent } from "../../src/orders/codec.ts";
 import { readNdjsonOrders } from "../../src/orders/sources/ndjson-orders.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
@@ -9,7 +9,7 @@ import { replayDocument } from "../../src/replay/document.ts";
 import { anyEvent } from "../orders/arbitrary-events.ts";
 import { event } from "../orders/order-log.ts";
 
-const message = (subject: string, payload: Uint8Array): ReplayMessage => ({
+const message = (subject: string, payload: Uint8Array): StreamMessage => ({
   subject,
   payload,
   sequence: 7,

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
-import type { ReplayMessage } from "../../src/jetstream/replay-message.ts";
-import { countFrom, type ReplayRange, readReplay } from "../../src/jetstream/replay-reader.ts";
+import { countFrom, readStream, type StreamRange } from "../../src/jetstream/read-stream.ts";
+import type { StreamStart } from "../../src/jetstream/stream-cursor.ts";
+import type { StreamMessage } from "../../src/jetstream/stream-message.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { until } from "../until.ts";
@@ -38,7 +39,7 @@ afterAll(async () => {
   await broker.stop();
 });
 
-const range = (fields: Partial<ReplayRange> = {}): ReplayRange => ({
+const range = (fields: Partial<StreamRange> = {}): StreamRange & { start: StreamStart } => ({
   stream: "LONG",
   start: { sequence: 1 },
   toSequence: stored,
@@ -47,11 +48,11 @@ const range = (fields: Partial<ReplayRange> = {}): ReplayRange => ({
 });
 
 async function read(
-  fields: Partial<ReplayRange> = {},
-  onBatch: (batch: ReplayMessage[]) => unknown = () => {},
+  fields: Partial<StreamRange> = {},
+  onBatch: (batch: StreamMessage[]) => unknown = () => {},
 ): Promise<number[]> {
   const sequences: number[] = [];
-  for await (const batch of readReplay(connection, range(fields))) {
+  for await (const batch of readStream(connection, range(fields))) {
     sequences.push(...batch.map(({ sequence }) => sequence));
     await onBatch(batch);
   }
@@ -69,7 +70,7 @@ describe("reading a stream to replay it", () => {
     const before = process.memoryUsage().rss;
     let most = 0;
     let expected = 1;
-    for await (const batch of readReplay(connection, range())) {
+    for await (const batch of readStream(connection, range())) {
       for (const { sequence } of batch) {
         expect(sequence === expected).toBe(true);
         expected += 1;
@@ -82,7 +83,7 @@ describe("reading a stream to replay it", () => {
   });
 
   it("brings subject, headers, payload and time", async () => {
-    const found: ReplayMessage[] = [];
+    const found: StreamMessage[] = [];
     await read({ start: { sequence: 3 }, toSequence: 3 }, (batch) => found.push(...batch));
     const [message] = found;
     expect(message).toMatchObject({ subject: "LONG.3.3", sequence: 3 });

@@ -16,6 +16,7 @@ const auditOf = (log: OrderEvent[], units = 100, nowMs = 1_000_000): LogAudit =>
   clock: { aheadMs: 0.2, errorMs: 0.4 },
   graceMs: 30_000,
   booked: null,
+  gone: 0,
   skus: 1,
   seconds: 0.25,
 });

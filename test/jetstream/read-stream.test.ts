@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import { type Scan, scanStream } from "../../src/jetstream/scan.ts";
+import { type StreamRange, scanStream } from "../../src/jetstream/read-stream.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { until } from "../until.ts";
 import { openTestConnection } from "./open-test-connection.ts";
@@ -27,7 +27,7 @@ beforeEach(async () => void (await connection.nats.flush()));
 const publish = (kind: string, index: number) =>
   connection.nats.jetstream().publish(`LOG.${kind}.${index}`, `payload ${index}`);
 
-async function sequencesOf(scan: Partial<Scan>): Promise<number[]> {
+async function sequencesOf(scan: Partial<StreamRange>): Promise<number[]> {
   const seen: number[] = [];
   await scanStream(connection, { stream: "LOG", ...scan }, ({ sequence }) => seen.push(sequence));
   return seen;
@@ -58,14 +58,14 @@ describe("scanStream", () => {
   });
 
   it("begins where it is told to", async () => {
-    expect(await sequencesOf({ fromSequence: 10 })).toEqual([10, 11, 12]);
-    expect(await sequencesOf({ fromSequence: 7, filter: "LOG.c.*" })).toEqual([9, 12]);
+    expect(await sequencesOf({ start: { sequence: 10 } })).toEqual([10, 11, 12]);
+    expect(await sequencesOf({ start: { sequence: 7 }, filter: "LOG.c.*" })).toEqual([9, 12]);
   });
 
   it("ends at once where there is nothing to read", async () => {
     expect(await sequencesOf({ stream: "EMPTY" })).toEqual([]);
     expect(await sequencesOf({ filter: "LOG.b.*" })).toEqual([]);
-    expect(await sequencesOf({ fromSequence: 1000 })).toEqual([]);
+    expect(await sequencesOf({ start: { sequence: 1000 } })).toEqual([]);
   });
 
   it("reads more than one batch", async () => {
@@ -79,7 +79,7 @@ describe("scanStream", () => {
   it("follows what is stored later, until it is told to stop", async () => {
     const controller = new AbortController();
     const seen: number[] = [];
-    const scan = { stream: "LOG", fromSequence: 13, follow: true, signal: controller.signal };
+    const scan = { stream: "LOG", start: { sequence: 13 }, follow: true, signal: controller.signal };
     const scanning = scanStream(connection, scan, ({ sequence }) => seen.push(sequence));
     await publish("late", 13);
     await until(() => seen.length === 1);
@@ -131,7 +131,7 @@ describe("scanStream", () => {
   it("reads through a consumer that goes 30 s after its process, and counts as nobody's work", async () => {
     const stop = new AbortController();
     let seen = 0;
-    const scan = { stream: "LOG", fromSequence: 5, follow: true, signal: stop.signal };
+    const scan = { stream: "LOG", start: { sequence: 5 }, follow: true, signal: stop.signal };
     const reading = scanStream(connection, scan, () => {
       seen += 1;
     });

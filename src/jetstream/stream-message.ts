@@ -1,10 +1,10 @@
 import type { Msg } from "nats";
-import { type DeliveryPlace, readDeliveryPlace } from "./delivery-place.ts";
-import { headerBlock, headerIn, replyBytes, subjectFrom } from "./raw-message.ts";
+import type { DeliveryPlace } from "./delivery-place.ts";
+import { headerBlock, headerIn, subjectFrom } from "./raw-message.ts";
 import type { StoredMessage } from "./read-message.ts";
 
 /** A stored message with all of its headers. */
-export type ReplayMessage = StoredMessage & {
+export type StreamMessage = StoredMessage & {
   /**
    * The headers to copy it with: those that a broker would act on (`Nats-…`) are called `Original-Nats-…`, repeated
    * ones are joined.
@@ -12,20 +12,20 @@ export type ReplayMessage = StoredMessage & {
   headers(): Record<string, string>;
 };
 
-/** A message as a consumer delivered it. Hot path: ~2 µs. */
-export function replayMessage(message: Msg): { place: DeliveryPlace; message: ReplayMessage } {
-  const place = readDeliveryPlace(replyBytes(message));
-  const block = headerBlock(message);
+/** A message as a consumer delivered it. Its headers are decoded when one is asked for. Hot path: ~1 µs. */
+export function streamMessage(message: Msg, { sequence, storedAtUs }: DeliveryPlace): StreamMessage {
+  let block: string | undefined;
+  const headersOf = () => {
+    block ??= headerBlock(message);
+    return block;
+  };
   return {
-    place,
-    message: {
-      subject: subjectFrom(message, 0),
-      sequence: place.sequence,
-      storedAtUs: place.storedAtUs,
-      payload: message.data,
-      header: (name) => headerIn(block, name),
-      headers: () => headersIn(block),
-    },
+    subject: subjectFrom(message, 0),
+    sequence,
+    storedAtUs,
+    payload: message.data,
+    header: (name) => headerIn(headersOf(), name),
+    headers: () => headersIn(headersOf()),
   };
 }
 
