@@ -3,7 +3,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { type ReplayStream, readReplayStream } from "../jetstream/replay-streams.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { openDestination } from "../replay/destination.ts";
-import { createFileTarget } from "../replay/file.ts";
+import { openFileTarget } from "../replay/file.ts";
 import { createPrefixTarget } from "../replay/prefix.ts";
 import { replay } from "../replay/replay.ts";
 import { planReplay, type ReplaySelection } from "../replay/selection.ts";
@@ -114,7 +114,8 @@ async function openTarget(online: Online, flags: ReplayFlags, stream: ReplayStre
   const quiet = { telemetry: noTelemetry };
   if (dryRun) return { ...quiet, target: createNoTarget() };
   if (out === undefined) return { ...quiet, target: await openComparing(online, flags) };
-  return { ...quiet, target: createFileTarget({ file: out, append, stdout: online.terminal.stdout }) };
+  const { stdout, note } = online.terminal;
+  return { ...quiet, target: await openFileTarget({ file: out, append, stdout, note }) };
 }
 
 /** Copies are new messages, whose way may be followed; nothing else is stored or handled for the first time. */

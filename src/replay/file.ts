@@ -1,9 +1,13 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { stat, truncate } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "../jetstream/change-signal.ts";
+import type { StreamMessage } from "../jetstream/stream-message.ts";
+import type { Note } from "../note.ts";
 import { replayDocument } from "./document.ts";
-import type { FileResult, ReplayTarget } from "./target.ts";
+import { type FileEnd, prepareEnd } from "./file-end.ts";
+import type { FileResult, ReplayTarget, Settle } from "./target.ts";
 
 export type FileOptions = {
   /** A path, or `-` for `stdout`. */
@@ -11,40 +15,103 @@ export type FileOptions = {
   /** Add to the file instead of replacing it. */
   append: boolean;
   stdout: NodeJS.WritableStream;
+  /** Told of what had to be done to a file before it could be added to. */
+  note: Note;
 };
 
-/** Writes each message as one line of JSON, as `replayDocument` makes it. A file that cannot be written is a `usage` error. */
-export function createFileTarget({ file, append, stdout }: FileOptions): ReplayTarget {
-  const own = file === "-" ? undefined : createWriteStream(file, { flags: append ? "a" : "w" });
-  const sink = own ?? stdout;
-  // Each write is told of it as well, and so is the end.
-  own?.on("error", () => undefined);
-  const result: FileResult = { target: "file", file, lines: 0, undecodable: 0 };
-  const settled = new ChangeSignal();
-  let underWay = 0;
-  return {
-    take(message, settle) {
-      const { document, isEvent } = replayDocument(message);
-      underWay += 1;
-      const hasRoom = sink.write(`${JSON.stringify(document)}\n`, (error) => {
-        underWay -= 1;
-        if (!error) {
-          result.lines += 1;
-          if (!isEvent) result.undecodable += 1;
-        }
-        settle(error ? cannotWrite(file, error) : undefined);
-        settled.changed();
-      });
-      return hasRoom ? undefined : settled.until(() => underWay === 0);
-    },
-    drain: () => settled.until(() => underWay === 0),
-    async close() {
-      own?.end();
-      if (own) await finished(own).catch((cause) => Promise.reject(cannotWrite(file, cause)));
-    },
-    result: () => result,
-  };
+/**
+ * Writes each message as one line of JSON, as `replayDocument` makes it. A file that cannot be written is an `output` error,
+ * and is left with the whole lines of the messages that are settled, so that a replay of the rest can be added.
+ */
+export async function openFileTarget(options: FileOptions): Promise<ReplayTarget> {
+  const { file, append, note } = options;
+  const end: FileEnd = append && file !== "-" ? await endOf(file) : { bytes: 0 };
+  if (end.repair !== undefined) note(end.repair);
+  return new FileTarget(options, end);
+}
+
+class FileTarget implements ReplayTarget {
+  readonly #file: string;
+  readonly #own: WriteStream | undefined;
+  readonly #sink: NodeJS.WritableStream;
+  readonly #settled = new ChangeSignal();
+  readonly #result: FileResult;
+  #unendedLine: string | undefined;
+  /** Of the file, up to the last line that is settled. */
+  #bytes: number;
+  #underWay = 0;
+
+  constructor({ file, append, stdout }: FileOptions, { bytes, unendedLine }: FileEnd) {
+    this.#file = file;
+    this.#own = file === "-" ? undefined : createWriteStream(file, { flags: append ? "a" : "w" });
+    // Each write is told of it as well, and so is the end.
+    this.#own?.on("error", () => undefined);
+    this.#sink = this.#own ?? stdout;
+    this.#result = { target: "file", file, lines: 0, undecodable: 0 };
+    this.#bytes = bytes;
+    this.#unendedLine = unendedLine;
+  }
+
+  take(message: StreamMessage, settle: Settle): Promise<void> | undefined {
+    const { document, isEvent } = replayDocument(message);
+    const line = JSON.stringify(document);
+    // It was written without its line break, and the place to go on was taken to be before it.
+    const isThere = line === this.#unendedLine;
+    this.#unendedLine = undefined;
+    if (isThere) settle();
+    else if (!this.#write(line, isEvent, settle)) return this.drain();
+    return undefined;
+  }
+
+  drain(): Promise<void> {
+    return this.#settled.until(() => this.#underWay === 0);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#own) return;
+    this.#own.end();
+    try {
+      await finished(this.#own);
+    } catch (cause) {
+      await cutTo(this.#file, this.#bytes);
+      throw cannotWrite(this.#file, cause as Error);
+    }
+  }
+
+  result(): FileResult {
+    return this.#result;
+  }
+
+  /** False where there is no room for another. */
+  #write(line: string, isEvent: boolean, settle: Settle): boolean {
+    const text = Buffer.from(`${line}\n`);
+    this.#underWay += 1;
+    return this.#sink.write(text, (error) => {
+      this.#underWay -= 1;
+      if (!error) {
+        this.#bytes += text.length;
+        this.#result.lines += 1;
+        if (!isEvent) this.#result.undecodable += 1;
+      }
+      settle(error ? cannotWrite(this.#file, error) : undefined);
+      this.#settled.changed();
+    });
+  }
+}
+
+const endOf = (file: string): Promise<FileEnd> =>
+  prepareEnd(file).catch((thrown) => {
+    throw thrown instanceof OrderctlError ? thrown : cannotWrite(file, thrown);
+  });
+
+/** Of several lines that were written at once some may be there, or a part of one, though all of them failed. */
+async function cutTo(file: string, bytes: number): Promise<void> {
+  try {
+    if ((await stat(file)).isFile()) await truncate(file, bytes);
+  } catch {
+    // It could not be written either; `--append` cuts off half a line.
+  }
 }
 
 const cannotWrite = (file: string, cause: Error): OrderctlError =>
-  new OrderctlError("usage", `cannot write ${file}: ${cause.message}`, { cause });
+  new OrderctlError("output", `cannot write ${file}: ${cause.message}`, { cause });

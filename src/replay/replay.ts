@@ -61,8 +61,9 @@ export async function replay(
     clearInterval(timer);
   }
   const seconds = elapsedS();
-  const resumeFromSequence = run.resumeFrom();
   await target.close().catch((thrown) => run.fail(OrderctlError.from(thrown)));
+  // What was under way may still have been settled.
+  const resumeFromSequence = run.resumeFrom();
   const report = {
     stream: plan.place.stream,
     toSequence: plan.place.toSequence,
