@@ -48,7 +48,7 @@ describe.skipIf(process.platform === "win32")(
       // The full stream was noticed, and work was taken over from the dead, or this would have shown nothing.
       expect([...summary.run.givenUp.keys()]).toContain("stream_full");
       expect(summary.redelivered).toBeGreaterThan(0);
-      expect(new Set(summary.faults.map(({ kind }) => kind)).size).toBe(12);
+      expect(new Set(summary.faults.map(({ kind }) => kind)).size).toBe(14);
       const timed = lines.filter((line) => /^ +\d+:\d\d\.\d {2}/.test(line));
       expect(timed.length).toBeGreaterThanOrEqual(summary.faults.length + 2);
     }, 180_000);

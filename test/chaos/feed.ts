@@ -12,6 +12,10 @@ export type Fed = {
   givenUp: Map<string, number>;
   /** Orders that a publisher was told were stored, and that were stored anew when it said them again. */
   storedAnew: number;
+  /** Publishers altogether. */
+  started: number;
+  /** Those of them that had stored something, and gave up because nobody answered for the log any more. */
+  unanswered: number;
 };
 
 const againMs = 500;
@@ -20,7 +24,13 @@ const patienceMs = 300_000;
 
 /** Publishes batches, each with a process of the built command that is started again until all of it is stored. */
 export class Feed {
-  readonly fed: Fed = { acknowledged: new Set(), givenUp: new Map(), storedAnew: 0 };
+  readonly fed: Fed = {
+    acknowledged: new Set(),
+    givenUp: new Map(),
+    storedAnew: 0,
+    started: 0,
+    unanswered: 0,
+  };
   readonly #words: string;
   readonly #signal: AbortSignal;
 
@@ -37,6 +47,7 @@ export class Feed {
     const signal = AbortSignal.any([this.#signal, late]);
     let before = 0;
     for (;;) {
+      this.fed.started += 1;
       const ended = await orderctl(words, { signal });
       signal.throwIfAborted();
       const report = reportOf(ended);
@@ -48,6 +59,7 @@ export class Feed {
       }
       before += report?.stored ?? 0;
       const reason = reasonOf(ended);
+      if (report && report.stored > 0 && reason === "no_responders") this.fed.unanswered += 1;
       this.fed.givenUp.set(reason, (this.fed.givenUp.get(reason) ?? 0) + 1);
       await wait(againMs, undefined, { signal });
     }

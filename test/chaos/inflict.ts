@@ -1,8 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { StreamConfig } from "nats";
+import { findBroker } from "../../src/broker/find-broker.ts";
+import { startBroker } from "../../src/broker/start-broker.ts";
+import { OrderctlError } from "../../src/errors.ts";
 import type { Faults } from "../../src/gateway/simulator/faults.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
 import { ordersStream } from "../../src/orders/subjects.ts";
+import { untilAborted } from "../../src/until-aborted.ts";
 import { setFaults } from "../gateway/set-faults.ts";
 import { until } from "../until.ts";
 import type { Fault, GatewayTrouble } from "./schedule.ts";
@@ -31,6 +35,8 @@ const patienceMs = 60_000;
 export async function inflict(scene: Scene, fault: Fault): Promise<void> {
   const { victims, links } = scene.world;
   if (fault.kind === "kill") return victims[fault.target].kill(fault.forMs);
+  if (fault.kind === "lame duck") return stopInOrder(scene, fault.forMs);
+  if (fault.kind === "second start") return startSecond(scene);
   if (fault.kind === "cut") return void links[fault.target].cut();
   if (fault.kind === "burst") return scene.burst();
   if (fault.kind === "poison") return storePoison(scene);
@@ -38,7 +44,7 @@ export async function inflict(scene: Scene, fault: Fault): Promise<void> {
 }
 
 type Effect = { begin(): unknown; end(): unknown };
-type Lasting = Exclude<Fault, { kind: "kill" | "cut" | "burst" | "poison" }>;
+type Lasting = Exclude<Fault, { kind: "kill" | "lame duck" | "second start" | "cut" | "burst" | "poison" }>;
 
 function effectOf({ world, signal }: Scene, fault: Lasting): Effect {
   if (fault.kind === "freeze") {
@@ -62,6 +68,27 @@ async function lasting({ signal }: Scene, forMs: number, { begin, end }: Effect)
   } finally {
     await end();
   }
+}
+
+/**
+ * What the preStop hook of NATS's own Helm chart does: the broker stores nothing more at once, asks its clients to go and
+ * ends their connections one after the other, then itself. It is started again after its time, as an orchestrator would.
+ */
+async function stopInOrder({ world: { broker }, signal }: Scene, downMs: number): Promise<void> {
+  process.kill(broker.pid, "SIGUSR2");
+  await untilAborted(broker.exited, signal);
+  await wait(downMs, undefined, { signal });
+  await broker.restart();
+}
+
+/** On one store two of them overwrite each other's log without a word: the second one has to be refused. */
+async function startSecond({ world: { broker } }: Scene): Promise<void> {
+  const binary = await findBroker({ env: process.env });
+  const second = await startBroker({ binary, storeDir: broker.storeDir }).catch(OrderctlError.from);
+  if (second instanceof OrderctlError && second.code === "conflict") return;
+  if (second instanceof OrderctlError) throw second;
+  await second.kill();
+  throw new Error(`a second nats-server was started on ${broker.storeDir}`);
 }
 
 /** So many more messages are stored: what comes while the limit is set must not go beyond it, or old ones might go. */

@@ -41,6 +41,11 @@ export async function judge(world: World, run: Unleashed & { ackWaitMs: number }
       checked: run.acknowledged.size,
       broken: anew(run),
     },
+    {
+      promise: "no publisher at work gave up because nobody answered for the log",
+      checked: run.started,
+      broken: run.unanswered === 0 ? [] : [`${run.unanswered} of ${run.started} publishers did`],
+    },
     await restored(world, run.ackWaitMs),
     await audited(world),
     await stopped(world),

@@ -13,9 +13,10 @@ type Flags = {
 
 const about = [
   "Runs the built orderctl for real - two processes of all services, a payment gateway with a ledger, a nats-server and",
-  "publishers - and breaks it again and again: kills, freezes, cut and stalled connections, a full stream, a gateway in",
-  "trouble, bursts, messages nobody can read. Then it puts everything back, waits until all is worked off, and checks",
-  "that no order is lost, none charged twice, and nothing but the unreadable was given up.",
+  "publishers - and breaks it again and again: kills, freezes, orderly stops and second starts of the broker, cut and",
+  "stalled connections, a full stream, a gateway in trouble, bursts, messages nobody can read. Then it puts everything",
+  "back, waits until all is worked off, and checks that no order is lost, none charged twice, and nothing but the",
+  "unreadable was given up.",
 ].join(" ");
 
 const msPerKill = 5000;

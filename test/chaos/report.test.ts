@@ -15,6 +15,8 @@ const summary: Summary = {
       ["timeout", 1],
     ]),
     storedAnew: 0,
+    started: 7,
+    unanswered: 0,
     poisoned: new Set(["ORDERS.created.poison-0"]),
     seconds: 22.04,
   },
@@ -22,6 +24,8 @@ const summary: Summary = {
     { kind: "kill", target: "broker", atMs: 61_230, forMs: 1500 },
     { kind: "kill", target: "gateway", atMs: 62_000, forMs: 0 },
     { kind: "stall", target: "publisher", atMs: 63_000, forMs: 800 },
+    { kind: "lame duck", target: "broker", atMs: 64_000, forMs: 600 },
+    { kind: "second start", target: "broker", atMs: 65_000, forMs: 0 },
   ],
   drainSeconds: 3.21,
   ends: [{ exitCode: 5, stdout: "", stderr: "first\nerror: cannot read stream ORDERS: no answer in time\n" }],
@@ -32,13 +36,15 @@ it("tells when what was done to whom for how long", () => {
     "  1:01.2  kill -9 broker, down for 1.5 s",
     "  1:02.0  kill -9 gateway",
     "  1:03.0  stall the connection of publisher for 0.8 s",
+    "  1:04.0  lame duck mode (SIGUSR2) of broker, down for 0.6 s",
+    "  1:05.0  a second nats-server on the store of broker",
   ]);
 });
 
 it("sums up what was done and what came of it, the verdict last", () => {
   expect(summaryLines(summary).join("\n")).toMatchInlineSnapshot(`
     "orders        4,000 acknowledged in 22.0 s, 19,530 events, 3,800 charges
-    faults        3: 2 kill, 1 stall
+    faults        5: 2 kill, 1 stall, 1 lame duck, 1 second start
     redelivered   206 events were stored at a second or later delivery, of 3 at most
     poisoned      1 messages
     publishers    2 stream_full, 1 timeout gave up and were started again

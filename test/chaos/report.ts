@@ -17,6 +17,8 @@ const words: Record<FaultKind, string> = {
   drops: "no answer to 40% of the charges at",
   outage: "503 to every call at",
   hang: "no answer to any call at",
+  "lame duck": "lame duck mode (SIGUSR2) of",
+  "second start": "a second nats-server on the store of",
   full: "no more messages in",
   burst: "five times the rate from",
   poison: "five messages nobody can read from",
@@ -27,7 +29,7 @@ const shownOffenders = 5;
 /** Minutes, seconds and tenths since the start, then what is done to whom, and for how long. */
 export function faultLine({ kind, target, forMs }: Fault, sinceStartMs: number): string {
   const lasting = forMs > 0 ? ` for ${(forMs / 1000).toFixed(1)} s` : "";
-  const down = kind === "kill" && forMs > 0 ? `, down${lasting}` : lasting;
+  const down = (kind === "kill" || kind === "lame duck") && forMs > 0 ? `, down${lasting}` : lasting;
   return `${clock(sinceStartMs)}  ${words[kind]} ${target}${down}`;
 }
 

@@ -15,6 +15,7 @@ type Card =
   | Each<"kill" | "freeze", ProcessName>
   | Each<"cut" | "stall", LinkName>
   | Each<GatewayTrouble, "gateway">
+  | Each<"lame duck" | "second start", "broker">
   | Each<"full", "stream">
   | Each<"burst" | "poison", "publisher">;
 
@@ -41,6 +42,8 @@ const otherCards: readonly Card[] = [
   ...(["slow", "errors", "drops", "outage", "hang"] as const).map(
     (kind): Card => ({ kind, target: "gateway" }),
   ),
+  { kind: "lame duck", target: "broker" },
+  { kind: "second start", target: "broker" },
   { kind: "full", target: "stream" },
   ...(["burst", "poison", "burst", "poison"] as const).map((kind): Card => ({ kind, target: "publisher" })),
 ];
@@ -66,11 +69,11 @@ export function buildSchedule({ seed, spanMs, kills, longestMs }: ScheduleOption
   );
 }
 
-/** Most are short, few are long. A killed broker is away for a while; all else that is killed is started at once. */
+/** Most are short, few are long. A broker that has ended is away for a while; all else that is killed is started at once. */
 function lasting({ kind, target }: Card, longestMs: number, random: Random): number {
   const drawn = Math.round(shortestMs + Math.max(0, longestMs - shortestMs) * random.nextFraction() ** 2);
-  if (kind === "cut" || kind === "poison" || kind === "burst") return 0;
-  if (kind !== "kill") return drawn;
+  if (kind === "cut" || kind === "poison" || kind === "burst" || kind === "second start") return 0;
+  if (kind !== "kill" && kind !== "lame duck") return drawn;
   return target === "broker" ? Math.min(drawn, longestDowntimeMs) : 0;
 }
 

@@ -28,7 +28,7 @@ export type Victim = { kill(downMs: number): Promise<void>; freeze(): void; thaw
 /** The whole system: processes of the built command, a broker, and the wires between them. */
 export type World = {
   folder: string;
-  broker: Pick<TestBroker, "url" | "version" | "storeDir">;
+  broker: TestBroker;
   /** Past the proxies. */
   admin: Connection;
   gatewayUrl: string;
@@ -40,6 +40,11 @@ export type World = {
   /** Ends every process. `keep` leaves the data where it is. */
   close(options: { keep: boolean }): Promise<void>;
 };
+
+/** The whole of it takes as many seconds as there are connections, and not the two minutes that a server of many takes. */
+const lameDuck = `
+lame_duck_duration: 30s
+lame_duck_grace_period: 1s`;
 
 const patience = "--reconnect-wait 250ms";
 export const connectionWords = ({ port }: TcpProxy): string =>
@@ -55,7 +60,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     for (const closer of closers.splice(0).reverse()) await closer(keep);
   };
   try {
-    const broker = await startTestBroker();
+    const broker = await startTestBroker({ extraConfig: lameDuck });
     closers.push((keep) => (keep ? broker.kill() : broker.stop()));
     const admin = await openTestConnection(broker.url);
     closers.push(() => admin.close());
