@@ -38,10 +38,10 @@ export async function generateOwn(task: GenerateTask): Promise<null> {
   const generator = createOrderGenerator();
   const telemetry = await openTelemetry(task, "publish");
   const publish = createOrderPublisher({ publisher, telemetry }, { service: "publish", instance });
-  const parent = task.spansTo ? undefined : { traceparent };
+  const how = task.spansTo ? {} : { parent: { traceparent } };
   try {
     await feed(task, ({ stored, failed }) => () => {
-      publish(generator.next(nowUs()), parent).then(stored, failed);
+      publish(generator.next(nowUs()), how).then(stored, failed);
     });
     return null;
   } finally {

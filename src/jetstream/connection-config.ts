@@ -24,6 +24,8 @@ export type ConnectionConfig = {
   patienceMs: number;
   /** How long one request to the broker may take. */
   timeoutMs: number;
+  /** How long what cannot be stored is held through an outage; for ever by default. */
+  giveUpMs?: number | undefined;
 };
 
 /** The client's own options, and who connects with them; throws `usage` for a file that cannot be read or used. */

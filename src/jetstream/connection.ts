@@ -32,6 +32,10 @@ export type Connection = {
   readonly timeoutMs: number;
   /** What every request to JetStream begins with: `$JS.API`, or that of a domain. */
   readonly apiPrefix: string;
+  /** How long what cannot be stored is held before its owner is told; infinite for a service. */
+  readonly giveUpMs: number;
+  /** A line for the operator. */
+  readonly note: Note;
   readonly isConnected: () => boolean;
   /** Is the broker one of several, whose streams may be without a leader for a while? */
   readonly isClustered: () => boolean;
@@ -116,6 +120,8 @@ function watch({ nats, jsm, user, apiPrefix }: Client, config: ConnectionConfig,
     frames,
     timeoutMs: config.timeoutMs,
     apiPrefix,
+    giveUpMs: config.giveUpMs ?? Number.POSITIVE_INFINITY,
+    note,
     isConnected: () => watched.connected,
     isClustered: () => nats.info?.cluster !== undefined,
     version: nats.info?.version ?? "unknown",

@@ -1,11 +1,15 @@
 import { type ErrorCode, OrderctlError } from "../errors.ts";
 
-/** A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. */
+/**
+ * A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. `giveUpMs` is for
+ * one that is not to be held through an outage for as long as the publisher's others.
+ */
 export type Publication = {
   subject: string;
   payload: Uint8Array;
   headers?: Readonly<Record<string, string>>;
   expectedSequence?: number;
+  giveUpMs?: number;
 };
 
 /**

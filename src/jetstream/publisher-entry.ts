@@ -4,8 +4,8 @@ import type { Publication, Stored } from "./publication.ts";
 export type PublisherOptions = {
   /** How many publishes may be unacknowledged at once. */
   window?: number;
-  /** How often one message is sent before `publish` rejects, at least; a lost connection uses up none. */
-  attempts?: number;
+  /** How long a message is held and sent again while the broker does not store it; that of the connection by default. */
+  giveUpMs?: number;
   ackWaitMs?: number;
   /** First wait before another attempt; doubles each time, with jitter. */
   backoffMs?: number;
@@ -21,11 +21,17 @@ export type Entry = {
   /** Where it is among those in flight. */
   slot: number;
   token: string;
+  /** When it was handed over, on the `performance.now()` clock. */
+  since: number;
   attempt: number;
-  /** When its first attempt failed, on the `performance.now()` clock. */
-  failingSince: number | undefined;
+  /** Why the last attempt failed; undefined before that. */
+  failure: string | undefined;
+  /** Is it counted among those that wait for the end of an outage? */
+  isHeld: boolean;
   /** After the second one a duplicate may be the message itself. */
   sends: number;
+  /** How many of these the broker answered: where it was each of them, the message is not stored. */
+  refusals: number;
   /** When to act next, on the `performance.now()` clock: the ack's deadline, or the end of a backoff. */
   dueAt: number;
   waiting: "ack" | "backoff" | "answer";
@@ -37,9 +43,12 @@ export const createEntry = (publication: Publication, sink: Sink): Entry => ({
   sink,
   slot: -1,
   token: "",
+  since: performance.now(),
   attempt: 1,
-  failingSince: undefined,
+  failure: undefined,
+  isHeld: false,
   sends: 0,
+  refusals: 0,
   dueAt: 0,
   waiting: "ack",
 });

@@ -2,7 +2,7 @@ import type { Msg, Subscription } from "nats";
 import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
-import { electionMs } from "./election.ts";
+import { leaderless } from "./election.ts";
 import { parseAck, type Refusal } from "./pub-ack.ts";
 import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 import { createEntry, type Entry, type PublisherOptions, type Sink } from "./publisher-entry.ts";
@@ -12,12 +12,19 @@ import { SlotTable } from "./slot-table.ts";
 
 const tickMs = 50;
 const maxBackoffMs = 1000;
+/** Before that, nobody who listens may be somebody who is just coming: a stream that is being made or moved. */
+const firstAttempts = 3;
+/** A message that fails for so long is told of, once for all that fail together. */
+const tellAfterMs = 1000;
 
 /**
  * A pipelined publisher: sends with a private wildcard inbox as reply, matches acks by token and keeps at most
  * `window` messages in flight. After a reconnect everything unacknowledged is sent again, which is safe where
  * the stream refuses a second message per subject. Messages are sent in the order of the `publish` calls, but
  * may be stored in another after a retry.
+ *
+ * While the broker is away, or stores nothing for a reason that passes (lame duck mode, an election, a restart), what is
+ * not stored is held and sent again, for `giveUpMs`.
  */
 export class Publisher {
   readonly #connection: Connection;
@@ -28,12 +35,22 @@ export class Publisher {
   readonly #queue: Entry[] = [];
   readonly #settled = new ChangeSignal();
   readonly #timer: NodeJS.Timeout;
+  /** Groups of subjects that the broker is being asked about. */
+  readonly #asking = new Map<string, Promise<boolean>>();
   #counter = 0;
   #closed = false;
+  #held = 0;
+  #heldSince = 0;
 
   constructor(connection: Connection, options: PublisherOptions = {}) {
     this.#connection = connection;
-    this.#options = { window: 256, attempts: 3, ackWaitMs: 5000, backoffMs: 250, ...options };
+    this.#options = {
+      window: 256,
+      giveUpMs: connection.giveUpMs,
+      ackWaitMs: 5000,
+      backoffMs: 250,
+      ...options,
+    };
     this.#inbox = connection.newInbox();
     this.#subscription = connection.nats.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => (error ? undefined : this.#onAck(message)),
@@ -49,10 +66,16 @@ export class Publisher {
     return this.#inFlight.size >= this.#options.window;
   }
 
+  /** True while the broker is away or stores nothing, and messages are held because of it. */
+  get isHolding(): boolean {
+    return this.#held > 0 || !this.#connection.isConnected();
+  }
+
   /**
-   * Resolves once the broker has stored the message or holds another under its subject. Rejects with
-   * `conflict` (compare-and-set lost), `no_responders`, `stream_full`, `too_large`, `denied` or `timeout`,
-   * each naming the subject. On a cluster an election is waited for: nothing is given up before 30 s.
+   * Resolves once the broker has stored the message or holds another under its subject. Rejects with `conflict`
+   * (compare-and-set lost), `no_responders` (no stream has this subject), `stream_full`, `too_large` or `denied`, each
+   * naming the subject. Given up, it rejects with `unavailable` where the message is not stored, and with `timeout` where it
+   * may be.
    */
   publish(publication: Publication): Promise<Stored> {
     return new Promise((resolve, reject) => this.send(publication, { resolve, reject }));
@@ -122,10 +145,39 @@ export class Publisher {
   }
 
   #onRefusal(entry: Entry, { code, message, duplicateIn }: Refusal): void {
+    entry.refusals += 1;
     if (duplicateIn !== undefined) void this.#readBack(entry, duplicateIn);
-    else if (code === "no_responders" || code === "unavailable")
-      this.#retry(entry, notStored(entry.publication, code, message));
+    else if (code === "no_responders") void this.#onNoResponders(entry, message);
+    else if (code === "unavailable") this.#retry(entry, message);
     else this.#settle(entry).reject(notStored(entry.publication, code, message));
+  }
+
+  /** Either the stream is away for a while, or there is none: that only the broker knows. */
+  async #onNoResponders(entry: Entry, message: string): Promise<void> {
+    const { publication, attempt } = entry;
+    this.#retry(entry, message);
+    if (attempt < firstAttempts || (await this.#mayBeStored(publication.subject))) return;
+    if (this.#inFlight.get(entry.slot) !== entry) return;
+    this.#settle(entry).reject(notStored(publication, "no_responders", message));
+  }
+
+  /** False where the broker says that no stream has subjects like this one. One question at a time for all of these. */
+  #mayBeStored(subject: string): Promise<boolean> {
+    const group = subject.replace(/\.[^.]*$/, ".*");
+    const asked = this.#asking.get(group) ?? this.#askForStreams(group);
+    this.#asking.set(group, asked);
+    return asked;
+  }
+
+  async #askForStreams(group: string): Promise<boolean> {
+    try {
+      return (await this.#connection.jsm.streams.names(group).next()).length > 0;
+    } catch {
+      // Nobody answers, as in lame duck mode, or this user may not ask.
+      return true;
+    } finally {
+      this.#asking.delete(group);
+    }
   }
 
   /**
@@ -137,43 +189,75 @@ export class Publisher {
     try {
       const found = await readLast(this.#connection, stream, entry.publication.subject);
       if (this.#inFlight.get(entry.slot) !== entry) return;
-      if (!found)
-        return this.#retry(
-          entry,
-          notStored(entry.publication, "unavailable", "refused, but nothing is stored"),
-        );
+      if (!found) return this.#retry(entry, "refused, but nothing is stored");
       const own = entry.sends > 1 && Buffer.compare(found.payload, entry.publication.payload) === 0;
       const { sequence, payload } = found;
       this.#settle(entry).resolve(
         own ? { sequence, duplicate: false } : { sequence, duplicate: true, existing: payload },
       );
     } catch (thrown) {
-      this.#retry(entry, OrderctlError.from(thrown));
+      const error = OrderctlError.from(thrown);
+      if (leaderless.has(error.code)) this.#retry(entry, error.message);
+      else if (this.#inFlight.get(entry.slot) === entry) this.#settle(entry).reject(error);
     }
   }
 
-  #retry(entry: Entry, error: OrderctlError): void {
+  #retry(entry: Entry, why: string): void {
     if (this.#inFlight.get(entry.slot) !== entry) return;
     const now = performance.now();
-    entry.failingSince ??= now;
-    const mayBeElecting = this.#connection.isClustered() && now - entry.failingSince < electionMs;
-    if (entry.attempt >= this.#options.attempts && !mayBeElecting) {
-      this.#settle(entry).reject(error);
-      return;
-    }
+    entry.failure = why;
+    if (now - entry.since > tellAfterMs) this.#hold(entry, now);
     const wait = Math.min(this.#options.backoffMs * 2 ** (entry.attempt - 1), maxBackoffMs);
     entry.attempt += 1;
     entry.waiting = "backoff";
     entry.dueAt = now + wait * (0.5 + Math.random());
   }
 
+  #hold(entry: Entry, now: number): void {
+    if (entry.isHeld) return;
+    entry.isHeld = true;
+    this.#held += 1;
+    if (this.#held > 1) return;
+    this.#heldSince = now;
+    const what = `the broker stores nothing under ${entry.publication.subject}: ${entry.failure}`;
+    this.#connection.note(`${what}; what is not stored is held and sent again`);
+  }
+
+  #release(): void {
+    this.#held -= 1;
+    if (this.#held > 0 || this.#closed) return;
+    const seconds = ((performance.now() - this.#heldSince) / 1000).toFixed(1);
+    this.#connection.note(`nothing is held any more, after ${seconds} s`, {}, "info");
+  }
+
   #onTick(now: number): void {
+    this.#giveUp(now);
     if (!this.#connection.isConnected()) return;
     for (const entry of this.#inFlight.items()) {
       if (entry.dueAt > now || entry.waiting === "answer") continue;
       if (entry.waiting === "backoff") this.#write(entry);
-      else this.#retry(entry, notStored(entry.publication, "timeout", "not acknowledged in time"));
+      else this.#retry(entry, "not acknowledged in time");
     }
+  }
+
+  #giveUp(now: number): void {
+    const isOver = ({ since, publication }: Entry) =>
+      now - since > (publication.giveUpMs ?? this.#options.giveUpMs);
+    // Those that wait for a place first: else they would be sent as soon as one is free.
+    const queued = this.#queue.some(isOver) ? this.#queue.splice(0) : [];
+    this.#queue.push(...queued.filter((entry) => !isOver(entry)));
+    for (const entry of queued.filter(isOver)) entry.sink.reject(this.#givenUp(entry, now));
+    for (const entry of this.#inFlight.items())
+      if (isOver(entry)) this.#settle(entry).reject(this.#givenUp(entry, now));
+  }
+
+  #givenUp({ publication, failure, since, sends, refusals }: Entry, now: number): OrderctlError {
+    const seconds = Math.round((now - since) / 1000);
+    const reason = this.#connection.isConnected() ? (failure ?? "not acknowledged") : "the broker is away";
+    const why = `given up after ${seconds} s: ${reason}`;
+    return sends > refusals
+      ? notStored(publication, "timeout", `${why}; it may be stored`)
+      : notStored(publication, "unavailable", why);
   }
 
   #resendAll(): void {
@@ -189,6 +273,7 @@ export class Publisher {
 
   #settle(entry: Entry): Sink {
     this.#inFlight.remove(entry.slot);
+    if (entry.isHeld) this.#release();
     const next = this.#queue.shift();
     if (next) this.#admit(next);
     this.#settled.changed();

@@ -1,3 +1,4 @@
+import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
 import { foldOrder } from "../orders/order-state.ts";
@@ -16,12 +17,18 @@ type Bench = {
 
 /** The order API's desk on the order log. */
 export function createOrderDesk(bench: Bench, origin: Origin): OrderDesk {
-  const { connection } = bench;
+  const { connection, publisher } = bench;
   const publish = createOrderPublisher(bench, origin);
   return {
-    isReady: () => connection.isConnected(),
-    async place(order, parent) {
-      const { sequence, duplicate, existing } = await publish(order, parent);
+    isReady: () => !publisher.isHolding,
+    async place(order, parent, giveUpMs) {
+      // What is held through an outage is bounded.
+      if (publisher.isHolding && publisher.isFull)
+        throw new OrderctlError(
+          "unavailable",
+          "the order log is away, and as many orders wait for it as may",
+        );
+      const { sequence, duplicate, existing } = await publish(order, { parent, giveUpMs });
       return { sequence, duplicate, existing: existing && readCreated(order.orderId, existing) };
     },
     async read(orderId) {

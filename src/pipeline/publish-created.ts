@@ -11,8 +11,11 @@ import type { TraceHeaders, Tracing } from "../telemetry/tracing.ts";
 import { templateOf } from "./delivery-report.ts";
 import type { Origin } from "./process-event.ts";
 
+/** How one order is published: as part of which trace, and how long it is held through an outage. */
+export type PublishHow = { parent?: TraceHeaders | undefined; giveUpMs?: number | undefined };
+
 /** Resolves once the order is stored, or another is under its id; rejects as the publisher does. */
-export type PublishCreated = (order: OrderCreated, parent?: TraceHeaders) => Promise<Stored>;
+export type PublishCreated = (order: OrderCreated, how?: PublishHow) => Promise<Stored>;
 
 /** Tracing may begin later, and is looked at with each order. */
 type Reporting = { publisher: Publisher; telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined };
@@ -44,8 +47,9 @@ export function createOrderPublisher(
       throw error;
     }
   };
-  return (order, parent) => {
+  return (order, { parent, giveUpMs } = {}) => {
     const message = createdMessage(order, origin, parent);
+    if (giveUpMs !== undefined) message.giveUpMs = giveUpMs;
     const { tracing } = telemetry;
     if (!tracing && !counted) return publisher.publish(message);
     return report(message, tracing, { orderId: order.orderId, parent });

@@ -7,8 +7,7 @@ import { countStored, createLog, textTo } from "./subject-log.ts";
 it("stores each of 5,000 messages once although the broker is killed in the middle", async () => {
   const { broker, connection } = await brokerOfTest();
   await createLog(connection, "KILL");
-  // A single attempt: a lost connection uses up none.
-  const publisher = new Publisher(connection, { attempts: 1 });
+  const publisher = new Publisher(connection);
   onTestFinished(() => publisher.close());
   const total = 5000;
   let settled = 0;

@@ -21,8 +21,14 @@ export type OrderWorld = {
   close(): Promise<void>;
 };
 
-export async function openOrderWorld({ patienceMs = 10_000, window = 256 } = {}): Promise<OrderWorld> {
-  const broker = await startTestBroker();
+type Setting = { patienceMs?: number; window?: number; broker?: Promise<TestBroker> };
+
+export async function openOrderWorld({
+  patienceMs = 10_000,
+  window = 256,
+  broker: starting = startTestBroker(),
+}: Setting = {}): Promise<OrderWorld> {
+  const broker = await starting;
   const connection = await openConnection({
     servers: [broker.url],
     name: "test",

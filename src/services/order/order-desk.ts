@@ -12,11 +12,12 @@ export type TraceContext = Readonly<Record<string, string>>;
 export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCreated | undefined };
 
 /**
- * The order log as the order API needs it. `place` resolves once the order is stored and may take as long as the log
- * is away; it never stores a second order under an id. Both reject with an `OrderctlError`.
+ * The order log as the order API needs it. `place` resolves once the order is stored; through an outage it is held for
+ * `patienceMs`, for ever by default, and never tried again after that: it rejects with `unavailable` where the order is not stored, with `timeout`
+ * where it may be. It never stores a second order under an id. Both reject with an `OrderctlError`.
  */
 export type OrderDesk = {
-  place(order: OrderCreated, trace: TraceContext): Promise<Placed>;
+  place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;
   /** `undefined` for an order that is not known. */
   read(orderId: string): Promise<OrderState | undefined>;
   /** False while nothing can be placed or read. */

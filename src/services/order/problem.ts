@@ -34,7 +34,7 @@ type Cause = Pick<Problem, "status" | "code" | "detail" | "retryAfterS">;
 const away: Cause = {
   status: 503,
   code: "unavailable",
-  detail: "the order log cannot be reached",
+  detail: "the order log cannot be reached; an order that was sent is not stored",
   retryAfterS: 1,
 };
 
