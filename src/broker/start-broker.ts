@@ -50,8 +50,7 @@ export type Broker = {
 export async function startBroker(start: BrokerStart): Promise<Broker> {
   const { binary, storeDir, signal } = start;
   const config = await writeConfig(start);
-  const { child, logStart } = await spawnServer(binary.path, config, storeDir);
-  const exited = watchExit(child);
+  const { child, exited, logStart } = await spawnServer(binary.path, config, storeDir);
   const killNow = () => void child.kill("SIGKILL");
   if (!start.background) {
     process.once("exit", killNow);
@@ -116,7 +115,8 @@ async function spawnServer(path: string, config: string, storeDir: string) {
       windowsHide: true,
       stdio: ["ignore", log.fd, log.fd],
     });
-    return { child, logStart };
+    // Watched from the beginning: it may have ended before the log is closed here.
+    return { child, exited: watchExit(child), logStart };
   } finally {
     await log.close();
   }

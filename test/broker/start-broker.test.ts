@@ -75,6 +75,27 @@ describe("startBroker", () => {
     });
   });
 
+  // Its end used to be missed where this process had much to do, and waited for without an end.
+  it("reports every one of many servers that end at once", async () => {
+    const server = join(dir, "short-nats-server");
+    await writeFile(server, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    const short: BrokerBinary = { path: server, version: "2.99.0", source: "env" };
+    const starts = Array.from({ length: 40 }, (_, n) =>
+      startBroker({ binary: short, storeDir: join(dir, `short-${n}`) }),
+    );
+    for (const outcome of await Promise.allSettled(starts))
+      expect(outcome).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });
+  });
+
+  // It used to end this process.
+  it("reports a nats-server that cannot be run", async () => {
+    const gone: BrokerBinary = { path: join(dir, "no-nats-server"), version: "2.99.0", source: "env" };
+    await expect(startBroker({ binary: gone, storeDir: join(dir, "gone") })).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringContaining("could not be started"),
+    });
+  });
+
   it("gives up at once when aborted while it starts", async () => {
     const server = join(dir, "silent-nats-server");
     await writeFile(server, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
