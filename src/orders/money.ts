@@ -5,8 +5,7 @@ import type { Money } from "./events.ts";
 export const defaultCurrency = "USD";
 
 const currencyPattern = /^[A-Z]{3}$/;
-const decimalPattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i;
-const longestSafe = String(Number.MAX_SAFE_INTEGER).length;
+const decimalPattern = /^([+-]?)(\d*)(?:\.(\d*))?$/;
 /** What the runtime is asked for is remembered; the first question costs it 12 ms, so the usual ones are known here. */
 const digitsByCurrency = new Map<string, number>([
   ...["USD", "EUR", "GBP", "CHF", "CNY", "INR", "CAD", "AUD"].map((code) => [code, 2] as const),
@@ -30,20 +29,34 @@ export function minorDigits(currency: string): number {
 }
 
 /**
- * Minor units of a decimal amount: 19.99 USD is 1999. A number is taken as its shortest decimal form, the decimal
- * point is shifted without arithmetic, and half is rounded away from zero, so 1.005 USD is 101.
- * Throws `bad_message` for what is no finite decimal number and for results beyond 2^53 - 1.
+ * Minor units of a decimal amount: 19.99 USD is 1999. Nothing is rounded: more digits than the currency has are refused
+ * unless they are zeros. A text has digits, one decimal point and a sign at most, so `1e3`, `1,000` and `0x10` are no
+ * amounts; a number is taken as its shortest decimal form. Throws `bad_message` for all else, and beyond 2^53 - 1.
  */
 export function toMinor(amount: number | string, currency: string): number {
-  const text = String(amount).trim();
-  const [, sign, whole = "", fraction = "", exponent = "0"] = decimalPattern.exec(text) ?? [];
-  if (whole === "" && fraction === "")
-    throw new OrderctlError("bad_message", `${quote(amount)} is not an amount`);
-  const magnitude = shiftDecimal(whole, fraction, Number(exponent) + minorDigits(currency));
-  if (!Number.isSafeInteger(magnitude)) {
-    throw new OrderctlError("bad_message", `${quote(amount)} ${currency} is too large an amount`);
+  const digits = minorDigits(currency);
+  const text = typeof amount === "number" ? plainText(amount) : amount.trim();
+  const [, sign, whole = "", fraction = ""] = decimalPattern.exec(text) ?? [];
+  if (whole === "" && fraction === "") throw refusal(`${quote(amount)} is not an amount`);
+  if (/[1-9]/.test(fraction.slice(digits))) {
+    const allowed =
+      digits === 0 ? `decimals, and ${currency} has none` : `more than the ${digits} decimals of ${currency}`;
+    throw refusal(`${quote(amount)} has ${allowed}`);
   }
+  const magnitude = Number(whole + fraction.slice(0, digits).padEnd(digits, "0"));
+  if (!Number.isSafeInteger(magnitude)) throw refusal(`${quote(amount)} ${currency} is too large an amount`);
   return sign === "-" && magnitude > 0 ? -magnitude : magnitude;
+}
+
+/**
+ * Minor units of an amount that a program computed as a double: the nearest, where the double means no other amount
+ * (0.1 + 0.2 USD is 30). Throws `bad_message` where it lies between two.
+ */
+export function doubleToMinor(amount: number, currency: string): number {
+  const minor = Math.round(amount * 10 ** minorDigits(currency));
+  const nearest = toMajor({ amountMinor: minor, currency });
+  const isNoise = Math.abs(amount - nearest) <= 8 * Number.EPSILON * Math.abs(amount);
+  return Number.isSafeInteger(minor) && isNoise ? minor : toMinor(amount, currency);
 }
 
 /** The nearest double to the amount in major units: for programs that want one, never for arithmetic. */
@@ -59,15 +72,15 @@ export function formatMoney({ amountMinor, currency }: Money): string {
   return `${currency} ${amountMinor < 0 ? "-" : ""}${units.slice(0, point)}${fraction}`;
 }
 
-/** `whole.fraction` × 10^shift, rounded half up; NaN when it has too many digits to be a safe integer. */
-function shiftDecimal(whole: string, fraction: string, shift: number): number {
-  const all = whole + fraction;
-  const digits = all.replace(/^0+/, "");
-  const point = whole.length + shift - (all.length - digits.length);
-  if (digits === "" || point < 0) return 0;
-  if (point > longestSafe) return Number.NaN;
-  const kept = Number(digits.slice(0, point).padEnd(point, "0"));
-  return (digits[point] ?? "0") >= "5" ? kept + 1 : kept;
+/** Without an exponent, which JavaScript writes from 1e21 on and below 1e-6. */
+function plainText(amount: number): string {
+  const [digits = "", exponent] = String(amount).split("e");
+  if (exponent === undefined) return digits;
+  if (amount % 1 === 0) return String(BigInt(amount));
+  const sign = amount < 0 ? "-" : "";
+  return `${sign}0.${"0".repeat(-Number(exponent) - 1)}${digits.replace(/\D/g, "")}`;
 }
+
+const refusal = (reason: string): OrderctlError => new OrderctlError("bad_message", reason);
 
 const quote = (amount: number | string): string => JSON.stringify(String(amount).slice(0, 40));

@@ -1,6 +1,6 @@
 import { orderctl } from "#wire";
 import type { EventKind, EventOf, Money, OrderLine } from "./events.ts";
-import { defaultCurrency, toMinor } from "./money.ts";
+import { defaultCurrency, doubleToMinor } from "./money.ts";
 import { notificationType, paymentStatus, reservationStatus } from "./wire-enums.ts";
 
 const wire = orderctl.orders.v1;
@@ -20,7 +20,10 @@ export const decoders: Decoders = {
       lines: message.lines.map(toLine),
       total:
         message.totalMinor == null
-          ? { amountMinor: toMinor(message.totalAmount, currencyOf(message)), currency: currencyOf(message) }
+          ? {
+              amountMinor: doubleToMinor(message.totalAmount, currencyOf(message)),
+              currency: currencyOf(message),
+            }
           : toMoney(message),
       createdAtUs: message.createdAtUs == null ? null : toNumber(message.createdAtUs),
     };

@@ -2,21 +2,31 @@ import { createReadStream } from "node:fs";
 import { OrderctlError } from "../errors.ts";
 import type { OrderCreated } from "../orders/events.ts";
 import { createOrderGenerator } from "../orders/generator.ts";
+import { isCurrency } from "../orders/money.ts";
 import { parseMapping } from "../orders/sources/column-mapping.ts";
 import { readCsvOrders } from "../orders/sources/csv-orders.ts";
-import { readNdjsonOrders } from "../orders/sources/ndjson-orders.ts";
-import type { ByteInput, Reject, SourceItem } from "../orders/sources/order-source.ts";
+import { compileDateFormat } from "../orders/sources/date-format.ts";
+import type { ByteInput } from "../orders/sources/file-bytes.ts";
+import { readJsonOrders } from "../orders/sources/json-orders.ts";
+import type { Reject, SourceItem } from "../orders/sources/order-source.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { untilAborted } from "../until-aborted.ts";
 
-export type SourceFormat = "csv" | "ndjson";
+/** Both JSON forms are told apart by what the file holds. */
+export const sourceFormats = ["csv", "json", "ndjson"] as const;
+export type SourceFormat = (typeof sourceFormats)[number];
 
 export type FileSource = {
   /** A path, or `-` for standard input. */
   file: string;
   format?: SourceFormat | undefined;
-  map?: string | undefined;
   currency?: string | undefined;
+  map?: string | undefined;
+  separator?: string | undefined;
+  decimal?: "." | "," | undefined;
+  skipLines?: number | undefined;
+  dateFormat?: string | undefined;
+  partial?: boolean | undefined;
 };
 
 /** `count` synthetic orders, each created at the moment it is asked for, and the seed they come from. */
@@ -31,20 +41,34 @@ export function generateOrders(
   return { seed: generator.seed, orders: generate() };
 }
 
-type Reading = { stdin: ByteInput; onReject: (reject: Reject) => void; signal: AbortSignal };
+type Reading = {
+  stdin: ByteInput;
+  onReject: (reject: Reject) => void;
+  signal: AbortSignal;
+  /** Told what was made of the file where its first lines do not say it. */
+  onNote?: (text: string) => void;
+  /** Told how many lines are read, before there is any order. */
+  onRead?: (lines: number) => void;
+};
 
 /**
- * The orders of a file, in constant memory; what is no order goes to `onReject`. Rejects with the signal's reason when that
- * aborts while the file has nothing to tell, as a pipe may for long.
+ * The orders of a file, in constant memory; what is not stored goes to `onReject`. Throws `usage` at once where the options
+ * do not fit the file, and `bad_message` where it holds no order at all. Rejects with the signal's reason when that aborts
+ * while the file has nothing to tell, as a pipe may for long.
  */
-export async function* readOrders(
-  source: FileSource,
-  { stdin, onReject, signal }: Reading,
-): AsyncGenerator<OrderCreated> {
-  for await (const item of openSource(source, { stdin, signal })) {
+export function readOrders(source: FileSource, reading: Reading): AsyncGenerator<OrderCreated> {
+  checkSource(source);
+  return ordersOf(source, reading);
+}
+
+async function* ordersOf(source: FileSource, reading: Reading): AsyncGenerator<OrderCreated> {
+  let isEmpty = true;
+  for await (const item of openSource(source, reading)) {
+    isEmpty = false;
     if ("order" in item) yield item.order;
-    else onReject(item.reject);
+    else reading.onReject(item.reject);
   }
+  if (isEmpty) throw new OrderctlError("bad_message", `${nameOf(source)} holds no order`);
 }
 
 async function* untilStopped(input: ByteInput, signal: AbortSignal): ByteInput {
@@ -64,25 +88,60 @@ async function* untilStopped(input: ByteInput, signal: AbortSignal): ByteInput {
 }
 
 function openSource(
-  { file, format, map, currency }: FileSource,
-  { stdin, signal }: Pick<Reading, "stdin" | "signal">,
+  source: FileSource,
+  { stdin, signal, onNote, onRead }: Reading,
 ): AsyncIterable<SourceItem> {
-  const chosen = format ?? formatOf(file);
-  if (map !== undefined && chosen !== "csv") throw new OrderctlError("usage", "--map is for CSV files only");
+  const { file, currency, separator, decimal, skipLines, dateFormat, partial } = source;
   const input = untilStopped(file === "-" ? stdin : createReadStream(file), signal);
-  const fileName = file === "-" ? "standard input" : file;
-  if (chosen === "ndjson") return readNdjsonOrders(input, { fileName, currency });
+  const options = { fileName: nameOf(source), currency };
+  if (formatOf(source) !== "csv") return readJsonOrders(input, options);
   return readCsvOrders(input, {
-    fileName,
-    currency,
-    mapping: map === undefined ? undefined : parseMapping(map),
+    ...options,
+    mapping: source.map === undefined ? undefined : parseMapping(source.map),
+    separator: separatorOf(separator, file),
+    decimal,
+    skipLines,
+    dateFormat,
+    partial,
+    onNote,
+    onRead,
   });
 }
 
-function formatOf(file: string): SourceFormat {
-  if (/\.csv$/i.test(file)) return "csv";
-  if (/\.(ndjson|jsonl)$/i.test(file)) return "ndjson";
+const nameOf = ({ file }: FileSource): string => (file === "-" ? "standard input" : file);
+
+const csvOnly = ["map", "separator", "decimal", "skipLines", "dateFormat", "partial"] as const;
+
+function checkSource(source: FileSource): void {
+  const { currency, map, dateFormat, separator, file } = source;
+  const misfit = csvOnly.find((option) => source[option]);
+  if (misfit !== undefined && formatOf(source) !== "csv") {
+    const flag = misfit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new OrderctlError("usage", `--${flag} is for CSV files only`);
+  }
+  if (currency !== undefined && !isCurrency(currency)) {
+    throw new OrderctlError("usage", `--currency ${JSON.stringify(currency)} is not three capital letters`);
+  }
+  if (map !== undefined) parseMapping(map);
+  if (dateFormat !== undefined) compileDateFormat(dateFormat);
+  separatorOf(separator, file);
+  formatOf(source);
+}
+
+function separatorOf(separator: string | undefined, file: string): string | undefined {
+  if (separator === undefined) return /\.(tsv|tab)$/i.test(file) ? "\t" : undefined;
+  if (separator === "tab" || separator === "\\t") return "\t";
+  if ([...separator].length === 1 && !/["\r\n\w.+-]/.test(separator)) return separator;
+  throw new OrderctlError("usage", `--separator ${JSON.stringify(separator)} cannot stand between columns`, {
+    hint: "it is one character such as ; or |, or the word tab",
+  });
+}
+
+function formatOf({ file, format }: FileSource): SourceFormat {
+  if (format !== undefined) return format;
+  if (/\.(csv|tsv|tab)$/i.test(file)) return "csv";
+  if (/\.(json|ndjson|jsonl)$/i.test(file)) return "json";
   throw new OrderctlError("usage", `cannot tell the format of ${file}`, {
-    hint: "say --format csv or --format ndjson",
+    hint: "say --format csv, --format json or --format ndjson",
   });
 }

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { StreamMessage } from "../../src/jetstream/stream-message.ts";
 import { encodeEvent } from "../../src/orders/codec.ts";
-import { readNdjsonOrders } from "../../src/orders/sources/ndjson-orders.ts";
+import { readJsonOrders } from "../../src/orders/sources/json-orders.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { replayDocument } from "../../src/replay/document.ts";
 import { anyEvent } from "../orders/arbitrary-events.ts";
@@ -27,7 +27,7 @@ it("writes created orders so that `publish order --file` reads the same orders",
         return `${JSON.stringify(document)}\n`;
       });
       const read = [];
-      for await (const item of readNdjsonOrders(Readable.from(lines), { fileName: "replayed" }))
+      for await (const item of readJsonOrders(Readable.from(lines), { fileName: "replayed" }))
         read.push(item);
       expect(read.map((item) => ("order" in item ? item.order : item.reject))).toEqual(events);
     }),

@@ -3,14 +3,19 @@ import { maxRowBytes } from "./order-source.ts";
 /** A line without its line break, numbered from 1; of one that was too long only the beginning is there. */
 export type Line = { row: number; bytes: Buffer; tooLong: boolean };
 
-const newline = 0x0a;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
 const noBytes = Buffer.alloc(0);
 
-/** Splits bytes at `\n` in constant memory: whatever the input, at most `maxRowBytes` and one chunk are held. */
+/**
+ * Splits bytes at line breaks in constant memory: whatever the input, at most `maxRowBytes` and one chunk are held. They
+ * are `\n`, or `\r` in files that have no other; that of `\r\n` stays at the end of the line.
+ */
 export async function* readBoundedLines(input: AsyncIterable<Buffer>): AsyncGenerator<Line> {
   let row = 1;
   let tooLong = false;
   let held: Buffer = noBytes;
+  let newline: number | undefined;
   const keep = (piece: Buffer): void => {
     tooLong ||= held.length + piece.length > maxRowBytes;
     if (!tooLong) held = held.length === 0 ? piece : Buffer.concat([held, piece]);
@@ -18,7 +23,9 @@ export async function* readBoundedLines(input: AsyncIterable<Buffer>): AsyncGene
   };
   for await (const chunk of input) {
     let start = 0;
-    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+    newline ??= lineBreakIn(chunk);
+    const next = () => (newline === undefined ? -1 : chunk.indexOf(newline, start));
+    for (let end = next(); end >= 0; end = next()) {
       keep(chunk.subarray(start, end));
       yield { row, bytes: held, tooLong };
       row++;
@@ -29,4 +36,9 @@ export async function* readBoundedLines(input: AsyncIterable<Buffer>): AsyncGene
     if (start < chunk.length) keep(chunk.subarray(start));
   }
   if (held.length > 0) yield { row, bytes: held, tooLong };
+}
+
+function lineBreakIn(chunk: Buffer): number | undefined {
+  if (chunk.includes(lineFeed)) return lineFeed;
+  return chunk.includes(carriageReturn) ? carriageReturn : undefined;
 }

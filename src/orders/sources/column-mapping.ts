@@ -40,16 +40,23 @@ export function parseMapping(text: string): ColumnMapping {
   return Object.fromEntries(pairs) as ColumnMapping;
 }
 
-/** Finds the columns in a header. A string says, for people, which column is missing. */
+/**
+ * Finds the columns in a header, regardless of case and of spaces around the names. A string says, for people, which
+ * column is missing, or there twice.
+ */
 export function locateColumns(header: readonly string[], mapping: ColumnMapping): ColumnPositions | string {
-  const names = header.map((name) => name.trim());
+  const names = header.map(plainName);
   const found: Partial<Record<Column, number>> = {};
   for (const column of [...requiredColumns, ...optionalColumns]) {
     const name = mapping[column] ?? retailMapping[column];
-    const position = names.indexOf(name);
+    const position = names.indexOf(plainName(name));
     const needed = mapping[column] !== undefined || requiredColumns.some((required) => required === column);
     if (position >= 0) found[column] = position;
     else if (needed) return `it has no column ${JSON.stringify(name)} (${column})`;
   }
+  const twice = names.find((name, index) => name !== "" && names.indexOf(name) !== index);
+  if (twice !== undefined) return `it has the column ${JSON.stringify(twice)} twice`;
   return found as ColumnPositions;
 }
+
+const plainName = (name: string): string => name.trim().normalize().toLowerCase();

@@ -1,10 +1,19 @@
 import { OrderctlError } from "../../errors.ts";
 import { defaultCurrency } from "../money.ts";
-import { type ColumnMapping, locateColumns } from "./column-mapping.ts";
+import type { DecimalMark } from "./amount-text.ts";
+import type { ColumnMapping } from "./column-mapping.ts";
+import { headBytes, readCsvHead } from "./csv-head.ts";
 import { type CsvRow, readCsvRows } from "./csv-rows.ts";
-import { InvoiceGrouping } from "./invoice-grouping.ts";
-import { type CsvLayout, readInvoiceLine } from "./invoice-line.ts";
-import { type ByteInput, badRow, readBytes, type SourceItem, toReject } from "./order-source.ts";
+import { FileDates } from "./dates.ts";
+import { type ByteInput, peekBytes, readBytes } from "./file-bytes.ts";
+import { type CsvLayout, orderIdsOf, readInvoiceLine } from "./invoice-line.ts";
+import { OrderAssembly, type ReadRow } from "./order-assembly.ts";
+import { beginningOf, reasonOf, type SourceItem } from "./order-source.ts";
+import { OrderTally } from "./order-tally.ts";
+import { RowSpool } from "./row-spool.ts";
+
+/** What bounds the memory: 60 MB for so many orders, and 200 MB for so many rows of orders that are not complete. */
+const limits = { orders: 5_000_000, heldRows: 500_000 };
 
 export type CsvOptions = {
   fileName: string;
@@ -12,47 +21,96 @@ export type CsvOptions = {
   mapping?: ColumnMapping | undefined;
   /** Of rows that name none: USD, but GBP for a file without a mapping. */
   currency?: string | undefined;
+  /** Between columns; without one it is seen from the header, or from a first line `sep=;`. */
+  separator?: string | undefined;
+  /** In numbers; without one a comma in a file with semicolons, else a point. */
+  decimal?: "." | "," | undefined;
+  /** Lines before the header. */
+  skipLines?: number | undefined;
+  /** As `compileDateFormat` takes it. */
+  dateFormat?: string | undefined;
+  /** Leave out rows that are wrong and keep the others of their orders. */
+  partial?: boolean | undefined;
+  /** Told what was made of the file where that was not certain from the beginning. */
+  onNote?: ((text: string) => void) | undefined;
+  /** Told now and then how many lines were read, while no order can be known to be whole. */
+  onRead?: ((lines: number) => void) | undefined;
+  limits?: typeof limits | undefined;
 };
 
 /**
- * Orders from a CSV file with a header and one order line per row, in constant memory. Consecutive rows of one invoice
- * make one order, under the invoice's number; a row that sells nothing is a reject and leaves the other rows of its
- * invoice alone. An order comes after the rejects among its rows. Throws only when the input cannot be read, and
- * `bad_message` when its header lacks a column.
+ * Orders from a CSV file with a header and one order line per row. The rows of one order may stand anywhere in the file: an
+ * order comes when its last row was read; with a row that is wrong, every row of it comes as a reject instead. So the whole
+ * file is read first, into a temporary one. Throws `usage` when it cannot be read, `bad_message` for a header that lacks a
+ * column and for a quote that is never closed, since rows of any order may be behind it, and `too_large` beyond its limits.
  */
 export async function* readCsvOrders(input: ByteInput, options: CsvOptions): AsyncGenerator<SourceItem> {
-  const grouping = new InvoiceGrouping();
-  let layout: CsvLayout | undefined;
-  for await (const row of readCsvRows(readBytes(input, options.fileName))) {
-    if (isBlank(row)) continue;
-    const item = layout && takeRow(row, layout, grouping);
-    layout ??= readHeader(row, options);
-    if (item !== undefined) yield item;
-  }
-  const last = grouping.finish();
-  if (last !== undefined) yield last;
-}
-
-function takeRow(row: CsvRow, layout: CsvLayout, grouping: InvoiceGrouping): SourceItem | undefined {
+  const { orders, heldRows } = options.limits ?? limits;
+  const dates = new FileDates(options.dateFormat, options.mapping === undefined);
+  const spool = new RowSpool<ReadRow>();
   try {
-    if (row.unreadable !== undefined) throw badRow(`${row.unreadable}; nothing from here on was read`);
-    return grouping.add(readInvoiceLine(row.fields, layout), row.row);
+    const tally = new OrderTally(orders);
+    for await (const read of readRows(input, options, dates)) {
+      for (const orderId of idsOf(read)) tally.add(orderId);
+      spool.add(read);
+    }
+    const { read: readDate, told } = dates.settle();
+    if (told !== undefined) options.onNote?.(told);
+    const rowsOf = (orderId: string) => tally.rowsOf(orderId);
+    const partial = options.partial ?? false;
+    const assembly = new OrderAssembly({ rowsOf, readDate, partial, maxHeldRows: heldRows });
+    for (const read of spool.read()) yield* assembly.take(read);
+  } finally {
+    spool.close();
+  }
+}
+
+const idsOf = (read: ReadRow): readonly string[] => ("line" in read ? [read.line.orderId] : read.orderIds);
+
+const toldEvery = 1000;
+
+async function* readRows(input: ByteInput, options: CsvOptions, dates: FileDates): AsyncGenerator<ReadRow> {
+  const bytes = readBytes(input, options.fileName);
+  try {
+    const { head, after } = await peekBytes(bytes, ({ length }) => length >= headBytes);
+    const { start, ...shape } = readCsvHead(head, options);
+    const layout = { ...layoutOf(shape.separator, options), ...shape, dates };
+    let isHeader = true;
+    let count = 0;
+    for await (const row of readCsvRows(after(start), shape)) {
+      if (!isHeader && !isBlank(row)) yield readRow(row, layout, options);
+      isHeader = false;
+      if (count++ % toldEvery === 0) options.onRead?.(row.row);
+    }
+  } finally {
+    await bytes.return(undefined);
+  }
+}
+
+function layoutOf(separator: string, { mapping, currency, decimal }: CsvOptions) {
+  const mark = decimal ?? (separator === ";" ? "," : ".");
+  const decimalMark: DecimalMark = { mark, isStated: decimal !== undefined };
+  const isRetail = mapping === undefined;
+  return { currency: currency ?? (isRetail ? "GBP" : defaultCurrency), decimal: decimalMark, isRetail };
+}
+
+function readRow(row: CsvRow, layout: CsvLayout & { separator: string }, options: CsvOptions): ReadRow {
+  const read = { row: row.row, text: beginningOf(row.fields.join(layout.separator)) };
+  if (row.unreadable !== undefined) {
+    if (!options.partial) throw unreadable(row, options.fileName);
+    return { ...read, reason: row.unreadable, orderIds: [] };
+  }
+  try {
+    return { ...read, line: readInvoiceLine(row.fields, layout, row.row) };
   } catch (thrown) {
-    return toReject(thrown, { row: row.row, text: row.fields.join(",") });
+    return { ...read, reason: reasonOf(thrown), orderIds: orderIdsOf(row.fields, layout) };
   }
 }
 
-function readHeader({ fields, unreadable }: CsvRow, { fileName, mapping, currency }: CsvOptions): CsvLayout {
-  const positions = unreadable ?? locateColumns(fields, mapping ?? {});
-  if (typeof positions === "string") {
-    const isOther = unreadable === undefined && mapping === undefined;
-    throw new OrderctlError("bad_message", `cannot read the header of ${fileName}: ${positions}`, {
-      hint: isOther ? "--map order=Invoice,sku=Item,… names the columns of other files" : undefined,
-    });
-  }
-  const fallback = mapping === undefined ? "GBP" : defaultCurrency;
-  return { width: fields.length, positions, currency: currency ?? fallback };
-}
+const unreadable = ({ row, unreadable: why }: CsvRow, fileName: string): OrderctlError =>
+  new OrderctlError("bad_message", `${fileName}:${row}: ${why}; so no order can be known to be whole`, {
+    hint: "mend that line; with --partial its rows are left out",
+  });
 
-const isBlank = ({ fields, unreadable }: CsvRow): boolean =>
-  unreadable === undefined && fields.length === 1 && fields[0]?.trim() === "";
+const isBlank = ({ fields, unreadable: why }: CsvRow): boolean =>
+  why === undefined && fields.every((field) => field.trim() === "");

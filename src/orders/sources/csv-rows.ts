@@ -1,20 +1,40 @@
 import { CsvError, parse } from "csv-parse";
 import { maxRowBytes } from "./order-source.ts";
 
-/** The fields of one record and the line it begins on; `unreadable` ends the file, it says why. */
+/** The fields of one record and the line it begins on; `unreadable` says why others after it are in it, or not read. */
 export type CsvRow = { row: number; fields: string[]; unreadable?: string };
 
+/** `row` is the line that `input` begins with. */
+export type CsvShape = { separator: string; row: number };
+
+/** RFC 4180, with any line break and stray quotes tolerated. */
+export const csvSyntax = {
+  record_delimiter: ["\r\n", "\n", "\r"],
+  relax_quotes: true,
+  relax_column_count: true,
+  max_record_size: maxRowBytes,
+};
+
 /**
- * Records of a CSV file (RFC 4180; LF or CRLF, BOM, stray quotes tolerated) in constant memory. Rows are counted here
+ * Records of a CSV file in constant memory; the first has as many columns as the others should have. Rows are counted here
  * because csv-parse counts a CRLF inside quotes twice.
  */
-export async function* readCsvRows(input: AsyncIterable<Buffer>): AsyncGenerator<CsvRow> {
-  const parser = createParser();
-  let row = 1;
+export async function* readCsvRows(input: AsyncIterable<Buffer>, shape: CsvShape): AsyncGenerator<CsvRow> {
+  const parser = createParser(shape.separator);
+  let { row } = shape;
+  let width: number | undefined;
   const numbered = (fields: string[]): CsvRow => {
     const begins = row;
-    row += 1 + fields.reduce((sum, field) => sum + countLineBreaks(field), 0);
-    return { row: begins, fields };
+    width ??= fields.length;
+    let unreadable: string | undefined;
+    row += 1;
+    for (const field of fields) {
+      const breaks = countLineBreaks(field);
+      if (breaks > 0 && holdsRows(field, breaks, { separator: shape.separator, width }))
+        unreadable = swallowed;
+      row += breaks;
+    }
+    return unreadable === undefined ? { row: begins, fields } : { row: begins, fields, unreadable };
   };
   for await (const chunk of input) {
     await parser.write(chunk);
@@ -27,16 +47,27 @@ export async function* readCsvRows(input: AsyncIterable<Buffer>): AsyncGenerator
   if (failure !== undefined) yield { row, fields: [], unreadable: failure };
 }
 
+const swallowed = "a quote that opens here closes in another row, if at all";
+
+/**
+ * A quote that is not closed ends at the next one, rows later. Its field then begins with the quote, which csv-parse keeps
+ * where it was closed badly, or it holds as many separators as a row has for each line break.
+ */
+function holdsRows(
+  field: string,
+  breaks: number,
+  { separator, width }: { separator: string; width: number },
+): boolean {
+  return field.startsWith('"') || (width > 2 && field.split(separator).length - 1 >= breaks * (width - 1));
+}
+
 /** Records are collected as they are recognised: a stream's own buffer is thrown away when it fails. */
-function createParser() {
+function createParser(separator: string) {
   let records: string[][] = [];
   let failed: Error | undefined;
   const stream = parse({
-    bom: true,
-    record_delimiter: ["\r\n", "\n"],
-    relax_quotes: true,
-    relax_column_count: true,
-    max_record_size: maxRowBytes,
+    ...csvSyntax,
+    delimiter: separator,
     on_record: (fields: string[]) => {
       records.push(fields);
       return null;
@@ -69,5 +100,7 @@ function describeFailure(error: Error): string {
 function countLineBreaks(field: string): number {
   let count = 0;
   for (let at = field.indexOf("\n"); at >= 0; at = field.indexOf("\n", at + 1)) count++;
+  for (let at = field.indexOf("\r"); at >= 0; at = field.indexOf("\r", at + 1))
+    if (field[at + 1] !== "\n") count++;
   return count;
 }

@@ -2,8 +2,9 @@ import { findLineFault } from "../event-fault.ts";
 import type { OrderLine } from "../events.ts";
 import { toMinor } from "../money.ts";
 import { isOrderId } from "../subjects.ts";
+import { type DecimalMark, plainNumber } from "./amount-text.ts";
 import type { Column, ColumnPositions } from "./column-mapping.ts";
-import { parseDateUs } from "./date-text.ts";
+import type { FileDates } from "./dates.ts";
 import { badRow } from "./order-source.ts";
 
 /** One row of a CSV file: a line of an order, and what the row says about the order itself. */
@@ -11,54 +12,74 @@ export type InvoiceLine = {
   orderId: string;
   customerId: string;
   currency: string;
-  createdAtUs: number | null;
+  /** As `FileDates.look` tells it. */
+  date: number | string | null;
   line: OrderLine;
 };
 
 /** What every row of a file has in common. */
-export type CsvLayout = { width: number; positions: ColumnPositions; currency: string };
+export type CsvLayout = {
+  width: number;
+  positions: ColumnPositions;
+  currency: string;
+  decimal: DecimalMark;
+  dates: FileDates;
+  /** Has the file the columns of the public "Online Retail" files, where invoices that begin with C are cancellations? */
+  isRetail: boolean;
+};
 
 const cancellationPattern = /^C\d/i;
-const wholePattern = /^[+-]?\d+$/;
 
-/** Reads one row. Throws `bad_message` with the reason for a row that sells nothing. */
-export function readInvoiceLine(fields: readonly string[], layout: CsvLayout): InvoiceLine {
+/** Reads one row. Throws `badRow` with the reason for a row that sells nothing. */
+export function readInvoiceLine(fields: readonly string[], layout: CsvLayout, row: number): InvoiceLine {
   if (fields.length !== layout.width)
     throw badRow(`${fields.length} columns, the header has ${layout.width}`);
   const textOf = (column: Column): string => fields[layout.positions[column] ?? -1]?.trim() ?? "";
-  const orderId = checkInvoice(textOf("order"));
+  const orderId = checkInvoice(textOf("order"), layout);
   const customerId = textOf("customer");
   const currency = textOf("currency") || layout.currency;
   const line = {
     sku: textOf("sku"),
-    quantity: readQuantity(textOf("quantity")),
-    unitPriceMinor: readPrice(textOf("price"), currency),
+    quantity: readQuantity(textOf("quantity"), layout.decimal),
+    unitPriceMinor: readPrice(textOf("price"), currency, layout.decimal),
   };
   const fault = findLineFault(line);
   if (fault !== undefined) throw badRow(fault);
-  if (`${line.sku}${customerId}`.includes("\uFFFD")) throw badRow("sku or customer is not UTF-8");
-  return { orderId, customerId, currency, createdAtUs: parseDateUs(textOf("date")), line };
+  if (`${line.sku}${customerId}`.includes("\uFFFD"))
+    throw badRow("sku or customer is not UTF-8; save the file as UTF-8");
+  return { orderId, customerId, currency, date: layout.dates.look(textOf("date"), row), line };
 }
 
-function checkInvoice(invoice: string): string {
+/**
+ * The orders that a row may belong to, whatever else is wrong with it: of one that has too many or too few columns each
+ * that its number may have come to stand in.
+ */
+export function orderIdsOf(fields: readonly string[], { width, positions: { order } }: CsvLayout): string[] {
+  const shift = fields.length - width;
+  const places = fields.slice(Math.max(0, order + Math.min(shift, 0)), order + Math.max(shift, 0) + 1);
+  return [...new Set(places.map((field) => field.trim()).filter(isOrderId))];
+}
+
+function checkInvoice(invoice: string, { isRetail }: CsvLayout): string {
   if (invoice === "") throw badRow("no order number");
-  if (cancellationPattern.test(invoice)) throw badRow(`invoice ${invoice} is a cancellation`);
+  if (isRetail && cancellationPattern.test(invoice)) throw badRow(`invoice ${invoice} is a cancellation`);
   if (isOrderId(invoice)) return invoice;
   throw badRow(
     `order number ${JSON.stringify(invoice.slice(0, 64))} is not 1 to 64 letters, digits, '-' or '_'`,
   );
 }
 
-function readQuantity(text: string): number {
-  if (!wholePattern.test(text)) throw badRow(`quantity ${JSON.stringify(text)} is not a whole number`);
-  const quantity = Number(text);
+function readQuantity(text: string, decimal: DecimalMark): number {
+  const [, whole] = /^([+-]?\d+)(?:\.0*)?$/.exec(plainNumber(text, decimal)) ?? [];
+  if (whole === undefined) throw badRow(`quantity ${JSON.stringify(text)} is not a whole number`);
+  const quantity = Number(whole);
   if (quantity <= 0) throw badRow(`quantity is ${quantity}, not above zero`);
   return quantity;
 }
 
-function readPrice(text: string, currency: string): number {
+function readPrice(text: string, currency: string, decimal: DecimalMark): number {
   if (text === "") throw badRow("no price");
-  const unitPriceMinor = toMinor(text, currency);
+  const unitPriceMinor = toMinor(plainNumber(text, decimal), currency);
   if (unitPriceMinor <= 0) throw badRow(`price is ${text} ${currency}, not above zero`);
   return unitPriceMinor;
 }

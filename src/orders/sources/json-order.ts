@@ -1,8 +1,7 @@
-import { OrderctlError } from "../../errors.ts";
 import { findEventFault } from "../event-fault.ts";
 import type { OrderCreated, OrderLine } from "../events.ts";
 import { isCurrency, toMinor } from "../money.ts";
-import { badRow } from "./order-source.ts";
+import { badRow, reasonOf } from "./order-source.ts";
 
 export type JsonObject = Record<string, unknown>;
 
@@ -31,8 +30,8 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
  * The order in a JSON object:
  * `{"order_id"?, "customer_id"?, "currency"?, "created_at_us"?, "total_amount"? | "total_minor"?,
  *   "lines"?: [{"sku", "quantity", "unit_price" | "unit_price_minor"}]}`.
- * Amounts are decimal strings or numbers, `_minor` ones integers. Without a total the lines are summed up. Other
- * fields are ignored. Throws `bad_message` whose text begins with the field, where one field is at fault.
+ * Amounts are decimal strings or numbers, `_minor` ones integers; where both are given they have to agree. Without a
+ * total the lines are summed up. Other fields are ignored. Throws `bad_message` whose text begins with the field, where one field is at fault.
  */
 export function readJsonOrder(json: JsonObject, defaults: JsonOrderDefaults): OrderCreated {
   const currency = readText(json, "currency") ?? defaults.currency;
@@ -54,6 +53,28 @@ export function readJsonOrder(json: JsonObject, defaults: JsonOrderDefaults): Or
   const fault = findEventFault(order);
   if (fault === undefined) return order;
   throw badRow(fault.replace(fieldNames, (name) => jsonNames[name] ?? name));
+}
+
+const orderFields = [
+  "order_id",
+  "customer_id",
+  "currency",
+  "created_at_us",
+  "total_amount",
+  "total_minor",
+  "lines",
+];
+const lineFields = ["sku", "quantity", "unit_price", "unit_price_minor"];
+
+/** The first field, with its path, that `readJsonOrder` would ignore. */
+export function findUnknownField(json: JsonObject): string | undefined {
+  const unknown = Object.keys(json).find((name) => !orderFields.includes(name));
+  if (unknown !== undefined || !Array.isArray(json.lines)) return unknown;
+  for (const [index, line] of json.lines.entries()) {
+    const name = isObject(line) ? Object.keys(line).find((each) => !lineFields.includes(each)) : undefined;
+    if (name !== undefined) return `lines[${index}].${name}`;
+  }
+  return undefined;
 }
 
 function readLines(json: JsonObject, currency: string): OrderLine[] {
@@ -79,16 +100,21 @@ type AmountFields = { major: string; minor: string; currency: string; path: stri
 
 function readAmount(json: JsonObject, { major, minor, currency, path }: AmountFields): number | undefined {
   const units = readNumber(json, minor, path);
-  if (units !== undefined) return units;
   const amount = json[major] ?? undefined;
-  if (amount === undefined) return undefined;
+  if (amount === undefined) return units;
   if (typeof amount !== "number" && typeof amount !== "string") {
     throw badRow(`${path}${major} is neither a number nor a decimal string`);
   }
+  const exact = minorOf(amount, `${path}${major}`, currency);
+  if (units === undefined || units === exact) return exact;
+  throw badRow(`${path}${major} and ${minor} differ`);
+}
+
+function minorOf(amount: number | string, field: string, currency: string): number {
   try {
     return toMinor(amount, currency);
   } catch (thrown) {
-    throw badRow(`${path}${major}: ${OrderctlError.from(thrown).message}`);
+    throw badRow(`${field}: ${reasonOf(thrown)}`);
   }
 }
 

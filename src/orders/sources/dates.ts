@@ -1,0 +1,131 @@
+import { compileDateFormat, type DateParts, type ReadDate, timeOf } from "./date-format.ts";
+import { badRow } from "./order-source.ts";
+
+/** Of numbers with the year last. */
+type DayMonth = "D/M/Y" | "M/D/Y";
+type Witness = { row: number; text: string };
+
+const isoPattern =
+  /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2}(?:\.\d+)?))?(?<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?$/;
+const numericPattern =
+  /^(?<first>\d{1,2})(?<mark>[/.-])(?<second>\d{1,2})\k<mark>(?<year>\d{4}|\d{2})(?:\s+(?<time>\d{1,2}:\d{2}(?::\d{2})?)(?:\s*(?<half>[ap]m))?)?$/i;
+/** How the public "Online Retail" files write month, day and time. */
+const retailPattern = /^[1-9]\d?\/[1-9]\d?\/(?:\d{4}|\d{2}) \d{1,2}:\d{2}$/;
+
+/**
+ * Reads the dates of one file without guessing: as the format says that the user gave; else ISO 8601, and numbers with the
+ * year last (`13/12/2010`, `1.2.24 8:26`) where the file as a whole leaves one order of day and month possible. So the file
+ * is looked at first, whole, and only then `settle` tells what such numbers mean. Throws `badRow` for what is no date.
+ */
+export class FileDates {
+  readonly #format: { text: string; read: ReadDate } | undefined;
+  readonly #isRetail: boolean;
+  /** The first date that cannot be in the other order. */
+  readonly #only: Partial<Record<DayMonth, Witness>> = {};
+  #retail: Witness | undefined;
+  /** Rows of one order share their date, mostly. */
+  #last: { text: string; value: number | string } | undefined;
+
+  /** Throws `usage` for a format that is none. */
+  constructor(format: string | undefined, isRetail: boolean) {
+    this.#format = format === undefined ? undefined : { text: format, read: compileDateFormat(format) };
+    this.#isRetail = isRetail;
+  }
+
+  /** Takes a date into account: its time in µs, or the text itself where that depends on the rest of the file. */
+  look(text: string, row: number): number | string | null {
+    if (text === "") return null;
+    if (text !== this.#last?.text) this.#last = { text, value: this.#take(text, row) };
+    return this.#last.value;
+  }
+
+  #take(text: string, row: number): number | string {
+    const readings = this.#format || isoPattern.test(text) ? undefined : readingsOf(text);
+    if (readings === undefined) return this.#readAlone(text);
+    const { "D/M/Y": dayFirst, "M/D/Y": monthFirst } = readings;
+    if (dayFirst === undefined && monthFirst === undefined) throw noDay(text);
+    if (dayFirst === undefined) this.#only["M/D/Y"] ??= { row, text };
+    else if (monthFirst === undefined) this.#only["D/M/Y"] ??= { row, text };
+    else if (dayFirst === monthFirst) return checkAge(dayFirst, text);
+    else if (this.#isRetail && retailPattern.test(text)) this.#retail ??= { row, text };
+    return text;
+  }
+
+  #readAlone(text: string): number {
+    if (this.#format !== undefined) {
+      const us = this.#format.read(text);
+      if (us === undefined) throw badRow(`date ${quote(text)} is not a date written ${this.#format.text}`);
+      return checkAge(us, text);
+    }
+    const iso = isoPattern.exec(text)?.groups;
+    if (iso === undefined)
+      throw badRow(`date ${quote(text)} cannot be read; --date-format says how dates are written`);
+    const us = timeOf(iso as DateParts);
+    if (us === undefined) throw noDay(text);
+    return checkAge(us, text);
+  }
+
+  /**
+   * To be called once, after the whole file was looked at: how what `look` gave back as text is read from now on, and for
+   * people what the file made of it; undefined where no date depended on the file.
+   */
+  settle(): { read: (text: string) => number; told: string | undefined } {
+    const { "D/M/Y": dayFirst, "M/D/Y": monthFirst } = this.#only;
+    if (dayFirst && monthFirst) {
+      const both = `${where(dayFirst)} and ${where(monthFirst)}`;
+      return {
+        read: refuse(`${both} contradict each other; --date-format says which is meant`),
+        told: undefined,
+      };
+    }
+    const order = dayFirst ? "D/M/Y" : "M/D/Y";
+    const witness = dayFirst ?? monthFirst;
+    if (witness)
+      return { read: readAs(order), told: `dates are read as ${order}, as ${where(witness)} shows` };
+    if (!this.#retail) return { read: refuse(eitherWay), told: undefined };
+    const day = new Date(readAs(order)(this.#retail.text) / 1000).toISOString().slice(0, 10);
+    const example = `${where(this.#retail)} is ${day}`;
+    return {
+      read: (text) => (retailPattern.test(text) ? readAs(order) : refuse(eitherWay))(text),
+      told: `dates are read as M/D/Y H:mm, as the public retail files have them (${example}); --date-format says otherwise`,
+    };
+  }
+}
+
+const eitherWay = "can be day/month or month/day; --date-format DD/MM/YYYY or MM/DD/YYYY says which";
+
+/** Both readings of numbers with the year last; undefined for anything else. */
+function readingsOf(text: string): Record<DayMonth, number | undefined> | undefined {
+  const parts = numericPattern.exec(text)?.groups;
+  if (parts === undefined) return undefined;
+  const { first = "", second = "", year = "", time = "", half } = parts;
+  const [hour, minute, seconds] = time === "" ? [] : time.split(":");
+  const read = (day: string, month: string) =>
+    timeOf({ year, month, day, hour, minute, second: seconds, half });
+  return { "D/M/Y": read(first, second), "M/D/Y": read(second, first) };
+}
+
+const readAs =
+  (order: DayMonth) =>
+  (text: string): number => {
+    const us = readingsOf(text)?.[order];
+    if (us === undefined) throw noDay(text);
+    return checkAge(us, text);
+  };
+
+const refuse =
+  (reason: string) =>
+  (text: string): never => {
+    throw badRow(`date ${quote(text)}: ${reason}`);
+  };
+
+const where = ({ row, text }: Witness): string => `${quote(text)} in line ${row}`;
+
+const noDay = (text: string) => badRow(`date ${quote(text)} is no day or time of the calendar`);
+
+function checkAge(us: number, text: string): number {
+  if (us < 0) throw badRow(`date ${quote(text)} is before 1970`);
+  return us;
+}
+
+const quote = (text: string): string => JSON.stringify(text.slice(0, 40));

@@ -1,0 +1,181 @@
+import { OrderctlError } from "../../errors.ts";
+import { findEventFault, maxLines } from "../event-fault.ts";
+import type { OrderCreated } from "../events.ts";
+import type { InvoiceLine } from "./invoice-line.ts";
+import { badRow, reasonOf, type SourceItem } from "./order-source.ts";
+
+/** A row as it was read: a line of an order; or why it is none, and the orders that it may have been meant for. */
+export type ReadRow = { row: number; text: string } & (
+  | { line: InvoiceLine }
+  | { reason: string; orderIds: readonly string[] }
+);
+
+export type AssemblyOptions = {
+  /** How many rows each order has in the whole file. */
+  rowsOf: (orderId: string) => number;
+  /** What a date means that was not certain before the whole file was read. */
+  readDate: (text: string) => number;
+  /** Leave out the rows that are wrong and keep the order. */
+  partial: boolean;
+  /** Of orders that are begun and not complete. */
+  maxHeldRows: number;
+};
+
+type Begun = { left: number; rows: ReadRow[]; wrongRow: number | undefined };
+
+/**
+ * Makes orders of rows that may come in any order. An order is complete with its last row in the file, and only then handed
+ * out: as a whole, or, where one of its rows is wrong, as one reject for each of them.
+ */
+export class OrderAssembly {
+  readonly #options: AssemblyOptions;
+  readonly #begun = new Map<string, Begun>();
+  #held = 0;
+
+  constructor(options: AssemblyOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a row in; returns what is complete with it. Throws `too_large` where too many orders are begun. */
+  take(read: ReadRow): SourceItem[] {
+    const row = this.#dated(read);
+    if ("line" in row) return this.#hold(row.line.orderId, row);
+    const [orderId, ...others] = row.orderIds;
+    const { partial } = this.#options;
+    const items = orderId === undefined || partial ? [rejectOf(row, row.reason)] : [];
+    if (orderId !== undefined) items.push(...this.#hold(orderId, row));
+    for (const other of others) items.push(...this.#hold(other, row, true));
+    return items;
+  }
+
+  #dated(read: ReadRow): ReadRow {
+    if (!("line" in read) || typeof read.line.date !== "string") return read;
+    const { row, text, line } = read;
+    try {
+      return { row, text, line: { ...read.line, date: this.#options.readDate(read.line.date) } };
+    } catch (thrown) {
+      return { row, text, reason: reasonOf(thrown), orderIds: [line.orderId] };
+    }
+  }
+
+  #hold(orderId: string, row: ReadRow, isElsewhere = false): SourceItem[] {
+    const { partial, rowsOf } = this.#options;
+    const count = rowsOf(orderId);
+    if (count > maxLines && !partial) {
+      return isElsewhere
+        ? []
+        : [rejectOf(row, `order ${orderId} has ${count} rows, ${maxLines} are the most`)];
+    }
+    const begun = this.#begin(orderId, count);
+    begun.left -= 1;
+    const isWrong = "reason" in row;
+    if (isWrong) begun.wrongRow ??= row.row;
+    const isLeftOut = isElsewhere || (isWrong && partial);
+    const items = [...(isLeftOut ? [] : this.#keep(begun, row)), ...this.#closeIfWhole(orderId, begun)];
+    if (this.#held > this.#options.maxHeldRows) throw tooScattered(row.row, this.#options.maxHeldRows);
+    return items;
+  }
+
+  #begin(orderId: string, count: number): Begun {
+    const begun = this.#begun.get(orderId) ?? { left: count, rows: [], wrongRow: undefined };
+    this.#begun.set(orderId, begun);
+    return begun;
+  }
+
+  #keep(begun: Begun, row: ReadRow): SourceItem[] {
+    if (begun.rows.length >= maxLines) return [rejectOf(row, `more than ${maxLines} lines in one order`)];
+    begun.rows.push(row);
+    this.#held += 1;
+    return [];
+  }
+
+  #closeIfWhole(orderId: string, begun: Begun): SourceItem[] {
+    if (begun.left > 0) return [];
+    this.#begun.delete(orderId);
+    this.#held -= begun.rows.length;
+    return this.#options.partial ? orderOfGoodRows(begun.rows) : wholeOrder(begun);
+  }
+}
+
+const tooScattered = (row: number, limit: number): OrderctlError =>
+  new OrderctlError(
+    "too_large",
+    `line ${row}: more than ${limit.toLocaleString("en")} rows of orders that go on later in the file`,
+    {
+      hint: "sort the rows by their order number (stably: an order's rows stay as they are); orders stored already are not stored again",
+    },
+  );
+
+/** What is wrong with the row itself goes before what is wrong with its order. */
+const rejectOf = (read: ReadRow, ofOrder: string): SourceItem => {
+  const { row, text } = read;
+  return { reject: { row, reason: "reason" in read ? read.reason : ofOrder, text } };
+};
+
+function wholeOrder({ rows, wrongRow }: Begun): SourceItem[] {
+  const { order, misfit } = wrongRow === undefined ? joinRows(rows) : { order: undefined, misfit: undefined };
+  const fault = order && !misfit ? findEventFault(order) : undefined;
+  const [first] = rows;
+  if (order && first && !misfit && fault === undefined) return [{ order, row: first.row }];
+  const why = `another row of this order is wrong: line ${wrongRow ?? misfit?.row}`;
+  return rows.map((held) => {
+    if (held === misfit?.held) return rejectOf(held, misfit.reason);
+    return rejectOf(held, fault ?? why);
+  });
+}
+
+function orderOfGoodRows(rows: readonly ReadRow[]): SourceItem[] {
+  const rejects: SourceItem[] = [];
+  let good = rows;
+  for (;;) {
+    const { order, misfit } = joinRows(good);
+    if (!order) return rejects;
+    if (misfit) {
+      rejects.push(rejectOf(misfit.held, misfit.reason));
+      good = good.filter((held) => held !== misfit.held);
+      continue;
+    }
+    const fault = findEventFault(order);
+    if (fault !== undefined) return [...rejects, ...good.map((held) => rejectOf(held, fault))];
+    return [...rejects, { order, row: good[0]?.row ?? 0 }];
+  }
+}
+
+type Joined = { order: OrderCreated | undefined; misfit?: { held: ReadRow; row: number; reason: string } };
+
+/** The order of these rows, up to the first that cannot be of the same one. */
+function joinRows(rows: readonly ReadRow[]): Joined {
+  let order: OrderCreated | undefined;
+  for (const held of rows) {
+    if (!("line" in held)) continue;
+    try {
+      if (order === undefined) order = beginOrder(held.line);
+      else extend(order, held.line);
+    } catch (thrown) {
+      return { order, misfit: { held, row: held.row, reason: reasonOf(thrown) } };
+    }
+  }
+  return { order };
+}
+
+const beginOrder = ({ orderId, customerId, currency, date, line }: InvoiceLine): OrderCreated => ({
+  kind: "created",
+  orderId,
+  customerId,
+  lines: [line],
+  total: { amountMinor: line.quantity * line.unitPriceMinor, currency },
+  createdAtUs: typeof date === "number" ? date : null,
+});
+
+function extend(order: OrderCreated, { customerId, currency, date, line }: InvoiceLine): void {
+  if (currency !== order.total.currency) {
+    throw badRow(`currency ${currency} differs from ${order.total.currency} in the rows before`);
+  }
+  if (customerId !== "" && order.customerId !== "" && customerId !== order.customerId) {
+    throw badRow(`customer ${JSON.stringify(customerId.slice(0, 64))} differs from that of the rows before`);
+  }
+  order.lines.push(line);
+  order.total.amountMinor += line.quantity * line.unitPriceMinor;
+  order.customerId ||= customerId;
+  if (typeof date === "number") order.createdAtUs ??= date;
+}
