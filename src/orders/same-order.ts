@@ -7,7 +7,8 @@ import { subjectOf } from "./subjects.ts";
 export const isSameOrder = (one: OrderCreated, other: OrderCreated): boolean =>
   Buffer.compare(withoutTime(one), withoutTime(other)) === 0;
 
-const withoutTime = (order: OrderCreated): Uint8Array => encodeEvent({ ...order, createdAtUs: null });
+/** The bytes that are the same for two that are one order. */
+export const withoutTime = (order: OrderCreated): Uint8Array => encodeEvent({ ...order, createdAtUs: null });
 
 /** Undefined for what cannot be read: whatever it is, it is not the order at hand. */
 export function readCreated(orderId: string, payload: Uint8Array): OrderCreated | undefined {

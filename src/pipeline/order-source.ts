@@ -110,14 +110,19 @@ function openSource(
 
 const nameOf = ({ file }: FileSource): string => (file === "-" ? "standard input" : file);
 
-const csvOnly = ["map", "separator", "decimal", "skipLines", "dateFormat", "partial"] as const;
+/** What only a CSV file needs to be told. */
+export const csvOptions = ["map", "separator", "decimal", "skipLines", "dateFormat", "partial"] as const;
 
-function checkSource(source: FileSource): void {
+/** As it is typed. */
+export const flagOf = (option: string): string =>
+  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** Throws `usage` where the options do not fit each other, before anything is read. */
+export function checkSource(source: FileSource): void {
   const { currency, map, dateFormat, separator, file } = source;
-  const misfit = csvOnly.find((option) => source[option]);
+  const misfit = csvOptions.find((option) => source[option]);
   if (misfit !== undefined && formatOf(source) !== "csv") {
-    const flag = misfit.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new OrderctlError("usage", `--${flag} is for CSV files only`);
+    throw new OrderctlError("usage", `${flagOf(misfit)} is for CSV files only`);
   }
   if (currency !== undefined && !isCurrency(currency)) {
     throw new OrderctlError("usage", `--currency ${JSON.stringify(currency)} is not three capital letters`);

@@ -11,3 +11,7 @@ export function feedProgressText({ done, elapsedS, underWay }: FeedProgress, tot
     total !== null && perSecond > 0 ? `, ${formatDuration(((total - done) / perSecond) * 1000)} left` : "";
   return `${formatCount(done)}${of} orders, ${formatRate(perSecond)}${left}${ending}`;
 }
+
+/** `120,000 lines of orders.csv read`: before the first order can be stored. */
+export const readingText = (lines: number, file: string): string =>
+  `${formatCount(lines)} lines of ${file} read`;

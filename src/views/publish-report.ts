@@ -3,18 +3,19 @@ import type { FeedReport } from "../pipeline/feed-orders.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
+import { printable } from "./plain-text.ts";
 
 export type PublishReport = FeedReport & {
   seed: number | null;
   file: string | null;
-  /** Rows of the file that are no orders; `rejectsShown` are the first of them. */
+  /** Rows of the file that are not stored; `rejectsShown` are the first of them. */
   rejected: number;
   rejectsShown: Reject[];
 };
 
 /** How many orders are stored; how they ended; which rows were none. */
 export function publishReport(report: PublishReport, style: Style): string {
-  const parts = [headline(report), ...endings(report), ...conflicts(report), ...rejects(report)];
+  const parts = [headline(report), ...endings(report), ...conflicts(report), ...rejectLines(report)];
   const { dim } = paint(style);
   if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${report.firstOrderId}`));
   return parts.join("\n");
@@ -51,16 +52,27 @@ function endings({ endings, stored }: PublishReport): string[] {
 }
 
 function conflicts({ conflicts: count, conflicting }: PublishReport): string[] {
+  return conflictLines({ count, conflicting, where: "what is stored" });
+}
+
+type Conflicts = { count: number; conflicting: string[]; where: string };
+
+export function conflictLines({ count, conflicting, where }: Conflicts): string[] {
   if (count === 0) return [];
   const what = count === 1 ? "1 order is another" : `${formatCount(count)} orders are others`;
   const rest = count > conflicting.length ? `, and ${formatCount(count - conflicting.length)} more` : "";
-  return [`${what} than what is stored under the same id: ${conflicting.join(", ")}${rest}`];
+  return [`${what} than ${where} under the same id: ${conflicting.join(", ")}${rest}`];
 }
 
-function rejects({ rejected, rejectsShown, file }: PublishReport): string[] {
+/** They quote what stands in the file: nothing of it moves the cursor or hides. */
+export function rejectLines({
+  rejected,
+  rejectsShown,
+  file,
+}: Pick<PublishReport, "rejected" | "rejectsShown" | "file">): string[] {
   if (rejected === 0) return [];
-  const rows = rejectsShown.map(({ row, reason }) => `  ${file}:${row}: ${reason}`);
+  const rows = rejectsShown.map(({ row, reason }) => `  ${file}:${row}: ${printable(reason)}`);
   const more = rejected - rejectsShown.length;
   const rest = more > 0 ? [`  … and ${formatCount(more)} more; --rejects FILE keeps them all`] : [];
-  return [`${formatCount(rejected)} ${rejected === 1 ? "row is" : "rows are"} no order:`, ...rows, ...rest];
+  return [`${formatCount(rejected)} ${rejected === 1 ? "row is" : "rows are"} rejected:`, ...rows, ...rest];
 }

@@ -14,7 +14,7 @@ const typed: [line: string, completions: string[]][] = [
   ["orderctl dlq ", ["list", "show", "redrive", "purge", "--help"]],
   ["orderctl lag --wat", ["--watch"]],
   ["orderctl serve payment ship", ["shipping"]],
-  ["orderctl publish order --format ", ["csv", "ndjson"]],
+  ["orderctl publish order --format ", ["csv", "json", "ndjson"]],
   ["orderctl trace --from j", ["jaeger"]],
   ["orderctl completion ", ["bash", "zsh", "fish", "--help"]],
   ["orderctl publish order --rate ", []],
@@ -25,7 +25,11 @@ const typed: [line: string, completions: string[]][] = [
 
 /** Values written with `=`; fish completes the whole word. */
 const joined: [line: string, ofBash: string[], ofFish: string[]][] = [
-  ["orderctl publish order --format=", ["csv", "ndjson"], ["--format=csv", "--format=ndjson"]],
+  [
+    "orderctl publish order --format=",
+    ["csv", "json", "ndjson"],
+    ["--format=csv", "--format=json", "--format=ndjson"],
+  ],
   ["orderctl publish order --format=n", ["ndjson"], ["--format=ndjson"]],
 ];
 

@@ -43,7 +43,8 @@ describe("readOrders", () => {
   it("tells the format by the name of the file, or takes the one that was said", async () => {
     expect((await read({ file: "fixtures/orders.csv" })).ids).toContain("7001");
     expect((await read({ file: "fixtures/orders.ndjson" })).ids).toContain("nd-1");
-    expect((await read({ file: "fixtures/orders.csv", format: "ndjson" })).ids).toEqual([]);
+    const asJson = await read({ file: "fixtures/orders.csv", format: "ndjson" });
+    expect([asJson.ids, asJson.rejects.length > 20]).toEqual([[], true]);
   });
 
   it("reads standard input as -, with the columns and the currency it is told", async () => {

@@ -53,7 +53,7 @@ describe("publishReport", () => {
     `);
   });
 
-  it("names the rows of a file that are no orders, and how many more there are", () => {
+  it("names the rows of a file that are rejected, and how many more there are", () => {
     const rejectsShown = [
       { row: 5, reason: "invoice C7002 is a cancellation", text: "" },
       { row: 7, reason: "price is 0 GBP, not above zero", text: "" },
@@ -61,7 +61,7 @@ describe("publishReport", () => {
     const file = { seed: null, file: "orders.csv", stored: 1, perSecond: 0.8 };
     expect(show({ ...file, rejected: 2002, rejectsShown })).toMatchInlineSnapshot(`
       "1 order stored in 1.3 s (0.8/s), from orders.csv
-      2,002 rows are no order:
+      2,002 rows are rejected:
         orders.csv:5: invoice C7002 is a cancellation
         orders.csv:7: price is 0 GBP, not above zero
         … and 2,000 more; --rejects FILE keeps them all
@@ -69,7 +69,7 @@ describe("publishReport", () => {
     `);
     const [first] = rejectsShown;
     expect(show({ ...file, rejected: 1, rejectsShown: first ? [first] : [] })).toContain(
-      "1 row is no order:\n",
+      "1 row is rejected:\n",
     );
   });
 
