@@ -1,11 +1,13 @@
 import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import { readLag, type StreamLag } from "../jetstream/lag.ts";
+import type { StreamLag } from "../jetstream/lag.ts";
 import { ordersStream } from "../orders/subjects.ts";
+import { readServiceLag } from "../pipeline/service-lag.ts";
 import { lagTable, lastingConsumers } from "../views/lag-table.ts";
 import type { Online, Register } from "./act.ts";
 import { count, time, withConnection } from "./options.ts";
+import { noteClock } from "./read-clock.ts";
 import { watch } from "./watch.ts";
 
 type Options = { interval: number; failAbove?: number; watch?: boolean };
@@ -35,14 +37,15 @@ async function showLag(
 ): Promise<number> {
   const { connection, terminal, signal } = online;
   const read = () =>
-    readLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
+    readServiceLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
       throw await explainMissing(thrown, connection);
     });
   if (isWatch) {
-    await watch(online, { kind: "consumer-lag", view: lagTable, read });
+    await watch(online, { kind: "consumer-lag", view: lagTable, read, clockOf: ({ clock }) => clock });
     return 0;
   }
   const lag = await read();
+  noteClock(terminal, lag.clock);
   terminal.show("consumer-lag", lag, lagTable);
   return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
 }

@@ -74,14 +74,13 @@ const serviceOption = (): Option =>
 
 /** What makes no sense together; throws `usage`. */
 export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: string[]): void {
-  const { to, service, out, dryRun, order, since, until } = flags;
+  const { to, service, out, dryRun, order } = flags;
   const targets = [to, service, out].filter((target) => target !== undefined).length;
   if (!/^[^\s.*>/\\]+$/.test(stream)) throw usage(`${JSON.stringify(stream)} is not the name of a stream`);
   if (targets > 1) throw usage("--to, --service and --out exclude each other");
   if (targets === 0 && !dryRun)
     throw usage("where to? --to, --service or --out", "--dry-run only tells what would be replayed");
-  // One that is given as a time and one as an age can be compared as soon as the broker has told its time.
-  if (since && until && "us" in since === "us" in until) placeTimes(flags, 0);
+  checkTimes(flags);
   if (order !== undefined) checkOrderId(order, "usage");
   checkService(stream, flags);
   for (const [given, owner, name] of [
@@ -92,6 +91,11 @@ export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: st
   ] as const) {
     if (given && owner === undefined) throw usage(name);
   }
+}
+
+/** A time and an age can only be compared when the broker has told its time. */
+function checkTimes({ since, until }: ReplayFlags): void {
+  if (since && until && "us" in since === "us" in until) placeTimes({ since, until }, 0);
 }
 
 function checkService(stream: string, { service, store }: ReplayFlags): void {

@@ -73,7 +73,7 @@ async function traceHere(app: Online, options: Options, [id = ""]: string[]): Pr
   });
   if (isEmpty(found)) throw unreadableHere(wanted, found) ?? unknownHere(wanted, connection);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
-  else await showTrace(app, found, options, connection);
+  else await showTrace(app, { ...found, connection }, options);
 }
 
 /** Such an event was given up on, or soon will be. */
@@ -91,7 +91,7 @@ async function traceBackend(app: App, options: Options, [id = ""]: string[]): Pr
   try {
     const found = await findTrace({ connection, spansOf }, wanted);
     if (isEmpty(found)) throw unknownThere(wanted, options, connection);
-    await showTrace(app, found, options, connection);
+    await showTrace(app, { ...found, connection }, options);
   } finally {
     await connection?.close();
   }
@@ -125,9 +125,8 @@ const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 
 /** Where events of an order were found, a connection was open. */
 async function showTrace(
   { terminal }: App,
-  found: FoundTrace,
+  { connection, ...found }: FoundTrace & { connection: Connection | undefined },
   options: Options,
-  connection: Connection | undefined,
 ): Promise<void> {
   const { errors = false, critical = false, min, all = false, otlp } = options;
   const { unreadable } = found;

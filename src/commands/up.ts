@@ -3,9 +3,9 @@ import { brokerDataDir } from "../broker/directories.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
 import type { Collector } from "../collector/start-collector.ts";
 import { OrderctlError } from "../errors.ts";
-import { readLag } from "../jetstream/lag.ts";
 import type { Note } from "../note.ts";
 import { ordersStream } from "../orders/subjects.ts";
+import { readServiceLag } from "../pipeline/service-lag.ts";
 import { runnableNames } from "../services/registry.ts";
 import { defaultServer } from "../settings.ts";
 import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
@@ -14,9 +14,11 @@ import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
 import { port, withConnection } from "./options.ts";
 import { withConnectionTo, withOwnBroker } from "./own-broker.ts";
+import { noteClock } from "./read-clock.ts";
 import { untilStopped } from "./serve.ts";
 import { openServiceLog } from "./service-log.ts";
 import { withServiceFlags } from "./service-options.ts";
+import { watchStaleness } from "./staleness.ts";
 import { type ServingFlags, startServices } from "./start-services.ts";
 import { withMetricsFlags } from "./telemetry-options.ts";
 
@@ -65,15 +67,14 @@ type Shown = { screen: UpScreen | undefined; note: (text: string) => void };
 
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
-  const services = await startServices(
-    { ...online, terminal: { ...online.terminal, note } },
-    { names: runnableNames, flags, collector: collector?.url },
-  );
+  const noting = { ...online, terminal: { ...online.terminal, note } };
+  const names = runnableNames;
+  const services = await startServices(noting, { names, flags, collector: collector?.url });
   if (screen) screen.update({ serving: services.serving });
   else online.terminal.show("serving", services.serving, servingLine);
   const ended = new AbortController();
-  const drawing = screen && draw(online, screen, ended.signal);
-  await untilStopped({ ...online, terminal: { ...online.terminal, note } }, services);
+  const drawing = screen && draw(noting, screen, ended.signal);
+  await untilStopped(noting, services);
   await collector?.stop(collectorMs);
   ended.abort();
   await drawing;
@@ -98,16 +99,22 @@ async function startOwnCollector(
 }
 
 /** Redraws after every sample of the services' consumers; a broker that is away for a moment is no reason to stop. */
-async function draw({ connection }: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
-  const sample = { stream: ordersStream, intervalMs: sampleMs, signal };
+async function draw({ connection, terminal }: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
+  const sample = { stream: ordersStream, intervalMs: sampleMs, durableOnly: true, signal };
+  const staleness = watchStaleness(connection, (stale) => screen.update({ stale }));
+  let told = false;
   while (!signal.aborted) {
     try {
-      const lag = await readLag(connection, sample);
-      screen.update({ lag: { ...lag, consumers: lag.consumers.filter(({ durable }) => durable) } });
+      const lag = await readServiceLag(connection, sample);
+      staleness.fresh();
+      screen.update({ lag, stale: undefined });
+      if (!told) noteClock(terminal, lag.clock);
+      told = true;
     } catch (thrown) {
-      if (signal.aborted) return;
-      screen.update({ lag: OrderctlError.from(thrown).message });
+      if (signal.aborted) break;
+      staleness.failed(OrderctlError.from(thrown));
       await wait(sampleMs, undefined, { ref: false });
     }
   }
+  staleness.stop();
 }

@@ -1,15 +1,25 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { type ErrorCode, OrderctlError } from "../errors.ts";
+import type { ClockDifference } from "../jetstream/broker-clock.ts";
 import type { View } from "../terminal.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { printable } from "../views/plain-text.ts";
+import { paint } from "../views/paint.ts";
 import type { Online } from "./act.ts";
+import { noteClock } from "./read-clock.ts";
+import { failureText, watchStaleness } from "./staleness.ts";
 
 /** What a broker that is away for a moment, or a cluster that elects a leader, answers: no reason to stop. */
 const passing: ReadonlySet<ErrorCode> = new Set(["timeout", "unavailable", "no_responders"]);
 const retryMs = 1000;
 
-type Watched<T> = { kind: string; view: View<T>; read: () => Promise<T> };
+/** `clockOf` a sample is told once where it is worth a word. */
+type Watched<T> = {
+  kind: string;
+  view: View<T>;
+  read: () => Promise<T>;
+  clockOf: (sample: T) => ClockDifference;
+};
 
 /**
  * Shows one sample after the other until it is told to stop: drawn in place where somebody watches, else one below the
@@ -18,52 +28,65 @@ type Watched<T> = { kind: string; view: View<T>; read: () => Promise<T> };
  */
 export async function watch<T extends object>(online: Online, watched: Watched<T>): Promise<void> {
   const { signal } = online;
-  const show = openDisplay(online, watched);
   // A broker that hangs holds up nobody who wants to stop.
   const next = () => untilAborted(attempt(watched.read, signal), signal);
   const first = await next();
   if (first instanceof OrderctlError) throw first;
   if (!first) throw new OrderctlError("interrupted", "interrupted before the first sample");
+  const show = online.terminal.live ? openScreen(online, watched) : openList(online, watched);
   show.sample(first);
-  while (!signal.aborted) {
-    const sample = await next();
-    if (sample instanceof OrderctlError) {
-      show.failure(sample);
-      await wait(retryMs, undefined, { signal }).catch(() => {});
-    } else if (sample) show.sample(sample);
+  noteClock(online.terminal, watched.clockOf(first));
+  try {
+    while (!signal.aborted) {
+      const sample = await next();
+      if (sample instanceof OrderctlError) {
+        show.failure(sample);
+        await wait(retryMs, undefined, { signal }).catch(() => {});
+      } else if (sample) show.sample(sample);
+    }
+  } finally {
+    show.stop();
   }
 }
 
-/** What stays on the screen while the broker does not answer tells how old it is, and then why. */
-function openDisplay<T>({ terminal }: Online, { kind, view }: Watched<T>) {
-  if (!terminal.live) {
-    const apart: View<T> = (sample, style) => `${view(sample, style)}\n`;
-    let said = "";
-    return {
-      sample(sample: T) {
-        said = "";
-        terminal.show(kind, sample, apart);
-      },
-      failure(error: OrderctlError) {
-        if (textOf(error) !== said) terminal.note(textOf(error));
-        said = textOf(error);
-      },
-    };
-  }
-  const screen = terminal.openScreen();
-  let last = "";
+type Display<T> = { sample(sample: T): void; failure(error: OrderctlError): void; stop(): void };
+
+function openList<T>({ terminal }: Online, { kind, view }: Watched<T>): Display<T> {
+  const apart: View<T> = (sample, style) => `${view(sample, style)}\n`;
+  let said = "";
   return {
-    sample(sample: T) {
-      const at = new Date().toTimeString().slice(0, 8);
-      last = `${view(sample, terminal.style())}\n\nas of ${at}, Ctrl-C ends`;
-      screen.draw(last);
+    sample(sample) {
+      said = "";
+      terminal.show(kind, sample, apart);
     },
-    failure: (error: OrderctlError) => screen.draw(`${last}\n${textOf(error)}`),
+    failure(error) {
+      const text = failureText(error);
+      if (text !== said) terminal.note(text);
+      said = text;
+    },
+    stop() {},
   };
 }
 
-const textOf = ({ message, hint }: OrderctlError): string =>
-  [message, ...(hint ? [`  ${hint}`] : [])].map(printable).join("\n");
+/** The last sample in place. While there is no new one it stays, dimmed, and the first line says since when and why. */
+function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): Display<T> {
+  const screen = terminal.openScreen();
+  let last = "";
+  const staleness = watchStaleness(connection, (text) => {
+    const { dim, yellow } = paint(terminal.style());
+    const lines = [...text.split("\n").map((line) => yellow(line)), ""];
+    screen.draw([...lines, ...last.split("\n").map((line) => dim(line))].join("\n"));
+  });
+  return {
+    sample(sample) {
+      const text = view(sample, terminal.style());
+      last = stripVTControlCharacters(text);
+      screen.draw(`${text}\n\nas of ${staleness.fresh()}, Ctrl-C ends`);
+    },
+    failure: staleness.failed,
+    stop: staleness.stop,
+  };
+}
 
 /** Answers a passing failure, and nothing once it is to stop. */
 async function attempt<T>(

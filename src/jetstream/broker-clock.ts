@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { fromNats } from "./nats-error.ts";
 import { parseTimestampUs } from "./read-message.ts";
 import { isOlder } from "./server-version.ts";
 
@@ -55,11 +56,20 @@ function readFromStream({ jsm, version }: Connection, stream: string): Promise<R
   });
 }
 
-const readFromServer = ({ nats, timeoutMs }: Connection): Promise<Reading | undefined> =>
-  timed(async () => {
-    const answer = await nats.request(serverQuestion, undefined, { timeout: timeoutMs });
+/** Each refusal is a line in the server's log: who may not ask does so once. */
+const refused = new WeakSet<Connection>();
+
+async function readFromServer(connection: Connection): Promise<Reading | undefined> {
+  if (refused.has(connection)) return undefined;
+  const { nats, timeoutMs: timeout } = connection;
+  return timed(async () => {
+    const answer = await nats.request(serverQuestion, undefined, { timeout }).catch((thrown) => {
+      if (fromNats(thrown, "read the clock").code === "denied") refused.add(connection);
+      throw thrown;
+    });
     return answer.json<{ server?: { time?: unknown } }>().server?.time;
   });
+}
 
 /** The answer is taken to be from the middle of the time that it took. Undefined where there is none. */
 async function timed(ask: () => Promise<unknown>): Promise<Reading | undefined> {

@@ -1,58 +1,108 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { ConsumerInfo } from "nats";
+import { AckPolicy, type ConsumerInfo } from "nats";
+import { type ClockDifference, readBrokerClock } from "./broker-clock.ts";
 import type { Connection } from "./connection.ts";
-import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
+import { type LagState, type Measured, stateOf } from "./lag-state.ts";
+import { fromNats } from "./nats-error.ts";
+import { readOldest } from "./oldest-message.ts";
 import { parseTimestampUs } from "./read-message.ts";
 
-/** How far behind a consumer is. Rates are per second between two samples; `null` where it cannot be known. */
+/**
+ * How far behind a consumer is. Rates are per second between two samples; `null` where it cannot be known. Times of day are by
+ * the broker's clock.
+ */
 export type ConsumerLag = {
   consumer: string;
   /** False for a reader that goes with its process, such as one that waits for orders to end. */
   durable: boolean;
+  /** Are messages asked for, or sent to whoever listens? */
+  mode: "pull" | "push";
+  /** Does anybody listen where messages are pushed to? `null` where they are pulled. */
+  bound: boolean | null;
   /** Messages that match the consumer's filter and were not delivered yet. */
   pending: number;
   /** Delivered and not acknowledged. */
   ackPending: number;
   redelivered: number;
-  /** Pull requests waiting for a message: 0 on a consumer that has pending messages means nobody is working. */
-  waiting: number;
-  /** Age of the oldest message that is not acknowledged. */
+  /**
+   * Pull requests waiting for a message: 0 on a consumer that has pending messages means nobody is working. `null` where
+   * messages are pushed.
+   */
+  waiting: number | null;
+  /** Age of the oldest message that is not acknowledged; `null` also where there is none. */
   oldestAgeMs: number | null;
   inPerS: number | null;
   outPerS: number | null;
   /** `(pending + ackPending) / (out − in)`; `null` when it does not shrink. */
   drainS: number | null;
+  /** `null` where it is not paused. */
+  pausedUntil: string | null;
+  /** How long a delivery may take, the last attempt's where these differ; `null` without acknowledgements. */
+  ackWaitMs: number | null;
+  /** By when what is delivered and not acknowledged comes again, unless who holds it asks for more time. */
+  comesAgainBy: string | null;
+  /** How many of `ackPending` no process has that answers; `null` where nobody asked the processes. */
+  unclaimed: number | null;
+  state: LagState;
+  /** Why messages do not come as they usually do, as far as the consumer's settings and its workers tell. */
+  reasons: string[];
 };
 
-export type StreamLag = { stream: string; sampledAt: string; intervalMs: number; consumers: ConsumerLag[] };
+export type StreamLag = {
+  stream: string;
+  /** By the broker's clock. */
+  sampledAt: string;
+  intervalMs: number;
+  clock: ClockDifference;
+  consumers: ConsumerLag[];
+};
 
 type Sample = { at: number; info: ConsumerInfo };
+
+export type LagQuery = {
+  stream: string;
+  intervalMs: number;
+  /** True to leave out the readers that go with their processes. */
+  durableOnly?: boolean;
+  signal?: AbortSignal;
+};
 
 /**
  * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader; with an interval of 0 once, and
  * then rates are unknown. Rejects with `not_found`
  * when there is no such stream.
  */
-export async function readLag(
-  connection: Connection,
-  { stream, intervalMs, signal }: { stream: string; intervalMs: number; signal?: AbortSignal },
-): Promise<StreamLag> {
-  const before = await readConsumers(connection, stream);
+export async function readLag(connection: Connection, query: LagQuery): Promise<StreamLag> {
+  const { stream, intervalMs, signal } = query;
+  const [clock, before] = await Promise.all([
+    readBrokerClock(connection, stream),
+    readConsumers(connection, query),
+  ]);
   if (intervalMs > 0) await wait(intervalMs, undefined, signal ? { signal } : {});
-  const after = intervalMs > 0 ? await readConsumers(connection, stream) : before;
+  const after = intervalMs > 0 ? await readConsumers(connection, query) : before;
+  const nowMs = clock.nowUs() / 1000;
   const consumers: ConsumerLag[] = [];
   for (const [name, sample] of after) {
-    const oldestAgeMs = await readOldestAge(connection, sample.info);
-    consumers.push({ ...buildLag(before.get(name), sample), oldestAgeMs });
+    const oldestUs = await readOldest(connection, sample.info);
+    const oldestAgeMs = oldestUs === null ? null : Math.max(0, nowMs - oldestUs / 1000);
+    const first = before.get(name);
+    const measured = { ...buildLag(first, sample, nowMs), oldestAgeMs };
+    const floorStays = first?.info.ack_floor.stream_seq === sample.info.ack_floor.stream_seq;
+    consumers.push({ ...measured, state: stateOf(measured, floorStays) });
   }
   consumers.sort((a, b) => a.consumer.localeCompare(b.consumer));
-  return { stream, sampledAt: new Date().toISOString(), intervalMs, consumers };
+  const sampledAt = new Date(nowMs).toISOString();
+  return { stream, sampledAt, intervalMs, clock: clock.difference, consumers };
 }
 
-async function readConsumers({ jsm }: Connection, stream: string): Promise<Map<string, Sample>> {
+async function readConsumers(
+  { jsm }: Connection,
+  { stream, durableOnly = false }: LagQuery,
+): Promise<Map<string, Sample>> {
   try {
     const samples = new Map<string, Sample>();
     for await (const info of jsm.consumers.list(stream)) {
+      if (durableOnly && !isDurable(info)) continue;
       samples.set(info.name, { at: serverTime(info), info });
     }
     return samples;
@@ -61,29 +111,76 @@ async function readConsumers({ jsm }: Connection, stream: string): Promise<Map<s
   }
 }
 
-/** The server's own clock where it tells it (since 2.10), else ours. In ms. */
+const isDurable = ({ config }: ConsumerInfo): boolean => config.durable_name !== undefined;
+
+/** For the time between two samples: the server's own clock where it tells it (since 2.10), else ours. In ms. */
 function serverTime(info: ConsumerInfo & { ts?: unknown }): number {
-  return typeof info.ts === "string" ? parseTimestampUs(info.ts) / 1000 : Date.now();
+  return typeof info.ts === "string" ? parseTimestampUs(info.ts) / 1000 : performance.now();
 }
 
-function buildLag(first: Sample | undefined, { at, info }: Sample): Omit<ConsumerLag, "oldestAgeMs"> {
+function buildLag(
+  first: Sample | undefined,
+  { at, info }: Sample,
+  nowMs: number,
+): Omit<Measured, "oldestAgeMs"> {
   // One that was made anew under the same name counts from its own beginning.
   const before = first && first.at < at && first.info.created === info.created ? first : undefined;
   const seconds = before ? (at - before.at) / 1000 : 0;
   const outPerS = before ? countAcked(before.info, info) / seconds : null;
   const inPerS = before ? countAdded(before.info, info) / seconds : null;
+  const isPush = info.config.deliver_subject !== undefined;
+  const pausedUntil = pauseEnd(info, nowMs);
   return {
     consumer: info.name,
-    durable: info.config.durable_name !== undefined,
+    durable: isDurable(info),
+    mode: isPush ? "push" : "pull",
+    bound: isPush ? info.push_bound === true : null,
     pending: info.num_pending,
     ackPending: info.num_ack_pending,
     redelivered: info.num_redelivered,
-    waiting: info.num_waiting,
+    waiting: isPush ? null : info.num_waiting,
     inPerS,
     outPerS,
     drainS: drainTime(backlogOf(info), inPerS, outPerS),
+    pausedUntil,
+    ackWaitMs: ackWaitOf(info),
+    comesAgainBy: redeliveryTime(info, nowMs),
+    unclaimed: null,
+    reasons: reasonsOf(info),
   };
 }
+
+/** Since 2.11. */
+function pauseEnd({ paused, pause_remaining, config }: ConsumerInfo, nowMs: number): string | null {
+  if (paused !== true) return null;
+  return config.pause_until ?? new Date(nowMs + Number(pause_remaining) / 1e6).toISOString();
+}
+
+/** The longest that the last delivery can be waited for. After a restart the server does not tell when that was. */
+function redeliveryTime(info: ConsumerInfo, nowMs: number): string | null {
+  const ackWaitMs = ackWaitOf(info);
+  if (info.num_ack_pending === 0 || ackWaitMs === null) return null;
+  const last: unknown = info.delivered.last_active;
+  const lastMs = typeof last === "string" ? parseTimestampUs(last) / 1000 : nowMs;
+  return new Date(lastMs + ackWaitMs).toISOString();
+}
+
+function ackWaitOf({ config }: ConsumerInfo): number | null {
+  const longestNs = Math.max(Number(config.ack_wait ?? 0), ...(config.backoff ?? []).map(Number));
+  return config.ack_policy === AckPolicy.None || longestNs === 0 ? null : longestNs / 1e6;
+}
+
+function reasonsOf({ config, push_bound, num_ack_pending, delivered, ack_floor }: ConsumerInfo): string[] {
+  const { deliver_subject, headers_only, max_deliver = -1 } = config;
+  const givenUp = max_deliver > 0 && num_ack_pending === 0 && delivered.consumer_seq > ack_floor.consumer_seq;
+  return [
+    deliver_subject !== undefined && push_bound !== true ? `nobody listens on ${deliver_subject}` : "",
+    headers_only === true ? "it delivers headers without payloads (headers_only)" : "",
+    givenUp ? `messages were given up after ${times(max_deliver)} (max_deliver)` : "",
+  ].filter((text) => text !== "");
+}
+
+const times = (deliveries: number): string => (deliveries === 1 ? "1 delivery" : `${deliveries} deliveries`);
 
 /** Acknowledged between two samples: what was delivered for the first time and is not under way. */
 const countAcked = (before: ConsumerInfo, now: ConsumerInfo): number =>
@@ -110,16 +207,4 @@ function drainTime(backlog: number, inPerS: number | null, outPerS: number | nul
   if (backlog === 0) return 0;
   if (inPerS === null || outPerS === null || outPerS <= inPerS) return null;
   return backlog / (outPerS - inPerS);
-}
-
-async function readOldestAge({ jsm }: Connection, info: ConsumerInfo): Promise<number | null> {
-  if (info.num_pending + info.num_ack_pending === 0) return null;
-  const query = { seq: info.ack_floor.stream_seq + 1, next_by_subj: info.config.filter_subject ?? ">" };
-  try {
-    const oldest = await jsm.streams.getMessage(info.stream_name, query);
-    return Math.max(0, Date.now() - oldest.time.getTime());
-  } catch (thrown) {
-    if (apiErrorOf(thrown) === apiErrors.messageNotFound) return null;
-    throw fromNats(thrown, `read stream ${info.stream_name}`);
-  }
 }

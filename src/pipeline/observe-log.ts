@@ -15,7 +15,9 @@ export function observeLog(metrics: Metrics, connection: Connection): void {
 
 async function readConsumers(connection: Connection): Promise<ConsumerState[]> {
   mustBeConnected(connection);
-  const { stream, consumers } = await readLag(connection, { stream: ordersStream, intervalMs: 0 });
+  // A reader that goes with its process is nobody's backlog, and each would leave a series behind.
+  const query = { stream: ordersStream, intervalMs: 0, durableOnly: true };
+  const { stream, consumers } = await readLag(connection, query);
   return consumers.map((consumer) => ({ stream, ...consumer }));
 }
 

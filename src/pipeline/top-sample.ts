@@ -4,8 +4,10 @@ import { readLastSequence } from "../jetstream/read-message.ts";
 import { scanStream } from "../jetstream/read-stream.ts";
 import { ordersStream, subjectOf } from "../orders/subjects.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
+import { type GoneProcess, GoneProcesses, withGone } from "./gone-processes.ts";
 import { countDeadLetters } from "./observe-log.ts";
 import { type ProcessStatus, readProcesses } from "./process-status.ts";
+import { withProcesses } from "./service-lag.ts";
 
 /** What one process did between two samples; `null` where it was not there before. */
 export type ProcessRates = ProcessStatus & { processedPerS: number | null; failedPerS: number | null };
@@ -16,6 +18,8 @@ export type EndedLately = { orders: number; p50Ms: number; p99Ms: number; lastEn
 export type TopSample = {
   lag: StreamLag;
   processes: ProcessRates[];
+  /** Those that answered since the first sample and do so no longer. */
+  gone: GoneProcess[];
   endedLately: EndedLately | null;
   deadLetters: number;
 };
@@ -35,10 +39,11 @@ export function createTopReader(
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): () => Promise<TopSample> {
   let before: readonly ProcessStatus[] = [];
+  const goneProcesses = new GoneProcesses();
   const deadLettersOf = readSeldom(() => countDeadLetters(connection), deadLettersEveryMs);
   return async () => {
     const [lag, processes] = await Promise.all([
-      readLag(connection, { stream: ordersStream, intervalMs, signal }),
+      readLag(connection, { stream: ordersStream, intervalMs, durableOnly: true, signal }),
       readProcesses(connection, 0),
     ]);
     const [endedLately, deadLetters] = await Promise.all([
@@ -47,8 +52,9 @@ export function createTopReader(
     ]);
     const rated = processes.map((process) => withRates(process, before));
     before = processes;
-    const consumers = lag.consumers.filter(({ durable }) => durable);
-    return { lag: { ...lag, consumers }, processes: rated, endedLately, deadLetters };
+    const gone = goneProcesses.add(lag, processes);
+    const told = withGone(withProcesses(lag, processes), gone);
+    return { lag: told, processes: rated, gone, endedLately, deadLetters };
   };
 }
 

@@ -43,11 +43,14 @@ export function observeWith(ledger: MetricLedger): Observers {
 
 function consumerObservations({ stream, consumer, ...state }: ConsumerState): Observation[] {
   const attributes = { stream, [name.consumerGroup]: consumer };
+  const hasBacklog = state.pending + state.ackPending > 0;
+  // Absent where it is not known: 0 would say that nothing waits.
+  const oldestAgeMs = state.oldestAgeMs ?? (hasBacklog ? undefined : 0);
   return [
     observed(specs.consumerPending, state.pending, attributes),
     observed(specs.consumerAckPending, state.ackPending, attributes),
     observed(specs.consumerRedelivered, state.redelivered, attributes),
-    observed(specs.consumerOldestAge, (state.oldestAgeMs ?? 0) / 1000, attributes),
+    ...(oldestAgeMs === undefined ? [] : [observed(specs.consumerOldestAge, oldestAgeMs / 1000, attributes)]),
   ];
 }
 

@@ -34,7 +34,7 @@ export type ConsumerState = {
   pending: number;
   ackPending: number;
   redelivered: number;
-  /** Of the oldest message that is not acknowledged; `null` without one. */
+  /** Of the oldest message that is not acknowledged; `null` without one, and where it is not known. */
   oldestAgeMs: number | null;
 };
 

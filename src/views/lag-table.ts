@@ -1,8 +1,9 @@
 import type { ConsumerLag, StreamLag } from "../jetstream/lag.ts";
+import type { LagState } from "../jetstream/lag-state.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
-import { wrapWords } from "./plain-text.ts";
+import { printable, wrapWords } from "./plain-text.ts";
 import { table, tableWidth } from "./table.ts";
 
 const columns = [
@@ -20,34 +21,104 @@ const columns = [
 /** Where not everything fits, this gives way to the consumers' names. */
 const inflow = 6;
 
-/** The answer first: is everybody keeping up; then a row for each consumer. */
+/** The answer first: is everybody keeping up; then a row for each consumer, and why some do not go on. */
 export function lagTable(lag: StreamLag, style: Style): string {
   if (lag.consumers.length === 0) return `${lag.stream} has no consumers`;
   const rows = lag.consumers.map(lagRow);
   const { yellow } = paint(style);
-  const late = lag.consumers.map(isStuck);
   const isNarrow = tableWidth({ columns, rows }) > style.width;
   const fits = <T>(cells: readonly T[]) => cells.filter((_, column) => !isNarrow || column !== inflow);
   const shown = { columns: fits(columns), rows: rows.map(fits) };
-  const body = table(shown, style, (text, { row }) => (late[row] ? yellow(text) : text));
-  return `${wrapWords(headline(lag), style.width).join("\n")}\n\n${body}`;
+  const states = lag.consumers.map(({ state }) => state);
+  const isLate = (row: number) => inTrouble.has(states[row] ?? "unknown");
+  const body = table(shown, style, (text, { row }) => (isLate(row) ? yellow(text) : text));
+  const wrapped = (text: string) => wrapWords(text, style.width).join("\n");
+  const reasons = lag.consumers.flatMap(({ consumer, reasons: why }) =>
+    why.map((reason) => wrapped(printable(`${consumer}: ${reason}`))),
+  );
+  const parts = [wrapped(printable(headline(lag))), body, reasons.join("\n")];
+  return parts.filter((part) => part !== "").join("\n\n");
 }
 
-function headline({ stream, ...lag }: StreamLag): string {
+/** Does somebody have to look? The worst first, each with what is said of those that are so. */
+const troubles: [state: LagState, say: (consumers: ConsumerLag[], lag: StreamLag) => string][] = [
+  ["unbound", unlessExplained((consumers) => `nobody listens for ${namesOf(consumers)}`)],
+  ["abandoned", unlessExplained((consumers) => `nobody is working on ${namesOf(consumers)}`)],
+  ["held", (consumers, lag) => consumers.map((consumer) => heldText(consumer, lag)).join(", ")],
+  [
+    "idle",
+    unlessExplained(
+      (consumers, lag) => `nobody acks or fetches on ${namesOf(consumers)}${untilText(consumers, lag)}`,
+    ),
+  ],
+  ["waiting", unlessExplained((consumers) => `no ack meanwhile on ${namesOf(consumers)}`)],
+  ["paused", (consumers, lag) => consumers.map((consumer) => pauseText(consumer, lag)).join(", ")],
+];
+
+/** The reason says more than what follows from it. */
+function unlessExplained(
+  say: (consumers: ConsumerLag[], lag: StreamLag) => string,
+): (consumers: ConsumerLag[], lag: StreamLag) => string {
+  return (consumers, lag) => {
+    const open = consumers.filter(({ reasons }) => reasons.length === 0);
+    const explained = consumers
+      .filter(({ reasons }) => reasons.length > 0)
+      .map(({ consumer, reasons }) => `${consumer}: ${reasons.join(", ")}`);
+    return [...explained, open.length > 0 ? say(open, lag) : ""].filter((text) => text !== "").join("; ");
+  };
+}
+
+const inTrouble: ReadonlySet<LagState> = new Set(troubles.map(([state]) => state));
+
+function headline(lag: StreamLag): string {
   const consumers = lastingConsumers(lag);
   const backlog = consumers.reduce((sum, consumer) => sum + backlogOf(consumer), 0);
+  const said = troubles.map(([state, say]) => {
+    const such = consumers.filter((consumer) => consumer.state === state);
+    return such.length === 0 ? "" : say(such, lag);
+  });
+  const worst = said.find((text) => text !== "");
   if (backlog === 0) {
     const who = consumers.length === 1 ? "its consumer is" : `all ${consumers.length} consumers are`;
-    return `${stream}: ${who} up to date`;
+    return `${lag.stream}: ${who} up to date${worst === undefined ? "" : `; ${worst}`}`;
   }
-  const left = `${stream}: ${formatCount(backlog)} ${backlog === 1 ? "delivery" : "deliveries"} to go`;
-  const [abandoned, idle, waiting] = [isAbandoned, isIdle, isWaiting].map((is) =>
-    namesOf(consumers.filter(is)),
-  );
-  if (abandoned) return `${left}; nobody is working on ${abandoned}`;
-  if (idle) return `${left}; nobody acks or fetches on ${idle}`;
-  if (waiting) return `${left}; no ack meanwhile on ${waiting}`;
-  return consumers.every(keepsUp) ? `${left}, everybody keeps up` : left;
+  const left = `${lag.stream}: ${formatCount(backlog)} ${backlog === 1 ? "delivery" : "deliveries"} to go`;
+  if (worst !== undefined) return `${left}; ${worst}`;
+  const isWell = ({ state }: ConsumerLag) => state === "keeps_up" || state === "up_to_date";
+  return consumers.every(isWell) ? `${left}, everybody keeps up` : left;
+}
+
+/** What nobody has that answers comes again by itself; of others the oldest alone is known. */
+function heldText({ consumer, unclaimed, comesAgainBy, oldestAgeMs }: ConsumerLag, lag: StreamLag): string {
+  if (unclaimed === null || unclaimed === 0)
+    return `the oldest delivery of ${consumer} has waited ${formatDuration(oldestAgeMs)} for its ack`;
+  const [what, are] =
+    unclaimed === 1 ? ["1 delivery", "is"] : [`${formatCount(unclaimed)} deliveries`, "are"];
+  const again = comesAgainBy === null ? "" : `, until ${clockTime(comesAgainBy, lag)}`;
+  return `${what} of ${consumer} ${are} held by nobody that answers${again}`;
+}
+
+/** The last of them. */
+function untilText(consumers: readonly ConsumerLag[], lag: StreamLag): string {
+  const last = consumers
+    .flatMap(({ comesAgainBy }) => comesAgainBy ?? [])
+    .filter((time) => time > lag.sampledAt)
+    .sort()
+    .at(-1);
+  return last === undefined ? "" : `; what a dead worker holds comes again by ${clockTime(last, lag)}`;
+}
+
+const pauseText = ({ consumer, pausedUntil }: ConsumerLag, lag: StreamLag): string =>
+  `${consumer} is paused${pausedUntil === null ? "" : ` until ${clockTime(pausedUntil, lag)}`}`;
+
+/** A time by the broker's clock, as a clock on the wall here shows it; with its day where that is another. */
+export function clockTime(iso: string, { sampledAt, clock }: Pick<StreamLag, "sampledAt" | "clock">): string {
+  const here = (time: string) => new Date(Date.parse(time) + (clock.aheadMs ?? 0));
+  const at = here(iso);
+  const time = at.toTimeString().slice(0, 8);
+  if (at.toDateString() === here(sampledAt).toDateString()) return time;
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
 }
 
 /** A reader that goes with its process is nobody's work, unless there are only such. */
@@ -58,46 +129,30 @@ export function lastingConsumers({ consumers }: Pick<StreamLag, "consumers">): C
 
 const backlogOf = ({ pending, ackPending }: ConsumerLag): number => pending + ackPending;
 
-/**
- * What comes in goes out: less than a second's worth is then work in progress, not a backlog. Of one and the same flow two
- * samples show a little more or less.
- */
-const isInProgress = (lag: ConsumerLag): boolean => {
-  const { inPerS, outPerS } = lag;
-  return outPerS !== null && outPerS > backlogOf(lag) && (inPerS ?? 0) - outPerS <= Math.max(5, outPerS / 10);
-};
-
-const keepsUp = (lag: ConsumerLag): boolean => lag.drainS !== null || isInProgress(lag);
-
 const namesOf = (consumers: ConsumerLag[]): string => consumers.map(({ consumer }) => consumer).join(", ");
 
-/** Messages to go, and in the interval none was acknowledged. */
-const isStuck = (lag: ConsumerLag): boolean => backlogOf(lag) > 0 && lag.outPerS === 0;
-
-const isAbandoned = (lag: ConsumerLag): boolean => isStuck(lag) && lag.ackPending === 0 && lag.waiting === 0;
-
-/** Who holds deliveries is busy with as many as it may have, or has died: nobody has told the broker which. */
-const isIdle = (lag: ConsumerLag): boolean => isStuck(lag) && lag.ackPending > 0 && lag.waiting === 0;
-
-/** Somebody holds deliveries, or held them and died: then they come again once their ack wait is over. */
-const isWaiting = (lag: ConsumerLag): boolean => isStuck(lag) && !isAbandoned(lag);
-
 const lagRow = (lag: ConsumerLag): string[] => [
-  lag.consumer,
+  printable(lag.consumer),
   formatCount(lag.pending),
   formatCount(lag.ackPending),
   formatCount(lag.redelivered),
-  formatCount(lag.waiting),
-  formatDuration(lag.oldestAgeMs),
+  waitText(lag),
+  lag.oldestAgeMs === null && backlogOf(lag) > 0 ? "?" : formatDuration(lag.oldestAgeMs),
   formatRate(lag.inPerS),
   formatRate(lag.outPerS),
   drainText(lag),
 ];
 
+const waitText = ({ bound, waiting }: ConsumerLag): string =>
+  bound === null ? formatCount(waiting) : bound ? "push" : "unbound";
+
+const openStates: ReadonlySet<LagState> = new Set(["held", "idle", "waiting"]);
+
 function drainText(lag: ConsumerLag): string {
-  const { drainS, outPerS } = lag;
+  const { drainS, outPerS, state } = lag;
+  if (state === "paused") return "paused";
   if (backlogOf(lag) === 0 || outPerS === null) return "-";
-  if (isInProgress(lag)) return "< 1 s";
-  if (isWaiting(lag)) return "?";
+  if (openStates.has(state)) return "?";
+  if (state === "keeps_up" && (drainS === null || outPerS > backlogOf(lag))) return "< 1 s";
   return drainS === null ? "never" : formatDuration(drainS * 1000);
 }

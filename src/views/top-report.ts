@@ -1,33 +1,50 @@
+import type { GoneProcess } from "../pipeline/gone-processes.ts";
 import type { EndedLately, ProcessRates, TopSample } from "../pipeline/top-sample.ts";
 import type { Style, View } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
-import { lagTable } from "./lag-table.ts";
+import { clockTime, lagTable } from "./lag-table.ts";
 import { paint } from "./paint.ts";
 import { printable, wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 /** Is all well: rates, latency, breakers, failures. Then every consumer, then every process. */
 export const topReport: View<TopSample> = (sample, style) =>
-  [headline(sample, style), lagTable(sample.lag, style), processTable(sample.processes, style)].join("\n\n");
+  [headline(sample, style), lagTable(sample.lag, style), processTable(sample, style)].join("\n\n");
 
-function headline({ lag, processes, endedLately, deadLetters }: TopSample, style: Style): string {
-  const { red, yellow } = paint(style);
+function headline({ lag, processes, gone, endedLately, deadLetters }: TopSample, style: Style): string {
   const created = lag.consumers.find(({ consumer }) => consumer === "payment-processor");
   const failedPerS = sumOfKnown(processes.map((process) => process.failedPerS));
   const breakers = processes.flatMap((process) => process.breakers);
   const ofState = (wanted: string) => breakers.find(({ state }) => state === wanted);
   const worst = ofState("open") ?? ofState("half-open");
+  const holders = gone.filter(({ holds }) => holds > 0);
   const said = [
+    ...holders.map((each) => goneText(each, lag)),
     `orders ${formatRate(created?.inPerS ?? null)}`,
     endedLately ? latencyText(endedLately, lag.sampledAt) : "none ended lately",
     `failures ${formatRate(failedPerS)}`,
     worst ? `${worst.name} is ${worst.state}` : "",
     deadLetters > 0 ? `dead letters ${formatCount(deadLetters)}` : "",
   ].filter((text) => text !== "");
-  const mark = worst ? red : (failedPerS ?? 0) > 0 || deadLetters > 0 ? yellow : (text: string) => text;
+  const isWrong = worst !== undefined || holders.length > 0;
+  const mark = markOf({ isWrong, isOdd: (failedPerS ?? 0) > 0 || deadLetters > 0 }, style);
   return wrapWords(printable(said.join("; ")), style.width)
     .map((line) => mark(line))
     .join("\n");
+}
+
+function markOf(
+  { isWrong, isOdd }: Record<"isWrong" | "isOdd", boolean>,
+  style: Style,
+): (text: string) => string {
+  const { red, yellow } = paint(style);
+  if (isWrong) return red;
+  return isOdd ? yellow : (text) => text;
+}
+
+function goneText({ instance, goneMs, holds, comesAgainBy }: GoneProcess, lag: TopSample["lag"]): string {
+  const until = comesAgainBy === null ? "" : ` until ${clockTime(comesAgainBy, lag)}`;
+  return `${instance} is gone since ${formatDuration(goneMs)}, holds ${formatCount(holds)}${until}`;
 }
 
 /** Of a process that was not there before nothing is known yet; where that goes for all, nothing is known at all. */
@@ -55,16 +72,33 @@ const columns = [
   { title: "breaker" },
 ] as const;
 
-function processTable(processes: readonly ProcessRates[], style: Style): string {
-  if (processes.length === 0) return "no process runs services here";
-  return table({ columns, rows: processes.map(processRow) }, style);
+function processTable({ processes, gone }: TopSample, style: Style): string {
+  const { yellow } = paint(style);
+  const none = "no process runs services here";
+  if (processes.length + gone.length === 0) return none;
+  const rows = [...processes.map(processRow), ...gone.map(goneRow)];
+  const drawn = table({ columns, rows }, style, (text, { row }) =>
+    row < processes.length ? text : yellow(text),
+  );
+  return processes.length === 0 ? `${none} any more\n\n${drawn}` : drawn;
 }
+
+const goneRow = ({ instance, services, goneMs, holds }: GoneProcess): string[] => [
+  printable(instance),
+  servicesText(services),
+  `gone ${formatDuration(goneMs)}`,
+  "-",
+  "-",
+  formatCount(holds),
+  "-",
+];
+
+const servicesText = (services: readonly string[]): string =>
+  printable(services.length > 2 ? `${services.length} services` : services.join(", "));
 
 const processRow = (process: ProcessRates): string[] => [
   printable(process.instance),
-  printable(
-    process.services.length > 2 ? `${process.services.length} services` : process.services.join(", "),
-  ),
+  servicesText(process.services),
   process.stopping ? "stopping" : formatDuration(process.uptimeMs),
   formatRate(process.processedPerS),
   formatRate(process.failedPerS),

@@ -59,10 +59,13 @@ describe("lag", () => {
       stream: "ORDERS",
       sampledAt: expect.stringMatching(/^\d{4}-.*Z$/),
       intervalMs: 20,
+      clock: { aheadMs: expect.any(Number), errorMs: expect.any(Number) },
     });
     expect(consumers.find(({ consumer }) => consumer === "payment-processor")).toEqual({
       consumer: "payment-processor",
       durable: true,
+      mode: "pull",
+      bound: null,
       pending: 12,
       ackPending: 0,
       redelivered: 0,
@@ -71,6 +74,12 @@ describe("lag", () => {
       inPerS: 0,
       outPerS: 0,
       drainS: null,
+      pausedUntil: null,
+      ackWaitMs: 30_000,
+      comesAgainBy: null,
+      unclaimed: 0,
+      state: "abandoned",
+      reasons: [],
     });
   });
 

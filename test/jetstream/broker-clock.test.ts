@@ -1,9 +1,8 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { readBrokerClock } from "../../src/jetstream/broker-clock.ts";
-import { brokerOfTest } from "../broker-of-test.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { onTestFinished } from "vitest";
 
 /** For this process alone; the broker's clock stays as it is. */
 function shiftOwnClock(byMs: number): () => number {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ConsumerLag, StreamLag } from "../../src/jetstream/lag.ts";
+import { stateOf } from "../../src/jetstream/lag-state.ts";
 import type { Style } from "../../src/terminal.ts";
 import { lagTable } from "../../src/views/lag-table.ts";
 
@@ -8,6 +9,8 @@ const plain: Style = { colour: false, width: 100, unicode: true };
 const idle: ConsumerLag = {
   consumer: "shipping-booker",
   durable: true,
+  mode: "pull",
+  bound: null,
   pending: 0,
   ackPending: 0,
   redelivered: 0,
@@ -16,10 +19,16 @@ const idle: ConsumerLag = {
   inPerS: 0,
   outPerS: 0,
   drainS: 0,
+  pausedUntil: null,
+  ackWaitMs: 30_000,
+  comesAgainBy: null,
+  unclaimed: null,
+  state: "unknown",
+  reasons: [],
 };
 const busy: ConsumerLag = {
+  ...idle,
   consumer: "payment-processor",
-  durable: true,
   pending: 12_345,
   ackPending: 256,
   redelivered: 3,
@@ -47,10 +56,14 @@ const fresh: ConsumerLag = {
   drainS: null,
 };
 
-const lagOf = (...consumers: ConsumerLag[]): StreamLag => ({
+const lagOf = (...consumers: ConsumerLag[]): StreamLag =>
+  lagAs(...consumers.map((consumer) => ({ ...consumer, state: stateOf(consumer, false) })));
+
+const lagAs = (...consumers: ConsumerLag[]): StreamLag => ({
   stream: "ORDERS",
   sampledAt: "2024-03-01T08:26:00.000Z",
   intervalMs: 1000,
+  clock: { aheadMs: 0.1, errorMs: 0.2 },
   consumers,
 });
 
@@ -87,6 +100,8 @@ describe("lagTable", () => {
     expect(lagTable(lagOf(hanging), plain)).toMatch(
       /^ORDERS: 265 .* nobody acks or fetches on inventory-reserver\n/,
     );
+    const until = lagTable(lagOf({ ...hanging, comesAgainBy: "2024-03-01T08:26:24.000Z" }), plain);
+    expect(until).toMatch(/inventory-reserver; what a dead worker holds\ncomes again by \d\d:26:24\n/);
     const both = lagTable(lagOf(hanging, { ...stuck, consumer: "abandoned" }), plain);
     expect(both).toMatch(/^ORDERS: 274 deliveries to go; nobody is working on abandoned\n/);
   });
@@ -134,6 +149,63 @@ describe("lagTable", () => {
     const lines = lagTable(lagOf(busy, stuck), { ...plain, colour: true }).split("\n");
     const yellow = lines.filter((line) => line.includes("\u001b[33m"));
     expect(yellow).toEqual([expect.stringContaining("inventory-reserver")]);
+  });
+
+  it("does not say that everybody keeps up while the oldest delivery stays where it is", () => {
+    const holding = { ...busy, pending: 0, ackPending: 240, oldestAgeMs: 12_000 };
+    expect(stateOf(holding, false)).toBe("keeps_up");
+    const held = lagAs({ ...holding, state: stateOf(holding, true) });
+    expect(lagTable(held, plain).split("\n")[0]).toBe(
+      "ORDERS: 240 deliveries to go; the oldest delivery of payment-processor has waited 12.0 s for its ack",
+    );
+    expect(stateOf({ ...holding, oldestAgeMs: 800 }, true)).toBe("keeps_up");
+  });
+
+  it("says how many nobody holds that answers, and when they come again by the clock on this wall", () => {
+    const at = (aheadMs: number) => {
+      const held = { ...busy, ackPending: 236, unclaimed: 236, state: "held" as const };
+      const lag = lagAs({ ...held, comesAgainBy: "2024-03-01T08:26:24.000Z" });
+      return lagTable({ ...lag, clock: { aheadMs, errorMs: 0.1 } }, { ...plain, width: 200 }).split("\n")[0];
+    };
+    expect(at(0)).toMatch(/; 236 deliveries of payment-processor are held by nobody .*, until \d\d:26:24$/);
+    expect(at(60_000)).toMatch(/until \d\d:27:24$/);
+  });
+
+  it("says who is paused and until when, also where nothing waits", () => {
+    const paused = { ...idle, pausedUntil: "2024-03-01T08:31:00.000Z" };
+    const [answer, , , row] = lagTable(lagOf(paused), plain).split("\n");
+    expect(answer).toMatch(
+      /^ORDERS: its consumer is up to date; shipping-booker is paused until \d\d:31:00$/,
+    );
+    expect(row).toMatch(/ paused$/);
+    const long = { ...paused, pending: 3, pausedUntil: "2024-03-05T08:31:00.000Z" };
+    expect(lagTable(lagOf(long), plain)).toMatch(/^ORDERS: 3 .* paused until 2024-03-0\d \d\d:31:00\n/);
+  });
+
+  it("says why a consumer does not go on instead of what follows from it", () => {
+    const push = { ...stuck, mode: "push" as const, bound: false, waiting: null };
+    const lag = lagOf(
+      { ...push, reasons: ["nobody listens on deliver.here"] },
+      { ...stuck, consumer: "other" },
+    );
+    expect(lagTable(lag, { ...plain, width: 120 })).toMatchInlineSnapshot(`
+      "ORDERS: 18 deliveries to go; inventory-reserver: nobody listens on deliver.here
+
+      consumer            pending  unack  redel     wait  oldest   in  out  drain
+      inventory-reserver        9      0      0  unbound   1m35s  0/s  0/s  never
+      other                     9      0      0        0   1m35s  0/s  0/s  never
+
+      inventory-reserver: nobody listens on deliver.here"
+    `);
+    const bound = lagOf({ ...push, bound: true, pending: 0, ackPending: 1 });
+    expect(lagTable(bound, plain)).toMatch(/; no ack meanwhile on inventory-reserver\n[^]* push /);
+  });
+
+  it("takes no message for the oldest where it does not know which one is", () => {
+    const row = lagTable(lagOf({ ...busy, oldestAgeMs: null }), plain)
+      .split("\n")
+      .at(-1);
+    expect(row).toMatch(/ 12,345 +256 +3 +0 +\? /);
   });
 
   it("says that a stream has no consumers", () => {

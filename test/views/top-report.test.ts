@@ -9,6 +9,8 @@ const plain: Style = { colour: false, width: 80, unicode: true };
 const payment: ConsumerLag = {
   consumer: "payment-processor",
   durable: true,
+  mode: "pull",
+  bound: null,
   pending: 0,
   ackPending: 0,
   redelivered: 0,
@@ -17,6 +19,12 @@ const payment: ConsumerLag = {
   inPerS: 401.2,
   outPerS: 401.2,
   drainS: 0,
+  pausedUntil: null,
+  ackWaitMs: 30_000,
+  comesAgainBy: null,
+  unclaimed: null,
+  state: "up_to_date",
+  reasons: [],
 };
 
 const one: ProcessRates = {
@@ -36,8 +44,15 @@ const one: ProcessRates = {
 };
 
 const calm: TopSample = {
-  lag: { stream: "ORDERS", sampledAt: "2026-03-01T12:01:05.000Z", intervalMs: 1000, consumers: [payment] },
+  lag: {
+    stream: "ORDERS",
+    sampledAt: "2026-03-01T12:01:05.000Z",
+    intervalMs: 1000,
+    clock: { aheadMs: 0.1, errorMs: 0.2 },
+    consumers: [payment],
+  },
   processes: [one],
+  gone: [],
   endedLately: { orders: 200, p50Ms: 1.23, p99Ms: 12.3, lastEndedAt: "2026-03-01T12:01:04.990Z" },
   deadLetters: 0,
 };
@@ -84,6 +99,19 @@ describe("topReport", () => {
     const old = { orders: 3, p50Ms: 1, p99Ms: 2, lastEndedAt: "2026-03-01T11:00:00.000Z" };
     expect(headline({ ...calm, endedLately: old })).toContain(", the last 1h01m ago");
     expect(headline({ ...calm, endedLately: null })).toContain("none ended lately");
+  });
+
+  it("says first who is gone, what it holds and until when, and keeps it in the list", () => {
+    const gone = {
+      ...{ instance: "till-2", services: ["payment"], startedAt: "2026-03-01T12:00:00.000Z" },
+      ...{ lastSeenAt: "2026-03-01T12:00:53.000Z", goneMs: 12_000, holds: 236 },
+      ...{ held: { "payment-processor": 236 }, comesAgainBy: "2026-03-01T12:01:24.000Z" },
+    };
+    const lines = topReport({ ...calm, gone: [gone] }, plain).split("\n");
+    expect(lines[0]).toMatch(/^till-2 is gone since 12\.0 s, holds 236 until \d\d:01:24; orders 401\/s;/);
+    expect(lines.at(-1)).toMatch(/^till-2 +payment +gone 12\.0 s +- +- +236 +-$/);
+    const handedBack = { ...gone, holds: 0, held: {}, comesAgainBy: null };
+    expect(headline({ ...calm, gone: [handedBack] })).toMatch(/^orders 401/);
   });
 
   it("says where nobody works, and leaves unknown what one sample cannot tell", () => {

@@ -4,12 +4,14 @@ import type { StreamLag } from "../../jetstream/lag.ts";
 import type { Serving } from "../../pipeline/run-services.ts";
 import type { Style } from "../../terminal.ts";
 import { lagTable } from "../lag-table.ts";
+import { paint } from "../paint.ts";
 import { servingLine } from "../serving-line.ts";
 
 export type UpState = {
   serving: Serving | undefined;
-  /** Or why it cannot be told. */
-  lag: StreamLag | string | undefined;
+  lag: StreamLag | undefined;
+  /** Since when `lag` is old, and why. */
+  stale: string | undefined;
   /** They only grow. */
   notes: readonly string[];
 };
@@ -23,7 +25,7 @@ export type UpScreen = {
 
 /** Draws the state of all services in place, redrawn at each change; notes scroll by above it. */
 export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style): UpScreen {
-  let state: UpState = { serving: undefined, lag: undefined, notes: [] };
+  let state: UpState = { serving: undefined, lag: undefined, stale: undefined, notes: [] };
   const listeners = new Set<() => void>();
   const set = (change: Partial<UpState>) => {
     state = { ...state, ...change };
@@ -45,18 +47,26 @@ export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style):
 }
 
 export function UpView({ state, style }: { state: UpState; style: Style }) {
-  const { serving, lag, notes } = state;
+  const { serving, lag, stale, notes } = state;
   return (
     <Box flexDirection="column">
       <Static items={notes.map((text, index) => ({ text, index }))}>
         {({ text, index }) => <Text key={index}>{text}</Text>}
       </Static>
       {serving && <Text wrap="wrap">{servingLine(serving, style)}</Text>}
+      {stale && (
+        <Box marginTop={1}>
+          <Text wrap="wrap">{paint(style).yellow(stale)}</Text>
+        </Box>
+      )}
       {lag && (
         <Box marginTop={1}>
-          <Text wrap="truncate">{typeof lag === "string" ? lag : lagTable(lag, style)}</Text>
+          <Text wrap="truncate">{stale ? dimmed(lag, style) : lagTable(lag, style)}</Text>
         </Box>
       )}
     </Box>
   );
 }
+
+const dimmed = (lag: StreamLag, style: Style): string =>
+  paint(style).dim(lagTable(lag, { ...style, colour: false }));
