@@ -1,6 +1,8 @@
 import type { ConnectionFlags } from "../config.ts";
+import { type ClockDifference, readBrokerClock } from "../jetstream/broker-clock.ts";
 import { type Connection, openConnection } from "../jetstream/connection.ts";
 import type { ConnectionConfig } from "../jetstream/connection-config.ts";
+import { ordersStream } from "../orders/subjects.ts";
 import { type ProcessStatus, readProcesses } from "../pipeline/process-status.ts";
 import { connectionTimes, findSettings, flagOf, type SettingName, settingNames } from "../settings.ts";
 import { statusReport } from "../views/status-report.ts";
@@ -17,6 +19,7 @@ type BrokerStatus = {
   jetStream: boolean;
   user: string;
   roundTripMs: number;
+  clock: ClockDifference;
 };
 
 export type Status = {
@@ -58,12 +61,14 @@ async function askBroker({ terminal, signal }: App, config: ConnectionConfig): P
   }
 }
 
-async function readBroker({ nats, server, version, user }: Connection): Promise<BrokerStatus> {
+async function readBroker(connection: Connection): Promise<BrokerStatus> {
+  const { nats, server, version, user } = connection;
   // The client's own `rtt` counts whole milliseconds, of which there is often none.
   const startedAt = performance.now();
   await nats.flush();
   const roundTripMs = performance.now() - startedAt;
-  return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs };
+  const { difference: clock } = await readBrokerClock(connection, ordersStream);
+  return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs, clock };
 }
 
 const secrets: readonly SettingName[] = ["password", "token"];

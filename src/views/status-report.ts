@@ -1,6 +1,7 @@
 import type { Status, StatusSetting } from "../commands/status.ts";
 import type { ProcessStatus } from "../pipeline/process-status.ts";
 import type { Style, View } from "../terminal.ts";
+import { clockNote } from "./clock-note.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { paint } from "./paint.ts";
 import { printable, wrapWords } from "./plain-text.ts";
@@ -8,7 +9,15 @@ import { table } from "./table.ts";
 
 /** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */
 export const statusReport: View<Status> = ({ broker, processes, settings }, style) => {
+  const { yellow } = paint(style);
   const parts = [wrapWords(headline(broker, processes), style.width).join("\n")];
+  const apart = broker && broker.clock.aheadMs !== null ? clockNote(broker.clock) : undefined;
+  if (apart !== undefined)
+    parts.push(
+      wrapWords(apart, style.width)
+        .map((line) => yellow(line))
+        .join("\n"),
+    );
   if (processes.length > 0) parts.push(processes.map((process) => processText(process, style)).join("\n"));
   return [...parts, settingsTable(settings, style)].join("\n\n");
 };
