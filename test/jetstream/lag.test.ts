@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readLag } from "../../src/jetstream/lag.ts";
+import { isOlder } from "../../src/jetstream/server-version.ts";
 import { until } from "../until.ts";
 import { lagWorld } from "./lag-world.ts";
 
@@ -62,6 +63,73 @@ describe("readLag", () => {
     await Promise.all(names.toReversed().map(add));
     const { consumers } = await readLag(connectionOf(), { stream: "MANY", intervalMs: 1 });
     expect(consumers.map(({ consumer }) => consumer)).toEqual(names);
+  });
+
+  it("asks for no pull where messages are pushed, and says whether anybody listens", async () => {
+    await createStream("PUSHES");
+    const { jsm, nats } = connectionOf();
+    await jsm.consumers.delete("PUSHES", "reader");
+    const config = { durable_name: "pushed", deliver_subject: "deliver.pushes", ack_policy: "explicit" };
+    await jsm.consumers.add("PUSHES", config as never);
+    await publish("PUSHES.a", 2);
+    expect(await lagOf("PUSHES")).toMatchObject({
+      ...{ mode: "push", bound: false, waiting: null, pending: 2, state: "unbound" },
+      reasons: ["nobody listens on deliver.pushes"],
+    });
+    const subscription = nats.subscribe("deliver.pushes", { callback: () => {} });
+    await until(async () => (await lagOf("PUSHES"))?.pending === 0);
+    expect(await lagOf("PUSHES")).toMatchObject({
+      ...{ mode: "push", bound: true, waiting: null, ackPending: 2, state: "waiting", reasons: [] },
+    });
+    subscription.unsubscribe();
+  });
+
+  it("says until when a consumer is paused", async ({ skip }) => {
+    await createStream("PAUSED");
+    const { jsm, version } = connectionOf();
+    if (isOlder(version, "2.11.0")) skip("this nats-server pauses no consumers");
+    await publish("PAUSED.a", 1);
+    const end = new Date(Date.now() + 60_000);
+    await jsm.consumers.pause("PAUSED", "reader", end);
+    const paused = await lagOf("PAUSED");
+    expect(paused).toMatchObject({ state: "paused", pending: 1 });
+    expect(Date.parse(paused?.pausedUntil ?? "")).toBe(end.getTime());
+    await jsm.consumers.resume("PAUSED", "reader");
+    expect(await lagOf("PAUSED")).toMatchObject({ state: "abandoned", pausedUntil: null });
+  });
+
+  it("tells which settings keep messages, or their content, from whoever asks for them", async () => {
+    await createStream("SETTINGS");
+    const { jsm, nats } = connectionOf();
+    const config = { durable_name: "reader", ack_policy: "explicit", filter_subject: "SETTINGS.a" };
+    await jsm.consumers.delete("SETTINGS", "reader");
+    const odd = { ...config, headers_only: true, max_deliver: 1, ack_wait: 100_000_000 };
+    await jsm.consumers.add("SETTINGS", odd as never);
+    await publish("SETTINGS.a", 2);
+    const headersOnly = "it delivers headers without payloads (headers_only)";
+    expect((await lagOf("SETTINGS"))?.reasons).toEqual([headersOnly]);
+    const consumer = await nats.jetstream().consumers.get("SETTINGS", "reader");
+    await consumer.next();
+    const startedAt = performance.now();
+    await until(() => performance.now() - startedAt > 500);
+    await (await consumer.next())?.ackAck();
+    const { ack_floor, delivered } = await jsm.consumers.info("SETTINGS", "reader");
+    // Some servers count what was given up on as done once all others are.
+    const isKnown = ack_floor.consumer_seq < delivered.consumer_seq;
+    const givenUp = isKnown ? ["messages were given up after 1 delivery (max_deliver)"] : [];
+    expect((await lagOf("SETTINGS"))?.reasons).toEqual([headersOnly, ...givenUp]);
+  });
+
+  it("leaves out the readers that go with their processes, where it is asked to", async () => {
+    await createStream("READERS");
+    const { jsm } = connectionOf();
+    await jsm.consumers.add("READERS", { name: "passing", ack_policy: "none" } as never);
+    const namesOf = async (durableOnly: boolean) => {
+      const lag = await readLag(connectionOf(), { stream: "READERS", intervalMs: 0, durableOnly });
+      return lag.consumers.map(({ consumer }) => consumer);
+    };
+    expect(await namesOf(false)).toEqual(["passing", "reader"]);
+    expect(await namesOf(true)).toEqual(["reader"]);
   });
 
   it("rejects with not_found for an unknown stream", async () => {

@@ -62,6 +62,38 @@ describe("the log as metrics", () => {
     expect(shown.get('orderctl_stream_bytes{stream="ORDERS"}')).toBeGreaterThan(500);
   });
 
+  it("has no series for a reader that goes with its process, and none any more for a consumer that is gone", async () => {
+    const { jsm } = connection;
+    const nobody = { ack_policy: "none" as never };
+    await jsm.consumers.add("ORDERS", { ...nobody, name: "passing" } as never);
+    await jsm.consumers.add("ORDERS", { ...nobody, durable_name: "staying" });
+    const { metrics, samples } = openMetricWorld();
+    observeLog(metrics, connection);
+    const has = async (name: string) => [...(await samples()).keys()].some((series) => series.includes(name));
+    expect(await has("staying")).toBe(true);
+    expect(await has("passing")).toBe(false);
+    await jsm.consumers.delete("ORDERS", "staying");
+    await jsm.consumers.delete("ORDERS", "passing");
+    await until(async () => !(await has("staying")));
+  });
+
+  it("tells no age where it is not known which message is the oldest", async () => {
+    const { jsm, nats } = connection;
+    const config = { durable_name: "hasty", ack_policy: "explicit", max_deliver: 1, ack_wait: 100_000_000 };
+    await jsm.consumers.add("ORDERS", config as never);
+    const consumer = await nats.jetstream().consumers.get("ORDERS", "hasty");
+    await consumer.next();
+    const startedAt = performance.now();
+    await until(() => performance.now() - startedAt > 500);
+    await jsm.consumers.update("ORDERS", "hasty", { ack_wait: 60_000_000_000 });
+    await consumer.next();
+    const { shown } = await readGauges();
+    const group = "messaging_consumer_group_name";
+    expect(byLabel(shown, "orderctl_consumer_ack_pending", group).hasty).toBe(1);
+    expect(byLabel(shown, "orderctl_consumer_oldest_age_seconds", group).hasty).toBeUndefined();
+    await jsm.consumers.delete("ORDERS", "hasty");
+  });
+
   it("counts dead letters that nobody has decided about, once each however often they are redriven", async () => {
     const store = (subject: string) => connection.nats.jetstream().publish(subject);
     await store("DEAD_LETTERS.payment.o-1");
