@@ -14,32 +14,34 @@ export async function readServiceLag(connection: Connection, query: LagQuery): P
   const lag = await readLag(connection, query);
   if (query.stream !== ordersStream || lag.consumers.every(({ state }) => goesOn.has(state))) return lag;
   const processes = await readProcesses(connection, 0).catch(() => undefined);
-  return processes ? withProcesses(lag, processes) : lag;
+  if (!processes) return lag;
+  // What was acknowledged while they were asked is nobody's any more.
+  const later = await readLag(connection, { ...query, intervalMs: 0 });
+  const leftOf = new Map(later.consumers.map(({ consumer, ackPending }) => [consumer, ackPending]));
+  return withProcesses(lag, processes, (consumer) => leftOf.get(consumer) ?? 0);
 }
 
-/** Adds what follows from who answers. */
-export const withProcesses = (lag: StreamLag, processes: readonly ProcessStatus[]): StreamLag => ({
+/** Adds what follows from who answers. `leftOf` a consumer is not acknowledged after they did. */
+export const withProcesses = (
+  lag: StreamLag,
+  processes: readonly ProcessStatus[],
+  leftOf: (consumer: string) => number,
+): StreamLag => ({
   ...lag,
-  consumers: lag.consumers.map((consumer) => withWorkers(consumer, processes, lag.sampledAt)),
+  consumers: lag.consumers.map((consumer) => {
+    if (goesOn.has(consumer.state)) return consumer;
+    const inHand = processes.reduce((sum, { workers }) => sum + inFlightOf(workers, consumer.consumer), 0);
+    const most = Math.min(consumer.ackPending, leftOf(consumer.consumer));
+    return withUnclaimed(consumer, Math.max(0, most - inHand), lag.sampledAt);
+  }),
 });
 
-/**
- * Deliveries of a consumer that nobody works for are in nobody's hands. While somebody does, the counts of broker and processes
- * are of different moments, and what was handed back for later is in nobody's hands either: nothing follows from them.
- */
-function withWorkers(lag: ConsumerLag, processes: readonly ProcessStatus[], sampledAt: string): ConsumerLag {
-  const isWorkedOn = processes.some(({ workers }) =>
-    workers.some(({ consumer }) => consumer === lag.consumer),
-  );
-  if (isWorkedOn || goesOn.has(lag.state)) return lag;
-  return { ...lag, unclaimed: lag.ackPending, state: unclaimedState(lag, sampledAt) };
-}
+const inFlightOf = (workers: ProcessStatus["workers"], consumer: string): number =>
+  workers.find((worker) => worker.consumer === consumer)?.inFlight ?? 0;
 
 /** Once their time is up they wait, as all others, for somebody who asks. */
-function unclaimedState(
-  { ackPending, waiting, state, comesAgainBy }: ConsumerLag,
-  sampledAt: string,
-): LagState {
-  if (ackPending === 0) return state;
-  return waiting === 0 && comesAgainBy !== null && comesAgainBy < sampledAt ? "abandoned" : "held";
+function withUnclaimed(lag: ConsumerLag, unclaimed: number, sampledAt: string): ConsumerLag {
+  if (unclaimed === 0) return { ...lag, unclaimed };
+  const isOver = lag.waiting === 0 && lag.comesAgainBy !== null && lag.comesAgainBy < sampledAt;
+  return { ...lag, unclaimed, state: isOver ? "abandoned" : "held" };
 }

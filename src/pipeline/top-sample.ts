@@ -39,6 +39,7 @@ export function createTopReader(
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): () => Promise<TopSample> {
   let before: readonly ProcessStatus[] = [];
+  let leftBefore: ReadonlyMap<string, number> = new Map();
   const goneProcesses = new GoneProcesses();
   const deadLettersOf = readSeldom(() => countDeadLetters(connection), deadLettersEveryMs);
   return async () => {
@@ -53,7 +54,12 @@ export function createTopReader(
     const rated = processes.map((process) => withRates(process, before));
     before = processes;
     const gone = goneProcesses.add(lag, processes);
-    const told = withGone(withProcesses(lag, processes), gone);
+    // Between two samples messages flow: only what was in nobody's hands in both is.
+    const told = withGone(
+      withProcesses(lag, processes, (consumer) => leftBefore.get(consumer) ?? 0),
+      gone,
+    );
+    leftBefore = new Map(lag.consumers.map(({ consumer, ackPending }) => [consumer, ackPending]));
     return { lag: told, processes: rated, gone, endedLately, deadLetters };
   };
 }

@@ -94,7 +94,8 @@ function heldText({ consumer, unclaimed, comesAgainBy, oldestAgeMs }: ConsumerLa
     return `the oldest delivery of ${consumer} has waited ${formatDuration(oldestAgeMs)} for its ack`;
   const [what, are] =
     unclaimed === 1 ? ["1 delivery", "is"] : [`${formatCount(unclaimed)} deliveries`, "are"];
-  const again = comesAgainBy === null ? "" : `, until ${clockTime(comesAgainBy, lag)}`;
+  const isAhead = comesAgainBy !== null && comesAgainBy > lag.sampledAt;
+  const again = isAhead ? `, until ${clockTime(comesAgainBy, lag)}` : "";
   return `${what} of ${consumer} ${are} held by nobody that answers${again}`;
 }
 

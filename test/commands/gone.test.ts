@@ -114,7 +114,7 @@ describe("a process that was killed", () => {
     const { server } = await world(5);
     const till = await startPayment(server, "till");
     await till.take(4, { ack: false });
-    expect(paymentIn(await lagOf(server))).toMatchObject({ ackPending: 4, unclaimed: null, state: "idle" });
+    expect(paymentIn(await lagOf(server))).toMatchObject({ ackPending: 4, unclaimed: 0, state: "idle" });
     await till.kill();
     const lag = await lagOf(server);
     expect(paymentIn(lag)).toMatchObject({ ackPending: 4, unclaimed: 4, state: "held" });
