@@ -7,6 +7,7 @@ import {
 } from "cockatiel";
 import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
+import type { WatchHold } from "./gateway.ts";
 
 export type BreakerOptions = {
   name: string;
@@ -51,13 +52,19 @@ export class Breaker {
     return this.#timer === undefined ? "half-open" : "open";
   }
 
+  /** How long nothing but probes has been called; `null` while the breaker is closed. */
+  openForMs(): number | null {
+    return this.#openFor() ?? null;
+  }
+
   /**
    * Calls when it may, and again while the breaker is open after a failure: rejects with the call's error only where the
-   * breaker is closed or the error is no failure, and with `interrupted` once the signal has aborted.
+   * breaker is closed or the error is no failure, and with `interrupted` once the signal has aborted. `watchHold` is told
+   * of each wait.
    */
-  async run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(call: () => Promise<T>, signal: AbortSignal, watchHold?: WatchHold): Promise<T> {
     for (;;) {
-      if (this.state() !== "closed") await this.#turn(signal);
+      if (this.state() !== "closed") await this.#turn(signal, watchHold);
       try {
         return await this.#policy.execute(() => unlessAborted(call, signal));
       } catch (thrown) {
@@ -68,12 +75,21 @@ export class Breaker {
   }
 
   /** Waits until the breaker is closed, or it is this caller's turn to probe. */
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #turn(signal: AbortSignal, watchHold: WatchHold | undefined): Promise<void> {
     if (this.#probeIsFree && !signal.aborted) {
       this.#probeIsFree = false;
       return;
     }
-    await new Promise<void>((resolve, reject) => {
+    const endHold = watchHold?.(this.name);
+    try {
+      await this.#released(signal);
+    } finally {
+      endHold?.();
+    }
+  }
+
+  #released(signal: AbortSignal): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       const release = () => {
         signal.removeEventListener("abort", giveUp);
         resolve();

@@ -1,7 +1,7 @@
 import type { Breaker } from "./breaker.ts";
-import type { PaymentGateway, WatchCall } from "./gateway.ts";
+import type { PaymentGateway, WatchCall, WatchHold } from "./gateway.ts";
 
-type Watched = { signal: AbortSignal; watch?: WatchCall };
+type Watched = { signal: AbortSignal; watch?: WatchCall; watchHold?: WatchHold };
 
 /**
  * Calls another gateway while `breaker` is closed and waits while it is open, for as long as that takes: an outage
@@ -10,7 +10,7 @@ type Watched = { signal: AbortSignal; watch?: WatchCall };
 export function createBreakingGateway(gateway: PaymentGateway, breaker: Breaker): PaymentGateway {
   const run = <R extends Watched, T>(request: R, call: (request: R) => Promise<T>): Promise<T> => {
     const counted = { ...request, ...countingOn(request.watch) };
-    return breaker.run(() => call(counted), request.signal);
+    return breaker.run(() => call(counted), request.signal, request.watchHold);
   };
   return {
     charge: (request) => run(request, (counted) => gateway.charge(counted)),

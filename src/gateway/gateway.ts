@@ -19,10 +19,14 @@ type CallHeaders = Readonly<Record<string, string>>;
 /** Told when a call begins, `attempt` counting from 1 within one charge or refund. */
 export type WatchCall = (operation: Operation, attempt: number) => WatchedCall;
 
+/** Told when a call has to wait for a circuit breaker that is open; answers what to call when the wait is over. */
+export type WatchHold = (breaker: string) => () => void;
+
 type Call = {
   idempotencyKey: string;
   signal: AbortSignal;
   watch?: WatchCall;
+  watchHold?: WatchHold;
   /** Sent along, where the call goes over the network. */
   headers?: CallHeaders | undefined;
 };

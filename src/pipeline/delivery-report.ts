@@ -106,6 +106,11 @@ export class DeliveryReport {
     };
   }
 
+  /** Answers what to call when the breaker lets the delivery go on. */
+  hold(breaker: string): (() => void) | undefined {
+    return this.#span?.hold(breaker);
+  }
+
   stored({ sequence, duplicate }: Stored, storedEvent: OrderEvent): void {
     if (!this.#outcome) return;
     const { event, sentAt, span, orderAtUs } = this.#outcome;

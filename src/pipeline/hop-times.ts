@@ -2,13 +2,14 @@ import type { Hop } from "../telemetry/hop.ts";
 
 /**
  * Where the time between two stored events went: `waitedMs` in the stream (with earlier deliveries that failed),
- * `workedMs` in the handler, `storingMs` until the broker had stored the outcome. They are never negative and sum
+ * `workedMs` in the handler, `heldMs` there because a circuit breaker was open, `storingMs` until the broker had stored the outcome. They are never negative and sum
  * to `elapsedMs`, which the broker's clock alone measured.
  */
 export type HopTimes = {
   elapsedMs: number | null;
   waitedMs: number | null;
   workedMs: number | null;
+  heldMs: number | null;
   storingMs: number | null;
   /**
    * How much the worker's times had to be moved to fit between the broker's: what the two clocks differ by at least,
@@ -21,6 +22,7 @@ const unknown: HopTimes = {
   elapsedMs: null,
   waitedMs: null,
   workedMs: null,
+  heldMs: null,
   storingMs: null,
   clockSkewMs: null,
 };
@@ -34,14 +36,19 @@ export function divideHop(
   if (causeStoredAtUs === undefined) return unknown;
   const elapsed = Math.max(0, storedAtUs - causeStoredAtUs);
   if (!hop) return { ...unknown, elapsedMs: elapsed / 1000 };
-  const worked = clamp(hop.finishedAtUs - hop.receivedAtUs, elapsed);
+  const handled = clamp(hop.finishedAtUs - hop.receivedAtUs, elapsed);
+  const held = clamp(
+    (hop.holds ?? []).reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0),
+    handled,
+  );
   const measured = hop.receivedAtUs - causeStoredAtUs;
-  const waited = clamp(measured, elapsed - worked);
+  const waited = clamp(measured, elapsed - handled);
   return {
     elapsedMs: elapsed / 1000,
     waitedMs: waited / 1000,
-    workedMs: worked / 1000,
-    storingMs: (elapsed - worked - waited) / 1000,
+    workedMs: (handled - held) / 1000,
+    heldMs: held / 1000,
+    storingMs: (elapsed - handled - waited) / 1000,
     clockSkewMs: (waited - measured) / 1000,
   };
 }

@@ -17,6 +17,8 @@ export type TimelineHop = Outcome &
     instance: string | null;
     /** Which delivery of the causing event it took. */
     attempt: number | null;
+    /** The circuit breaker that held it; `null` where none did. */
+    heldBy: string | null;
     storedAt: string;
     /** From the start of the order until this was stored. */
     offsetMs: number;
@@ -81,6 +83,7 @@ function buildHop(
     service: hop?.service ?? null,
     instance: hop?.instance ?? null,
     attempt: hop?.attempt ?? null,
+    heldBy: hop?.holds ? [...new Set(hop.holds.map(({ breaker }) => breaker))].join(", ") : null,
     storedAt: isoTime(storedAtUs),
     offsetMs: (storedAtUs - startUs) / 1000,
     ...divideHop(cause?.storedAtUs, storedAtUs, hop),

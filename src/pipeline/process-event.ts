@@ -9,7 +9,7 @@ import type { OrderEvent } from "../orders/events.ts";
 import { parseSubject, subjectOf } from "../orders/subjects.ts";
 import type { Handler, HandlerContext } from "../services/handler.ts";
 import { nowUs } from "../telemetry/clock.ts";
-import { encodeHop, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
+import { addHold, encodeHop, type Hold, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import type { DeliveryReport, StartReport } from "./delivery-report.ts";
 
 /** Who works: written into every event that it stores. */
@@ -39,6 +39,7 @@ export const processWith =
       receivedAtUs,
       startedAtUs: receivedAtUs,
       finishedAtUs: nowUs(),
+      holds: context.holds,
       orderAtUs,
     });
     const subject = subjectOf(outcome.kind, outcome.orderId);
@@ -58,6 +59,8 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
   outcome: OrderEvent | undefined;
   readonly #delivery: Delivery;
   readonly #report: DeliveryReport | undefined;
+  /** Undefined where it was never held. */
+  holds: Hold[] | undefined;
   #tell: ((stored: OrderEvent) => void) | undefined;
 
   constructor(delivery: Delivery, signal: AbortSignal, report: DeliveryReport | undefined) {
@@ -76,6 +79,16 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
 
   watchCall(operation: Operation, attempt: number): WatchedCall {
     return this.#report?.call(operation, attempt) ?? unwatched;
+  }
+
+  watchHold(breaker: string): () => void {
+    const fromUs = nowUs();
+    const endSpan = this.#report?.hold(breaker);
+    return () => {
+      endSpan?.();
+      this.holds ??= [];
+      addHold(this.holds, { breaker, fromUs, toUs: nowUs() });
+    };
   }
 
   onStored(callback: (stored: OrderEvent) => void): void {

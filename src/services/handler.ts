@@ -10,6 +10,8 @@ export type HandlerContext = {
   signal: AbortSignal;
   /** Tells that a call of the gateway begins. A method: call it on the context. */
   watchCall(operation: Operation, attempt: number): WatchedCall;
+  /** Tells that a call has to wait for an open breaker; answers what to call when it is over. A method: call it on the context. */
+  watchHold(breaker: string): () => void;
   /** Registers what is to be told which event the log holds in the end, before the delivery is acknowledged. A method: call it on the context. */
   onStored(callback: (stored: OrderEvent) => void): void;
 };

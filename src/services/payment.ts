@@ -1,4 +1,4 @@
-import { type PaymentGateway, refundKeyPrefix, type WatchCall } from "../gateway/gateway.ts";
+import { type PaymentGateway, refundKeyPrefix, type WatchCall, type WatchHold } from "../gateway/gateway.ts";
 import { type Handler, type HandlerContext, nothing } from "./handler.ts";
 
 /** Charges a created order, once: the order id is the idempotency key. */
@@ -35,7 +35,10 @@ export const refundPayment =
     return { kind: "refunds", orderId, chargeId, refundId, total, reason: "out_of_stock" };
   };
 
-const callFrom = (context: HandlerContext): { signal: AbortSignal; watch: WatchCall } => ({
+const callFrom = (
+  context: HandlerContext,
+): { signal: AbortSignal; watch: WatchCall; watchHold: WatchHold } => ({
   signal: context.signal,
+  watchHold: (breaker) => context.watchHold(breaker),
   watch: (operation, attempt) => context.watchCall(operation, attempt),
 });

@@ -13,43 +13,91 @@ export type Hop = {
   receivedAtUs: number;
   startedAtUs: number;
   finishedAtUs: number;
+  /** When it was held by a circuit breaker, in order; absent where it never was. */
+  holds?: readonly Hold[] | undefined;
   /** When the order was stored, by the broker's clock, handed on from hop to hop; absent where nobody said. */
   orderAtUs?: number | undefined;
 };
 
-/** `c=…;i=service/instance;d=…;r=…;s=…;e=…;o=…`, where s and e count µs from r. Hot path: < 1 µs. */
+/** While a delivery was with its handler, nothing was called because a circuit breaker was open; Unix µs. */
+export type Hold = { breaker: string; fromUs: number; toUs: number };
+
+/** The last of these takes in those that come later: a delivery may be held through an outage of hours. */
+const mostHolds = 8;
+
+/** Adds a hold to those of a hop. */
+export function addHold(holds: Hold[], hold: Hold): void {
+  const last = holds.at(-1);
+  if (last && holds.length >= mostHolds) last.toUs = hold.toUs;
+  else holds.push(hold);
+}
+
+/**
+ * `c=…;i=service/instance;d=…;r=…;s=…;e=…;b=…;o=…`, where s and e count µs from r, and so does each hold of b,
+ * `breaker:start+length`. What does not apply is left out. Hot path: < 1 µs.
+ */
 export function encodeHop(hop: Hop): string {
   const { causeSequence, service, instance, attempt, receivedAtUs, startedAtUs, finishedAtUs, orderAtUs } =
     hop;
   const times = `r=${receivedAtUs};s=${startedAtUs - receivedAtUs};e=${finishedAtUs - receivedAtUs}`;
+  const holds =
+    hop.holds === undefined ? "" : `;b=${hop.holds.map((hold) => encodeHold(hold, receivedAtUs)).join()}`;
+  // The last, as `orderTimeOf` of earlier versions expects it.
   const order = orderAtUs === undefined ? "" : `;o=${orderAtUs}`;
-  return `c=${causeSequence ?? ""};i=${service}/${instance};d=${attempt};${times}${order}`;
+  return `c=${causeSequence ?? ""};i=${service}/${instance};d=${attempt};${times}${holds}${order}`;
 }
 
-const pattern = /^c=(\d*);i=([^/;]*)\/([^;]*);d=(\d+);r=(\d+);s=(-?\d+);e=(-?\d+)(?:;o=(\d+))?$/;
+const encodeHold = ({ breaker, fromUs, toUs }: Hold, receivedAtUs: number): string =>
+  `${instanceName(breaker)}:${fromUs - receivedAtUs}+${toUs - fromUs}`;
 
-/** Reads a hop header; undefined when there is none or another program wrote something else there. */
+const number = /^-?\d+$/;
+const digits = /^\d+$/;
+const holdPattern = /^([^:]*):(-?\d+)\+(\d+)$/;
+
+/**
+ * Reads a hop header; undefined when there is none or another program wrote something else there. Fields that it does not
+ * know, in whatever place, are those of a later version: it reads the others.
+ */
 export function decodeHop(header: string | undefined): Hop | undefined {
-  const match = header === undefined ? null : pattern.exec(header);
-  if (!match) return undefined;
-  const [, cause = "", service = "", instance = "", attempt, received, started, finished, order] = match;
-  const receivedAtUs = Number(received);
+  if (header === undefined) return undefined;
+  const fields = new Map(header.split(";").map((field) => splitAt(field, "=")));
+  const { c = "x", i = "", d = "", r = "", s = "", e = "", b, o = "" } = Object.fromEntries(fields);
+  const [service, instance] = splitAt(i, "/");
+  const isHop =
+    i.includes("/") && [s, e].every((text) => number.test(text)) && [d, r].every((text) => digits.test(text));
+  if (!isHop || !(c === "" || digits.test(c))) return undefined;
+  const receivedAtUs = Number(r);
+  const holds = b === undefined ? [] : decodeHolds(b, receivedAtUs);
   return {
-    causeSequence: cause === "" ? null : Number(cause),
+    causeSequence: c === "" ? null : Number(c),
     service,
     instance,
-    attempt: Number(attempt),
+    attempt: Number(d),
     receivedAtUs,
-    startedAtUs: receivedAtUs + Number(started),
-    finishedAtUs: receivedAtUs + Number(finished),
-    ...(order === undefined ? {} : { orderAtUs: Number(order) }),
+    startedAtUs: receivedAtUs + Number(s),
+    finishedAtUs: receivedAtUs + Number(e),
+    ...(holds.length === 0 ? {} : { holds }),
+    ...(digits.test(o) ? { orderAtUs: Number(o) } : {}),
   };
 }
+
+function splitAt(text: string, sign: string): [string, string] {
+  const at = text.indexOf(sign);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+const decodeHolds = (text: string, receivedAtUs: number): Hold[] =>
+  text.split(",").flatMap((each) => {
+    const [, breaker, from, length] = holdPattern.exec(each) ?? [];
+    if (breaker === undefined) return [];
+    const fromUs = receivedAtUs + Number(from);
+    return [{ breaker, fromUs, toUs: fromUs + Number(length) }];
+  });
 
 /** `orderAtUs` alone. Hot path: < 0.5 µs. */
 export function orderTimeOf(header: string | undefined): number | undefined {
   const at = header?.lastIndexOf(";o=") ?? -1;
-  const time = at < 0 ? Number.NaN : Number(header?.slice(at + 3));
+  const time = at < 0 ? Number.NaN : Number.parseInt(header?.slice(at + 3) ?? "", 10);
   return time > 0 ? time : undefined;
 }
 

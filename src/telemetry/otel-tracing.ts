@@ -109,7 +109,7 @@ function unsampled(span: Span): ProcessSpan {
     failed: () => {},
   });
   const call = () => ({ headers: {}, end: () => {} });
-  return { traceId, spanId, publish, call, failed: () => {}, settled: () => {} };
+  return { traceId, spanId, publish, call, hold: () => () => {}, failed: () => {}, settled: () => {} };
 }
 
 class RecordedProcess implements ProcessSpan {
@@ -149,6 +149,14 @@ class RecordedProcess implements ProcessSpan {
         span.end(now());
       },
     };
+  }
+
+  hold(breaker: string): () => void {
+    const { orderId, service } = this.#message;
+    const attributes = { [name.orderId]: orderId, [name.service]: service, [name.breaker]: breaker };
+    const options = { kind: SpanKind.INTERNAL, startTime: now(), attributes };
+    const span = this.#tracer.startSpan(`wait for ${breaker}`, options, this.#context);
+    return () => span.end(now());
   }
 
   failed(error: OrderctlError): void {

@@ -45,6 +45,9 @@ export function processOf(span: Span): string {
 export const isSettling = ({ attributes }: Span): boolean =>
   textOf(attributes, attribute.operationType) === "settle";
 
+/** The circuit breaker for which the span is a wait; undefined for any other span. */
+export const breakerOf = ({ attributes }: Span): string | undefined => textOf(attributes, attribute.breaker);
+
 /** A call of the payment gateway by one of our services. */
 export const isGatewayCall = ({ attributes }: Span): boolean =>
   numberOf(attributes, attribute.callAttempt) !== undefined;

@@ -22,4 +22,6 @@ export const attribute = {
   service: "orderctl.service",
   /** 1 for the first call of the gateway within one delivery. */
   callAttempt: "orderctl.attempt",
+  /** The circuit breaker that was open: the span is a wait for it. */
+  breaker: "orderctl.breaker",
 } as const;

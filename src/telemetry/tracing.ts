@@ -50,6 +50,8 @@ export type ProcessSpan = {
   readonly spanId: string;
   publish(message: TracedMessage): PublishSpan;
   call(name: string, attempt: number): CallSpan;
+  /** A wait for a circuit breaker that is open; answers what ends it. */
+  hold(breaker: string): () => void;
   failed(error: OrderctlError): void;
   settled(how: "ack" | "nak" | "term"): void;
 };

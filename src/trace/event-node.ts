@@ -37,17 +37,25 @@ function causedStretches({ logged, cause }: CausedEvent, spans: HopSpans, placin
   const fromNs = nsSince(fromUs, placing.zeroNs);
   const toNs = Math.max(fromNs, nsSince(logged.storedAtUs, placing.zeroNs));
   const told = logged.hop ? shiftHop(logged.hop, placing) : hopOfSpans(spans, placing);
-  const { waitedMs, workedMs } = divideHop(fromUs, logged.storedAtUs, told);
-  if (waitedMs === null || workedMs === null) return [{ as: "unknown", fromNs, toNs }];
+  const { waitedMs, workedMs, heldMs } = divideHop(fromUs, logged.storedAtUs, told);
+  if (waitedMs === null || workedMs === null || heldMs === null) return [{ as: "unknown", fromNs, toNs }];
   const receivedNs = fromNs + Math.round(waitedMs * 1e6);
-  const finishedNs = receivedNs + Math.round(workedMs * 1e6);
+  const finishedNs = receivedNs + Math.round((workedMs + heldMs) * 1e6);
   const stretches: Stretch[] = [
     { as: "waited", fromNs, toNs: receivedNs },
     { as: "worked", fromNs: receivedNs, toNs: finishedNs },
     { as: "storing", fromNs: finishedNs, toNs },
   ];
-  return stretches.filter((each) => each.fromNs < each.toNs);
+  const own = stretches.filter((each) => each.fromNs < each.toNs);
+  return overlay(own, holdsOf(logged.hop, receivedNs), ["worked"]);
 }
+
+/** They are told from when the delivery was received, wherever that lies on the axis. */
+const holdsOf = (hop: Hop | undefined, receivedNs: number): Stretch[] =>
+  (hop?.holds ?? []).map(({ fromUs, toUs }) => {
+    const fromNs = receivedNs + (fromUs - (hop?.receivedAtUs ?? fromUs)) * 1000;
+    return { as: "held", fromNs, toNs: fromNs + (toUs - fromUs) * 1000 };
+  });
 
 function shiftHop(hop: Hop, { clocks }: Placing): Hop {
   const shiftUs = Math.round((clocks.get(hop.instance)?.shiftNs ?? 0) / 1000);

@@ -4,7 +4,8 @@ import type { TraceRow } from "./row.ts";
 /** Which rows to show; everything where none is asked for. */
 export type TraceFilter = { errors?: boolean; critical?: boolean; minMs?: number | undefined };
 
-/** Leaves the rows that were asked for, each with the path to it. Rows with an error are left whatever their length. */
+/** Leaves the rows that were asked for, each with the path to it. Rows with an error, or that were tried again after one, are left whatever their
+ * length. */
 export function filterTrace<T extends TracePicture>(picture: T, { errors, critical, minMs }: TraceFilter): T {
   const by = errors ? "errors" : critical ? "critical" : minMs === undefined ? null : "min";
   const isWanted = (row: TraceRow): boolean =>
@@ -15,7 +16,8 @@ export function filterTrace<T extends TracePicture>(picture: T, { errors, critic
   return { ...picture, rows, hidden: { rows: picture.rows.length - rows.length, by, minMs: minMs ?? null } };
 }
 
-const isInError = ({ error }: TraceRow): boolean => error !== null;
+/** What failed and was done again is an error as well, however it ended and whether or not a span tells why. */
+const isInError = ({ error, retried }: TraceRow): boolean => error !== null || retried;
 
 /** Read from below, a row is on the path to a wanted one while its depth decreases. */
 function withPaths(rows: readonly TraceRow[], isWanted: (row: TraceRow) => boolean): TraceRow[] {

@@ -1,21 +1,31 @@
+import { breakerOf } from "../telemetry/span-facts.ts";
 import { retryRuns } from "./fold.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 import { overlay, type Stretch, type StretchKind } from "./stretch.ts";
 
 /**
- * Refines a node's own time by what its children tell: the pauses between the attempts of a call are waits, and in the
- * work of an event the calls of other systems show.
+ * Refines a node's own time by what its children tell: waits for a circuit breaker, the pauses between the attempts of a
+ * call, which are waits as well, and in the work of an event the calls of other systems.
  */
 export function tellInside(node: TraceNode): void {
   const working: StretchKind[] = ["worked", "refused"];
+  const isPending = node.of.is === "pending";
+  const own: StretchKind[] = isPending ? ["waited", "failed"] : [...working, "failed"];
+  node.stretches = overlay(node.stretches, holdsIn(node), own);
   for (const run of retryRuns(node.children)) {
     for (const again of run.slice(1)) again.isRetry = true;
     node.stretches = overlay(node.stretches, pausesOf(run), working);
   }
   if (node.of.is === "span") return;
-  const over: StretchKind[] = node.of.is === "pending" ? ["waited"] : working;
-  node.stretches = overlay(node.stretches, callsIn(node), over);
+  node.stretches = overlay(node.stretches, callsIn(node), isPending ? ["waited"] : working);
 }
+
+/** The waits for a breaker right below it. */
+const holdsIn = (node: TraceNode): Stretch[] =>
+  node.children.flatMap((child) => {
+    const span = spanOf(child);
+    return span && breakerOf(span) !== undefined ? child.stretches : [];
+  });
 
 /** The time between one attempt and the next. */
 export const pausesOf = (run: readonly TraceNode[]): Stretch[] =>

@@ -1,7 +1,7 @@
 import { eventNames, outcomeText } from "../pipeline/event-outcome.ts";
 import type { OrderTimeline } from "../pipeline/order-timeline.ts";
 import type { Span } from "../telemetry/span.ts";
-import { errorOf, instanceOf, isFailed, numberOf, serviceOf } from "../telemetry/span-facts.ts";
+import { breakerOf, errorOf, instanceOf, isFailed, numberOf, serviceOf } from "../telemetry/span-facts.ts";
 import { attribute } from "../telemetry/span-names.ts";
 import { type Fold, namePattern } from "./fold.ts";
 import { spanOf, type TraceNode } from "./node.ts";
@@ -18,6 +18,8 @@ export type RowFacts = Pick<
   | "service"
   | "instance"
   | "outcome"
+  | "heldBy"
+  | "retried"
   | "refused"
   | "error"
   | "parentMissing"
@@ -34,7 +36,11 @@ export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined):
     parentMissing: false,
     parentInCircle: false,
   };
-  if (of.is !== "event") return { ...tellPending(timeline), count: failures.length + 1, ...common };
+  const heldBy = heldByOf(node.children);
+  if (of.is !== "event") {
+    const retried = failures.length > 0;
+    return { ...tellPending(timeline), count: failures.length + 1, heldBy, retried, ...common };
+  }
   const { kind, sequence, service, instance, attempt, refused } = of.hop;
   const [span] = absorbed;
   return {
@@ -42,9 +48,18 @@ export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined):
     service: service ?? (span ? serviceOf(span) : null),
     instance: instance ?? (span ? instanceOf(span) : null),
     outcome: outcomeText(of.hop),
+    heldBy: of.hop.heldBy ?? heldBy,
+    retried: (attempt ?? 1) > 1 || failures.length > 0,
     ...common,
   };
 }
+
+/** The breaker of the first of these that waited for one. */
+const heldByOf = (nodes: readonly TraceNode[]): string | null =>
+  nodes
+    .flatMap((node) => spanOf(node) ?? [])
+    .map(breakerOf)
+    .find((name) => name !== undefined) ?? null;
 
 function tellPending(timeline: OrderTimeline | undefined) {
   const service = timeline?.waitingFor ?? "payment";
@@ -74,6 +89,10 @@ export function tellSpans({ as, members }: Fold): RowFacts {
     service: same(spans.map(serviceOf)),
     instance: same(spans.map(instanceOf)),
     outcome: as === "similar" ? null : resultOf(spans.at(-1)),
+    heldBy:
+      spans.map(breakerOf).find((name) => name !== undefined) ??
+      heldByOf(members.flatMap(({ children }) => children)),
+    retried: spans.some((span) => timesTried(span) > 1),
     refused: false,
     error: spans.map(errorOf).findLast((error) => error !== null) ?? null,
     parentMissing: members.some(({ of }) => of.is === "span" && of.parentMissing),
@@ -81,9 +100,19 @@ export function tellSpans({ as, members }: Fold): RowFacts {
   };
 }
 
+/** Which delivery or attempt a span says that it is, also where nobody received those before it. */
+const timesTried = ({ attributes }: Span): number =>
+  Math.max(
+    numberOf(attributes, attribute.deliveryAttempt) ?? 1,
+    numberOf(attributes, attribute.callAttempt) ?? 1,
+    (numberOf(attributes, "http.request.resend_count") ?? 0) + 1,
+  );
+
 /** What a span says of how it ended, other than that it failed. */
 function resultOf(span: Span | undefined): string | null {
   if (!span) return null;
+  if (span.endNs === 0n) return "never ended";
+  if (span.endNs < span.startNs) return "ends before it begins";
   if (span.attributes[attribute.duplicate] === true) return "stored already";
   const status = numberOf(span.attributes, "http.response.status_code");
   return status === undefined ? null : String(status);

@@ -29,6 +29,10 @@ export type TraceRow = {
   service: string | null;
   instance: string | null;
   outcome: string | null;
+  /** The circuit breaker that it waited for; `null` where it waited for none. */
+  heldBy: string | null;
+  /** True where a delivery or an attempt before it failed or was given up, whoever tells of it. */
+  retried: boolean;
   /** True where the business said no. */
   refused: boolean;
   /** Why the last that failed did so. */

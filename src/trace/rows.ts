@@ -5,7 +5,7 @@ import { pausesOf } from "./inside.ts";
 import { byStart, leastOf, mostOf, spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./row.ts";
 import { tellEvent, tellSpans } from "./row-facts.ts";
-import { mergeStretches, type Stretch } from "./stretch.ts";
+import { mergeStretches, overlay, type Stretch } from "./stretch.ts";
 
 export type RowsOptions = {
   /** True to give every span a row of its own. */
@@ -84,9 +84,15 @@ function rowFor(fold: Fold, depth: number, options: RowsOptions): TraceRow {
 }
 
 function segmentsOf({ as, members }: Fold): Stretch[] {
-  const pauses = as === "attempts" ? pausesOf(members) : [];
+  const pauses = as === "attempts" ? overlay(pausesOf(members), holdsAround(members), ["waited"]) : [];
   const sorted = [...members.flatMap((node) => node.stretches), ...pauses].sort(
     (a, b) => a.fromNs - b.fromNs || a.toNs - b.toNs,
   );
   return as === null ? sorted : mergeStretches(sorted);
 }
+
+/** What an open breaker held between the attempts shows in the work that they are part of. */
+const holdsAround = (members: readonly TraceNode[]): Stretch[] =>
+  [...new Set(members.map(({ parent }) => parent))].flatMap(
+    (parent) => parent?.stretches.filter(({ as }) => as === "held") ?? [],
+  );

@@ -9,19 +9,21 @@ import { type StretchKind, stretchKinds } from "./stretch.ts";
 
 /**
  * What the time from the start of a trace to its end was spent on. The parts sum to `totalMs`. `callsAre` names what
- * `calledMs` went to.
+ * `calledMs` went to, `heldBy` the circuit breakers that `heldMs` was waited for.
  */
 export type CriticalPath = {
   fromMs: number;
   toMs: number;
   totalMs: number;
   waitedMs: number;
+  heldMs: number;
   workedMs: number;
   calledMs: number;
   failedMs: number;
   storingMs: number;
   unknownMs: number;
   callsAre: "gateway" | "calls";
+  heldBy: string | null;
   /** The one thing that took the most. */
   largest: { what: string; ms: number; share: number } | null;
 };
@@ -39,6 +41,7 @@ export function shareOut(steps: readonly PathStep[], rowOf: Rows): CriticalPath 
   return {
     ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, totalMs: (toNs - fromNs) / 1e6 },
     ...sumsOf(steps),
+    heldBy: heldByIn(parts),
     callsAre: calls.every(({ node }) => isGateway(node)) ? "gateway" : "calls",
     largest: largestOf(parts, toNs - fromNs),
   };
@@ -52,7 +55,7 @@ function partsOf(steps: readonly PathStep[], rowOf: Rows): Part[] {
     if (!node || !row) continue;
     const own = parts.get(row) ?? new Map<string, Part>();
     parts.set(row, own);
-    const key = row.is === "span" ? String(isQueueWait(node, as)) : as;
+    const key = row.is === "span" && as !== "held" ? String(isQueueWait(node, as)) : as;
     const part = own.get(key) ?? { row, node, as, ns: 0 };
     own.set(key, { ...part, ns: part.ns + toNs - fromNs });
   }
@@ -64,6 +67,7 @@ function sumsOf(steps: readonly PathStep[]) {
   for (const { as, fromNs, toNs } of steps) sums[as] += toNs - fromNs;
   return {
     waitedMs: sums.waited / 1e6,
+    heldMs: sums.held / 1e6,
     workedMs: (sums.worked + sums.refused) / 1e6,
     calledMs: sums.called / 1e6,
     failedMs: sums.failed / 1e6,
@@ -92,10 +96,20 @@ function largestOf(parts: readonly Part[], totalNs: number): CriticalPath["large
 
 const describe = (part: Part): string => (part.row.is === "span" ? describeSpan(part) : describeEvent(part));
 
+/** `waiting for PaymentService (breaker)`. */
+const describeHold = (breaker: string | null): string => `waiting for ${breaker ?? "a service"} (breaker)`;
+
+function heldByIn(parts: readonly Part[]): string | null {
+  const names = new Set(parts.flatMap(({ as, row }) => (as === "held" ? (row.heldBy ?? []) : [])));
+  return names.size === 0 ? null : [...names].join(", ");
+}
+
 /** What a span's row is about is one thing, pauses and failures included; its wait in a queue is another. */
 const isQueueWait = ({ isRetry }: TraceNode, as: StretchKind): boolean => as === "waited" && !isRetry;
 
-function describeSpan({ row: { label, service, failed, count, folded }, node, as }: Part): string {
+function describeSpan({ row, node, as }: Part): string {
+  const { label, service, failed, count, folded, heldBy } = row;
+  if (as === "held") return describeHold(heldBy);
   if (isQueueWait(node, as)) return `waiting for ${service ?? label}`;
   if (folded === "similar") return `${label}, ${count} together`;
   return failed === 0 ? label : `${label}, ${failed} of ${count} failed`;
@@ -106,6 +120,7 @@ function describeEvent({ row, node, as }: Part): string {
   const who = row.service ?? label;
   const work = `the work of ${who}`;
   const words: Record<StretchKind, string> = {
+    held: describeHold(row.heldBy),
     waited: `waiting for ${consumerOf(row, node) ?? who}`,
     worked: work,
     refused: work,

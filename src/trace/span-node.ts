@@ -1,5 +1,5 @@
 import type { Span } from "../telemetry/span.ts";
-import { isFailed, isSettling } from "../telemetry/span-facts.ts";
+import { breakerOf, isFailed, isSettling } from "../telemetry/span-facts.ts";
 import type { SpanNode } from "../telemetry/span-tree.ts";
 import { placeSpan } from "./clocks.ts";
 import type { Placing } from "./event-node.ts";
@@ -28,6 +28,7 @@ export function spanNode(
 
 function kindOf(span: Span): StretchKind {
   if (isFailed(span)) return "failed";
+  if (breakerOf(span) !== undefined) return "held";
   if (span.kind === "PRODUCER") return "storing";
   return span.kind === "CLIENT" && !isSettling(span) ? "called" : "worked";
 }

@@ -1,9 +1,10 @@
 /**
- * What time went into: `waited` for somebody's turn, `worked`, `refused` (work that ended in a no), `called` another
+ * What time went into: `waited` for somebody's turn, `held` by a circuit breaker that was open, `worked`, `refused` (work that ended in a no), `called` another
  * system, `failed` in vain, `storing` until the broker had it, `unknown` where nobody tells.
  */
 export const stretchKinds = [
   "waited",
+  "held",
   "worked",
   "refused",
   "called",

@@ -10,6 +10,7 @@ type Glyphs = Record<As, string>;
 
 const unicodeGlyphs: Glyphs = {
   waited: "·",
+  held: "░",
   worked: "█",
   refused: "█",
   called: "▓",
@@ -19,6 +20,7 @@ const unicodeGlyphs: Glyphs = {
 };
 const asciiGlyphs: Glyphs = {
   waited: ".",
+  held: ":",
   worked: "#",
   refused: "#",
   called: "%",
@@ -32,9 +34,10 @@ export const glyphsOf = ({ unicode }: Style): Glyphs => (unicode ? unicodeGlyphs
 
 /** Every kind of time has a character of its own; the colour comes on top. */
 export function segmentPaint(style: Style): Record<As, (text: string) => string> {
-  const { dim, cyan, magenta, red, blue } = paint(style);
+  const { dim, cyan, magenta, red, blue, yellow } = paint(style);
   return {
     waited: dim,
+    held: yellow,
     worked: cyan,
     refused: red,
     called: magenta,
@@ -73,7 +76,10 @@ export function bar(segments: readonly TraceSegment[], scale: Scale, style: Styl
 const isWork = ({ as }: { as: As }): boolean => as === "worked" || as === "refused";
 
 const isSure = (segment: { as: As }, count: number): boolean =>
-  segment.as === "called" || segment.as === "failed" || (count === 1 && !isWork(segment));
+  segment.as === "called" ||
+  segment.as === "failed" ||
+  segment.as === "held" ||
+  (count === 1 && !isWork(segment));
 
 type Columns = { as: As; from: number; to: number };
 

@@ -38,6 +38,32 @@ async function open({ run, breaker }: ReturnType<typeof world>, failures = 2) {
 }
 
 describe("a breaker", () => {
+  it("tells when a call waits for it, and when that is over, however it ends", async () => {
+    const here = world({ failures: 0, openMs: 20 });
+    const told: string[] = [];
+    const watchHold = (name: string) => {
+      told.push(`held by ${name}`);
+      return () => void told.push("over");
+    };
+    const call = () => {
+      told.push("called");
+      return here.provider.works ? Promise.resolve("done") : Promise.reject(outage());
+    };
+    const working = here.breaker.run(call, here.controller.signal, watchHold);
+    await until(() => told.length === 2);
+    here.provider.works = true;
+    expect(here.breaker.openForMs()).toBeGreaterThanOrEqual(0);
+    expect(await working).toBe("done");
+    expect(told).toEqual(["called", "held by PaymentService", "over", "called"]);
+    expect(here.breaker.openForMs()).toBeNull();
+    here.provider.works = false;
+    const stopped = wrap(here.breaker.run(call, here.controller.signal, watchHold));
+    await until(() => told.filter((each) => each.startsWith("held")).length === 2);
+    here.controller.abort();
+    await stopped.promise.catch(() => {});
+    expect(told.at(-1)).toBe("over");
+  });
+
   it("opens after more than the failures in a row that it is given, not before", async () => {
     const { run, breaker, provider, controller } = world({ failures: 2, openMs: 60_000 });
     for (const works of [false, false, true, false, false]) {

@@ -18,9 +18,22 @@ describe("divideHop", () => {
       elapsedMs: 10,
       waitedMs: 0,
       workedMs: 5,
+      heldMs: 0,
       storingMs: 5,
       clockSkewMs: 12,
     });
+  });
+
+  it("counts what a breaker held as no work, and never more than there was", () => {
+    const holds = [
+      { breaker: "PaymentService", fromUs: 11_500, toUs: 15_500 },
+      { breaker: "PaymentService", fromUs: 16_000, toUs: 18_000 },
+    ];
+    const times = { elapsedMs: 10, waitedMs: 1, workedMs: 2, heldMs: 6, storingMs: 1 };
+    expect(divideHop(10_000, 20_000, { ...hop(11_000, 19_000), holds })).toMatchObject(times);
+    const absurd = [{ breaker: "PaymentService", fromUs: 0, toUs: 1e12 }];
+    const most = { workedMs: 0, heldMs: 8 };
+    expect(divideHop(10_000, 20_000, { ...hop(11_000, 19_000), holds: absurd })).toMatchObject(most);
   });
 
   it("does the same for one whose clock is ahead", () => {

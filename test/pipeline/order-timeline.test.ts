@@ -43,6 +43,8 @@ describe("buildTimeline", () => {
       elapsedMs: 4.5,
       waitedMs: 1,
       workedMs: 3,
+      heldMs: 0,
+      heldBy: null,
       storingMs: 0.5,
       clockSkewMs: 0,
     });

@@ -54,6 +54,7 @@ export function contextOf(sequence = 1): HandlerContext & { tell(stored: OrderEv
     attempt: 1,
     signal: new AbortController().signal,
     watchCall: () => ({ end: () => {} }),
+    watchHold: () => () => {},
     onStored: (told) => {
       callback = told;
     },

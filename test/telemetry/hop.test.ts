@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nowUs } from "../../src/telemetry/clock.ts";
-import { decodeHop, encodeHop, type Hop, instanceName, orderTimeOf } from "../../src/telemetry/hop.ts";
+import {
+  addHold,
+  decodeHop,
+  encodeHop,
+  type Hold,
+  type Hop,
+  instanceName,
+  orderTimeOf,
+} from "../../src/telemetry/hop.ts";
 
 const hop: Hop = {
   causeSequence: 17,
@@ -19,6 +27,39 @@ describe("the hop header", () => {
     expect(encodeHop(hop)).toBe(
       "c=17;i=payment/host-4711;d=2;r=1700000000000000;s=250;e=4000;o=1699999999990000",
     );
+  });
+
+  it("tells of each time that a breaker held the delivery, and costs nothing where none did", () => {
+    const holds = [
+      { breaker: "PaymentService", fromUs: hop.receivedAtUs + 100, toUs: hop.receivedAtUs + 900 },
+      { breaker: "PaymentService", fromUs: hop.receivedAtUs + 1000, toUs: hop.receivedAtUs + 3000 },
+    ];
+    const header = encodeHop({ ...hop, holds });
+    expect(header).toContain(";e=4000;b=PaymentService:100+800,PaymentService:1000+2000;o=");
+    expect(decodeHop(header)).toEqual({ ...hop, holds });
+    expect(orderTimeOf(header)).toBe(hop.orderAtUs);
+    const named = [{ breaker: "a:b,c;d=e+f", fromUs: hop.receivedAtUs, toUs: hop.receivedAtUs + 1 }];
+    expect(decodeHop(encodeHop({ ...hop, holds: named }))?.holds?.[0]?.breaker).toBe("a-b-c-d-e-f");
+  });
+
+  it("stays short through an outage of hours", () => {
+    const holds: Hold[] = [];
+    for (let n = 0; n < 1000; n++)
+      addHold(holds, { breaker: "PaymentService", fromUs: n * 15e6 + 1, toUs: n * 15e6 + 15e6 });
+    expect(holds).toHaveLength(8);
+    expect(holds.reduce((sum, { fromUs, toUs }) => sum + toUs - fromUs, 0)).toBeGreaterThan(14_999e6);
+  });
+
+  it("is read by whoever knows fewer fields than it has, and where it has fewer", () => {
+    const header = encodeHop(hop);
+    for (const known of [
+      `${header};x=1`,
+      `v=2;${header}`,
+      header.replace(";s=", ";new=a,b/c;s="),
+      `${header};b=?`,
+    ])
+      expect([decodeHop(known), orderTimeOf(known)]).toEqual([hop, hop.orderAtUs]);
+    expect(decodeHop(header.replace(/;o=.*/, ""))).toEqual({ ...hop, orderAtUs: undefined });
   });
 
   it("tells when the order began without being read in full", () => {
@@ -57,7 +98,8 @@ describe("the hop header", () => {
     "",
     "c=1",
     "hello",
-    `${encodeHop(hop)};x=1`,
+    "c=1;i=b/c;d=1;r=1;s=1",
+    "c=1;i=b;d=1;r=1;s=1;e=1",
     "c=a;i=b/c;d=1;r=1;s=1;e=1",
   ])("is ignored where another program wrote %j", (header) => {
     expect(decodeHop(header)).toBeUndefined();

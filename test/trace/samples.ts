@@ -1,6 +1,7 @@
 import type { LoggedEvent } from "../../src/pipeline/order-log.ts";
 import type { Span } from "../../src/telemetry/span.ts";
 import { event, ways } from "../orders/order-log.ts";
+import { sinceStart } from "../pipeline/logged-order.ts";
 import { type Hopped, span, tracedOrder } from "./traced-order.ts";
 
 export type Sample = { logged: LoggedEvent[]; spans: Span[] };
@@ -68,6 +69,20 @@ export const redelivered: Sample = tracedOrder(
     failed: [
       { from: 1200, to: 21_200, error: "unavailable: the gateway answered 503" },
       { from: 41_000, to: 61_000, error: "unavailable: the gateway answered 503" },
+    ],
+  }),
+  { request },
+);
+
+/** The call failed, which opened the breaker for 15 s; then it went well. */
+export const held: Sample = tracedOrder(
+  ways.SHIPPED(id),
+  later(1, 15_000_000).with(1, {
+    ...{ received: 1200, finished: 15_006_800, stored: 15_007_400 },
+    holds: [{ breaker: "PaymentService", fromUs: sinceStart(2000), toUs: sinceStart(15_002_000) }],
+    calls: [
+      { from: 1250, to: 1900, error: "unavailable: the gateway answered 503" },
+      { from: 15_002_100, to: 15_006_700 },
     ],
   }),
   { request },

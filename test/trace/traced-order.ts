@@ -97,6 +97,9 @@ class Ids {
 const delay = (hop: NonNullable<LoggedEvent["hop"]>, us: number) => ({
   ...hop,
   receivedAtUs: hop.receivedAtUs + us,
+  ...(hop.holds && {
+    holds: hop.holds.map((hold) => ({ ...hold, fromUs: hold.fromUs + us, toUs: hold.toUs + us })),
+  }),
   startedAtUs: hop.startedAtUs + us,
   finishedAtUs: hop.finishedAtUs + us,
 });
@@ -189,5 +192,12 @@ function spansOfHop({ one, cause, times, above }: Made, ids: Ids): Span[] {
       attributes: common(cause.event, index < tries.length ? "nak" : "ack", "settle"),
     }),
   );
-  return [...tries, done, ...gateway, publish(done.spanId), ...settle];
+  const holds = (one.hop?.holds ?? []).map(({ breaker, fromUs, toUs }) =>
+    span({
+      ...{ name: `wait for ${breaker}`, spanId: ids.next(), parentSpanId: done.spanId, resource },
+      ...{ from: fromUs - sinceStart(0), to: toUs - sinceStart(0) },
+      attributes: { [attribute.service]: service, [attribute.breaker]: breaker },
+    }),
+  );
+  return [...tries, done, ...gateway, ...holds, publish(done.spanId), ...settle];
 }

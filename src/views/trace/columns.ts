@@ -105,6 +105,7 @@ function chooseColumns(
 
 /** Of events only: calls and failures are part of what was worked. */
 function timesOf(rows: readonly TraceRow[]): Column[] {
+  const isHeld = rows.some(({ is, segments }) => is === "event" && segments.some(({ as }) => as === "held"));
   const sums = (kinds: readonly string[]) =>
     rows.map(({ is, segments }) => {
       const isTold = is === "event" && segments.length > 1;
@@ -113,6 +114,7 @@ function timesOf(rows: readonly TraceRow[]): Column[] {
     });
   return [
     timeColumn("waited", sums(["waited"])),
+    ...(isHeld ? [timeColumn("held", sums(["held"]).map((ms) => ms || null))] : []),
     timeColumn("worked", sums(["worked", "refused", "called", "failed"])),
     timeColumn("storing", sums(["storing"])),
   ];

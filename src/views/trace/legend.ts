@@ -13,6 +13,7 @@ export function traceLegend(trace: TracePicture, style: Style): string[] {
   const { criticalPath: path, rows } = trace;
   const entries: [TraceSegment["as"], string, number][] = [
     ["waited", "waited", path.waitedMs],
+    ["held", holdWord(trace), path.heldMs],
     ["worked", "worked", path.workedMs],
     ["called", path.callsAre, path.calledMs],
     ["failed", "failed", path.failedMs],
@@ -27,6 +28,12 @@ export function traceLegend(trace: TracePicture, style: Style): string[] {
       text: `${segmentPaint(style)[as](glyphsOf(style)[as].repeat(2))} ${entryText(word, ms, path.totalMs)}`,
     }));
   return [...inLines(shown, style.width), ...largestLine(trace, style)];
+}
+
+/** As `describeHold`: a view imports types alone. */
+function holdWord({ criticalPath, rows }: TracePicture): string {
+  const name = criticalPath.heldBy ?? rows.find(({ heldBy }) => heldBy !== null)?.heldBy;
+  return `waiting for ${name ?? "a service"} (breaker)`;
 }
 
 const entryText = (word: string, ms: number, totalMs: number): string =>

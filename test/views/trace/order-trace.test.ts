@@ -72,6 +72,45 @@ describe("an order with its spans, in 80 columns", () => {
     `);
   });
 
+  it("held by an open breaker: shows the wait as one for the provider, not as the work of payment", () => {
+    expect(show(samples.held)).toMatchInlineSnapshot(`
+      "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 SHIPPED in 15.0 s, USD 8.40
+      created 2026-03-01 12:00:00.000Z by publish/till-9, handled by box-1
+
+                                                                took
+      POST /orders                   ▏                        1.1 ms  201
+      └ created                      ▒                        300 µs  1 line, USD 8.40
+        └ payment                    ╳░░░░░░░░░░░░░░░░░░░░░▓  15.0 s  APPROVED
+          ├ gateway charge ×2        ╳░░░░░░░░░░░░░░░░░░░░░▓  15.0 s  ✗ 1 of 2: unava…
+          ├ wait for PaymentService  ░░░░░░░░░░░░░░░░░░░░░░░  15.0 s
+          └ reservation                                    ▕  2.1 ms  RESERVED
+            └ shipment                                     ▕  1.2 ms  SHIPPED by post
+              └ notification                               ▕  1.6 ms  SHIPPED by email
+
+      ·· waited 3.1 ms (<1%)   ░░ waiting for PaymentService (breaker) 15.0 s (100%)
+      ██ worked 2.4 ms (<1%)   ▓▓ gateway 4.6 ms (<1%)   ╳╳ failed 650 µs (<1%)
+      ▒▒ storing 2.5 ms (<1%)
+      100% of the time: waiting for PaymentService (breaker)
+      gateway charge: unavailable: the gateway answered 503"
+    `);
+    const logOnly = { ...samples.held, spans: [] };
+    expect(show(logOnly, {}, { ...wide, unicode: false })).toMatchInlineSnapshot(`
+      "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 SHIPPED in 15.0 s, USD 8.40
+      created 2026-03-01 12:00:00.000Z by publish/till-9, handled by box-1
+
+                                                                             took  waited    held  worked  storing  service
+      created                                                                                                       publish       1 line, USD 8.40
+      \`- payment                ::::::::::::::::::::::::::::::::::::::::#  15.0 s  1.2 ms  15.0 s  5.6 ms   600 us  payment       APPROVED
+         \`- reservation                                                 #  2.1 ms  500 us     0 s  1.2 ms   400 us  inventory     RESERVED
+            \`- shipment                                                 #  1.2 ms  600 us     0 s  150 us   450 us  shipping      SHIPPED by post
+               \`- notification                                          #  1.6 ms  600 us     0 s  300 us   700 us  notification  SHIPPED by email
+
+      .. waited 2.9 ms (<1%)   :: waiting for PaymentService (breaker) 15.0 s (100%)   ## worked 7.3 ms (<1%)   == storing 2.1 ms (<1%)
+      100% of the time: waiting for PaymentService (breaker)
+      no span of trace 4bf92f3577b34da6a3ce929d0e0e4736 was received, or not yet: this is the log alone"
+    `);
+  });
+
   it("charged at the third call: has one row for the three, with why two failed", () => {
     expect(show(samples.retried)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 SHIPPED in 4.3 s, USD 8.40
