@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { createAct, type Register } from "./commands/act.ts";
-import { OrderctlError } from "./errors.ts";
-import { createTerminal, type World } from "./terminal.ts";
+import { OrderctlError, systemCode } from "./errors.ts";
+import { createTerminal, hasSeenEnough, type World } from "./terminal.ts";
 import { readVersion } from "./version.ts";
 
 type Entry = { summary: string; load: () => Promise<Register> };
@@ -103,8 +103,9 @@ export async function run(argv: readonly string[], world: World): Promise<number
   }
 }
 
-/** Undefined where help or the version was asked for and is shown. */
+/** Undefined where help or the version was asked for and is shown, and where whoever read the results has seen enough. */
 function errorOf(thrown: unknown, signal: AbortSignal): OrderctlError | undefined {
+  if (hasSeenEnough(signal)) return undefined;
   if (!(thrown instanceof CommanderError)) return interruptedOr(thrown, signal);
   if (thrown.exitCode === 0) return undefined;
   const message = thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
@@ -117,9 +118,10 @@ const isHelp = (thrown: unknown): boolean =>
 
 function interruptedOr(thrown: unknown, signal: AbortSignal): OrderctlError {
   const isAbort = thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError");
-  return signal.aborted && isAbort
+  if (!signal.aborted || !isAbort) return OrderctlError.from(thrown);
+  return systemCode(signal.reason) === undefined
     ? new OrderctlError("interrupted", "interrupted")
-    : OrderctlError.from(thrown);
+    : new OrderctlError("output", `cannot write the result: ${signal.reason.message}`);
 }
 
 function createProgram({ stdout, stderr }: World): Command {

@@ -1,5 +1,5 @@
 import type { Ora } from "ora";
-import type { OrderctlError } from "./errors.ts";
+import { type OrderctlError, systemCode } from "./errors.ts";
 import type { Note } from "./note.ts";
 import { openTextScreen, type TextScreen } from "./text-screen.ts";
 
@@ -11,9 +11,12 @@ export type World = {
   stdin: NodeJS.ReadableStream;
   stdout: Sink;
   stderr: Sink;
-  /** Aborts at the first SIGINT or SIGTERM. */
+  /** Aborts at the first SIGINT or SIGTERM, and when stdout cannot be written any more. */
   signal: AbortSignal;
 };
+
+/** Was it whoever read stdout that ended it, by closing the pipe? What that interrupts is no error. */
+export const hasSeenEnough = ({ reason }: AbortSignal): boolean => systemCode(reason) === "EPIPE";
 
 /**
  * What a view may use: colours or none, its width in columns, which is infinite where nobody looks at a screen, and

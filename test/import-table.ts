@@ -3,7 +3,7 @@
  * only. A part's own files go without saying, and so do `errors`, `note`, `duration`, `listening`, `until-aborted` and `within`.
  */
 export const rows: Record<string, { may: string[]; types?: string[] }> = {
-  main: { may: ["cli"] },
+  main: { may: ["cli", "terminal"] },
   cli: { may: ["commands", "terminal", "version"] },
   config: { may: ["settings"], types: ["jetstream/connection-config"] },
   settings: { may: ["nats-context", "server-urls"] },

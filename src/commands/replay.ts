@@ -11,6 +11,7 @@ import { consumedKinds, createServiceTarget } from "../replay/service.ts";
 import { createNoTarget, type ReplayResult, type ReplayTarget } from "../replay/target.ts";
 import { partners } from "../services/registry.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import { hasSeenEnough } from "../terminal.ts";
 import { type ReplaySummary, replayReport } from "../views/replay-report.ts";
 import { replayOutcomeLine, replayProgressText } from "../views/replay-text.ts";
 import type { Online, Register } from "./act.ts";
@@ -51,6 +52,7 @@ async function runReplay(
     onProgress: (state) => progress.update(replayProgressText(state)),
   }).finally(() => progress.end());
   await telemetry.stop(telemetryMs);
+  if (hasSeenEnough(signal)) throw failure ?? signal.reason;
   const { resumeFromSequence: fromSequence, toSequence } = report;
   const resume =
     fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence, ...times }, flags);
