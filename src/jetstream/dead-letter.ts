@@ -40,12 +40,23 @@ export const encodeMark = (mark: DeadLetterMark): string => JSON.stringify(mark)
 /** The mark of a dead letter; undefined where there is none or it is not ours. */
 export function decodeMark(header: string | undefined): DeadLetterMark | undefined {
   const mark = parseObject<DeadLetterMark>(header);
+  if (!mark || typeof mark.origin !== "object" || mark.origin === null) return undefined;
+  const { delivery, reason, detail, consumer, service, instance, origin } = mark;
+  const texts: unknown[] = [
+    delivery,
+    reason,
+    detail,
+    consumer,
+    service,
+    instance,
+    origin.stream,
+    origin.subject,
+  ];
+  const numbers = [mark.attempts, mark.atUs, origin.sequence, origin.storedAtUs];
+  const optional = [mark.redriveOf, mark.omittedBytes].filter((value) => value !== null);
   const isOurs =
-    typeof mark?.delivery === "string" &&
-    typeof mark.reason === "string" &&
-    typeof mark.consumer === "string" &&
-    typeof mark.origin?.subject === "string" &&
-    [mark.attempts, mark.atUs, mark.origin.sequence, mark.origin.storedAtUs].every(Number.isSafeInteger);
+    texts.every((text) => typeof text === "string") &&
+    [...numbers, ...optional].every((number) => Number.isSafeInteger(number));
   return isOurs ? mark : undefined;
 }
 

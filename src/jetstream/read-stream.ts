@@ -21,6 +21,8 @@ export type StreamRange = {
   untilUs?: number | undefined;
   /** True to go on with what is stored later, until `signal` aborts. */
   follow?: boolean;
+  /** How long the broker may bring nothing: by default 30 s or the connection's timeout, for ever with `follow`. */
+  patienceMs?: number;
   /** Ends the reading early, without an error. */
   signal?: AbortSignal;
 };
@@ -29,9 +31,8 @@ export type StreamRange = {
  * The messages of a range in stream order, each once, in batches, through a consumer of its own that is deleted however the
  * reading ends. Two batches of at most 2,000 messages (or 3 MB) are in memory, whatever the stream holds.
  *
- * Where the consumer or the broker is lost on the way it goes on behind the last message; with `follow` for as long as the
- * signal allows, else it rejects with `unavailable` or `timeout` when nothing came for 30 s (or the connection's timeout,
- * where that is longer). Rejects with `not_found` where there is no such stream, and with `conflict` where it was deleted
+ * Where the consumer or the broker is lost on the way it goes on behind the last message, and rejects with `unavailable` or
+ * `timeout` when nothing has come for `patienceMs`. Rejects with `not_found` where there is no such stream, and with `conflict` where it was deleted
  * or made anew since the reading began.
  */
 export async function* readStream(
@@ -73,7 +74,7 @@ const graceMs = 500;
 
 class StreamReader {
   readonly #connection: Connection;
-  readonly #range: StreamRange & { start: StreamStart; toSequence: number };
+  readonly #range: StreamRange & { start: StreamStart; toSequence: number; patienceMs: number };
   readonly #createdAt: string;
   readonly #signal: AbortSignal;
   #cursor: StreamCursor | undefined;
@@ -83,9 +84,11 @@ class StreamReader {
   #trouble: string | undefined;
 
   private constructor(connection: Connection, range: StreamRange, now: StreamNow) {
-    const { start = { sequence: 1 }, toSequence = now.lastSequence, follow = false } = range;
+    const { start = { sequence: 1 }, follow = false } = range;
+    const toSequence = follow ? Number.POSITIVE_INFINITY : (range.toSequence ?? now.lastSequence);
+    const longest = follow ? Number.POSITIVE_INFINITY : Math.max(electionMs, connection.timeoutMs);
     this.#connection = connection;
-    this.#range = { ...range, start, toSequence: follow ? Number.POSITIVE_INFINITY : toSequence };
+    this.#range = { ...range, start, toSequence, patienceMs: range.patienceMs ?? longest };
     this.#createdAt = now.createdAt;
     this.#signal = range.signal ?? new AbortController().signal;
     this.#start = start;
@@ -101,13 +104,12 @@ class StreamReader {
 
   /** The next messages; none where it is over, or the signal aborted. */
   async next(): Promise<StreamMessage[]> {
-    const { timeoutMs } = this.#connection;
-    const patienceMs = this.#range.follow ? Number.POSITIVE_INFINITY : Math.max(electionMs, timeoutMs);
+    const { patienceMs } = this.#range;
     const deadline = performance.now() + patienceMs;
     while (!this.#signal.aborted && !this.#isBehind()) {
       const batch = await this.#try();
       if (batch.length > 0) return batch;
-      if (performance.now() > deadline) throw this.#givenUp(patienceMs);
+      if (performance.now() > deadline) throw this.#givenUp();
     }
     return [];
   }
@@ -215,11 +217,16 @@ class StreamReader {
     await wait(retryMs, undefined, { signal: this.#signal }).catch(() => undefined);
   }
 
-  #givenUp(patienceMs: number): OrderctlError {
+  #givenUp(): OrderctlError {
+    const { stream, patienceMs } = this.#range;
     const isAway = !this.#connection.isConnected();
     const why = isAway ? "the broker is away" : (this.#trouble ?? "the broker does not answer");
-    const text = `cannot read on in stream ${this.#range.stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
-    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { fault: "broker" });
+    const text = `cannot read on in stream ${stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
+    // What to do about a cluster is told with the error.
+    const hint = this.#connection.isClustered()
+      ? undefined
+      : "is it up, and does it answer? `orderctl status` tells; a longer --timeout waits longer";
+    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { hint, fault: "broker" });
   }
 
   #changed(how: string, cause?: OrderctlError): OrderctlError {

@@ -17,14 +17,21 @@ export async function purgeDeadLetters(
   const purged: DeadLetter[] = [];
   for (const { letter, redriveSequences } of found) {
     signal.throwIfAborted();
-    if (!dryRun) await forget(connection, letter, redriveSequences);
-    purged.push(letter);
+    // Somebody else may be quicker.
+    if (dryRun || (await forget(connection, letter, redriveSequences))) purged.push(letter);
   }
   return { dryRun, purged };
 }
 
-/** The dead letter first: while there is one, its redrives tell what became of it. */
-async function forget(connection: Connection, { sequence }: DeadLetter, redrives: number[]): Promise<void> {
-  await deleteMessage(connection, deadLettersStream, sequence);
+/**
+ * The dead letter first: while there is one, its redrives tell what became of it. False where it was gone already.
+ */
+async function forget(
+  connection: Connection,
+  { sequence }: DeadLetter,
+  redrives: number[],
+): Promise<boolean> {
+  const isDeleted = await deleteMessage(connection, deadLettersStream, sequence);
   for (const redrive of redrives) await deleteMessage(connection, redrivesStream, redrive);
+  return isDeleted;
 }

@@ -6,7 +6,7 @@ import { readHeaders } from "../jetstream/dead-letter-store.ts";
 import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology } from "../jetstream/topology.ts";
 import { decodeEvent } from "../orders/codec.ts";
-import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
+import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 import type { RedriveMark } from "./dead-letters-rule.ts";
 import { deadLettersStream, orderTopology, redrivesStream } from "./topology.ts";
 
@@ -60,7 +60,8 @@ export async function redriveDeadLetters(
 }
 
 function objectionTo(dead: DeadMessage, { again, named }: RedriveOptions): string | undefined {
-  const { state, next, redrives, hasPayload } = dead.letter;
+  const { state, next, redrives, hasPayload, reason } = dead.letter;
+  if (reason === unreadable) return "it cannot be read as a dead letter, so nobody knows whom to give it to";
   if (state === "failed_again") return `it was redriven and failed again: redrive ${next} instead`;
   const last = redrives.at(-1);
   if (last && !again) return `${last.by} redrove it at ${last.at}; --again does it once more`;

@@ -52,12 +52,18 @@ export type DeadLetter = {
 /** A dead letter with its message, and the sequences of its redrives. */
 export type DeadMessage = {
   letter: DeadLetter;
-  mark: DeadLetterMark;
+  mark: DeadLetterMark | StrangersMark;
   message: StoredMessage;
   redriveSequences: number[];
 };
 
-/** Every dead letter, newest first; none where nothing ever kept one. */
+/** The reason of a message among the dead letters that is none: another program's, or one whose mark is damaged. */
+export const unreadable = "unreadable";
+
+/**
+ * Every dead letter, newest first; none where nothing ever kept one. What stands among them and cannot be read as one is
+ * told as `unreadable`, with itself as its origin.
+ */
 export async function readDeadLetters(connection: Connection, signal?: AbortSignal): Promise<DeadMessage[]> {
   const found = await readMarked(connection, signal);
   if (found.length === 0) return [];
@@ -77,23 +83,43 @@ export async function readDeadLetters(connection: Connection, signal?: AbortSign
     .reverse();
 }
 
-type Marked = { mark: DeadLetterMark; message: StoredMessage };
+type StrangersMark = Omit<DeadLetterMark, "reason"> & { reason: typeof unreadable };
+
+type Marked = { mark: DeadLetterMark | StrangersMark; message: StoredMessage };
 
 async function readMarked(connection: Connection, signal: AbortSignal | undefined): Promise<Marked[]> {
   const found: Marked[] = [];
   // Older brokers' pipelines have none, and reading would fail.
   if (!(await readStreamSize(connection, deadLettersStream))?.messages) return found;
   await scanStream(connection, { stream: deadLettersStream, ...(signal && { signal }) }, (message) => {
-    const mark = decodeMark(message.header(deadLetterHeader));
-    if (mark) found.push({ mark, message });
+    found.push({ mark: decodeMark(message.header(deadLetterHeader)) ?? markOfStranger(message), message });
   });
   signal?.throwIfAborted();
   return found;
 }
 
+function markOfStranger({ subject, sequence, storedAtUs, header }: StoredMessage): StrangersMark {
+  const fault = header(deadLetterHeader) === undefined ? "it has none" : "what it has is not one of ours";
+  return {
+    delivery: "",
+    reason: unreadable,
+    detail: `a dead letter has a header ${deadLetterHeader} that tells of it: ${fault}`,
+    attempts: 0,
+    origin: { stream: deadLettersStream, subject, sequence, storedAtUs },
+    consumer: "",
+    service: subject.split(".")[1] ?? "",
+    instance: "",
+    atUs: storedAtUs,
+    redriveOf: null,
+    omittedBytes: null,
+  };
+}
+
 /** The younger one of a message that failed again takes the place of the older. */
-const follow = ({ redriveOf }: DeadLetterMark, { sequence }: StoredMessage): [number, number][] =>
-  redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]];
+const follow = (
+  { redriveOf }: Pick<DeadLetterMark, "redriveOf">,
+  { sequence }: StoredMessage,
+): [number, number][] => (redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]]);
 
 type Redrive = RedriveMark & { consumer: string; sequence: number; storedAtUs: number };
 
@@ -135,7 +161,7 @@ function stateOf(known: { redriven: boolean; done: boolean; after: number | null
 }
 
 function letterOf(
-  mark: DeadLetterMark,
+  mark: DeadLetterMark | StrangersMark,
   { sequence, payload, storedAtUs }: StoredMessage,
   fate: Pick<DeadLetter, "state" | "redrives" | "next">,
 ): DeadLetter {

@@ -32,10 +32,14 @@ function facts(letter: DeadLetterDetail): [string, string][] {
     `${name}: ${value}`,
   ]);
   return [
-    [
-      "given up",
-      `${shortTime(letter.at)} after ${deliveries(attempts)}, by ${consumer} (${service}/${instance})`,
-    ],
+    ...(attempts === 0
+      ? []
+      : [
+          [
+            "given up",
+            `${shortTime(letter.at)} after ${deliveries(attempts)}, by ${consumer} (${service}/${instance})`,
+          ] satisfies [string, string],
+        ]),
     ["stored", `${shortTime(letter.storedAt)} as ${subject}, message ${storedSequence} of ${stream}`],
     ...(letter.redriveOf === null
       ? []

@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
-import { type StreamRange, scanStream } from "../../src/jetstream/read-stream.ts";
+import { readStream, type StreamRange, scanStream } from "../../src/jetstream/read-stream.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { until } from "../until.ts";
 import { openTestConnection } from "./open-test-connection.ts";
 
@@ -122,13 +126,12 @@ describe("scanStream", () => {
   }, 5000);
 
   it("leaves no consumer behind, however it ended", async () => {
-    const aborted = AbortSignal.abort();
-    await expect(sequencesOf({ signal: aborted })).rejects.toThrow();
+    expect(await sequencesOf({ signal: AbortSignal.abort() })).toEqual([]);
     await sequencesOf({});
     await until(async () => (await countConsumers("LOG")) + (await countConsumers("EMPTY")) === 0, 1000);
   });
 
-  it("reads through a consumer that goes 30 s after its process, and counts as nobody's work", async () => {
+  it("reads through a consumer that goes 15 s after its process, and counts as nobody's work", async () => {
     const stop = new AbortController();
     let seen = 0;
     const scan = { stream: "LOG", start: { sequence: 5 }, follow: true, signal: stop.signal };
@@ -139,11 +142,173 @@ describe("scanStream", () => {
     const [reader] = await connection.jsm.consumers.list("LOG").next();
     stop.abort();
     await reading;
-    expect(reader?.config).toMatchObject({ inactive_threshold: 30e9, opt_start_seq: 5 });
+    expect(reader?.config).toMatchObject({ inactive_threshold: 15e9, opt_start_seq: 5 });
     expect(reader?.config).not.toHaveProperty("durable_name");
   });
 
   it("rejects with not_found for an unknown stream", async () => {
     await expect(sequencesOf({ stream: "NOPE" })).rejects.toMatchObject({ code: "not_found" });
+  });
+});
+
+describe("reading a stream that changes meanwhile", () => {
+  const name = "CHANGING";
+  const count = 10_000;
+
+  beforeEach(async () => {
+    await connection.jsm.streams.add({ name, subjects: ["CHANGING.>"] });
+    for (let index = 0; index < count; index += 1) connection.nats.publish(`CHANGING.${index % 2}`);
+    await until(async () => (await connection.jsm.streams.info(name)).state.messages === count);
+  });
+
+  afterEach(async () => {
+    await connection.jsm.streams.delete(name).catch(() => undefined);
+  });
+
+  /** What is read where something is done after the first batch. */
+  async function readWhile(change: () => Promise<unknown>, range: Partial<StreamRange> = {}) {
+    const seen: number[] = [];
+    for await (const batch of readStream(connection, { stream: name, ...range })) {
+      if (seen.length === 0) await change();
+      seen.push(...batch.map(({ sequence }) => sequence));
+    }
+    return seen;
+  }
+
+  // It used to wait for ever for the message that had been the last one.
+  it.each([
+    ["all messages go", {}, undefined],
+    ["all that match go", { filter: "CHANGING.1" }, { filter: "CHANGING.1" }],
+    ["all but the last ones go", {}, { keep: 3 }],
+  ])("ends where %s", async (_, range, purge) => {
+    const seen = await readWhile(() => connection.jsm.streams.purge(name, purge), range);
+    expect(seen.length).toBeLessThan(count / 2);
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+    if (purge && "keep" in purge) expect(seen.slice(-3)).toEqual([count - 2, count - 1, count]);
+  });
+
+  it("ends where the last message alone goes", async () => {
+    const seen = await readWhile(() => connection.jsm.streams.deleteMessage(name, count, false));
+    expect(seen).toHaveLength(count - 1);
+  });
+
+  it("does not take for the end what is stored after all went", async () => {
+    const seen = await readWhile(async () => {
+      await connection.jsm.streams.purge(name);
+      await connection.nats.jetstream().publish("CHANGING.later");
+    });
+    expect(seen.at(-1)).toBeLessThan(count);
+  });
+
+  it("says that the stream was deleted, or deleted and made anew", async () => {
+    const { jsm } = connection;
+    const deleted = readWhile(() => jsm.streams.delete(name));
+    await expect(deleted).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringMatching(/^stream CHANGING was deleted while it was read, behind sequence \d+$/),
+    });
+    await jsm.streams.add({ name, subjects: ["CHANGING.>"] });
+    for (let index = 0; index < count; index += 1) connection.nats.publish("CHANGING.new");
+    await until(async () => (await jsm.streams.info(name)).state.messages === count);
+    const anew = readWhile(async () => {
+      await jsm.streams.delete(name);
+      await jsm.streams.add({ name, subjects: ["CHANGING.>"] });
+    });
+    await expect(anew).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("made anew"),
+    });
+  });
+
+  it("follows on through a consumer that was deleted, without a gap or a double", async () => {
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const range = { stream: name, start: { sequence: count - 1 }, follow: true, signal: stop.signal };
+    const reading = scanStream(connection, range, ({ sequence }) => seen.push(sequence));
+    await until(() => seen.length === 2);
+    for await (const { name: reader } of connection.jsm.consumers.list(name))
+      await connection.jsm.consumers.delete(name, reader);
+    await connection.nats.jetstream().publish("CHANGING.later");
+    await until(() => seen.length > 2);
+    stop.abort();
+    await reading;
+    expect(seen).toEqual([count - 1, count, count + 1]);
+  });
+
+  it("asks for no more at once than the server allows", async () => {
+    const storeDir = await mkdtemp(join(tmpdir(), "orderctl-limited-"));
+    onTestFinished(() => rm(storeDir, { recursive: true }));
+    const limits = `jetstream { store_dir: "${storeDir}", limits { max_request_batch: 100 } }`;
+    const limited = await startTestBroker({ extraConfig: limits });
+    onTestFinished(() => limited.stop());
+    const other = await openTestConnection(limited.url);
+    onTestFinished(() => other.close());
+    await other.jsm.streams.add({ name: "LIMITED", subjects: ["LIMITED"] });
+    for (let index = 0; index < 500; index += 1) other.nats.publish("LIMITED");
+    await until(async () => (await other.jsm.streams.info("LIMITED")).state.messages === 500);
+    let seen = 0;
+    await scanStream(other, { stream: "LIMITED" }, () => {
+      seen += 1;
+    });
+    expect(seen).toBe(500);
+  });
+});
+
+describe("reading a stream whose broker goes", () => {
+  const stored = 20_000;
+  const patienceMs = 500;
+
+  async function fill(to: Connection): Promise<void> {
+    await to.jsm.streams.add({ name: "FAR", subjects: ["FAR"] });
+    for (let index = 0; index < stored; index += 1) to.nats.publish("FAR");
+    await until(async () => (await to.jsm.streams.info("FAR")).state.messages === stored);
+  }
+
+  // It used to wait for ever, and so did the command.
+  it("gives up where the broker was killed and nothing came for its time", async () => {
+    const { broker: own, connection: reader } = await brokerOfTest();
+    await fill(reader);
+    const reading = scanStream(reader, { stream: "FAR", patienceMs }, ({ sequence }) => {
+      if (sequence === 1) void own.kill();
+    });
+    await expect(reading).rejects.toMatchObject({
+      code: "unavailable",
+      message: expect.stringMatching(
+        /^cannot read on in stream FAR, behind sequence \d+: the broker is away; nothing came for 0.5 s$/,
+      ),
+    });
+  });
+
+  it("gives up where the broker hangs", async () => {
+    const { broker: own, connection: reader } = await brokerOfTest();
+    await fill(reader);
+    const thawed = () => process.kill(own.pid, "SIGCONT");
+    onTestFinished(() => void thawed());
+    const reading = scanStream(reader, { stream: "FAR", patienceMs }, ({ sequence }) => {
+      if (sequence === 1) process.kill(own.pid, "SIGSTOP");
+    });
+    await expect(reading).rejects.toMatchObject({ exitCode: expect.toBeOneOf([3, 5]) });
+    thawed();
+  });
+
+  it("follows on after it was away for longer than anybody else would wait", async () => {
+    const { broker: own, connection: reader } = await brokerOfTest();
+    await reader.jsm.streams.add({ name: "FAR", subjects: ["FAR"] });
+    const stop = new AbortController();
+    const seen: number[] = [];
+    const reading = scanStream(reader, { stream: "FAR", follow: true, signal: stop.signal }, ({ sequence }) =>
+      seen.push(sequence),
+    );
+    await reader.nats.jetstream().publish("FAR");
+    await until(() => seen.length === 1);
+    await own.kill();
+    await until(() => !reader.isConnected());
+    await own.restart();
+    await until(() => reader.isConnected());
+    await reader.nats.jetstream().publish("FAR");
+    await until(() => seen.length === 2);
+    stop.abort();
+    await reading;
+    expect(seen).toEqual([1, 2]);
   });
 });
