@@ -7,6 +7,7 @@ import { event, ways } from "../orders/order-log.ts";
 import { type LogWriter, openLogWriter } from "../pipeline/log-writer.ts";
 import { startServices } from "../pipeline/start-services.ts";
 import { type Ran, runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
 
 let broker: TestBroker;
 let connection: Connection;
@@ -19,6 +20,14 @@ async function auditJson(...flags: string[]): Promise<LogAudit> {
   const [line] = (await audit("--json", ...flags)).lines();
   expect(line).toMatchObject({ kind: "audit", version: 1 });
   return line?.data as unknown as LogAudit;
+}
+
+/** Consumers that read the stream for a command. */
+async function readersOf(stream: string): Promise<number> {
+  let readers = 0;
+  for await (const { name } of connection.jsm.consumers.list(stream))
+    if (name.startsWith("reader-")) readers += 1;
+  return readers;
 }
 
 beforeAll(async () => {
@@ -126,6 +135,28 @@ describe("over a log of its own", () => {
       violations: { unreadable: 1 },
       offenders: [{ detail: expect.stringContaining("the stock of MUG-3") }],
     });
+  });
+
+  // It used to hang; had it not, it would have named each order whose end went before it was read.
+  it("proves nothing where messages go before they are read, and says how many", async () => {
+    const published = await runCommand(["publish", "order", "-s", broker.url, "--count", "30000"]);
+    expect(published.exitCode).toBe(0);
+    const auditing = audit();
+    await until(async () => (await readersOf("ORDERS")) > 0);
+    await connection.jsm.streams.purge("ORDERS");
+    const { exitCode, stdout } = await auditing;
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(
+      /^INCOMPLETE {2}nothing is proven: [\d,]+ messages of the log went before they were read .*; [\d,]+ violations may be for want of them\n/,
+    );
+    expect(stdout).not.toContain("\u2713");
+    expect(await readersOf("ORDERS")).toBe(0);
+  });
+
+  it("is none the worse for messages that went before it began", async () => {
+    await log.store(...ways.SHIPPED("a"), ...ways.DECLINED("b"));
+    await connection.jsm.streams.purge("ORDERS", { filter: "ORDERS.*.a" });
+    expect(await auditJson()).toMatchObject({ verdict: "PASS", gone: 0, orders: 1 });
   });
 
   it("is stopped by a signal, with no verdict", async () => {

@@ -1,8 +1,10 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { decodeEvent } from "../../src/orders/codec.ts";
+import type { ReplaySummary } from "../../src/views/replay-report.ts";
 import { ways } from "../orders/order-log.ts";
+import { until } from "../until.ts";
 import { ReplayWorld } from "./replay-world.ts";
 
 const world = new ReplayWorld();
@@ -60,9 +62,65 @@ describe("replay --out", () => {
     expect(readFileSync(file, "utf8").match(/\n/g)).toHaveLength(4);
   });
 
-  it.each(["", "--order nobody"])("exits 2 where the file cannot be written %s", async (words) => {
+  it.each(["", "--order nobody"])("exits 8 where the file cannot be written %s", async (words) => {
     const ran = await world.replay(`--out ${join(world.dir, "missing", "file")} ${words}`.trimEnd());
-    expect(ran.exitCode).toBe(2);
+    expect(ran.exitCode).toBe(8);
     expect(ran.stderr).toContain("cannot write");
+  });
+
+  it("tells where a file to add to ended in half a line, and adds behind its last whole one", async () => {
+    const file = join(world.dir, "orders.ndjson");
+    await world.replay(`--out ${file}`);
+    const whole = readFileSync(file, "utf8");
+    truncateSync(file, whole.length - 20);
+    const ran = await world.replay(`--out ${file} --from-seq 12 --append`);
+    expect(ran).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("ended in half a line") });
+    expect(readFileSync(file, "utf8")).toBe(whole);
+  });
+
+  it("has each message once, also where only the last line break was missing", async () => {
+    const file = join(world.dir, "orders.ndjson");
+    await world.replay(`--out ${file}`);
+    const whole = readFileSync(file, "utf8");
+    const half = whole.split("\n").slice(0, 6).join("\n");
+    for (const next of [6, 7]) {
+      writeFileSync(file, half);
+      await world.replay(`--out ${file} --from-seq ${next} --append`);
+      expect(readFileSync(file, "utf8")).toBe(whole);
+    }
+  });
+
+  it("adds nothing to a file that is none of its own", async () => {
+    const file = join(world.dir, "notes.txt");
+    writeFileSync(file, "buy milk");
+    const ran = await world.replay(`--out ${file} --append`);
+    expect(ran).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("--out names another file") });
+    expect(readFileSync(file, "utf8")).toBe("buy milk");
+  });
+});
+
+describe("a replay whose messages are deleted before they are read", () => {
+  // It used to write 3 % of them, say nothing and exit 0.
+  it("says how many are gone, and exits 1", async () => {
+    await world.run("publish order --count 30000");
+    const file = join(world.dir, "all");
+    const replaying = world.replay(`--out ${file} --json`);
+    await until(() => existsSync(file) && statSync(file).size > 0);
+    await world.connection.jsm.streams.purge("ORDERS");
+    const ran = await replaying;
+    const summary = ran.lines()[0]?.data as unknown as ReplaySummary;
+    expect(ran.exitCode).toBe(1);
+    expect(summary.gone).toBe(30_012 - summary.messages);
+    expect(summary).toMatchObject({ resumeCommand: null, result: { lines: summary.messages } });
+  });
+
+  it("counts nothing as gone that went after it was read, or before it began", async () => {
+    await world.connection.jsm.streams.deleteMessage("ORDERS", 3, false);
+    expect(await world.summaryOf("--dry-run")).toMatchObject({ messages: 11, gone: 0 });
+    expect(await world.summaryOf("--dry-run --subject ORDERS.*.a")).toMatchObject({ messages: 4, gone: 0 });
+    expect(await world.summaryOf("--dry-run --from-seq 2 --to-seq 5")).toMatchObject({
+      messages: 3,
+      gone: 0,
+    });
   });
 });
