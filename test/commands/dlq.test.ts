@@ -2,7 +2,7 @@ import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { encodeEvent } from "../../src/orders/codec.ts";
-import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
+import { type DeadLetter, readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import type { RunningServices } from "../../src/pipeline/run-services.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
@@ -151,5 +151,36 @@ describe("dlq", () => {
     expect((await dlq("redrive 99")).exitCode).toBe(4);
     expect((await dlq("show nobody")).exitCode).toBe(4);
     expect((await dlq("list --limit none")).exitCode).toBe(2);
+  });
+});
+
+describe("dlq, among whose messages are some that are none", () => {
+  const foreign = async (subject: string, mark?: string) => {
+    const headers = createHeaders();
+    if (mark !== undefined) headers.set("Orderctl-Dead-Letter", mark);
+    await connection.nats.jetstream().publish(`DEAD_LETTERS.${subject}`, "x", { headers });
+  };
+
+  it("lists them with the others, says why, redrives none and can purge them", async () => {
+    const before = await countLetters();
+    await foreign("payment.by-hand");
+    await foreign("payment.damaged", '{"delivery":"1","origin":{"subject":"ORDERS.created.x"}}');
+    await foreign("payment.null", '{"origin":null}');
+    const { exitCode, stdout } = await dlq("list --redriven");
+    expect([exitCode, stdout.split("\n")[0]]).toEqual([0, `${before + 3} dead letters`]);
+    expect(stdout).toMatch(/payment +DEAD_LETTERS\.payment\.by-hand +0 +unreadable/);
+    const letters = (await dlq("list --reason unreadable --json"))
+      .lines()
+      .map(({ data }) => data as DeadLetter);
+    expect(letters.map(({ detail }) => detail)).toEqual([
+      expect.stringContaining("not one of ours"),
+      expect.stringContaining("not one of ours"),
+      expect.stringContaining("it has none"),
+    ]);
+    const numbers = letters.map(({ sequence }) => sequence).join(" ");
+    expect((await dlq(`show ${letters[2]?.sequence}`)).stdout).toContain("unreadable: ");
+    expect((await dlq(`redrive ${numbers}`)).stdout).toContain("cannot be read as a dead letter");
+    expect((await dlq(`purge ${numbers} --yes`)).stdout).toMatch(/^3 dead letters purged\n/);
+    expect(await countLetters()).toBe(before);
   });
 });
