@@ -99,9 +99,10 @@ function heldText({ consumer, unclaimed, comesAgainBy, oldestAgeMs }: ConsumerLa
   return `${what} of ${consumer} ${are} held by nobody that answers${again}`;
 }
 
-/** The last of them. */
+/** Where nobody asked the processes whether they have them. */
 function untilText(consumers: readonly ConsumerLag[], lag: StreamLag): string {
   const last = consumers
+    .filter(({ unclaimed }) => unclaimed === null)
     .flatMap(({ comesAgainBy }) => comesAgainBy ?? [])
     .filter((time) => time > lag.sampledAt)
     .sort()

@@ -198,7 +198,7 @@ describe("lagTable", () => {
       inventory-reserver: nobody listens on deliver.here"
     `);
     const bound = lagOf({ ...push, bound: true, pending: 0, ackPending: 1 });
-    expect(lagTable(bound, plain)).toMatch(/; no ack meanwhile on inventory-reserver\n[^]* push /);
+    expect(lagTable(bound, plain)).toMatch(/; no ack meanwhile on inventory-reserver\n[\s\S]* push /);
   });
 
   it("takes no message for the oldest where it does not know which one is", () => {
