@@ -1,4 +1,6 @@
+import { type ClockDifference, followBrokerClock } from "../jetstream/broker-clock.ts";
 import type { Listening } from "../listening.ts";
+import { ordersStream } from "../orders/subjects.ts";
 import { observeLog } from "../pipeline/observe-log.ts";
 import { announceProcess, type ProcessStatus } from "../pipeline/process-status.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../pipeline/run-services.ts";
@@ -6,6 +8,7 @@ import type { RunnableName } from "../services/registry.ts";
 import { openHealthServer } from "../telemetry/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { readVersion } from "../version.ts";
+import { clockNote } from "../views/clock-note.ts";
 import type { Online } from "./act.ts";
 import { instanceOf, serviceName } from "./identity.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
@@ -54,8 +57,9 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
   const work = { state: "starting" };
   // First what may fail: a port that is taken leaves no service behind.
   const health = await openHealth(telemetry, online, { flags, work });
+  const clock = followBrokerClock(connection, ordersStream, tellClock(online));
   try {
-    const options = await serviceOptions(online, flags, telemetry);
+    const options = { ...(await serviceOptions(online, flags, telemetry)), aheadUs: clock.aheadUs };
     const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
     const patience = { patienceMs, note: options.note, signal: online.signal };
     const services = await whenAnswered(() => runServices(connection, names, options), patience);
@@ -77,6 +81,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
         try {
           await services.stop(deadlineMs * (1 - telemetryShare));
         } finally {
+          clock.stop();
           announced.stop();
           await health?.stop(0);
           await telemetry.stop(deadlineMs * telemetryShare);
@@ -84,9 +89,20 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
       },
     };
   } catch (thrown) {
+    clock.stop();
     await health?.stop(0);
     throw thrown;
   }
+}
+
+/** When this machine's clock begins to differ; where the broker does not tell its time, a service needs it least of all. */
+function tellClock({ terminal }: Online): (difference: ClockDifference) => void {
+  let said = false;
+  return (difference) => {
+    const text = difference.aheadMs === null ? undefined : clockNote(difference);
+    if (text !== undefined && !said) terminal.note(text);
+    said = text !== undefined;
+  };
 }
 
 function statusOf(

@@ -35,6 +35,35 @@ export async function readBrokerClock(connection: Connection, stream: string): P
   return { difference, nowUs: () => atUs + Math.round((performance.now() - monotonicMs) * 1000) };
 }
 
+/** What this machine's clock is ahead by, for a process that runs for long. */
+export type FollowedClock = {
+  /** µs, negative where it is behind; 0 where it is not known, and until it is read. Hot path. */
+  aheadUs(): number;
+  stop(): void;
+};
+
+const everyMs = 60_000;
+
+/** Reads the clock now, every minute and whenever the broker is back, since clocks are set while a process runs. */
+export function followBrokerClock(
+  connection: Connection,
+  stream: string,
+  onReading: (difference: ClockDifference) => void,
+): FollowedClock {
+  let ahead = 0;
+  const read = async () => {
+    const { difference } = await readBrokerClock(connection, stream);
+    if (!connection.isConnected()) return;
+    ahead = Math.round((difference.aheadMs ?? 0) * 1000);
+    onReading(difference);
+  };
+  void read();
+  const timer = setInterval(read, everyMs);
+  timer.unref();
+  connection.onReconnect(() => void read());
+  return { aheadUs: () => ahead, stop: () => clearInterval(timer) };
+}
+
 type Reading = {
   /** Unix µs, at this moment of the monotonic clock. */
   atUs: number;

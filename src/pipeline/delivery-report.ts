@@ -27,6 +27,8 @@ type Desk = ReportedStation &
   TracedStation & {
     metrics: Metrics | undefined;
     received: StationMetrics | undefined;
+    /** What this machine's clock is ahead of the broker's by, µs. */
+    aheadUs: () => number;
     sent: Partial<Record<EventKind, DestinationMetrics>>;
   };
 
@@ -36,18 +38,23 @@ export type StartReport = (delivery: Delivery, receivedAtUs: number) => Delivery
  * Reports a station's deliveries as spans and metrics. A delivery without a sampled trace is reported only where there
  * are metrics. Tracing may begin later, and is looked at with each delivery.
  */
-export function createReports(station: ReportedStation, telemetry: Watched): StartReport {
+export function createReports(
+  station: ReportedStation,
+  telemetry: Watched,
+  aheadUs: () => number = () => 0,
+): StartReport {
   const { metrics } = telemetry;
   const { service } = station;
   const template = templateOf(station.consumes);
-  const desk: Desk = { ...station, template, orderIdOf: orderIdIn, metrics, received: undefined, sent: {} };
+  const named = { ...station, template, orderIdOf: orderIdIn };
+  const desk: Desk = { ...named, metrics, received: undefined, aheadUs, sent: {} };
   if (metrics) {
     desk.received = metrics.station({ ...station, template });
     for (const kind of eventKinds)
       desk.sent[kind] = metrics.destination({ service, template: templateOf(kind) });
   }
   return (delivery, receivedAtUs) => {
-    desk.received?.received(Math.max(0, receivedAtUs - delivery.storedAtUs) / 1000);
+    desk.received?.received(Math.max(0, receivedAtUs - aheadUs() - delivery.storedAtUs) / 1000);
     const span = telemetry.tracing?.process(desk, delivery, receivedAtUs);
     return span || metrics ? new DeliveryReport(desk, delivery.subject, span) : undefined;
   };
@@ -121,10 +128,10 @@ export class DeliveryReport {
   }
 
   #countEnding(event: OrderEvent, orderAtUs: number | undefined): void {
-    const { metrics } = this.#desk;
+    const { metrics, aheadUs } = this.#desk;
     if (event.kind === "payments") metrics?.payment(event);
     if (event.kind !== "notifications") return;
-    const sinceMs = orderAtUs === undefined ? undefined : Math.max(0, nowUs() - orderAtUs) / 1000;
+    const sinceMs = orderAtUs === undefined ? undefined : Math.max(0, nowUs() - aheadUs() - orderAtUs) / 1000;
     metrics?.orderEnded(event.type, sinceMs);
   }
 

@@ -41,6 +41,8 @@ export type ServiceOptions = {
   http: { host: string; port: number };
   /** Where the work is reported; nowhere by default. */
   telemetry?: Pick<Telemetry, "tracing" | "metrics">;
+  /** What this machine's clock is ahead of the broker's by, µs; 0 by default. */
+  aheadUs?: () => number;
   note: Note;
 };
 
@@ -140,7 +142,7 @@ function startWorkers(
     const isPaused = breaker && (() => breaker.state() === "open");
     if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
     for (const { consumer, consumes, only, handler } of stationsOf(service)) {
-      const reports = createReports({ service, consumer, consumes }, telemetry);
+      const reports = createReports({ service, consumer, consumes }, telemetry, options.aheadUs);
       const process = processWith(handler(parts), { service, instance }, reports);
       const isIdle = only && ((payload: Uint8Array) => hasOtherStatus(consumes, payload, only));
       const deadLetters = deadLetterRule({ service, instance, consumer }, maxAttempts);

@@ -127,6 +127,35 @@ describe.each([
   });
 });
 
+describe("a service whose clock is 10 minutes ahead", () => {
+  it("measures how long deliveries waited and orders took by the broker's clock, and says so once", async () => {
+    shiftClock(600_000);
+    const controller = new AbortController();
+    let said = "";
+    const running = runCommand(
+      `serve payment inventory shipping notification --metrics-port 0 --instance ahead --json --server ${broker.url}`,
+      {
+        signal: controller.signal,
+        onStdout: (text) => {
+          said += text;
+        },
+      },
+    );
+    await until(() => said.includes("\n"));
+    const { metricsUrl } = JSON.parse(said).data;
+    const seriesOf = async () => (await fetch(`${metricsUrl}/metrics`)).text();
+    await until(async () => /orderctl_order_duration_seconds_count\{.*\} 3\b/s.test(await seriesOf()));
+    const sums = [
+      ...(await seriesOf()).matchAll(/^orderctl_(?:order_duration|delivery_wait)_seconds_sum.* (\S+)$/gm),
+    ];
+    expect(sums.length).toBeGreaterThan(3);
+    for (const [line, seconds] of sums) expect(Number(seconds), line).toBeLessThan(3 * 60);
+    controller.abort();
+    const { stderr } = await running;
+    expect(stderr.match(/this machine's clock is 10m00s ahead of the broker's/g)).toHaveLength(1);
+  });
+});
+
 it("says nothing of clocks that agree", async () => {
   for (const words of ["audit --grace 5m", "replay --since 5m --dry-run", "lag --interval 20ms"])
     expect((await run(words)).stderr).toBe("");
