@@ -4,7 +4,10 @@ import type { Connection } from "../../src/jetstream/connection.ts";
 import { type DeadLetterMark, deadLetterHeader, encodeMark } from "../../src/jetstream/dead-letter.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
+import { serveText } from "../gateway/serve-text.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { ways } from "../orders/order-log.ts";
 import { openLogWriter } from "../pipeline/log-writer.ts";
 import { runCommand } from "../run-command.ts";
 import { shiftClock } from "../shift-clock.ts";
@@ -124,6 +127,38 @@ describe.each([
     const ran = await run("status --json");
     expect(ran.lines()[0]?.data).toMatchObject({ broker: { clock } });
     expect((await run("status")).stdout.replaceAll("\n", " ")).toContain("this machine's clock is 10m00s");
+  });
+});
+
+describe.each([
+  ["ahead of", 600_000],
+  ["behind", -600_000],
+  ["as", 0],
+])("where the payment gateway's clock is 10 minutes %s the others", (_, aheadMs) => {
+  /** What audit says of a log with one order that has ended, and of these bookings. */
+  async function auditOf(...charges: { order: string; ageMs: number }[]) {
+    const { broker: own, connection: writing } = await brokerOfTest();
+    const log = await openLogWriter(writing);
+    await log.store(...ways.SHIPPED("o-1"));
+    log.close();
+    const lines = charges.map(({ order, ageMs }) => {
+      const booked_at = new Date(Date.now() + aheadMs - ageMs).toISOString();
+      return `${JSON.stringify({ idempotency_key: order, status: "approved", booked_at })}\n`;
+    });
+    const gateway = await serveText({ "/charges": lines.join(""), "/refunds": "" }, aheadMs);
+    const ran = await runCommand(`audit --gateway ${gateway} --json --server ${own.url}`);
+    return ran.lines()[0]?.data as unknown as { verdict: string; offenders: { orderId: string }[] };
+  }
+
+  it("audit compares its books with the log all the same", async () => {
+    expect(await auditOf({ order: "o-1", ageMs: 20 })).toMatchObject({ verdict: "PASS", booked: 1 });
+  });
+
+  it("audit leaves out what was booked since it began, and nothing that is older", async () => {
+    const later = { order: "later", ageMs: -30_000 };
+    expect(await auditOf({ order: "o-1", ageMs: 20 }, later)).toMatchObject({ verdict: "PASS", booked: 1 });
+    const stray = await auditOf({ order: "o-1", ageMs: 20 }, { order: "stray", ageMs: 30_000 });
+    expect(stray).toMatchObject({ verdict: "FAIL", offenders: [{ orderId: "stray" }] });
   });
 });
 
