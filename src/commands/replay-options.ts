@@ -39,7 +39,7 @@ export function withReplayFlags(command: Command): Command {
     .optionsGroup("Which messages:")
     .option(
       "--since <time>",
-      "stored at 2026-01-31T09:00:00Z or later, or no longer ago than 15m, 2h",
+      "stored at 2026-01-31T09:00:00Z or later, or no longer ago than 15m, 2h by the broker's clock",
       moment,
     )
     .option("--until <time>", "the same for the last one", moment)

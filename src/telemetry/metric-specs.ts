@@ -79,7 +79,8 @@ export const metricSpecs = {
   consumerOldestAge: {
     name: "orderctl.consumer.oldest_age",
     unit: "s",
-    description: "Age of the oldest message that a consumer has not acknowledged; 0 without backlog",
+    description:
+      "Age of the oldest message that a consumer has not acknowledged; 0 without backlog, absent where it is not known",
   },
   streamMessages: {
     name: "orderctl.stream.messages",
