@@ -4,7 +4,7 @@ import { hostileNumber, hostileText } from "./hostile-values.ts";
 /** As much of JSON Schema as the HTTP APIs describe their bodies with. */
 export type Schema =
   | { type: "string"; pattern?: string; minLength?: number; maxLength?: number }
-  | { type: "integer" | "number"; minimum: number; maximum: number }
+  | { type: "integer" | "number"; minimum: number; maximum: number; multipleOf?: number }
   | { type: "boolean" }
   | { type: "array"; items: Schema; maxItems: number }
   | ObjectSchema
@@ -29,7 +29,7 @@ export function validFor(schema: Schema): fc.Arbitrary<Json> {
     case "integer":
       return fc.integer({ min: schema.minimum, max: schema.maximum });
     case "number":
-      return fc.double({ min: schema.minimum, max: schema.maximum, noNaN: true });
+      return validNumber(schema);
     case "boolean":
       return fc.boolean();
     case "array":
@@ -37,6 +37,17 @@ export function validFor(schema: Schema): fc.Arbitrary<Json> {
     case "object":
       return validObject(schema);
   }
+}
+
+/** Decimals are drawn as decimal fractions: the shortest text of a multiple has no more digits than the step. */
+function validNumber({
+  minimum,
+  maximum,
+  multipleOf: step,
+}: Extract<Schema, { type: "integer" | "number" }>) {
+  if (step === undefined) return fc.double({ min: minimum, max: maximum, noNaN: true });
+  const parts = Math.round(1 / step);
+  return fc.integer({ min: minimum * parts, max: maximum * parts }).map((count) => count / parts);
 }
 
 const validText = ({ pattern, minLength = 0, maxLength = 64 }: Extract<Schema, { type: "string" }>) =>

@@ -5,7 +5,7 @@ import { deepJson, hostileJson, hostileText } from "./hostile-values.ts";
 const amount = {
   anyOf: [
     { type: "string", pattern: "^\\d{1,3}(\\.\\d{1,2})?$" },
-    { type: "number", minimum: 0, maximum: 999 },
+    { type: "number", minimum: 0, maximum: 999, multipleOf: 0.01 },
   ],
 } as const;
 const safeInteger = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
@@ -13,6 +13,7 @@ const safeInteger = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTE
 /** The body of `POST /orders`, as the README has it. */
 const orderSchema = {
   type: "object",
+  additionalProperties: false,
   properties: {
     order_id: { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$" },
     customer_id: { type: "string" },
@@ -24,6 +25,7 @@ const orderSchema = {
       maxItems: 2000,
       items: {
         type: "object",
+        additionalProperties: false,
         required: ["sku", "quantity", "unit_price"],
         properties: {
           sku: { type: "string", minLength: 1, maxLength: 64 },
@@ -87,6 +89,7 @@ export const hostileHeader: fc.Arbitrary<[string, string]> = fc.oneof(
       "tracestate",
       "baggage",
       "x-request-id",
+      "idempotency-key",
       "__proto__",
       "constructor",
       "host",

@@ -31,6 +31,11 @@ describe("an order that cannot be", () => {
     [{ lines: [{ sku: "MUG-003", quantity: 1 }] }, "lines[0].unit_price"],
     [{ lines: [{ ...line, unit_price: "x" }] }, "lines[0].unit_price"],
     [{ lines: [{ ...line, unit_price: -1 }] }, "lines[0].unit_price"],
+    [{ total_amount: 1.234 }, "total_amount"],
+    // It used to be rounded: two at 4.255 were charged 8.52.
+    [{ lines: [{ ...line, unit_price: 4.255 }] }, "lines[0].unit_price"],
+    [{ lines: [{ ...line, unit_price: "1e3" }] }, "lines[0].unit_price"],
+    [{ total_amount: "1.00", total_minor: 101 }, "total_amount"],
     [{}, undefined],
   ])("is answered with 422 and the field: %.200j", async (order, field) => {
     const { status, headers, body } = await world.post(order);
@@ -39,6 +44,23 @@ describe("an order that cannot be", () => {
     expect(body).toMatchObject({ type: "about:blank", title: "Unprocessable Entity", status: 422 });
     expect(body.field).toBe(field);
     expect(String(body.detail).startsWith(field ?? "neither")).toBe(true);
+  });
+});
+
+describe("an order with a field that nobody knows", () => {
+  // It used to be stored without it: an order for "unit_prise" 0 would have been free, had it not been for its total.
+  it.each([
+    [{ total_amount: 1, colour: "red" }, "colour"],
+    [{ total_amount: 1, orderId: "o-1" }, "orderId"],
+    [{ total_amount: 1, lines: [line, { ...line, gift: true }] }, "lines[1].gift"],
+    [{ lines: [{ ...line, "": 1 }] }, "lines[0]."],
+    [JSON.parse('{"total_amount":1,"__proto__":{"order_id":"p"}}'), "__proto__"],
+    [{ total_amount: 1, ["x".repeat(500)]: null }, "x".repeat(100)],
+  ])("is answered with 422 and its name: %.100j", async (order, field) => {
+    const { status, body } = await world.post(order);
+    expect(status).toBe(422);
+    expect(body).toMatchObject({ code: "invalid_order", field });
+    expect(body.detail).toBe(`${JSON.stringify(field)} is no field of an order`);
   });
 });
 

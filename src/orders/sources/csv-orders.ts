@@ -12,7 +12,7 @@ import { beginningOf, reasonOf, type SourceItem } from "./order-source.ts";
 import { OrderTally } from "./order-tally.ts";
 import { RowSpool } from "./row-spool.ts";
 
-/** What bounds the memory: 60 MB for so many orders, and 200 MB for so many rows of orders that are not complete. */
+/** What bounds the memory: 100 MB for so many orders, and 200 MB for so many rows of orders that are not complete. */
 const limits = { orders: 5_000_000, heldRows: 500_000 };
 
 export type CsvOptions = {

@@ -84,33 +84,45 @@ function splitFormat(format: string): string[] {
 const badFormat = (message: string): OrderctlError =>
   new OrderctlError("usage", `--date-format: ${message}`, { hint: `it is made of ${known}` });
 
-/** Unix time in µs of parts that are digits (or the name of a month); undefined where there is no such moment. */
+/**
+ * Unix time in µs of parts that are digits (or the name of a month); undefined where there is no such moment. Per row of a
+ * file: < 1 µs.
+ */
 export function timeOf(parts: DateParts): number | undefined {
-  const { year, month, day, minute = "00", second = "00", zone = "Z" } = parts;
+  const { minute = "0", second = "0", zone = "Z" } = parts;
+  const year = fullYear(parts.year);
+  const month = months.indexOf(parts.month.toLowerCase()) + 1 || Number(parts.month);
+  const day = Number(parts.day);
   const hour = hourOf(parts);
-  const named = months.indexOf(month.toLowerCase()) + 1;
-  const date = [fullYear(year), twoDigits(named > 0 ? String(named) : month), twoDigits(day)].join("-");
-  if (hour === undefined || !isRealDay(date)) return undefined;
-  const ms = Date.parse(`${date}T${twoDigits(hour)}:${minute}:${second}${zoneOf(zone)}`);
-  return Number.isNaN(ms) ? undefined : ms * 1000;
+  const offsetMs = offsetOf(zone);
+  if (hour === undefined || offsetMs === undefined || Number(minute) > 59 || Number(second) >= 60)
+    return undefined;
+  const midnight = new Date(Date.UTC(year, month - 1, day));
+  // February 30th is taken for March 2nd, and the year 1 for 1901.
+  const isReal = midnight.getUTCDate() === day && midnight.getUTCMonth() + 1 === month;
+  if (!isReal || midnight.getUTCFullYear() !== year) return undefined;
+  const timeMs = (hour * 60 + Number(minute)) * 60_000 + Math.floor(Number(second) * 1000);
+  return (midnight.getTime() + timeMs - offsetMs) * 1000;
 }
-
-const twoDigits = (text: string): string => text.padStart(2, "0");
 
 /** Two digits are a year from 1969 to 2068, as POSIX has it. */
-const fullYear = (year: string): string => (year.length > 2 ? year : `${year < "69" ? "20" : "19"}${year}`);
-
-function hourOf({ hour = "0", half }: DateParts): string | undefined {
-  if (half === undefined) return Number(hour) > 23 ? undefined : hour;
-  if (Number(hour) < 1 || Number(hour) > 12) return undefined;
-  return String((Number(hour) % 12) + (half.toLowerCase() === "pm" ? 12 : 0));
+function fullYear(text: string): number {
+  const year = Number(text);
+  if (text.length > 2) return year;
+  return year < 69 ? 2000 + year : 1900 + year;
 }
 
-const zoneOf = (zone: string): string =>
-  /^z$/i.test(zone) ? "Z" : `${zone.slice(0, 3)}:${zone.length > 3 ? zone.slice(-2) : "00"}`;
+function hourOf({ hour = "0", half }: DateParts): number | undefined {
+  const value = Number(hour);
+  if (half === undefined) return value > 23 ? undefined : value;
+  if (value < 1 || value > 12) return undefined;
+  return (value % 12) + (half.toLowerCase() === "pm" ? 12 : 0);
+}
 
-/** `Date.parse` takes February 30th for March 2nd. */
-const isRealDay = (day: string): boolean => {
-  const ms = Date.parse(`${day}T00:00Z`);
-  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
-};
+function offsetOf(zone: string): number | undefined {
+  if (zone.toLowerCase() === "z") return 0;
+  const hours = Number(zone.slice(1, 3));
+  const minutes = zone.length > 3 ? Number(zone.slice(-2)) : 0;
+  if (hours > 23 || minutes > 59) return undefined;
+  return (hours * 60 + minutes) * 60_000 * (zone.startsWith("-") ? -1 : 1);
+}

@@ -23,7 +23,6 @@ export class FileDates {
   /** The first date that cannot be in the other order. */
   readonly #only: Partial<Record<DayMonth, Witness>> = {};
   #retail: Witness | undefined;
-  /** Rows of one order share their date, mostly. */
   #last: { text: string; value: number | string } | undefined;
 
   /** Throws `usage` for a format that is none. */
@@ -86,7 +85,7 @@ export class FileDates {
     const day = new Date(readAs(order)(this.#retail.text) / 1000).toISOString().slice(0, 10);
     const example = `${where(this.#retail)} is ${day}`;
     return {
-      read: (text) => (retailPattern.test(text) ? readAs(order) : refuse(eitherWay))(text),
+      read: remembering((text) => (retailPattern.test(text) ? readAs(order) : refuse(eitherWay))(text)),
       told: `dates are read as M/D/Y H:mm, as the public retail files have them (${example}); --date-format says otherwise`,
     };
   }
@@ -112,6 +111,15 @@ const readAs =
     if (us === undefined) throw noDay(text);
     return checkAge(us, text);
   };
+
+/** Rows of one order share their date, mostly. */
+function remembering(read: (text: string) => number): (text: string) => number {
+  let last: { text: string; us: number } | undefined;
+  return (text) => {
+    if (text !== last?.text) last = { text, us: read(text) };
+    return last.us;
+  };
+}
 
 const refuse =
   (reason: string) =>

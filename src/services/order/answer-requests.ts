@@ -3,15 +3,21 @@ import { OrderctlError } from "../../errors.ts";
 import type { OrderCreated } from "../../orders/events.ts";
 import { defaultCurrency } from "../../orders/money.ts";
 import { isSameOrder } from "../../orders/same-order.ts";
-import { type JsonObject, readJsonOrder } from "../../orders/sources/json-order.ts";
+import { findUnknownField, type JsonObject, readJsonOrder } from "../../orders/sources/json-order.ts";
 import { isOrderId } from "../../orders/subjects.ts";
+import { type KeyMemory, orderIdOf } from "./idempotency-key.ts";
 import type { OrderDesk, TraceContext } from "./order-desk.ts";
 import { orderDocument, receipt } from "./order-document.ts";
 import { type HttpAnswer, invalidOrder, type Problem, problemAnswer, problemOf } from "./problem.ts";
 
-export type Desk = { orders: OrderDesk; note: (text: string) => void };
+export type Desk = { orders: OrderDesk; note: (text: string) => void; keys: KeyMemory };
 
 const anotherOrder = { status: 409, code: "order_exists", detail: "another order is stored under this id" };
+const anotherBody = {
+  status: 422,
+  code: "idempotency_key_reused",
+  detail: "another order was sent with this Idempotency-Key",
+};
 const unknownOrder = { status: 404, code: "not_found", detail: "there is no order with this id" };
 const noBody = { status: 400, code: "malformed_body", detail: "the request has no body" };
 const badId = {
@@ -20,19 +26,26 @@ const badId = {
   detail: "an order id is 1 to 64 letters, digits, '-' or '_'",
 };
 
+/** What a request to place an order brings beside its body. */
+export type PostContext = { trace: TraceContext; key: string | undefined };
+
 /**
- * Places the order in `body`: 201, or 200 when this very order is stored already, or 409 when another has its id. An
- * order that names its id can therefore be sent again and again until there is an answer.
+ * Places the order in `body`: 201, or 200 when this very order is stored already, or 409 when another has its id (422 when
+ * the request has an idempotency key, which is used up for that one). An order that names its id or comes with a key can
+ * therefore be sent again and again until there is an answer.
  */
 export async function answerPost(
   desk: Desk,
   body: JsonObject | undefined,
-  trace: TraceContext,
+  context: PostContext,
 ): Promise<HttpAnswer> {
+  const { key } = context;
   if (!body) return problemAnswer(noBody);
-  const order = orderIn(body);
+  const order = orderIn(body, key);
   if ("status" in order) return problemAnswer(order);
-  return guarded(desk, order.orderId, () => placeOrder(desk.orders, order, trace));
+  const { orderId } = order;
+  if (key !== undefined && !desk.keys.claim(key, orderId)) return problemAnswer({ ...anotherBody, orderId });
+  return guarded(desk, orderId, () => placeOrder(desk.orders, order, context));
 }
 
 /** Tells where an order stands, from what the log holds about it. */
@@ -59,9 +72,15 @@ async function guarded(
   }
 }
 
-function orderIn(body: JsonObject): OrderCreated | Problem {
+function orderIn(body: JsonObject, key: string | undefined): OrderCreated | Problem {
+  const unknown = findUnknownField(body);
+  if (unknown !== undefined) {
+    const field = unknown.slice(0, 100);
+    return { ...invalidOrder(`${JSON.stringify(field)} is no field of an order`), field };
+  }
   try {
-    return readJsonOrder(body, { currency: defaultCurrency, newId: v7 });
+    const newId = () => (key === undefined ? v7() : orderIdOf(key));
+    return readJsonOrder(body, { currency: defaultCurrency, newId });
   } catch (thrown) {
     const { code, message } = OrderctlError.from(thrown);
     if (code !== "bad_message") throw thrown;
@@ -69,11 +88,17 @@ function orderIn(body: JsonObject): OrderCreated | Problem {
   }
 }
 
-async function placeOrder(orders: OrderDesk, order: OrderCreated, trace: TraceContext): Promise<HttpAnswer> {
+async function placeOrder(
+  orders: OrderDesk,
+  order: OrderCreated,
+  { trace, key }: PostContext,
+): Promise<HttpAnswer> {
   const { orderId } = order;
   const { sequence, duplicate, existing } = await orders.place(order, trace);
   if (duplicate && !(existing && isSameOrder(existing, order))) {
-    return problemAnswer({ ...anotherOrder, field: "order_id", orderId });
+    return problemAnswer(
+      key === undefined ? { ...anotherOrder, field: "order_id", orderId } : { ...anotherBody, orderId },
+    );
   }
   const state = duplicate ? await orders.read(orderId) : undefined;
   const { status, waitingFor } = state ?? { status: "created" as const, waitingFor: "payment" as const };

@@ -3,6 +3,7 @@ import { type Listening, listen } from "../../listening.ts";
 import type { JsonObject } from "../../orders/sources/json-order.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
+import { idempotencyKeyOf, KeyMemory } from "./idempotency-key.ts";
 import type { OrderDesk, WatchRequest } from "./order-desk.ts";
 import { patientDesk } from "./patient-desk.ts";
 import { problemAnswer } from "./problem.ts";
@@ -34,10 +35,13 @@ export async function openOrderApi(options: OrderApiOptions): Promise<Listening>
 /** Budget of a POST: 200 µs of this process, the publisher included. */
 function addRoutes(app: FastifyInstance, options: OrderApiOptions): void {
   const { orders, note, patienceMs = 10_000, watchRequest } = options;
-  const desk = { orders: patientDesk(orders, patienceMs), note };
+  const desk = { orders: patientDesk(orders, patienceMs), note, keys: new KeyMemory() };
   app.post<{ Body: JsonObject | undefined }>("/orders", async ({ body, headers }, reply) => {
     const watched = watchRequest?.({ method: "POST", route: "/orders", headers });
-    const answer = await answerPost(desk, body, watched?.headers ?? traceContextOf(headers));
+    const key = idempotencyKeyOf(headers);
+    const trace = watched?.headers ?? traceContextOf(headers);
+    const answer =
+      typeof key === "object" ? problemAnswer(key) : await answerPost(desk, body, { trace, key });
     watched?.end(answer.status, answer.orderId);
     return respond(reply, answer);
   });
