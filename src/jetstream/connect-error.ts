@@ -54,7 +54,12 @@ export async function connectError(
   const { code, message } = error;
   if (code === "denied") {
     const text = `cannot ${what}: the broker refuses ${who}`;
-    return new OrderctlError(code, text, { hint: error.hint, cause: thrown });
+    const { withheld = [] } = config;
+    const hint =
+      withheld.length > 0
+        ? `${withheld.join(" and ")} was not sent: NATS_URL names another broker`
+        : error.hint;
+    return new OrderctlError(code, text, { hint, cause: thrown });
   }
   if (code !== "internal")
     return new OrderctlError(code, message, {

@@ -1,7 +1,9 @@
+import { accessSync, constants } from "node:fs";
 import { isIP } from "node:net";
 import { checkServerIdentity, createSecureContext, type PeerCertificate } from "node:tls";
 import type { ConnectionOptions, TlsOptions } from "nats";
 import { OrderctlError } from "../errors.ts";
+import type { Note } from "../note.ts";
 import { readCredentials, readSecretFile } from "./credentials.ts";
 
 /** How to reach the broker. Times in ms; file names as given by the user. */
@@ -9,10 +11,16 @@ export type ConnectionConfig = {
   servers: string[];
   name: string;
   user?: string | undefined;
+  /** This and the other secrets: it itself, or `file://` with the path of a file that is read at each connect. */
   password?: string | undefined;
   token?: string | undefined;
+  userJwt?: string | undefined;
+  userSeed?: string | undefined;
+  /** The path of a file that is read at each connect, or `data:;base64,` with its content. */
   credsFile?: string | undefined;
   nkeyFile?: string | undefined;
+  /** What was given and is not sent, because it is for another broker; for the text of a refusal. */
+  withheld?: readonly string[] | undefined;
   /** Where it is given the connection is encrypted or there is none. */
   tls?: TlsOptions | undefined;
   inboxPrefix?: string | undefined;
@@ -28,8 +36,11 @@ export type ConnectionConfig = {
   giveUpMs?: number | undefined;
 };
 
-/** The client's own options, and who connects with them; throws `usage` for a file that cannot be read or used. */
-export function connectionOptions(config: ConnectionConfig): { options: ConnectionOptions; who: string } {
+/** The client's own options, who connects with them, and the files that are read for it each time; throws `usage` for a file that cannot be read or used. */
+export function connectionOptions(
+  config: ConnectionConfig,
+  note: Note,
+): { options: ConnectionOptions; who: string; files: string[] } {
   const options: ConnectionOptions = {
     servers: config.servers,
     name: config.name,
@@ -40,14 +51,33 @@ export function connectionOptions(config: ConnectionConfig): { options: Connecti
     pingInterval: 5000,
     noAsyncTraces: true,
   };
-  if (config.user !== undefined) options.user = config.user;
-  if (config.password !== undefined) options.pass = config.password;
-  if (config.token !== undefined) options.token = config.token;
   if (config.tls) options.tls = checkedTls(config.tls, config.servers);
   if (config.inboxPrefix) options.inboxPrefix = config.inboxPrefix;
-  const { authenticator, who } = readCredentials(config);
+  const { authenticator, who, files } = readCredentials(config, note);
   if (authenticator) options.authenticator = authenticator;
-  return { options, who };
+  // Refused twice, the client would close for good: before the file that is renewed has arrived.
+  options.ignoreAuthErrorAbort = files.length > 0;
+  return { options, who, files };
+}
+
+/** For each try to come back: the client reads the files anew, and tells nobody that it could not. */
+export function tellUnreadable(tls: TlsOptions | undefined, note: Note): () => void {
+  const files = [tls?.certFile, tls?.keyFile, tls?.caFile].filter((file) => file !== undefined);
+  let told: string | undefined;
+  return () => {
+    const missing = files.find((file) => !isReadable(file));
+    if (missing !== undefined && missing !== told) note(`cannot read the TLS file ${missing}; trying again`);
+    told = missing;
+  };
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The client itself does not tell which file it could not read. */

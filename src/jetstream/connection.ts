@@ -3,6 +3,7 @@ import {
   type ConnectionOptions,
   createInbox,
   DebugEvents,
+  ErrorCode,
   Events,
   type JetStreamManager,
   type NatsConnection,
@@ -13,7 +14,7 @@ import { within } from "../within.ts";
 import { checkBroker } from "./check-broker.ts";
 import { connectError, shown } from "./connect-error.ts";
 import { connectUnlessAborted } from "./connect-unless-aborted.ts";
-import { type ConnectionConfig, connectionOptions } from "./connection-config.ts";
+import { type ConnectionConfig, connectionOptions, tellUnreadable } from "./connection-config.ts";
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
@@ -66,7 +67,7 @@ export async function openConnection(
   note: Note = () => {},
   signal?: AbortSignal,
 ): Promise<Connection> {
-  const { options, who } = connectionOptions(config);
+  const { options, who, files } = connectionOptions(config, note);
   const nats = await connectWithin({ ...config, options, who }, note, signal);
   installFastParser(nats);
   try {
@@ -77,10 +78,12 @@ export async function openConnection(
   }
   const { timeoutMs, apiPrefix = defaultApiPrefix } = config;
   const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: timeoutMs, apiPrefix });
-  return watch({ nats, jsm, user: who, apiPrefix }, config, note);
+  return watch({ nats, jsm, user: who, apiPrefix, files }, config, note);
 }
 
 export const defaultApiPrefix = "$JS.API";
+
+export const isDomain = (apiPrefix: string): boolean => /^\$JS\.[^.]+\.API$/.test(apiPrefix);
 
 async function connectWithin(
   config: ConnectionConfig & { options: ConnectionOptions; who: string },
@@ -102,17 +105,19 @@ async function connectWithin(
   }
 }
 
-type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix">;
+type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix"> & { files: string[] };
 
-function watch({ nats, jsm, user, apiPrefix }: Client, config: ConnectionConfig, note: Note): Connection {
+function watch(client: Client, config: ConnectionConfig, note: Note): Connection {
+  const { nats, jsm, user, apiPrefix } = client;
   const frames = new FrameWriter(nats);
   const watched: Watched = { connected: true, reconnected: new Set(), denied: new Set() };
   const useless = new Promise<OrderctlError>((resolve) => {
     watched.denied.add((subject) => {
       if (subject.startsWith(`${apiPrefix}.CONSUMER.MSG.NEXT.`)) resolve(noWork(subject));
     });
+    const onRefused = refusalsOf(client, note, resolve);
+    void follow(nats, handlersOf(nats, watched, { ...config, user, note, onRefused }));
   });
-  void follow(nats, handlersOf(nats, watched, { ...config, user, note }));
   return {
     nats,
     jsm,
@@ -163,6 +168,37 @@ function givenUp(cause: Error): OrderctlError {
     : new OrderctlError("denied", `cannot ${what}: authorization violation`, { cause });
 }
 
+/** Long enough for a secret that a cluster hands out to its nodes. */
+const rotationMs = 90_000;
+
+/**
+ * Counts refusals while credentials may be on their way: what is read from a file at each connect may be another one the next
+ * time. Resolves to the end where none came in time. The function is told whether the broker refused, or took, this user.
+ */
+function refusalsOf(
+  { user, files }: Client,
+  note: Note,
+  end: (error: OrderctlError) => void,
+): (refused: boolean) => void {
+  let since: number | undefined;
+  return (refused) => {
+    if (!refused) since = undefined;
+    else if (files.length === 0) return;
+    else if (since === undefined) {
+      since = performance.now();
+      note(
+        `the broker refuses ${user}; trying again for ${rotationMs / 1000} s with what ${files.join(", ")} holds then`,
+      );
+    } else if (performance.now() - since > rotationMs) {
+      end(
+        new OrderctlError("denied", `the broker has refused ${user} for ${rotationMs / 1000} s`, {
+          hint: `do ${files.join(" and ")} hold what the broker expects?`,
+        }),
+      );
+    }
+  };
+}
+
 type Watched = {
   connected: boolean;
   reconnected: Set<() => void>;
@@ -171,16 +207,29 @@ type Watched = {
 
 type Refused = { operation: string; subject: string };
 
-type StatusHandlers = Record<string, (refused: Refused | undefined) => void>;
+type StatusHandlers = Record<string, (refused: Refused | undefined, code: unknown) => void>;
+
+const authErrors: readonly unknown[] = [
+  ErrorCode.AuthorizationViolation,
+  ErrorCode.AuthenticationExpired,
+  ErrorCode.AccountExpired,
+];
 
 /** What nobody waits for: all other refusals end a request or a publish. */
 const isSilent = ({ operation, subject }: Refused): boolean =>
   operation === "subscription" || subject.startsWith("$JS.ACK.");
 
+type Followed = Pick<ConnectionConfig, "tls"> & {
+  reconnectWaitMs: number;
+  user: string;
+  note: Note;
+  onRefused: (refused: boolean) => void;
+};
+
 function handlersOf(
   nats: NatsConnection,
   watched: Watched,
-  { reconnectWaitMs, user, note }: { reconnectWaitMs: number; user: string; note: Note },
+  { reconnectWaitMs, user, note, onRefused, tls }: Followed,
 ): StatusHandlers {
   let lostAt = 0;
   const refusals = new SparseNotes(note);
@@ -193,21 +242,24 @@ function handlersOf(
     },
     [Events.Reconnect]: () => {
       watched.connected = true;
+      onRefused(false);
       const away = ((performance.now() - lostAt) / 1000).toFixed(1);
       note(`back at the broker ${nats.getServer()} after ${away} s`, {}, "info");
       for (const callback of watched.reconnected) callback();
     },
-    [Events.Error]: (refused) => {
+    [Events.Error]: (refused, code) => {
+      if (authErrors.includes(code)) onRefused(true);
       if (refused === undefined) return;
       if (isSilent(refused)) refusals.add(`${user}: ${noPermission(refused)}`);
       for (const callback of watched.denied) callback(refused.subject);
     },
+    [DebugEvents.Reconnecting]: tellUnreadable(tls, note),
     [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
   };
 }
 
 async function follow(nats: NatsConnection, on: StatusHandlers): Promise<void> {
   for await (const status of nats.status()) {
-    on[status.type]?.(status.permissionContext);
+    on[status.type]?.(status.permissionContext, status.data);
   }
 }

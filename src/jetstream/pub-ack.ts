@@ -25,6 +25,15 @@ const codes: Record<number, ErrorCode> = {
 };
 
 /**
+ * A leaf node that has a stream of its own on the same subject stores the message as well, and answers first: what counts
+ * is the answer of the domain that was asked for. A refusal does not say whose it is.
+ */
+export const isOfOtherDomain = (message: Msg, apiPrefix: string): boolean => {
+  const domain = /"domain": ?"([^"]*)"/.exec(bodyText(message))?.[1];
+  return domain !== undefined && apiPrefix !== `$JS.${domain}.API`;
+};
+
+/**
  * Reads the broker's answer to a publish: the sequence, or why not. The answer is parsed, never searched: a
  * sequence may contain the digits of an error number. Hot path: ~1 µs.
  */

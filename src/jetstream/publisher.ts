@@ -1,9 +1,9 @@
 import type { Msg, Subscription } from "nats";
 import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, isDomain } from "./connection.ts";
 import { leaderless } from "./election.ts";
-import { parseAck, type Refusal } from "./pub-ack.ts";
+import { isOfOtherDomain, parseAck, type Refusal } from "./pub-ack.ts";
 import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 import { createEntry, type Entry, type PublisherOptions, type Sink } from "./publisher-entry.ts";
 import { subjectFrom } from "./raw-message.ts";
@@ -30,6 +30,8 @@ export class Publisher {
   readonly #connection: Connection;
   readonly #options: Required<PublisherOptions>;
   readonly #inbox: string;
+  /** The API prefix of the domain whose answers count, if one was asked for. */
+  readonly #domainApi: string | undefined;
   readonly #subscription: Subscription;
   readonly #inFlight = new SlotTable<Entry>();
   readonly #queue: Entry[] = [];
@@ -52,6 +54,7 @@ export class Publisher {
       ...options,
     };
     this.#inbox = connection.newInbox();
+    this.#domainApi = isDomain(connection.apiPrefix) ? connection.apiPrefix : undefined;
     this.#subscription = connection.nats.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => (error ? undefined : this.#onAck(message)),
     });
@@ -139,6 +142,7 @@ export class Publisher {
     const token = subjectFrom(message, this.#inbox.length + 1);
     const entry = this.#inFlight.get(Number.parseInt(token, 36));
     if (entry?.token !== token || entry.waiting === "answer") return;
+    if (this.#domainApi && isOfOtherDomain(message, this.#domainApi)) return;
     const ack = parseAck(message);
     if (typeof ack === "number") this.#settle(entry).resolve({ sequence: ack, duplicate: false });
     else this.#onRefusal(entry, ack);
