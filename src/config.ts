@@ -1,22 +1,35 @@
 import { hostname } from "node:os";
 import { OrderctlError } from "./errors.ts";
 import type { ConnectionConfig } from "./jetstream/connection-config.ts";
-import { connectionTimes, findSettings, type SettingFlags, type TimeFlags } from "./settings.ts";
+import {
+  connectionTimes,
+  findSettings,
+  type SettingFlags,
+  type Settings,
+  type TimeFlags,
+} from "./settings.ts";
 
 /** The connection flags as commander parses them; times in ms. */
 export type ConnectionFlags = SettingFlags & TimeFlags;
 
 export type Config = {
   connection: ConnectionConfig;
-  /** False where the broker's address is only the default: nobody said where it is. */
+  /** Where the connection's settings came from. */
+  settings: Settings;
+  /** False where nobody said where the broker is: its address is that of the one in the background, or the default. */
   serverGiven: boolean;
   /** Names this process in events and on the broker: host and process id. */
   instance: string;
 };
 
+/** The settings for a broker of our own at `server`: of the flags only times count, credentials are for others. */
+export const ownBrokerConfig = (flags: TimeFlags, server: string): Config =>
+  resolveConfig({ ...timeFlagsIn(flags), server }, {});
+
 /** The settings in force: those that `findSettings` finds, and the defaults. */
-export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): Config {
-  const { found, servers, tlsFirst } = findSettings(flags, env);
+export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv, background?: string): Config {
+  const settings = findSettings(flags, env, background);
+  const { found, servers, tlsFirst, withheld } = settings;
   const instance = `${hostname()}-${process.pid}`;
   const files = {
     certFile: found.certFile?.value,
@@ -24,7 +37,8 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
     caFile: found.caFile?.value,
   };
   return {
-    serverGiven: found.server !== undefined,
+    settings,
+    serverGiven: found.server !== undefined && found.server.value !== background,
     instance,
     connection: {
       servers,
@@ -34,13 +48,22 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv): C
       token: found.token?.value,
       credsFile: found.credsFile?.value,
       nkeyFile: found.nkeyFile?.value,
+      userJwt: found.userJwt?.value,
+      userSeed: found.userSeed?.value,
+      withheld,
       tls: tlsOf({ ...files, handshakeFirst: tlsFirst?.value }, servers),
-      inboxPrefix: checkedPrefix(found.inboxPrefix?.value),
+      inboxPrefix: checkedPrefix(found.inboxPrefix?.value, "inbox prefix", "_INBOX_payment"),
+      apiPrefix: apiPrefixOf(settings),
       patienceMs: 0,
       ...timesIn(flags),
     },
   };
 }
+
+const timeFlagsIn = (flags: TimeFlags): TimeFlags =>
+  Object.fromEntries(
+    connectionTimes.map(({ key }) => [key, flags[key]]).filter(([, value]) => value !== undefined),
+  );
 
 const timesIn = (flags: TimeFlags) =>
   Object.fromEntries(
@@ -60,9 +83,19 @@ function tlsOf(
 }
 
 /** A subject, whose wildcards the client would refuse without naming it. */
-function checkedPrefix(prefix: string | undefined): string | undefined {
+function checkedPrefix(prefix: string | undefined, what: string, example: string): string | undefined {
   if (prefix === undefined || /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(prefix)) return prefix;
-  throw new OrderctlError("usage", `${JSON.stringify(prefix)} is no inbox prefix`, {
-    hint: "it is the beginning of a subject, such as _INBOX_payment",
+  throw new OrderctlError("usage", `${JSON.stringify(prefix)} is no ${what}`, {
+    hint: `it is the beginning of a subject, such as ${example}`,
+  });
+}
+
+/** A domain has its API on a subject of its own; an account may have imported one under another name. */
+function apiPrefixOf({ found: { jsDomain, jsApiPrefix } }: Settings): string | undefined {
+  if (jsDomain === undefined)
+    return checkedPrefix(jsApiPrefix?.value.replace(/\.$/, ""), "JetStream API prefix", "$JS.hub.API");
+  if (/^[^\s.*>]+$/.test(jsDomain.value)) return `$JS.${jsDomain.value}.API`;
+  throw new OrderctlError("usage", `${JSON.stringify(jsDomain.value)} is no JetStream domain`, {
+    hint: "it is one word, as in the server's configuration: jetstream { domain: hub }",
   });
 }

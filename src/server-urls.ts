@@ -7,7 +7,7 @@ type Credentials = Omit<ServerUrls, "servers">;
 
 /**
  * Reads `nats://user:password@host:port` or `nats://token@host:port`, several separated by commas; the first credentials
- * count for all. Throws `usage` for what is no address, without telling what stood before an `@`.
+ * count for all. Throws `usage` for two that differ, and for what is no address, without telling what stood before an `@`.
  */
 export function parseServerUrls(text: string): ServerUrls {
   const urls = text
@@ -16,9 +16,30 @@ export function parseServerUrls(text: string): ServerUrls {
     .filter((url) => url !== "");
   if (urls.length === 0) throw badAddress("an empty text");
   const parts = urls.map(splitUrl);
-  const credentials = parts.map((part) => part.credentials).find((found) => found !== undefined);
+  const all = parts.map((part) => part.credentials).filter((found) => found !== undefined);
+  const [credentials, other] = new Map(all.map((each) => [JSON.stringify(each), each])).values();
+  if (other) {
+    throw new OrderctlError("usage", "the addresses of one list are for different users", {
+      hint: "they are servers of one cluster: write user and password once",
+    });
+  }
   return { servers: parts.map(({ server }) => server), ...credentials };
 }
+
+/** Is each of the addresses one of `others`? One that is reached without TLS is not the same as with it. */
+export const areAmong = (servers: readonly string[], others: readonly string[]): boolean =>
+  servers.every((server) => others.some((other) => isSame(new URL(server), new URL(other))));
+
+const isSame = (one: URL, other: URL): boolean =>
+  hostOf(one) === hostOf(other) &&
+  (one.port || defaultPort) === (other.port || defaultPort) &&
+  (one.protocol === "tls:" || other.protocol !== "tls:");
+
+const defaultPort = "4222";
+
+/** Loopback has several names. */
+const hostOf = ({ hostname }: URL): string =>
+  /^(localhost|127\.0\.0\.1|\[::1\])$/i.test(hostname) ? "loopback" : hostname.toLowerCase();
 
 function splitUrl(url: string): { server: string; credentials: Credentials | undefined } {
   const [, scheme = "nats://", rest = ""] = /^([a-z]+:\/\/)?(.*)$/is.exec(url) ?? [];

@@ -1,5 +1,8 @@
+import { OrderctlError } from "./errors.ts";
 import { type NatsContext, readContext, selectedContext } from "./nats-context.ts";
-import { parseServerUrls, type ServerUrls } from "./server-urls.ts";
+import { areAmong, parseServerUrls } from "./server-urls.ts";
+
+type SourceNames = { flag?: string; variable?: string; key: keyof NatsContext };
 
 /** Where a setting may come from: the flag, the environment variable, the key in a context file. */
 const sources = {
@@ -9,28 +12,41 @@ const sources = {
   token: { flag: "token", variable: "NATS_TOKEN", key: "token" },
   credsFile: { flag: "creds", variable: "NATS_CREDS", key: "creds" },
   nkeyFile: { flag: "nkey", variable: "NATS_NKEY", key: "nkey" },
+  userJwt: { key: "user_jwt" },
+  userSeed: { key: "user_seed" },
   certFile: { flag: "tlscert", variable: "NATS_CERT", key: "cert" },
   keyFile: { flag: "tlskey", variable: "NATS_KEY", key: "key" },
   caFile: { flag: "tlsca", variable: "NATS_CA", key: "ca" },
   inboxPrefix: { flag: "inboxPrefix", variable: "NATS_INBOX_PREFIX", key: "inbox_prefix" },
-} as const satisfies Record<string, { flag: string; variable: string; key: keyof NatsContext }>;
+  jsDomain: { flag: "jsDomain", key: "jetstream_domain" },
+  jsApiPrefix: { key: "jetstream_api_prefix" },
+} as const satisfies Record<string, SourceNames>;
 
 export type SettingName = keyof typeof sources;
 
-export type SettingFlags = Partial<Record<(typeof sources)[SettingName]["flag"] | "context", string>> & {
-  tlsFirst?: boolean;
-};
+/** Ways to prove who one is, of which one is used; and what belongs to one, and is nothing without it. */
+const logins = ["credsFile", "nkeyFile", "userJwt", "user", "token"] as const;
+const partners = { password: "user", userSeed: "userJwt", keyFile: "certFile" } as const;
+const credentials: readonly SettingName[] = [...logins, "certFile", "password", "userSeed", "keyFile"];
+
+type Flag = Extract<(typeof sources)[SettingName], { flag: string }>["flag"];
+
+export type SettingFlags = Partial<Record<Flag | "context", string>> & { tlsFirst?: boolean };
 
 /** A setting that somebody gave, and who: `--user`, `NATS_USER`, `context prod`. */
 export type Found<T = string> = { value: T; from: string };
 
+type FoundSettings = Partial<Record<SettingName, Found>>;
+
 export type Settings = {
   /** What nobody gave is absent. */
-  found: Partial<Record<SettingName, Found>>;
+  found: FoundSettings;
   /** The addresses in `found.server`, or the default's, without credentials. */
   servers: string[];
   tlsFirst: Found<boolean> | undefined;
   context: Found | undefined;
+  /** Variables with credentials that are for the broker of NATS_URL, which is not the one in force. */
+  withheld: string[];
 };
 
 /** How long things may take on the way to the broker. */
@@ -44,35 +60,153 @@ export type TimeFlags = Partial<Record<(typeof connectionTimes)[number]["key"], 
 
 export const defaultServer = "nats://127.0.0.1:4222";
 
-export const flagOf = (name: SettingName): string =>
-  `--${sources[name].flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const settingNames = Object.keys(sources) as SettingName[];
+
+export const flagOf = (name: SettingName): string => {
+  const { flag, key }: SourceNames = sources[name];
+  return flag ? `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : key;
+};
+
+/** One who gives settings, and what he is called. */
+type Source = {
+  values: Partial<Record<SettingName, string | undefined>>;
+  from: (name: SettingName) => string;
+};
 
 /**
- * Flags win over credentials in the server's address, these over the environment, the environment over the nats CLI's
- * context. An empty variable is none.
+ * A flag wins over credentials in the server's address, these over the environment, the environment over the nats CLI's
+ * context; but a context that a flag names wins over the environment. An empty variable is none. Credentials go only where
+ * they belong: those of a context to its servers, those of the environment not to another broker than that of NATS_URL.
+ * Where nobody names a server, it is the one in the `background`.
+ * Throws `usage` where a context would have to send its own elsewhere, and for two ways to log in from one source.
  */
-export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv): Settings {
+export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, background?: string): Settings {
   const context = chooseContext(flags, env);
   const keys: NatsContext = context ? readContext(env, context.value) : {};
-  const find = (name: SettingName, address: Partial<ServerUrls> = {}): Found | undefined => {
-    const { flag, variable, key } = sources[name];
-    const inAddress = name === "user" || name === "password" || name === "token" ? address[name] : undefined;
-    const candidates: [string | undefined, string][] = [
-      [flags[flag], flagOf(name)],
-      [inAddress, "the server's address"],
-      [env[variable] || undefined, variable],
-      [keys[key], `context ${context?.value}`],
-    ];
-    const [value, from] = candidates.find(([each]) => each !== undefined) ?? [];
-    return value === undefined || from === undefined ? undefined : { value, from };
-  };
-  const server = find("server");
+  const given = sourcesOf(flags, env, { context, keys });
+  const server = firstOf("server", given.inOrder) ?? (background ? inBackground(background) : undefined);
   const { servers, ...address } = parseServerUrls(server?.value ?? defaultServer);
-  const found = Object.fromEntries(settingNames.map((name) => [name, find(name, address)]));
-  return { found, servers, context, tlsFirst: findTlsFirst(flags, keys, context) };
+  const inAddress: Source = { values: address, from: () => "the server's address" };
+  const isForOther = env.NATS_URL ? !isAmong(servers, env.NATS_URL) : false;
+  const variables = isForOther ? withoutCredentials(given.variables) : given.variables;
+  const order = given.inOrder.map((source) => (source === given.variables ? variables : source));
+  const found = choose([given.flags, inAddress, ...order.filter((source) => source !== given.flags)]);
+  if (context) refuseElsewhere(context, { found, keys, servers });
+  return {
+    found: server ? { ...found, server } : found,
+    servers,
+    context,
+    tlsFirst: findTlsFirst(flags, keys, context),
+    withheld: credentials
+      .filter((name) => given.variables.values[name] && !variables.values[name])
+      .map(variableOf),
+  };
 }
 
-export const settingNames = Object.keys(sources) as SettingName[];
+const inBackground = (value: string): Found => ({ value, from: "broker in the background" });
+
+type Given = { flags: Source; variables: Source; inOrder: Source[] };
+
+function sourcesOf(
+  flags: SettingFlags,
+  env: NodeJS.ProcessEnv,
+  { context, keys }: { context: Found | undefined; keys: NatsContext },
+): Given {
+  const valuesOf = (read: (names: SourceNames) => string | undefined) =>
+    Object.fromEntries(settingNames.map((name) => [name, read(sources[name])]));
+  const byFlag: Source = { values: valuesOf(({ flag }) => flag && flags[flag as Flag]), from: flagOf };
+  const variables: Source = {
+    values: valuesOf(({ variable }) => (variable && env[variable]) || undefined),
+    from: variableOf,
+  };
+  const values = valuesOf(({ key }) => keys[key] as string | undefined);
+  const isNamed = context?.from === "--context";
+  // As for the nats CLI, a context without an address is one for the default's.
+  const inContext: Source = {
+    values: context ? { ...values, server: keys.url ?? defaultServer } : values,
+    from: () => `context ${context?.value}`,
+  };
+  const others = isNamed ? [inContext, variables] : [variables, inContext];
+  return { flags: byFlag, variables, inOrder: [byFlag, ...others] };
+}
+
+const variableOf = (name: SettingName): string => (sources[name] as SourceNames).variable ?? name;
+
+const withoutCredentials = ({ values, from }: Source): Source => ({
+  values: Object.fromEntries(
+    settingNames.map((name) => [name, credentials.includes(name) ? undefined : values[name]]),
+  ),
+  from,
+});
+
+function firstOf(name: SettingName, order: readonly Source[]): Found | undefined {
+  const source = order.find(({ values }) => values[name] !== undefined);
+  return source && { value: source.values[name] ?? "", from: source.from(name) };
+}
+
+/** Each from the first who gives it; of the ways to log in only that of the first who gives one. */
+function choose(order: readonly Source[]): FoundSettings {
+  const login = chooseLogin(order);
+  const found: FoundSettings = {};
+  for (const name of settingNames) {
+    const isOther = login !== undefined && isLogin(name) && name !== login;
+    const setting = isOther
+      ? undefined
+      : firstOf(name, name in partners ? ownersOf(name, { order, login }) : order);
+    if (setting) found[name] = setting;
+  }
+  return found;
+}
+
+const isLogin = (name: SettingName): boolean => logins.some((each) => each === name);
+
+function chooseLogin(order: readonly Source[]): SettingName | undefined {
+  const source = order.find(({ values }) => logins.some((name) => values[name] !== undefined));
+  const [login, other] = logins.filter((name) => source?.values[name] !== undefined);
+  if (!source || !login || !other) return login;
+  const both = `${source.from(login)} and ${source.from(other)}`;
+  const where = both.includes("context")
+    ? `${source.from(login)}: ${keyOf(login)} and ${keyOf(other)}`
+    : both;
+  throw new OrderctlError("usage", `${where} are two ways to log in`, { hint: "leave one of them away" });
+}
+
+/** Those whose password it may be: one that came with another user's name is that user's. */
+function ownersOf(
+  name: SettingName,
+  { order, login }: { order: readonly Source[]; login: SettingName | undefined },
+): readonly Source[] {
+  const main = partners[name as keyof typeof partners];
+  if (login !== undefined && isLogin(main) && main !== login) return [];
+  const value = firstOf(main, order)?.value;
+  return order.filter(({ values }) => values[main] === undefined || values[main] === value);
+}
+
+const keyOf = (name: SettingName): string => sources[name].key;
+
+const isAmong = (servers: readonly string[], urls: string): boolean => {
+  try {
+    return areAmong(servers, parseServerUrls(urls).servers);
+  } catch {
+    return false;
+  }
+};
+
+type InForce = { found: FoundSettings; keys: NatsContext; servers: readonly string[] };
+
+function refuseElsewhere(context: Found, { found, keys, servers }: InForce): void {
+  if (isAmong(servers, keys.url ?? defaultServer)) return;
+  const name = credentials.find((each) => found[each]?.from === `context ${context.value}`);
+  if (name === undefined) return;
+  const where = parseServerUrls(keys.url ?? defaultServer).servers.join(",");
+  throw new OrderctlError(
+    "usage",
+    `${keyOf(name)} of context ${context.value} is for ${where} and is not sent to ${servers.join(",")}`,
+    {
+      hint: "leave --server (NATS_URL) or --context (NATS_CONTEXT) away, or give credentials: --creds, --user, --token",
+    },
+  );
+}
 
 function findTlsFirst(
   { tlsFirst }: SettingFlags,
@@ -83,11 +217,11 @@ function findTlsFirst(
   return tls_first === undefined ? undefined : { value: tls_first, from: `context ${context?.value}` };
 }
 
-/** The selected context counts only where nobody named a server; a named context always does. */
+/** A context that no flag names counts only where no flag names a server; the selected one where nobody does. */
 function chooseContext({ context, server }: SettingFlags, env: NodeJS.ProcessEnv): Found | undefined {
   if (context !== undefined) return { value: context, from: "--context" };
+  if (server !== undefined) return undefined;
   if (env.NATS_CONTEXT) return { value: env.NATS_CONTEXT, from: "NATS_CONTEXT" };
-  const isElsewhere = (server ?? (env.NATS_URL || undefined)) !== undefined;
-  const selected = isElsewhere ? undefined : selectedContext(env);
+  const selected = env.NATS_URL ? undefined : selectedContext(env);
   return selected === undefined ? undefined : { value: selected, from: "the nats CLI's selection" };
 }

@@ -91,22 +91,24 @@ describe("every setting", () => {
     ["creds", "credsFile", "NATS_CREDS"],
     ["nkey", "nkeyFile", "NATS_NKEY"],
   ] as const)("--%s wins over its variable, which wins over the context", async (flag, setting, variable) => {
-    const env = await withContexts({ here: { [flag]: "/context" } });
-    const context = "here";
-    expect(connection({ context }, env)[setting]).toBe("/context");
-    expect(connection({ context }, { ...env, [variable]: "/env" })[setting]).toBe("/env");
-    expect(connection({ context, [flag]: "/flag" }, { ...env, [variable]: "/env" })[setting]).toBe("/flag");
+    const env = await withContexts({ here: { [flag]: "/context" } }, "here");
+    expect(connection({}, env)[setting]).toBe("/context");
+    expect(connection({}, { ...env, [variable]: "/env" })[setting]).toBe("/env");
+    expect(connection({ [flag]: "/flag" }, { ...env, [variable]: "/env" })[setting]).toBe("/flag");
   });
 
   it("takes the files for TLS from their flags, variables and context keys", async () => {
     const env = await withContexts({ here: { cert: "/c.pem", key: "/k.pem", ca: "/ca.pem" } });
-    expect(connection({ context: "here", tlsca: "/flag.pem" }, { ...env, NATS_KEY: "/env.pem" }).tls).toEqual(
-      {
-        certFile: "/c.pem",
-        keyFile: "/env.pem",
-        caFile: "/flag.pem",
-      },
-    );
+    const tls = (more: NodeJS.ProcessEnv) =>
+      connection({ context: "here", tlsca: "/flag.pem" }, { ...env, ...more }).tls;
+    const files = { certFile: "/c.pem", keyFile: "/k.pem", caFile: "/flag.pem" };
+    expect(tls({})).toEqual(files);
+    // A key without its certificate is of no use.
+    expect(tls({ NATS_CERT: "/env.pem", NATS_KEY: "/env-key.pem" })).toEqual(files);
+    expect(connection({}, { NATS_CERT: "/env.pem", NATS_KEY: "/env-key.pem" }).tls).toEqual({
+      certFile: "/env.pem",
+      keyFile: "/env-key.pem",
+    });
     expect(connection().tls).toBeUndefined();
   });
 

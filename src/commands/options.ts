@@ -14,7 +14,10 @@ const timeSummaries = {
 /** Adds the flags that say how to reach the broker, and `--json`. */
 export function withConnection(command: Command): Command {
   const options = [
-    new Option("-s, --server <url>", "where the broker is; several with commas (env NATS_URL)"),
+    new Option(
+      "-s, --server <url>",
+      "where the broker is; several with commas (env NATS_URL); else the one in the background",
+    ),
     new Option("--context <name>", "a context of the nats CLI (env NATS_CONTEXT)"),
     new Option("--user <name>", "user name (env NATS_USER)"),
     new Option("--password <password>", "password (env NATS_PASSWORD)"),
@@ -26,6 +29,7 @@ export function withConnection(command: Command): Command {
     new Option("--tlsca <file>", "certificate authority to trust (env NATS_CA)"),
     new Option("--tls-first", "begin with TLS, before the server's greeting"),
     new Option("--inbox-prefix <prefix>", "where this user may listen for answers (env NATS_INBOX_PREFIX)"),
+    new Option("--js-domain <domain>", "the JetStream domain, where the server is a leaf node of it"),
     ...connectionTimes.map(({ flag, defaultMs }) =>
       new Option(`--${flag} <time>`, `${timeSummaries[flag]} (default: ${defaultMs / 1000}s)`).argParser(
         waitMs,

@@ -4,7 +4,7 @@ import { type Connection, openConnection } from "../jetstream/connection.ts";
 import type { ConnectionConfig } from "../jetstream/connection-config.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { type ProcessStatus, readProcesses } from "../pipeline/process-status.ts";
-import { connectionTimes, findSettings, flagOf, type SettingName, settingNames } from "../settings.ts";
+import { connectionTimes, flagOf, type SettingName, type Settings, settingNames } from "../settings.ts";
 import { statusReport } from "../views/status-report.ts";
 import type { App, Register } from "./act.ts";
 import { withConnection } from "./options.ts";
@@ -35,9 +35,9 @@ export const registerStatus: Register = (command, act) => {
 
 /** The settings are shown all the same where the broker cannot be reached: they may be why. */
 async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
-  const { connection: config } = await app.config();
+  const { connection: config, settings: found } = await app.config();
   const { broker, processes, failure } = await askBroker(app, config);
-  const settings = settingsIn(flags, app.env);
+  const settings = settingsIn(flags, found);
   app.terminal.show("status", { broker, processes, settings }, statusReport);
   if (failure) throw failure;
   return undefined;
@@ -71,16 +71,22 @@ async function readBroker(connection: Connection): Promise<BrokerStatus> {
   return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs, clock };
 }
 
-const secrets: readonly SettingName[] = ["password", "token"];
+const secrets: readonly SettingName[] = ["password", "token", "userJwt", "userSeed"];
+
+/** A file may be told, not what was written into the context itself. */
+const isSecret = (name: SettingName, value: string): boolean =>
+  value.startsWith("data:") || (secrets.includes(name) && !value.startsWith("file://"));
 
 /** In the order in which they are asked for: context first, times last. */
-function settingsIn(flags: ConnectionFlags, env: NodeJS.ProcessEnv): StatusSetting[] {
-  const { found, servers, context, tlsFirst } = findSettings(flags, env);
+function settingsIn(
+  flags: ConnectionFlags,
+  { found, servers, context, tlsFirst, withheld }: Settings,
+): StatusSetting[] {
   const texts = settingNames.map((setting) => {
     const { value, from } = found[setting] ?? { value: null, from: null };
-    const name = flagOf(setting).slice(2);
+    const name = flagOf(setting).replace(/^--/, "");
     if (setting === "server") return { name, value: servers.join(","), from: from ?? "default" };
-    return { name, value: value !== null && secrets.includes(setting) ? "***" : value, from };
+    return { name, value: value !== null && isSecret(setting, value) ? "***" : value, from };
   });
   const times = connectionTimes.map(({ flag, key, defaultMs }) => ({
     name: flag,
@@ -91,6 +97,7 @@ function settingsIn(flags: ConnectionFlags, env: NodeJS.ProcessEnv): StatusSetti
     { name: "context", value: context?.value ?? null, from: context?.from ?? null },
     ...texts,
     { name: "tls-first", value: tlsFirst ? String(tlsFirst.value) : null, from: tlsFirst?.from ?? null },
+    ...(withheld.length > 0 ? [{ name: "not sent", value: withheld.join(", "), from: "for NATS_URL" }] : []),
     ...times,
   ];
 }
