@@ -13,7 +13,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./commands/demo.ts")).registerDemo,
   },
   up: {
-    summary: "broker if none answers and all services, with a live view; until stopped",
+    summary: "broker if none runs and all services, with a live view; until stopped",
     load: async () => (await import("./commands/up.ts")).registerUp,
   },
   serve: {

@@ -1,28 +1,28 @@
 import { createConnection } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
-import { OrderctlError, systemCode } from "../errors.ts";
+import { OrderctlError } from "../errors.ts";
+import { adoptBroker, endProcess, isLeftBehind } from "./adopt-broker.ts";
 import type { BrokerSource } from "./broker-binary.ts";
-import {
-  type BrokerState,
-  isAlive,
-  readState,
-  removeState,
-  withStateLock,
-  writeState,
-} from "./broker-state.ts";
-import { brokerDataDir, brokerStateDir } from "./directories.ts";
+import { brokerDataDir } from "./directories.ts";
 import { type BrokerSearch, findBroker, findLocalBroker } from "./find-broker.ts";
 import { isBrokerAnswering } from "./probe.ts";
-import { type Broker, startBroker } from "./start-broker.ts";
+import { startBroker } from "./start-broker.ts";
+import {
+  awaitStoreOwner,
+  type FoundOwner,
+  findStoreOwner,
+  forgetOwner,
+  stopHint,
+  storeInUse,
+  withStoreLock,
+} from "./store-owner.ts";
 
 export const defaultPort = 4222;
 
-const stopTimeoutMs = 5_000;
-const pollMs = 20;
-
-/** The background broker as `orderctl broker` shows it; `null` where there is nothing to tell. */
+/** The broker of the background store as `orderctl broker` shows it; `null` where there is nothing to tell. */
 export type BackgroundStatus = {
   running: boolean;
+  /** False where it runs and hangs. */
+  answering: boolean;
   pid: number | null;
   url: string | null;
   version: string | null;
@@ -30,120 +30,131 @@ export type BackgroundStatus = {
   uptimeS: number | null;
   binary: string | null;
   source: BrokerSource | null;
+  /** The process that ends it with itself, such as an `orderctl up`; `null` where `orderctl broker stop` ends it. */
+  keptBy: number | null;
 };
 
 /**
- * Starts the broker that `orderctl broker stop` ends, unless it runs already (`started: false`). Throws `conflict` when
- * it runs on another port than the given one or something else listens there, and whatever `findBroker` and
- * `startBroker` throw.
+ * Starts the broker that `orderctl broker stop` ends, unless one runs already (`started: false`): the one of an
+ * `orderctl up` counts, and one that such a process left behind is kept from then on. Throws `conflict` when it runs on
+ * another port than the given one, hangs, or something else listens there, and whatever `findBroker` and `startBroker`
+ * throw.
  */
 export async function startBackgroundBroker(
   search: BrokerSearch & { port?: number | undefined },
 ): Promise<BackgroundStatus & { started: boolean }> {
   const { env, signal, port } = search;
-  const stateDir = brokerStateDir(env);
-  return withStateLock(stateDir, async () => {
-    const running = await readRunning(stateDir);
-    if (running !== undefined) {
-      if (port) refuseOtherPort(running, port);
-      return { ...statusOf(running), started: false };
-    }
-    await refuseTakenPort(port ?? defaultPort);
-    const binary = await findBroker(search);
-    search.onStep?.(`starting nats-server ${binary.version}`);
-    const storeDir = brokerDataDir(env);
-    const broker = await startBroker({
-      binary,
-      port: port ?? defaultPort,
-      storeDir,
-      signal,
-      background: true,
-    });
-    const state: BrokerState = {
-      pid: broker.pid,
-      port: broker.port,
-      serverId: await readServerId(broker),
-      version: broker.version,
-      storeDir,
-      binary: binary.path,
-      source: binary.source,
-      startedAt: new Date().toISOString(),
-    };
-    await writeState(stateDir, state);
-    return { ...statusOf(state), started: true };
+  const storeDir = brokerDataDir(env);
+  const running = await awaitStoreOwner(storeDir);
+  if (running !== undefined) return { ...(await joinRunning(running, port)), started: false };
+  await refuseTakenPort(port ?? defaultPort);
+  const binary = await findBroker(search);
+  search.onStep?.(`starting nats-server ${binary.version}`);
+  try {
+    await startBroker({ binary, port: port ?? defaultPort, storeDir, signal, background: true });
+  } catch (thrown) {
+    // Somebody else was faster.
+    const winner = await awaitStoreOwner(storeDir);
+    if (winner === undefined) throw thrown;
+    return { ...(await joinRunning(winner, port)), started: false };
+  }
+  const started = await findStoreOwner(storeDir);
+  if (started) return { ...statusOf(started), started: true };
+  throw new OrderctlError("unavailable", "nats-server ended right after its start", {
+    hint: `see ${storeDir}/nats-server.log`,
   });
 }
 
+async function joinRunning(running: FoundOwner, port: number | undefined): Promise<BackgroundStatus> {
+  if (!running.isAnswering || (port && running.port !== port)) throw storeInUse(running);
+  if (!isLeftBehind(running)) return statusOf(running);
+  await adoptBroker(running.storeDir, { background: true });
+  return statusOf({ ...running, isKept: false });
+}
+
 /**
- * Stops the background broker, and kills it if it has not ended after 5 s; `stopped: false` if none ran. Only the very
- * process that was started is touched: its recorded id is believed when the server on its port still tells the id it
- * gave itself at the start.
+ * Stops the background broker, also one that a killed `orderctl up` left behind, and kills it if it has not ended after
+ * 5 s; `stopped: false` if none ran. Throws `conflict` where it belongs to a process that is there, or to another container.
  */
 export async function stopBackgroundBroker({
   env,
 }: {
   env: NodeJS.ProcessEnv;
 }): Promise<{ stopped: boolean }> {
-  const stateDir = brokerStateDir(env);
-  return withStateLock(stateDir, async () => {
-    const running = await readRunning(stateDir);
-    if (running !== undefined) await endProcess(running.pid);
-    await removeState(stateDir);
-    return { stopped: running !== undefined };
+  const storeDir = brokerDataDir(env);
+  if ((await findStoreOwner(storeDir)) === undefined) return { stopped: false };
+  return withStoreLock(storeDir, async () => {
+    const running = await findStoreOwner(storeDir);
+    if (running === undefined) return { stopped: false };
+    if (running.isKept || !running.isHere) throw notOurs(running);
+    await endProcess(running.process);
+    await forgetOwner(storeDir, running.process);
+    return { stopped: true };
   });
 }
 
 /** What runs, and if nothing does, which nats-server `start` would use. Starts, fetches and changes nothing. */
 export async function readBackgroundStatus(search: BrokerSearch): Promise<BackgroundStatus> {
-  const running = await readRunning(brokerStateDir(search.env));
+  const storeDir = brokerDataDir(search.env);
+  const running = await awaitStoreOwner(storeDir);
   if (running !== undefined) return statusOf(running);
   const binary = await findLocalBroker(search);
   return {
     running: false,
+    answering: false,
     pid: null,
     url: null,
     version: binary?.version ?? null,
-    storeDir: brokerDataDir(search.env),
+    storeDir,
     uptimeS: null,
     binary: binary?.path ?? null,
     source: binary?.source ?? null,
+    keptBy: null,
   };
 }
 
-async function readRunning(stateDir: string): Promise<BrokerState | undefined> {
-  const state = await readState(stateDir);
-  if (state === undefined) return undefined;
-  const greeting = await isBrokerAnswering(urlOf(state.port));
-  return greeting?.serverId === state.serverId ? state : undefined;
+/** The address of what runs on the background store, for whoever named none; undefined where nothing is known to. */
+export async function findBackgroundServer(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  try {
+    return (await findStoreOwner(brokerDataDir(env)))?.url;
+  } catch {
+    return undefined;
+  }
 }
 
-const statusOf = ({
-  pid,
-  port,
-  version,
-  storeDir,
-  binary,
-  source,
-  startedAt,
-}: BrokerState): BackgroundStatus => ({
+const statusOf = (owner: FoundOwner): BackgroundStatus => ({
   running: true,
-  pid,
-  url: urlOf(port),
-  version,
-  storeDir,
-  uptimeS: Math.max(0, (Date.now() - Date.parse(startedAt)) / 1000),
-  binary,
-  source,
+  answering: owner.isAnswering,
+  pid: owner.process.pid,
+  url: owner.url ?? null,
+  version: owner.version,
+  storeDir: owner.storeDir,
+  uptimeS: owner.startedAt ? Math.max(0, (Date.now() - Date.parse(owner.startedAt)) / 1000) : null,
+  binary: owner.binary ?? null,
+  source: owner.source ?? null,
+  keptBy: owner.isKept ? (owner.keeper?.pid ?? null) : null,
 });
 
-const urlOf = (port: number): string => `nats://127.0.0.1:${port}`;
-
-function refuseOtherPort(running: BrokerState, port: number): void {
-  if (running.port === port) return;
-  throw new OrderctlError("conflict", `the background broker runs on port ${running.port} already`, {
-    hint: `use it with --server ${urlOf(running.port)}, or \`orderctl broker stop\` first`,
-  });
+function notOurs(running: FoundOwner): OrderctlError {
+  const { url, isKept, keeper, process } = running;
+  return isKept
+    ? new OrderctlError(
+        "conflict",
+        `the broker at ${url} belongs to process ${keeper?.pid}, which starts it again`,
+        {
+          hint: stopHint(running),
+        },
+      )
+    : new OrderctlError(
+        "conflict",
+        `the broker at ${url} was started in another container (process ${process.pid})`,
+        {
+          hint: "stop it there",
+        },
+      );
 }
+
+const urlOf = (port: number): string => `nats://127.0.0.1:${port}`;
 
 async function refuseTakenPort(port: number): Promise<void> {
   const greeting = await isBrokerAnswering(urlOf(port));
@@ -169,27 +180,3 @@ const isTaken = (port: number): Promise<boolean> =>
     });
     socket.on("error", () => resolve(false));
   });
-
-async function readServerId(broker: Broker): Promise<string> {
-  const greeting = await isBrokerAnswering(broker.url);
-  if (greeting !== undefined) return greeting.serverId;
-  await broker.kill();
-  throw new OrderctlError("unavailable", "nats-server ended right after its start", {
-    hint: `see ${broker.storeDir}/nats-server.log`,
-  });
-}
-
-async function endProcess(pid: number): Promise<void> {
-  const deadline = Date.now() + stopTimeoutMs;
-  signalProcess(pid, "SIGTERM");
-  while (isAlive(pid) && Date.now() < deadline) await delay(pollMs);
-  if (isAlive(pid)) signalProcess(pid, "SIGKILL");
-}
-
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (systemCode(error) !== "ESRCH") throw error;
-  }
-}

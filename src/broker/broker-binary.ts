@@ -1,6 +1,8 @@
 import { runCommand } from "./run-command.ts";
 
-export type BrokerSource = "env" | "path" | "cache" | "release" | "debian";
+export const brokerSources = ["env", "path", "cache", "release", "debian"] as const;
+
+export type BrokerSource = (typeof brokerSources)[number];
 
 /** A nats-server that was run and told its version. */
 export type BrokerBinary = { path: string; version: string; source: BrokerSource };

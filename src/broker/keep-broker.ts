@@ -9,13 +9,14 @@ const pauseMs = 1000;
 /**
  * Starts a broker and, until it is stopped, starts it again whenever it ends by itself: on the same port and with what
  * it had stored, so that its clients find it again. One line for each end. Rejects as `startBroker` where the first
- * start fails.
+ * start fails. The first may be one that runs already.
  */
 export async function keepBroker(
   start: BrokerStart,
   note: Note,
+  running?: Broker,
 ): Promise<Omit<Broker, "kill" | "exited" | "pid"> & { pid(): number }> {
-  let broker = await startBroker(start);
+  let broker = running ?? (await startBroker(start));
   let startedAt = performance.now();
   const { url, port, version, storeDir } = broker;
   const stopped = new AbortController();
@@ -42,18 +43,21 @@ export async function keepBroker(
   };
 }
 
-/** Until it succeeds; the one that has ended where it was told to stop meanwhile. */
+/** Until it succeeds, with a line for each new reason why it did not; the one that has ended where it was told to stop meanwhile. */
 async function startAgain(
   start: BrokerStart & { signal: AbortSignal },
   note: Note,
   ended: Broker,
 ): Promise<Broker> {
+  let told: string | undefined;
   while (!start.signal.aborted) {
     try {
       return await startBroker(start);
     } catch (thrown) {
       if (start.signal.aborted) break;
-      note(OrderctlError.from(thrown).message);
+      const { message } = OrderctlError.from(thrown);
+      if (message !== told) note(message);
+      told = message;
       await pause(start.signal);
     }
   }

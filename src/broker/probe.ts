@@ -9,7 +9,7 @@ export type ServerGreeting = {
   needsCredentials: boolean;
 };
 
-const probeTimeoutMs = 500;
+const defaultTimeoutMs = 500;
 
 /** Host and port of a nats URL (`nats://host:4222`, `host:4222`, `host`; the first of a comma-separated list). */
 export function parseServerAddress(server: string): { host: string; port: number } {
@@ -18,9 +18,13 @@ export function parseServerAddress(server: string): { host: string; port: number
   return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 4222) };
 }
 
-/** The greeting of the nats-server at `server`, or undefined if none answers within 500 ms. */
-export async function isBrokerAnswering(server: string): Promise<ServerGreeting | undefined> {
-  const greeting = await converse(server, (line) => line.startsWith("INFO "));
+/** The greeting of the nats-server at `server`, or undefined if none answers in time (500 ms). */
+export async function isBrokerAnswering(
+  server: string,
+  timeoutMs = defaultTimeoutMs,
+): Promise<ServerGreeting | undefined> {
+  const isGreeting = (line: string) => line.startsWith("INFO ");
+  const greeting = await converse(server, { isWanted: isGreeting, timeoutMs });
   return greeting === undefined ? undefined : parseGreeting(greeting);
 }
 
@@ -38,15 +42,16 @@ export async function isJetStreamAnswering(server: string): Promise<boolean> {
     "",
     "",
   ].join("\r\n");
-  const answer = await converse(server, (line) => line.startsWith("{"), request);
+  const answer = await converse(server, { isWanted: (line) => line.startsWith("{"), request });
   return answer !== undefined && !answer.includes('"error"');
 }
 
-/** Sends `request`, if any, and resolves to the first line that is wanted, or to undefined after 500 ms. */
+type Wanted = { isWanted: (line: string) => boolean; request?: string; timeoutMs?: number };
+
+/** Sends `request`, if any, and resolves to the first line that is wanted, or to undefined when the time is up. */
 function converse(
   server: string,
-  isWanted: (line: string) => boolean,
-  request = "",
+  { isWanted, request = "", timeoutMs = defaultTimeoutMs }: Wanted,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = createConnection(parseServerAddress(server));
@@ -55,7 +60,7 @@ function converse(
       socket.destroy();
       resolve(line);
     };
-    const timer = setTimeout(end, probeTimeoutMs);
+    const timer = setTimeout(end, timeoutMs);
     let received = "";
     socket.setEncoding("utf8");
     socket.on("connect", () => socket.write(request));

@@ -1,12 +1,24 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
+import { identify, type ProcessIdentity } from "../process-identity.ts";
 import type { BrokerBinary } from "./broker-binary.ts";
-import { isJetStreamAnswering } from "./probe.ts";
+import { isBrokerAnswering, isJetStreamAnswering } from "./probe.ts";
+import {
+  configPath,
+  findStoreOwner,
+  forgetOwner,
+  readPortsFiles,
+  releaseStore,
+  type StoreOwner,
+  serverNameOf,
+  storeInUse,
+  withStoreLock,
+  writeOwner,
+} from "./store-owner.ts";
 
 const readyTimeoutMs = 10_000;
 const pollMs = 20;
@@ -43,22 +55,31 @@ export type Broker = {
 };
 
 /**
- * Starts a nats-server and resolves once JetStream answers. Throws `unavailable` with the last lines of its log when
- * it ends or does not answer within 10 s, `interrupted` when `signal` aborts; no process is left then. The broker is
- * no member of this process's group, so that Ctrl-C reaches only its owner; it is killed when this process exits.
+ * Starts a nats-server and resolves once JetStream answers. Throws `conflict` where a server runs on `storeDir`: two would
+ * ruin what is stored there, and neither says so; `unavailable` with the last lines of its log when it ends or does not
+ * answer within 10 s, `interrupted` when `signal` aborts; no process is left then. The broker is no member of this
+ * process's group, so that Ctrl-C reaches only its owner; it is killed when this process exits.
  */
-export async function startBroker(start: BrokerStart): Promise<Broker> {
-  const { binary, storeDir, signal } = start;
-  const config = await writeConfig(start);
-  const { child, exited, logStart } = await spawnServer(binary.path, config, storeDir);
+export const startBroker = (start: BrokerStart): Promise<Broker> =>
+  withStoreLock(start.storeDir, async () => {
+    const owner = await findStoreOwner(start.storeDir);
+    if (owner) throw storeInUse(owner);
+    return startServer(start);
+  });
+
+async function startServer(start: BrokerStart): Promise<Broker> {
+  const { binary, storeDir, background } = start;
+  await writeConfig(start);
+  const { child, exited, logStart } = await spawnServer(binary.path, storeDir);
+  const server = child.pid === undefined ? undefined : identify(child.pid);
   const killNow = () => void child.kill("SIGKILL");
-  if (!start.background) {
+  if (!background) {
     process.once("exit", killNow);
     void exited.then(() => process.off("exit", killNow));
   }
   try {
-    const port = await waitUntilReady(child, { storeDir, signal });
-    if (start.background) child.unref();
+    const { port } = await remember(start, server, () => waitUntilReady(child, start));
+    if (background) child.unref();
     return {
       url: `nats://127.0.0.1:${port}`,
       port,
@@ -66,7 +87,10 @@ export async function startBroker(start: BrokerStart): Promise<Broker> {
       version: binary.version,
       storeDir,
       exited,
-      stop: () => stopServer(child, exited),
+      async stop() {
+        await stopServer(child, exited);
+        if (server) await releaseStore(storeDir, server);
+      },
       kill: async () => {
         killNow();
         await exited;
@@ -75,26 +99,57 @@ export async function startBroker(start: BrokerStart): Promise<Broker> {
   } catch (error) {
     killNow();
     await exited;
-    if (signal?.aborted) throw new OrderctlError("interrupted", "interrupted", { cause: error });
-    const log = await readLogEnd(storeDir, logStart);
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new OrderctlError("unavailable", `nats-server ${reason}${log}`, {
-      hint: `see ${join(storeDir, "nats-server.log")}`,
-      cause: error,
-    });
+    throw await startError(error, start, logStart);
   }
 }
 
-async function writeConfig({ storeDir, port = 0, extraConfig = "" }: BrokerStart): Promise<string> {
-  await mkdir(storeDir, { recursive: true });
-  for (const name of await readdir(storeDir)) {
-    if (name.endsWith(".ports")) await rm(join(storeDir, name));
+/** Writes down whose the store is at once, and where that server is reached as soon as it is; forgets it if it never is. */
+async function remember(
+  start: BrokerStart,
+  server: ProcessIdentity | undefined,
+  ready: () => Promise<Listening>,
+): Promise<Listening> {
+  if (server === undefined) return ready();
+  const owner = ownerOf(start, server);
+  await writeOwner(start.storeDir, owner);
+  try {
+    const listening = await ready();
+    await writeOwner(start.storeDir, { ...owner, ...listening });
+    return listening;
+  } catch (thrown) {
+    await forgetOwner(start.storeDir, server);
+    throw thrown;
   }
-  const path = join(storeDir, "nats-server.conf");
-  const name = createHash("sha256").update(storeDir).digest("hex").slice(0, 8);
+}
+
+async function startError(
+  error: unknown,
+  { storeDir, signal }: BrokerStart,
+  logStart: number,
+): Promise<OrderctlError> {
+  if (signal?.aborted) return new OrderctlError("interrupted", "interrupted", { cause: error });
+  const log = await readLogEnd(storeDir, logStart);
+  const reason = error instanceof Error ? error.message : String(error);
+  return new OrderctlError("unavailable", `nats-server ${reason}${log}`, {
+    hint: `see ${join(storeDir, "nats-server.log")}`,
+    cause: error,
+  });
+}
+
+const ownerOf = ({ binary, background }: BrokerStart, server: ProcessIdentity): StoreOwner => ({
+  process: server,
+  version: binary.version,
+  binary: binary.path,
+  source: binary.source,
+  startedAt: new Date().toISOString(),
+  ...(background ? {} : { keeper: identify(process.pid) }),
+});
+
+async function writeConfig({ storeDir, port = 0, extraConfig = "" }: BrokerStart): Promise<void> {
+  for (const { name } of await readPortsFiles(storeDir)) await rm(join(storeDir, name));
   await writeFile(
-    path,
-    `server_name: "orderctl-${name}"
+    configPath(storeDir),
+    `server_name: "${serverNameOf(storeDir)}"
 host: "127.0.0.1"
 port: ${port === 0 ? -1 : port}
 ports_file_dir: ${JSON.stringify(storeDir)}
@@ -102,14 +157,13 @@ jetstream { store_dir: ${JSON.stringify(storeDir)} }
 ${extraConfig}
 `,
   );
-  return path;
 }
 
-async function spawnServer(path: string, config: string, storeDir: string) {
+async function spawnServer(path: string, storeDir: string) {
   const log = await open(join(storeDir, "nats-server.log"), "a");
   try {
     const logStart = (await log.stat()).size;
-    const child = spawn(path, ["--config", config], {
+    const child = spawn(path, ["--config", configPath(storeDir)], {
       cwd: storeDir,
       detached: true,
       windowsHide: true,
@@ -131,27 +185,26 @@ async function watchExit(child: ChildProcess): Promise<BrokerExit> {
   }
 }
 
-type Waiting = { storeDir: string; signal: AbortSignal | undefined };
+type Listening = { port: number; serverId: string };
 
-async function waitUntilReady(child: ChildProcess, { storeDir, signal }: Waiting): Promise<number> {
+/** Where this very process listens, once it does; the server writes that down. */
+async function readListening(storeDir: string, pid: number): Promise<Listening | undefined> {
+  const port = (await readPortsFiles(storeDir)).find((file) => file.pid === pid)?.port;
+  if (port === undefined || !(await isJetStreamAnswering(`127.0.0.1:${port}`))) return undefined;
+  const greeting = await isBrokerAnswering(`127.0.0.1:${port}`);
+  return greeting && { port, serverId: greeting.serverId };
+}
+
+async function waitUntilReady(child: ChildProcess, { storeDir, signal }: BrokerStart): Promise<Listening> {
   const deadline = Date.now() + readyTimeoutMs;
   while (Date.now() < deadline) {
     if (child.pid === undefined) throw new Error("could not be started");
     if (hasEnded(child)) throw new Error("ended at once");
-    const port = await readOwnPort(storeDir, child.pid);
-    if (port !== undefined && (await isJetStreamAnswering(`127.0.0.1:${port}`))) return port;
+    const listening = await readListening(storeDir, child.pid);
+    if (listening) return listening;
     await delay(pollMs, undefined, { signal });
   }
   throw new Error(`did not answer within ${readyTimeoutMs} ms`);
-}
-
-/** The port on which this very process listens; the server writes the file once it does. */
-async function readOwnPort(storeDir: string, pid: number): Promise<number | undefined> {
-  const name = (await readdir(storeDir)).find((entry) => entry.endsWith(`_${pid}.ports`));
-  if (name === undefined) return undefined;
-  const text = await readFile(join(storeDir, name), "utf8").catch(() => "");
-  const port = /"nats":\s*\[\s*"[a-z]+:\/\/[^"]*:(\d+)"/.exec(text)?.[1];
-  return port === undefined ? undefined : Number(port);
 }
 
 async function stopServer(child: ChildProcess, exited: Promise<BrokerExit>): Promise<void> {

@@ -13,7 +13,8 @@ export type App = {
   stderr: World["stderr"];
   /** Aborts at the first SIGINT or SIGTERM. */
   signal: AbortSignal;
-  config: () => Promise<Config>;
+  /** The settings in force; those for a broker of our own where its address is given: only times are taken from the flags. */
+  config: (own?: string) => Promise<Config>;
 };
 
 /** The same with an open connection, which is closed when the command ends. */
@@ -41,7 +42,7 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
       const flags = options as ConnectionFlags & { json?: boolean };
       const terminal = createTerminal(world, { json: flags.json === true });
       const { env, stdin, stderr, signal } = world;
-      const config = async () => (await import("../config.ts")).resolveConfig(flags, env);
+      const config = (own?: string) => findConfig(flags, env, own);
       const app = { terminal, env, stdin, stderr, signal, config };
       const code = await work(app, options as never, args);
       setExitCode(typeof code === "number" ? code : 0);
@@ -61,6 +62,20 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
         }
       }),
   };
+}
+
+/** Whoever names no broker means the one in the background, if one runs. */
+async function findConfig(
+  flags: ConnectionFlags,
+  env: NodeJS.ProcessEnv,
+  own: string | undefined,
+): Promise<Config> {
+  const { ownBrokerConfig, resolveConfig } = await import("../config.ts");
+  if (own !== undefined) return ownBrokerConfig(flags, own);
+  const config = resolveConfig(flags, env);
+  if (config.serverGiven) return config;
+  const { findBackgroundServer } = await import("../broker/background-broker.ts");
+  return resolveConfig(flags, env, await findBackgroundServer(env));
 }
 
 async function goOnline(
@@ -89,12 +104,16 @@ const lost = (connection: Connection): Promise<never> =>
  * What only the connection knows: whom the broker refuses, since a permission is missing to a user, not to a command; and
  * that the broker is one of several, which may be too few.
  */
-async function explained(thrown: unknown, { user, isClustered }: Connection): Promise<unknown> {
+async function explained(thrown: unknown, { user, isClustered, apiPrefix }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError)) return thrown;
   const { code, message, hint, fault } = thrown;
   if (code === "denied") {
     const denied = { hint: hint ?? "use a user that may: --context, --creds or --user", cause: thrown };
     return new OrderctlError(code, `${message} (${user})`, { ...denied, fault });
+  }
+  if (code === "no_responders" && apiPrefix !== "$JS.API") {
+    const asked = `nobody answers on ${apiPrefix}: is --js-domain (jetstream_domain in the context) right?`;
+    return new OrderctlError(code, message, { hint: asked, cause: thrown, fault });
   }
   const isOpen = hint === undefined && (code === "timeout" || code === "unavailable");
   if (!isOpen || !isClustered() || fault !== "broker") return thrown;

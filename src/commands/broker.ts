@@ -28,7 +28,9 @@ export const registerBroker: Register = (command, act) => {
       app.terminal.show("broker", status, brokerStatus);
     }),
   );
-  const stop = command.command("stop").description("stop the one that `start` started; its streams are kept");
+  const stop = command
+    .command("stop")
+    .description("stop it, also one that a killed `up` left behind; its streams are kept");
   withJson(stop).action(
     act.offline(async ({ env, terminal }) => {
       terminal.show("broker-stopped", await stopBackgroundBroker({ env }), brokerStopped);

@@ -1,57 +1,107 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { adoptBroker } from "../broker/adopt-broker.ts";
 import { findBroker } from "../broker/find-broker.ts";
 import { keepBroker } from "../broker/keep-broker.ts";
 import type { Broker } from "../broker/start-broker.ts";
+import { awaitStoreOwner, type FoundOwner, storeInUse } from "../broker/store-owner.ts";
+import { OrderctlError } from "../errors.ts";
 import { openConnection } from "../jetstream/connection.ts";
 import type { Note } from "../note.ts";
 import type { App, Online } from "./act.ts";
 
-export type OwnBroker = {
-  port: number;
-  /** Where the streams are kept; without one a temporary folder that is removed afterwards. */
-  storeDir?: string;
-  note: Note;
-};
+type OwnBroker = { port: number; storeDir: string; note: Note };
 
-/** Runs `work` against a broker of this command's own, which ends with it, whatever happens. */
+type KeptBroker = Pick<Broker, "url" | "version"> & { source: string; pid(): number };
+
+/** Runs `work` against a broker with a temporary store, both of which end with it, whatever happens. */
 export async function withOwnBroker<T>(
   app: App,
-  { port, storeDir, note }: OwnBroker,
-  work: (
-    online: Online,
-    broker: Pick<Broker, "url" | "version"> & { source: string; pid(): number },
-  ) => Promise<T>,
+  { port, note }: Pick<OwnBroker, "port" | "note">,
+  work: (online: Online, broker: KeptBroker) => Promise<T>,
 ): Promise<T> {
-  const { env, signal } = app;
-  const binary = await findBroker({ env, signal, onStep: note });
-  const folder = storeDir ?? (await mkdtemp(join(tmpdir(), "orderctl-")));
+  const storeDir = await mkdtemp(join(tmpdir(), "orderctl-"));
   try {
-    const broker = await keepBroker({ binary, port, storeDir: folder, signal }, note);
+    const broker = await keep(app, { port, storeDir, note });
     try {
-      return await withConnectionTo(app, { server: broker.url, note }, (online) =>
-        work(online, { ...broker, source: binary.source }),
-      );
+      return await withConnectionTo(app, { server: broker.url, note }, (online) => work(online, broker));
     } finally {
       await broker.stop();
     }
   } finally {
-    if (storeDir === undefined) await rm(folder, { recursive: true, force: true });
+    await rm(storeDir, { recursive: true, force: true });
   }
 }
 
-/** Runs `work` with a connection to `server`, closed afterwards. */
+/**
+ * Runs `work` against the broker that runs on `storeDir`, or one that is started there and ends with it. So does one that a
+ * killed process left behind; any other one is left running. Throws `conflict` where that one hangs.
+ */
+export async function withBrokerOf<T>(
+  app: App,
+  own: OwnBroker,
+  work: (online: Online) => Promise<T>,
+): Promise<T> {
+  const broker = await findOrStart(app, own);
+  try {
+    return await withConnectionTo(app, { server: broker.url, note: own.note }, work);
+  } finally {
+    await broker.stop?.();
+  }
+}
+
+async function findOrStart(app: App, own: OwnBroker): Promise<{ url: string; stop?: () => Promise<void> }> {
+  for (;;) {
+    const running = await awaitStoreOwner(own.storeDir);
+    if (running) return share(app, own, running);
+    try {
+      return await keep(app, own);
+    } catch (thrown) {
+      // Somebody else may have been faster.
+      const isTaken = thrown instanceof OrderctlError && thrown.code === "conflict";
+      if (!isTaken || (await awaitStoreOwner(own.storeDir)) === undefined) throw thrown;
+    }
+  }
+}
+
+async function share(app: App, own: OwnBroker, running: FoundOwner) {
+  const { isAnswering, url } = running;
+  if (!isAnswering || url === undefined) throw storeInUse(running);
+  const adopted = await adoptBroker(own.storeDir);
+  own.note(adopted ? leftBehind(running) : usesOther(running));
+  return adopted ? keep(app, { ...own, port: adopted.port }, adopted) : { url };
+}
+
+const leftBehind = ({ url, process, keeper }: FoundOwner): string =>
+  `took over the nats-server at ${url} (process ${process.pid}), which process ${keeper?.pid} left behind; it ends with this one`;
+
+function usesOther({ url, process, isKept, keeper }: FoundOwner): string {
+  const end = isKept
+    ? `it ends with process ${keeper?.pid}, to which it belongs`
+    : "it goes on after this one, until `orderctl broker stop`";
+  return `using the nats-server that runs at ${url} (process ${process.pid}); ${end}`;
+}
+
+async function keep({ env, signal }: App, { port, storeDir, note }: OwnBroker, running?: Broker) {
+  const binary = await findBroker({ env, signal, onStep: note });
+  const broker = await keepBroker({ binary, port, storeDir, signal }, note, running);
+  return { ...broker, source: binary.source };
+}
+
+/**
+ * Runs `work` with a connection, closed afterwards: to the broker that the settings name or, with the times they say and
+ * nothing else of them, to `server`, which is ours: credentials and domains belong to other brokers.
+ */
 export async function withConnectionTo<T>(
   app: App,
   { server, note }: { server?: string; note: Note },
   work: (online: Online) => Promise<T>,
 ): Promise<T> {
-  const { connection: settings } = await app.config();
-  const place = { ...settings, ...(server ? { servers: [server] } : {}) };
-  const connection = await openConnection(place, note, app.signal);
+  const config = await app.config(server);
+  const connection = await openConnection(config.connection, note, app.signal);
   try {
-    return await work({ ...app, connection });
+    return await work({ ...app, config: async () => config, connection });
   } finally {
     await connection.close();
   }

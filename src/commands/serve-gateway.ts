@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { brokerStateDir } from "../broker/directories.ts";
+import { stateDir } from "../broker/directories.ts";
 import type { Simulator } from "../gateway/simulator/open-simulator.ts";
 import { gatewayLine } from "../views/gateway-line.ts";
 import type { App } from "./act.ts";
@@ -30,7 +30,7 @@ export const withSimulatorFlags = (command: Command): Command =>
 export async function startGateway({ env, terminal }: App, flags: SimulatorFlags): Promise<Simulator> {
   const { openSimulator } = await import("../gateway/simulator/open-simulator.ts");
   const { noFaults } = await import("../gateway/simulator/faults.ts");
-  const ledger = flags.ledger ?? join(brokerStateDir(env), "gateway-ledger.ndjson");
+  const ledger = flags.ledger ?? join(stateDir(env), "gateway-ledger.ndjson");
   const simulator = await openSimulator({
     host: flags.gatewayHost,
     port: flags.gatewayPort,

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { brokerDataDir } from "../broker/directories.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
+import { awaitStoreOwner } from "../broker/store-owner.ts";
 import type { Collector } from "../collector/start-collector.ts";
 import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
@@ -13,7 +14,7 @@ import type { UpScreen } from "../views/live/up-screen.tsx";
 import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
 import { port, withConnection } from "./options.ts";
-import { withConnectionTo, withOwnBroker } from "./own-broker.ts";
+import { withBrokerOf, withConnectionTo } from "./own-broker.ts";
 import { noteClock } from "./read-clock.ts";
 import { untilStopped } from "./serve.ts";
 import { openServiceLog } from "./service-log.ts";
@@ -40,7 +41,7 @@ export const registerUp: Register = (command, act) => {
   withConnection(command).action(act.offline(up));
 };
 
-/** Brings a broker only where none was named and none answers at the default address. */
+/** Brings a broker only where none was named, none runs on our store, and none answers at the default address. */
 async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await openScreen(app) : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
@@ -49,14 +50,19 @@ async function up(app: App, flags: Options): Promise<undefined> {
   const work = (online: Online) => runEverything(online, flags, { screen, note });
   try {
     const { serverGiven } = await app.config();
-    if (serverGiven || (await isBrokerAnswering(defaultServer))) await withConnectionTo(app, { note }, work);
-    else await withOwnBroker(app, { port: defaultPort, storeDir: brokerDataDir(app.env), note }, work);
+    const storeDir = brokerDataDir(app.env);
+    if (serverGiven || (await isForeignBrokerAt(defaultServer, storeDir)))
+      await withConnectionTo(app, { note }, work);
+    else await withBrokerOf(app, { port: defaultPort, storeDir, note }, work);
   } finally {
     screen?.close();
     await log.flush();
   }
   return undefined;
 }
+
+const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
+  (await awaitStoreOwner(storeDir)) === undefined && (await isBrokerAnswering(server)) !== undefined;
 
 async function openScreen({ terminal }: App): Promise<UpScreen> {
   const { openUpScreen } = await import("../views/live/up-screen.tsx");

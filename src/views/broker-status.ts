@@ -4,15 +4,18 @@ import { formatDuration } from "./format.ts";
 
 /** Whether the background broker runs and where, then what to know about it. */
 export function brokerStatus(status: BackgroundStatus & { started?: boolean }): string {
-  const { running, version, url, pid, started } = status;
+  const { running, answering, version, url, pid, started, keptBy } = status;
   if (!running) return notRunning(status);
   const already = started === false ? "already " : "";
+  const state = answering ? `is ${already}running at ${url}` : `does not answer at ${url ?? "its address"}`;
   const facts = [
-    `nats-server ${version} is ${already}running at ${url} (pid ${pid})`,
+    `nats-server ${version} ${state} (pid ${pid})`,
     `  up      ${formatDuration(status.uptimeS === null ? null : status.uptimeS * 1000)}`,
     `  data    ${status.storeDir}`,
-    `  binary  ${status.binary} (${status.source})`,
-    "stop it with `orderctl broker stop`",
+    ...(status.binary === null ? [] : [`  binary  ${status.binary} (${status.source})`]),
+    keptBy === null
+      ? "stop it with `orderctl broker stop`"
+      : `it belongs to process ${keptBy} (\`orderctl up\`), with which it ends`,
   ];
   return facts.join("\n");
 }

@@ -3,15 +3,21 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { adoptBroker } from "../../src/broker/adopt-broker.ts";
 import {
   readBackgroundStatus,
   startBackgroundBroker,
   stopBackgroundBroker,
 } from "../../src/broker/background-broker.ts";
-import { isAlive } from "../../src/broker/broker-state.ts";
-import { brokerDataDir, brokerStateDir } from "../../src/broker/directories.ts";
+import { brokerDataDir } from "../../src/broker/directories.ts";
+import { findBroker } from "../../src/broker/find-broker.ts";
+import { keepBroker } from "../../src/broker/keep-broker.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
+import { startBroker } from "../../src/broker/start-broker.ts";
+import { identify, isAlive } from "../../src/process-identity.ts";
+import { until } from "../until.ts";
+import { freeze } from "./freeze.ts";
 import { natsRequest } from "./nats-request.ts";
 import { startTestBroker } from "./start-test-broker.ts";
 
@@ -23,7 +29,6 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "orderctl-background-"));
   env = {
     ORDERCTL_NATS_SERVER: process.env.ORDERCTL_NATS_SERVER,
-    XDG_STATE_HOME: join(dir, "state"),
     XDG_DATA_HOME: join(dir, "data"),
     XDG_CACHE_HOME: join(dir, "cache"),
   };
@@ -63,6 +68,8 @@ it("starts once, tells what runs, and stops", async () => {
 it("says what start would use when nothing runs, and starts nothing", async () => {
   expect(await readBackgroundStatus({ env })).toEqual({
     running: false,
+    answering: false,
+    keptBy: null,
     pid: null,
     url: null,
     version: expect.stringMatching(/^\d+\./),
@@ -96,30 +103,165 @@ it("takes a broker that was killed for stopped, and starts anew", async () => {
   expect(await start()).toMatchObject({ started: true });
 });
 
+const ownerFile = () => join(brokerDataDir(env), "orderctl-broker.json");
+const readOwner = async () => JSON.parse(await readFile(ownerFile(), "utf8"));
+const writeOwner = (owner: object) => writeFile(ownerFile(), JSON.stringify(owner));
+
 it("does not kill a process that was given the recorded id later", async () => {
   const { pid } = await start();
-  const path = join(brokerStateDir(env), "broker.json");
-  const state = JSON.parse(await readFile(path, "utf8"));
+  const owner = await readOwner();
   await stopBackgroundBroker({ env });
   bystander = spawn("sleep", ["60"], { stdio: "ignore" });
   expect(bystander.pid).not.toBe(pid);
-  await writeFile(path, JSON.stringify({ ...state, pid: bystander.pid }));
+  await writeOwner({ ...owner, process: { ...owner.process, pid: bystander.pid } });
 
   expect(await readBackgroundStatus({ env })).toMatchObject({ running: false });
   expect(await stopBackgroundBroker({ env })).toEqual({ stopped: false });
   expect(isAlive(Number(bystander.pid))).toBe(true);
+  expect(await start()).toMatchObject({ started: true });
 });
 
 it("does not stop another broker that took over the recorded port", async () => {
   const foreign = await startTestBroker();
-  const { port } = foreign;
-  const state = { pid: foreign.pid, port, serverId: "NOT-THIS-ONE", startedAt: new Date().toISOString() };
   await start();
+  const owner = await readOwner();
   await stopBackgroundBroker({ env });
-  await writeFile(join(brokerStateDir(env), "broker.json"), JSON.stringify(state));
+  await writeOwner({ ...owner, port: foreign.port });
   expect(await stopBackgroundBroker({ env })).toEqual({ stopped: false });
   expect(isAlive(foreign.pid)).toBe(true);
   await foreign.stop();
+});
+
+// Two servers on one store ruin what is stored there; what was remembered used to lie elsewhere, and `up` knew nothing of it.
+it.each([
+  ["garbage", () => writeFile(ownerFile(), '{"process": {"pid"')],
+  ["nothing", () => rm(ownerFile())],
+])("finds the server that runs on its store although there is %s to read about it", async (_, spoil) => {
+  const { pid, url } = await start();
+  await spoil();
+  expect(await start()).toMatchObject({ started: false, pid, url });
+  expect(await stopBackgroundBroker({ env })).toEqual({ stopped: true });
+  expect(isAlive(Number(pid))).toBe(false);
+});
+
+it("starts no second server beside one that hangs, tells of it, and stops it", async () => {
+  const { pid } = await start();
+  await freeze(Number(pid));
+  expect(await readBackgroundStatus({ env })).toMatchObject({ running: true, answering: false, pid });
+  await expect(start()).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining(`process ${pid}`),
+    hint: expect.stringContaining("orderctl broker stop"),
+  });
+  expect(await stopBackgroundBroker({ env })).toEqual({ stopped: true });
+  expect(isAlive(Number(pid))).toBe(false);
+}, 30_000);
+
+it("takes a server that is a zombie for one that has ended", async () => {
+  const script = "sleep 0.3 & echo $!; exec sleep 60";
+  const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+  bystander = parent;
+  const zombie = identify(Number(await new Promise((resolve) => parent.stdout.once("data", resolve))));
+  await until(() => !isAlive(Number(zombie?.pid)));
+  expect(() => process.kill(Number(zombie?.pid), 0)).not.toThrow();
+  await start();
+  const owner = await readOwner();
+  await stopBackgroundBroker({ env });
+  await writeOwner({ ...owner, process: zombie });
+  expect(await start()).toMatchObject({ started: true });
+});
+
+describe("a store whose server was started in another container", () => {
+  const elsewhere = async () => {
+    const owner = await readOwner();
+    await writeOwner({ ...owner, process: { ...owner.process, namespace: "pid:[1]" } });
+  };
+
+  it("is used where that server answers, and stopped by nobody here", async () => {
+    const { pid, url } = await start();
+    const owner = await readOwner();
+    await elsewhere();
+    expect(await start()).toMatchObject({ started: false, url });
+    await expect(stopBackgroundBroker({ env })).rejects.toMatchObject({ code: "conflict" });
+    expect(isAlive(Number(pid))).toBe(true);
+    await writeOwner(owner);
+  });
+
+  it("is left alone where nobody can tell whether it runs, and the file to delete is named", async () => {
+    const { pid } = await start();
+    await elsewhere();
+    process.kill(Number(pid), "SIGKILL");
+    await until(() => !isAlive(Number(pid)));
+    await expect(start()).rejects.toMatchObject({
+      code: "conflict",
+      hint: expect.stringContaining(ownerFile()),
+    });
+    await rm(ownerFile());
+    expect(await start()).toMatchObject({ started: true });
+  });
+});
+
+describe("the server of a process that ends it with itself", () => {
+  const keep = async () => {
+    const binary = await findBroker({ env });
+    const broker = await startBroker({ binary, storeDir: brokerDataDir(env) });
+    onTestFinished(() => broker.stop());
+    return broker;
+  };
+  /** As a kill -9 leaves it. */
+  const orphan = async () => {
+    const ended = spawn("sleep", ["60"], { stdio: "ignore" });
+    const keeper = identify(Number(ended.pid));
+    ended.kill("SIGKILL");
+    await until(() => !isAlive(Number(ended.pid)));
+    await writeOwner({ ...(await readOwner()), keeper });
+  };
+
+  it("is used by `broker start`, on its own port only, and `broker stop` says whose it is", async () => {
+    const broker = await keep();
+    expect(await start()).toMatchObject({ started: false, url: broker.url, keptBy: process.pid });
+    await expect(startBackgroundBroker({ env, port: broker.port - 1 })).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining(broker.url),
+    });
+    await expect(stopBackgroundBroker({ env })).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining(`process ${process.pid}`),
+    });
+    expect(await isBrokerAnswering(broker.url)).toBeDefined();
+    await broker.stop();
+  });
+
+  it("is stopped by `broker stop` once that process was killed", async () => {
+    const { pid } = await keep();
+    await orphan();
+    expect(await readBackgroundStatus({ env })).toMatchObject({ running: true, pid, keptBy: null });
+    expect(await stopBackgroundBroker({ env })).toEqual({ stopped: true });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it("is kept by `broker start` once that process was killed, and not taken over afterwards", async () => {
+    const { pid } = await keep();
+    await orphan();
+    expect(await start()).toMatchObject({ started: false, pid });
+    expect(await adoptBroker(brokerDataDir(env))).toBeUndefined();
+  });
+
+  it("is taken over by one other such process, which starts it again when it is killed, and ends it", async () => {
+    const { pid, port } = await keep();
+    await orphan();
+    const storeDir = brokerDataDir(env);
+    const both = await Promise.all([adoptBroker(storeDir), adoptBroker(storeDir)]);
+    const [adopted, other] = both.filter((each) => each !== undefined);
+    expect(other).toBeUndefined();
+    expect(adopted).toMatchObject({ pid, port });
+    const kept = await keepBroker({ binary: await findBroker({ env }), port, storeDir }, () => {}, adopted);
+    onTestFinished(() => kept.stop());
+    process.kill(pid, "SIGKILL");
+    await until(async () => (await isBrokerAnswering(kept.url)) !== undefined && kept.pid() !== pid);
+    await kept.stop();
+    expect(await readBackgroundStatus({ env })).toMatchObject({ running: false });
+  });
 });
 
 it("refuses a port on which a foreign nats-server listens, and says how to use that one", async () => {
@@ -144,11 +286,14 @@ it("refuses a port on which something else listens", async () => {
   other.close();
 });
 
-it("takes over the lock of a process that died while it held it", async () => {
-  const ended = spawn("true", { stdio: "ignore" });
-  await new Promise((resolve) => ended.once("exit", resolve));
+it("leaves the configuration of a server that runs as it is", async () => {
   await start();
-  await stopBackgroundBroker({ env });
-  await writeFile(join(brokerStateDir(env), "broker.lock"), String(ended.pid));
-  expect(await start()).toMatchObject({ started: true });
+  const config = join(brokerDataDir(env), "nats-server.conf");
+  const before = await readFile(config, "utf8");
+  const binary = await findBroker({ env });
+  await expect(startBroker({ binary, port: 1, storeDir: brokerDataDir(env) })).rejects.toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining("nats://127.0.0.1:"),
+  });
+  expect(await readFile(config, "utf8")).toBe(before);
 });

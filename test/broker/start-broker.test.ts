@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BrokerBinary } from "../../src/broker/broker-binary.ts";
-import { isAlive } from "../../src/broker/broker-state.ts";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { isBrokerAnswering, isJetStreamAnswering, parseServerAddress } from "../../src/broker/probe.ts";
 import { startBroker } from "../../src/broker/start-broker.ts";
+import { isAlive } from "../../src/process-identity.ts";
 import { natsRequest } from "./nats-request.ts";
 import { startTestBroker } from "./start-test-broker.ts";
 

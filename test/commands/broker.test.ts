@@ -3,10 +3,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isAlive } from "../../src/broker/broker-state.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
+import { isAlive } from "../../src/process-identity.ts";
 import { brokerStatus } from "../../src/views/broker-status.ts";
 import { runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
 
 let dir: string;
 let env: NodeJS.ProcessEnv;
@@ -15,7 +16,6 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "orderctl-broker-"));
   env = {
     ORDERCTL_NATS_SERVER: process.env.ORDERCTL_NATS_SERVER,
-    XDG_STATE_HOME: join(dir, "state"),
     XDG_DATA_HOME: join(dir, "data"),
     XDG_CACHE_HOME: join(dir, "cache"),
   };
@@ -53,11 +53,40 @@ it("starts a broker, tells where it is, and stops it", async () => {
   expect(isAlive(Number(pid))).toBe(false);
 });
 
-it("is there for the other commands, which find it by its address", async () => {
+// They used to look at port 4222 only.
+it("is there for the other commands, which find it on whatever port it runs", async () => {
   const { url } = (await broker(`${start} --json`)).lines()[0]?.data ?? { url: "" };
-  const set = await runCommand("inventory set MUG-1=5", { env: { NATS_URL: url } });
+  const set = await runCommand("inventory set MUG-1=5", { env });
   expect(set).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("5 units available") });
+  const status = await runCommand("status", { env });
+  expect(status.stdout).toMatch(new RegExp(`^server +${url} +broker in the background$`, "m"));
+  await broker("stop");
+  expect((await runCommand("status --json", { env })).lines()[0]?.data).toMatchObject({
+    settings: expect.arrayContaining([{ name: "server", value: "nats://127.0.0.1:4222", from: "default" }]),
+  });
 });
+
+// `up` used to start a second server on the same store, and wrote over the configuration of the first.
+it("is used by `up`, which says so and leaves it running", async () => {
+  const { url, pid } = (await broker(`${start} --json`)).lines()[0]?.data ?? { url: "", pid: 0 };
+  const controller = new AbortController();
+  let said = "";
+  const up = runCommand("up --http-port 0 --collect-port 0", {
+    env,
+    signal: controller.signal,
+    onStdout: (text) => {
+      said += text;
+    },
+  });
+  await until(() => said.includes(`on ${url} `), 30_000);
+  controller.abort("SIGINT");
+  const { exitCode, stderr } = await up;
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain(
+    `using the nats-server that runs at ${url} (process ${pid}); it goes on after this one`,
+  );
+  expect(await isBrokerAnswering(url)).toBeDefined();
+}, 60_000);
 
 it("starts none when one runs, and says so", async () => {
   await broker(start);
@@ -92,7 +121,9 @@ it("refuses to start one on another port than that of the one that runs, and nam
   expect(await broker(`start --port ${port}`)).toMatchObject({ exitCode: 0 });
   const elsewhere = await broker(`start --port ${Number(port) - 1}`);
   expect(elsewhere).toMatchObject({ exitCode: 1, stdout: "" });
-  expect(elsewhere.stderr).toContain(`the background broker runs on port ${port} already`);
+  expect(elsewhere.stderr).toMatch(
+    `error: a broker runs on ${join(dir, "data", "orderctl", "jetstream")} already, at ${url}\n`,
+  );
 });
 
 describe("broker install", () => {
@@ -137,7 +168,16 @@ it("has no answer to a broker subcommand that is none", async () => {
 });
 
 it("says that `start` fetches a nats-server where there is none", () => {
-  const nothing = { pid: null, url: null, version: null, uptimeS: null, binary: null, source: null };
+  const nothing = {
+    answering: false,
+    keptBy: null,
+    pid: null,
+    url: null,
+    version: null,
+    uptimeS: null,
+    binary: null,
+    source: null,
+  };
   expect(brokerStatus({ running: false, storeDir: "/data", ...nothing })).toBe(
     "no background broker is running\n  data    /data\nthere is no nats-server here; `orderctl broker start` fetches one",
   );

@@ -3,6 +3,7 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { Ledger } from "../../src/gateway/simulator/ledger.ts";
 import type { LedgerEntry } from "../../src/gateway/simulator/ledger-entry.ts";
+import { identify } from "../../src/process-identity.ts";
 import { temporaryFile } from "./test-simulator.ts";
 
 const entry = (key: string, operation: LedgerEntry["operation"] = "charge"): LedgerEntry => ({
@@ -88,7 +89,7 @@ it("is open in one process at a time; the lock of one that died is taken over", 
   const path = await temporaryFile("ledger.ndjson");
   const other = spawn("sleep", ["60"]);
   onTestFinished(() => void other.kill());
-  await writeFile(`${path}.lock`, String(other.pid));
+  await writeFile(`${path}.lock`, JSON.stringify({ ...identify(Number(other.pid)), id: "other" }));
   await expect(openLedger(path)).rejects.toMatchObject({
     code: "conflict",
     message: `${path} is in use by process ${other.pid}`,

@@ -2,10 +2,10 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { OrderctlError } from "../../errors.ts";
+import { takeLock } from "../../lock-file.ts";
 import type { Note } from "../../note.ts";
 import type { Operation } from "../gateway.ts";
 import { decodeEntry, encodeEntry, type LedgerEntry, linePrefix } from "./ledger-entry.ts";
-import { lockFile } from "./lock-file.ts";
 
 type Waiting = { id: string; line: string; resolve: () => void; reject: (reason: unknown) => void };
 
@@ -35,7 +35,7 @@ export class Ledger {
    */
   static async open(path: string, note: Note): Promise<Ledger> {
     await mkdir(dirname(path), { recursive: true });
-    const unlock = await lockFile(path);
+    const unlock = await takeLock(`${path}.lock`, { refuse: inUse(path) });
     const file = await open(path, "a");
     try {
       const read = await readLines(path);
@@ -115,6 +115,13 @@ export class Ledger {
 }
 
 const idOf = (operation: Operation, key: string): string => `${operation} ${key}`;
+
+const inUse =
+  (path: string) =>
+  (pid: number | undefined): OrderctlError =>
+    new OrderctlError("conflict", `${path} is in use by process ${pid ?? "?"}`, {
+      hint: `choose another file with --ledger; if there is no such process any more, delete ${path}.lock`,
+    });
 
 type Read = { lines: Map<string, string>; bytes: number };
 

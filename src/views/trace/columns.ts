@@ -114,7 +114,14 @@ function timesOf(rows: readonly TraceRow[]): Column[] {
     });
   return [
     timeColumn("waited", sums(["waited"])),
-    ...(isHeld ? [timeColumn("held", sums(["held"]).map((ms) => ms || null))] : []),
+    ...(isHeld
+      ? [
+          timeColumn(
+            "held",
+            sums(["held"]).map((ms) => ms || null),
+          ),
+        ]
+      : []),
     timeColumn("worked", sums(["worked", "refused", "called", "failed"])),
     timeColumn("storing", sums(["storing"])),
   ];

@@ -1,0 +1,69 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { systemCode } from "../errors.ts";
+import { identify, isRunning, type ProcessIdentity } from "../process-identity.ts";
+import type { Broker } from "./start-broker.ts";
+import { type FoundOwner, findStoreOwner, releaseStore, withStoreLock, writeOwner } from "./store-owner.ts";
+
+const stopTimeoutMs = 5_000;
+const pollMs = 20;
+const watchMs = 250;
+
+/**
+ * Makes the server that a killed process left behind on this store this process's own, which ends it with itself unless
+ * it is to stay in the background; undefined where there is none.
+ */
+export function adoptBroker(storeDir: string, { background = false } = {}): Promise<Broker | undefined> {
+  return withStoreLock(storeDir, async () => {
+    const owner = await findStoreOwner(storeDir);
+    if (owner === undefined || !isLeftBehind(owner)) return undefined;
+    const { keeper, ...forgotten } = owner;
+    await writeOwner(storeDir, background ? forgotten : { ...owner, keeper: identify(process.pid) });
+    return background ? undefined : brokerOf(owner);
+  });
+}
+
+/** It answers, and the process that was to end it is gone. */
+export const isLeftBehind = ({ isAnswering, isHere, keeper, isKept }: FoundOwner): boolean =>
+  isAnswering && isHere && keeper !== undefined && !isKept;
+
+function brokerOf({ process: server, port = 0, url = "", version, storeDir }: FoundOwner): Broker {
+  const ended = watchEnd(server);
+  const killNow = () => signalProcess(server, "SIGKILL");
+  process.once("exit", killNow);
+  void ended.then(() => process.off("exit", killNow));
+  return {
+    ...{ url, port, version, storeDir, pid: server.pid },
+    exited: ended.then(() => ({ code: null, signal: null })),
+    async stop() {
+      await endProcess(server);
+      await releaseStore(storeDir, server);
+    },
+    async kill() {
+      killNow();
+      await ended;
+    },
+  };
+}
+
+/** It is no child of this process: nobody else tells of its end. */
+async function watchEnd(server: ProcessIdentity): Promise<void> {
+  while (isRunning(server)) await delay(watchMs, undefined, { ref: false });
+}
+
+/** Asks it to end, and kills it if it has not after 5 s; only the very process that is meant. */
+export async function endProcess(server: ProcessIdentity): Promise<void> {
+  const deadline = Date.now() + stopTimeoutMs;
+  signalProcess(server, "SIGTERM");
+  while (isRunning(server) && Date.now() < deadline) await delay(pollMs);
+  signalProcess(server, "SIGKILL");
+  while (isRunning(server) && Date.now() < deadline + stopTimeoutMs) await delay(pollMs);
+}
+
+function signalProcess(server: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (!isRunning(server)) return;
+  try {
+    process.kill(server.pid, signal);
+  } catch (error) {
+    if (systemCode(error) !== "ESRCH") throw error;
+  }
+}
