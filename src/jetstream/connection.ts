@@ -115,7 +115,7 @@ function watch(client: Client, config: ConnectionConfig, note: Note): Connection
     watched.denied.add((subject) => {
       if (subject.startsWith(`${apiPrefix}.CONSUMER.MSG.NEXT.`)) resolve(noWork(subject));
     });
-    const onRefused = refusalsOf(client, note, resolve);
+    const onRefused = refusalsOf(client, { note, patienceMs: config.connectTimeoutMs }, resolve);
     void follow(nats, handlersOf(nats, watched, { ...config, user, note, onRefused }));
   });
   return {
@@ -168,32 +168,32 @@ function givenUp(cause: Error): OrderctlError {
     : new OrderctlError("denied", `cannot ${what}: authorization violation`, { cause });
 }
 
-/** Long enough for a secret that a cluster hands out to its nodes. */
-const rotationMs = 90_000;
-
 /**
  * Counts refusals while credentials may be on their way: what is read from a file at each connect may be another one the next
- * time. Resolves to the end where none came in time. The function is told whether the broker refused, or took, this user.
+ * time. Calls `end` where none came in `patienceMs`. The function is told whether the broker refused, or took, this user.
  */
 function refusalsOf(
   { user, files }: Client,
-  note: Note,
+  { note, patienceMs }: { note: Note; patienceMs: number },
   end: (error: OrderctlError) => void,
 ): (refused: boolean) => void {
+  const seconds = `${patienceMs / 1000} s`;
   let since: number | undefined;
   return (refused) => {
     if (!refused) since = undefined;
     else if (files.length === 0) return;
     else if (since === undefined) {
       since = performance.now();
-      note(
-        `the broker refuses ${user}; trying again for ${rotationMs / 1000} s with what ${files.join(", ")} holds then`,
-      );
-    } else if (performance.now() - since > rotationMs) {
+      note(`the broker refuses ${user}; trying for ${seconds} with what ${files.join(", ")} holds by then`);
+    } else if (performance.now() - since > patienceMs) {
       end(
-        new OrderctlError("denied", `the broker has refused ${user} for ${rotationMs / 1000} s`, {
-          hint: `do ${files.join(" and ")} hold what the broker expects?`,
-        }),
+        new OrderctlError(
+          "denied",
+          `cannot stay connected to the broker: authorization violation for ${seconds}`,
+          {
+            hint: `does ${files.join(" or ")} hold what the broker expects?`,
+          },
+        ),
       );
     }
   };

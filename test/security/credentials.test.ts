@@ -95,7 +95,7 @@ describe.each(servers)("nats-server $version", (server) => {
     const { file } = operator.credentials("kim", { expiresAt: Date.now() + 3000 });
     const creds = await fileWith("soon.creds", file);
     const { exitCode, stderr } = await runCommand(
-      `serve payment -s ${url} --creds ${creds} --reconnect-wait 50ms`,
+      `serve payment -s ${url} --creds ${creds} --reconnect-wait 50ms --connect-timeout 1s`,
     );
     expect(exitCode, stderr).toBe(7);
     expect(stderr.trim().split("\n").at(-2)).toMatch(

@@ -13,6 +13,9 @@ import { until } from "../until.ts";
 import { createAuthority } from "./certificates.ts";
 import { createOperator } from "./signed-claims.ts";
 
+/** As long as the broker may refuse what is to be renewed. */
+const connectTimeoutMs = 30_000;
+
 let folder: string;
 let file: string;
 
@@ -73,7 +76,9 @@ it.each(
   const { url, restartWith } = await startWith(before);
   await writeFile(file, before.secret);
   const notes: string[] = [];
-  const connection = await openTestConnection(url, settings(), (text) => notes.push(text));
+  const connection = await openTestConnection(url, { ...settings(), connectTimeoutMs }, (text) =>
+    notes.push(text),
+  );
   onTestFinished(() => connection.close());
   let ended = false;
   void connection.closed.then(() => {
@@ -103,7 +108,7 @@ it("comes back with a JSON Web Token and its seed that were renewed in their fil
   const { url, restartWith } = await startWith(before);
   await write(before);
   const login = { userJwt: `file://${jwtFile}`, userSeed: `file://${seedFile}` };
-  const connection = await openTestConnection(url, login);
+  const connection = await openTestConnection(url, { ...login, connectTimeoutMs });
   onTestFinished(() => connection.close());
   await restartWith(after);
   await write(after);
@@ -152,4 +157,19 @@ it("lets a service go on that runs while its credentials are renewed", async () 
   onTestFinished(() => connection.close());
   await until(async () => (await readProcesses(connection, 1)).length === 1);
   expect((await serving.stop()).exitCode).toBe(0);
+});
+
+it("ends where nothing came in time, and names the file", async () => {
+  const [before, after] = [user("one"), user("two")];
+  const { url, restartWith } = await startWith(before);
+  await writeFile(file, before.secret);
+  const login = { user: "clerk", password: `file://${file}` };
+  const connection = await openTestConnection(url, { ...login, connectTimeoutMs: 1000 });
+  onTestFinished(() => connection.close());
+  await restartWith(after);
+  expect(await connection.closed).toMatchObject({
+    code: "denied",
+    message: "cannot stay connected to the broker: authorization violation for 1 s",
+    hint: expect.stringContaining(file),
+  });
 });
