@@ -26,15 +26,16 @@ export async function* readCsvRows(input: AsyncIterable<Buffer>, shape: CsvShape
   const numbered = (fields: string[]): CsvRow => {
     const begins = row;
     width ??= fields.length;
-    let unreadable: string | undefined;
+    let holdsOthers = false;
     row += 1;
     for (const field of fields) {
       const breaks = countLineBreaks(field);
-      if (breaks > 0 && holdsRows(field, breaks, { separator: shape.separator, width }))
-        unreadable = swallowed;
+      if (breaks > 0 && holdsRows(field, breaks, { separator: shape.separator, width })) holdsOthers = true;
       row += breaks;
     }
-    return unreadable === undefined ? { row: begins, fields } : { row: begins, fields, unreadable };
+    if (!holdsOthers) return { row: begins, fields };
+    const unreadable = `a quote opens here and closes in line ${row - 1} or not at all, with other rows in it`;
+    return { row: begins, fields, unreadable };
   };
   for await (const chunk of input) {
     await parser.write(chunk);
@@ -46,8 +47,6 @@ export async function* readCsvRows(input: AsyncIterable<Buffer>, shape: CsvShape
   const failure = parser.failure();
   if (failure !== undefined) yield { row, fields: [], unreadable: failure };
 }
-
-const swallowed = "a quote that opens here closes in another row, if at all";
 
 /**
  * A quote that is not closed ends at the next one, rows later. Its field then begins with the quote, which csv-parse keeps

@@ -156,7 +156,7 @@ describe("a CSV file", () => {
     ['1,A,"open,2,3/1/24 8:26,4.20,C-1,France', '2,B,6",2,3/1/24 8:26,4.20,C-1,France'],
   ])("ends at a quote that swallows other rows: %s", async (...rows) => {
     await expect(read([header, ...rows, goodRow("3")])).rejects.toMatchObject({
-      message: expect.stringContaining("orders.csv:2: a quote that opens here closes in another row"),
+      message: expect.stringContaining("orders.csv:2: a quote opens here and closes in line 3 or not at all"),
     });
   });
 
