@@ -46,7 +46,7 @@ export async function publishOrders(
 ): Promise<PublishCounts> {
   const counts: PublishCounts = { stored: 0, duplicates: 0, seconds: 0, failure: undefined };
   const startedAt = performance.now();
-  const due = dueAt(startedAt, options);
+  const due = dueAt(options);
   const publish = createOrderPublisher({ publisher, telemetry: options.telemetry }, options.origin);
   let sent = 0;
   try {
@@ -90,13 +90,13 @@ function isStored(order: OrderCreated, payload: Uint8Array): boolean {
 }
 
 /** Waits until the order with an index is due. */
-function dueAt(
-  startedAt: number,
-  { pace, signal }: PublishOptions,
-): (index: number) => Promise<void> | undefined {
+function dueAt({ pace, signal }: PublishOptions): (index: number) => Promise<void> | undefined {
   if (!pace) return () => undefined;
   let due = 0;
+  // From the first order on: a source that takes its time to begin is not caught up with.
+  let startedAt: number | undefined;
   return async (index) => {
+    startedAt ??= performance.now();
     while (index >= due && !signal.aborted) {
       due = dueBy((performance.now() - startedAt) / 1000, pace);
       if (index >= due) await wait(2);

@@ -25,7 +25,10 @@ afterAll(async () => {
 
 const ordersOf = (count: number, seed: number): OrderCreated[] => [...generateOrders(count, seed).orders];
 
-const feed = (source: Iterable<OrderCreated>, options: Partial<FeedOptions> = {}) =>
+const feed = (
+  source: Iterable<OrderCreated> | AsyncIterable<OrderCreated>,
+  options: Partial<FeedOptions> = {},
+) =>
   feedOrders(connection, source, {
     origin: { service: "publish", instance: "test" },
     window: 8,
@@ -59,6 +62,19 @@ describe("feedOrders", () => {
     const { report, failure } = await feed(failing());
     expect(report.stored).toBe(10);
     expect(failure?.message).toBe("the disk is gone");
+  });
+
+  // A file that was read for a minute before its first order used to be stored at once, whatever the rate.
+  it("keeps to its rate when the source is slow to begin", async () => {
+    let begun = 0;
+    async function* slow() {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      begun = performance.now();
+      yield* ordersOf(100, 8);
+    }
+    const { report } = await feed(slow(), { pace: { rate: 400, profile: "steady" } });
+    expect(report.stored).toBe(100);
+    expect(performance.now() - begun).toBeGreaterThan(240);
   });
 
   it("stops at an order that cannot be stored, and asks the source for no more than a window of others", async () => {
