@@ -42,7 +42,11 @@ describe("POST /orders with an Idempotency-Key", () => {
       const { status, headers, body } = await post(other, "key-2");
       expect(status).toBe(422);
       expect(headers.get("content-type")).toContain("application/problem+json");
-      expect(body).toMatchObject({ title: "Unprocessable Entity", code: "idempotency_key_reused" });
+      expect(body).toMatchObject({
+        title: "Unprocessable Entity",
+        code: "idempotency_key_reused",
+        order_id: "key-2",
+      });
     }
     expect(await storedOrders()).toBe(before);
   });
@@ -91,7 +95,7 @@ describe("POST /orders with an Idempotency-Key", () => {
 
 it("remembers the last ten thousand keys", () => {
   const keys = new KeyMemory();
-  for (let at = 0; at <= 10_000; at++) expect(keys.claim(`k-${at}`, "a")).toBe(true);
-  expect(keys.claim("k-1", "b")).toBe(false);
-  expect(keys.claim("k-0", "b")).toBe(true);
+  for (let at = 0; at <= 10_000; at++) expect(keys.claim(`k-${at}`, "a")).toBe("a");
+  expect(keys.claim("k-1", "b")).toBe("a");
+  expect(keys.claim("k-0", "b")).toBe("b");
 });

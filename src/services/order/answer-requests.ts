@@ -44,7 +44,8 @@ export async function answerPost(
   const order = orderIn(body, key);
   if ("status" in order) return problemAnswer(order);
   const { orderId } = order;
-  if (key !== undefined && !desk.keys.claim(key, orderId)) return problemAnswer({ ...anotherBody, orderId });
+  const claimed = key === undefined ? orderId : desk.keys.claim(key, orderId);
+  if (claimed !== orderId) return problemAnswer({ ...anotherBody, orderId: claimed });
   return guarded(desk, orderId, () => placeOrder(desk.orders, order, context));
 }
 

@@ -36,13 +36,13 @@ export const orderIdOf = (key: string): string => (isOrderId(key) ? key : v5(key
 export class KeyMemory {
   readonly #orderIds = new Map<string, string>();
 
-  /** False for a key that led to another order. */
-  claim(key: string, orderId: string): boolean {
+  /** The order that the key leads to: this one, unless it led to another before. */
+  claim(key: string, orderId: string): string {
     const claimed = this.#orderIds.get(key);
-    if (claimed !== undefined) return claimed === orderId;
+    if (claimed !== undefined) return claimed;
     this.#orderIds.set(key, orderId);
     const [oldest] = this.#orderIds.keys();
     if (this.#orderIds.size > remembered && oldest !== undefined) this.#orderIds.delete(oldest);
-    return true;
+    return orderId;
   }
 }
