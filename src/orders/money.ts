@@ -34,29 +34,33 @@ export function minorDigits(currency: string): number {
  * amounts; a number is taken as its shortest decimal form. Throws `bad_message` for all else, and beyond 2^53 - 1.
  */
 export function toMinor(amount: number | string, currency: string): number {
+  const { kept, rest } = splitAmount(amount, currency);
+  if (/^0*$/.test(rest)) return kept;
+  const digits = minorDigits(currency);
+  const allowed =
+    digits === 0 ? `decimals, and ${currency} has none` : `more than the ${digits} decimals of ${currency}`;
+  throw refusal(`${quote(amount)} has ${allowed}`);
+}
+
+/**
+ * Minor units of a double that another program stored instead of an exact amount, as the wire contract lets it: rounded,
+ * half away from zero by its shortest decimal form, so 1234.565 USD is 123457. Throws `bad_message` as `toMinor` does.
+ */
+export function doubleToMinor(amount: number, currency: string): number {
+  const { kept, rest } = splitAmount(amount, currency);
+  if (rest === "" || rest < "5") return kept;
+  return amount < 0 ? kept - 1 : kept + 1;
+}
+
+/** An amount in minor units, and the digits that are finer than these. */
+function splitAmount(amount: number | string, currency: string): { kept: number; rest: string } {
   const digits = minorDigits(currency);
   const text = typeof amount === "number" ? plainText(amount) : amount.trim();
   const [, sign, whole = "", fraction = ""] = decimalPattern.exec(text) ?? [];
   if (whole === "" && fraction === "") throw refusal(`${quote(amount)} is not an amount`);
-  if (/[1-9]/.test(fraction.slice(digits))) {
-    const allowed =
-      digits === 0 ? `decimals, and ${currency} has none` : `more than the ${digits} decimals of ${currency}`;
-    throw refusal(`${quote(amount)} has ${allowed}`);
-  }
   const magnitude = Number(whole + fraction.slice(0, digits).padEnd(digits, "0"));
   if (!Number.isSafeInteger(magnitude)) throw refusal(`${quote(amount)} ${currency} is too large an amount`);
-  return sign === "-" && magnitude > 0 ? -magnitude : magnitude;
-}
-
-/**
- * Minor units of an amount that a program computed as a double: the nearest, where the double means no other amount
- * (0.1 + 0.2 USD is 30). Throws `bad_message` where it lies between two.
- */
-export function doubleToMinor(amount: number, currency: string): number {
-  const minor = Math.round(amount * 10 ** minorDigits(currency));
-  const nearest = toMajor({ amountMinor: minor, currency });
-  const isNoise = Math.abs(amount - nearest) <= 8 * Number.EPSILON * Math.abs(amount);
-  return Number.isSafeInteger(minor) && isNoise ? minor : toMinor(amount, currency);
+  return { kept: sign === "-" && magnitude > 0 ? -magnitude : magnitude, rest: fraction.slice(digits) };
 }
 
 /** The nearest double to the amount in major units: for programs that want one, never for arithmetic. */

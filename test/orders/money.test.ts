@@ -101,19 +101,23 @@ describe("toMinor", () => {
 describe("doubleToMinor", () => {
   test.each([
     [0.1 + 0.2, "USD", 30],
-    [4.35 * 100, "USD", 43_500],
-    [1.005, "KWD", 1005],
+    [1234.565, "USD", 123_457],
+    [-1.005, "USD", -101],
+    [1.004, "USD", 100],
+    [1200.5, "JPY", 1201],
+    [1.2345, "KWD", 1235],
+    [1e-7, "USD", 0],
     [0, "USD", 0],
-  ])("takes %s %s, as programs compute it, for %i minor units", (amount, currency, minor) => {
+  ])("rounds %s %s, as other programs store it, to %i minor units", (amount, currency, minor) => {
     expect(doubleToMinor(amount, currency)).toBe(minor);
   });
 
   test.each([
-    [4.255, "USD"],
-    [0.004, "USD"],
     [Number.NaN, "USD"],
+    [Number.NEGATIVE_INFINITY, "USD"],
     [1e300, "USD"],
-  ])("refuses %s %s, which lies between two or beyond all", (amount, currency) => {
+    [1, "usd"],
+  ])("refuses %s %s", (amount, currency) => {
     expect(() => doubleToMinor(amount, currency)).toThrow(expect.objectContaining({ code: "bad_message" }));
   });
 });
