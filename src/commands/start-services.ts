@@ -116,9 +116,11 @@ function statusOf(
   return (stopping) => ({
     ...{ instance, version, services, startedAt, stopping, ordersUrl: url, metricsUrl, spansTo },
     uptimeMs: Math.round(performance.now() - startMs),
-    breakers: services
-      .flatMap((service) => (service === "order" ? [] : (breakers[service] ?? [])))
-      .map((breaker) => ({ name: breaker.name, state: breaker.state() })),
+    breakers: services.flatMap((service) => {
+      const breaker = service === "order" ? undefined : breakers[service];
+      if (!breaker) return [];
+      return { name: breaker.name, state: breaker.state(), service, openForMs: breaker.openForMs() };
+    }),
     workers: Object.entries(counts()).map(([consumer, each]) => ({ consumer, ...each })),
   });
 }

@@ -2,7 +2,9 @@ import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
 import { readBrokerClock } from "../jetstream/broker-clock.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import { foldOrder } from "../orders/order-state.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
+import { findOpenBreaker, type OpenBreaker } from "../pipeline/open-breaker.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
 import { joinReadings } from "../telemetry/span-reading.ts";
 import { filterTrace } from "../trace/filter.ts";
@@ -122,6 +124,15 @@ async function backendSpans({ config, signal }: App, { from, endpoint }: Options
 
 const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 && spans.length === 0;
 
+/** Of an order that has not ended: what keeps the service from its work that it waits for. */
+async function breakerBefore(
+  { logged }: FoundTrace,
+  connection: Connection,
+): Promise<OpenBreaker | undefined> {
+  const { waitingFor } = foldOrder(logged);
+  return waitingFor === null ? undefined : findOpenBreaker(connection, waitingFor);
+}
+
 /** Where events of an order were found, a connection was open. */
 async function showTrace(
   { terminal }: App,
@@ -133,8 +144,9 @@ async function showTrace(
   if (otlp) return showOtlp(terminal, found);
   const filter = { errors, critical, minMs: min };
   if (found.logged.length > 0 && connection) {
+    const breaker = await breakerBefore(found, connection);
     const { difference: clock, nowUs } = await readBrokerClock(connection, ordersStream);
-    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all, unreadable });
+    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all, unreadable, breaker });
     // Of an order that has ended nothing is told that depends on what time it is now.
     if (!trace.ended) noteClock(terminal, clock);
     terminal.show("order-trace", { ...filterTrace(trace, filter), clock }, orderTree);

@@ -11,7 +11,15 @@ const schema = z.object({
   startedAt: z.string(),
   uptimeMs: z.number(),
   stopping: z.boolean(),
-  breakers: z.array(z.object({ name: z.string(), state: z.enum(["closed", "half-open", "open"]) })),
+  breakers: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(["closed", "half-open", "open"]),
+      /** Whose calls it guards, and for how long it has let none but probes through; earlier versions do not say. */
+      service: z.string().optional(),
+      openForMs: z.number().nullish(),
+    }),
+  ),
   workers: z.array(
     z.object({
       consumer: z.string(),

@@ -1,3 +1,4 @@
+import type { OpenBreaker } from "../pipeline/open-breaker.ts";
 import type { LoggedEvent } from "../pipeline/order-log.ts";
 import type { OrderTimeline } from "../pipeline/order-timeline.ts";
 import type { Span } from "../telemetry/span.ts";
@@ -15,7 +16,12 @@ import { pendingNode } from "./pending-node.ts";
 import { spanNode } from "./span-node.ts";
 
 /** An order as the log knows it. */
-export type KnownOrder = { timeline: OrderTimeline; logged: readonly LoggedEvent[] };
+export type KnownOrder = {
+  timeline: OrderTimeline;
+  logged: readonly LoggedEvent[];
+  /** What keeps the service from its work that the order waits for. */
+  breaker: OpenBreaker | undefined;
+};
 
 export type MergedTrace = {
   roots: TraceNode[];

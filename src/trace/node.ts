@@ -5,7 +5,7 @@ import type { Stretch } from "./stretch.ts";
 /** What a node stands for. An order under way ends in a `pending` node: what it waits for. */
 export type NodeSource =
   | { is: "event"; hop: TimelineHop }
-  | { is: "pending"; hop: null }
+  | { is: "pending"; hop: null; heldBy: string | null }
   | { is: "span"; span: Span; parentMissing: boolean; parentInCircle: boolean; idle: boolean };
 
 /** One step of a trace: an event of the log with the spans that tell of it, or a span of its own. */

@@ -11,7 +11,7 @@ type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<Span
 
 /** What an order under way waits for, with the deliveries that have failed so far; undefined for one that has ended. */
 export function pendingNode(
-  { timeline, logged }: KnownOrder,
+  { timeline, logged, breaker }: KnownOrder,
   { nodes, placing, owners }: Received,
 ): TraceNode | undefined {
   const { waitingFor, waitingMs, hops } = timeline;
@@ -23,8 +23,10 @@ export function pendingNode(
     (one) => !owners.has(one) && isFailed(one.span) && serviceOf(one.span) === waitingFor,
   );
   const pieces = failed.map(({ span }): Stretch => ({ as: "failed", ...placeSpan(span, placing) }));
+  if (breaker) pieces.push({ as: "held", fromNs: toNs - Math.round(breaker.openForMs * 1e6), toNs });
   const stretches = overlay([{ as: "waited", fromNs, toNs }], pieces, ["waited"]);
-  const pending = createNode({ is: "pending", hop: null }, { fromNs, toNs, stretches });
+  const of = { is: "pending", hop: null, heldBy: breaker?.name ?? null } as const;
+  const pending = createNode(of, { fromNs, toNs, stretches });
   for (const node of failed.flatMap((each) => [each, ...settlingOf(each)])) {
     owners.set(node, pending);
     pending.absorbed.push(node.span);

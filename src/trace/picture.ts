@@ -1,4 +1,5 @@
 import { isoTime } from "../pipeline/iso-time.ts";
+import type { OpenBreaker } from "../pipeline/open-breaker.ts";
 import type { LoggedEvent } from "../pipeline/order-log.ts";
 import { buildTimeline, type OrderTimeline } from "../pipeline/order-timeline.ts";
 import type { AttributeValue, Span } from "../telemetry/span.ts";
@@ -54,7 +55,11 @@ export type TracePicture = {
   unreadable: UnreadableSpans;
 };
 
-export type OrderTrace = OrderTimeline & TracePicture;
+export type OrderTrace = OrderTimeline &
+  TracePicture & {
+    /** The circuit breaker that keeps an order under way from going on; `null` where none is known to. */
+    breaker: OpenBreaker | null;
+  };
 
 /** A trace that tells of no order, or of several. */
 export type SpanTrace = TracePicture & {
@@ -66,7 +71,7 @@ export type SpanTrace = TracePicture & {
   orderIds: string[];
 };
 
-type Shown = { all: boolean; unreadable?: UnreadableSpans };
+type Shown = { all: boolean; unreadable?: UnreadableSpans; breaker?: OpenBreaker | undefined };
 
 /** An order from all that is stored of it, as of `nowUs`, and from the spans received of it. */
 export function buildOrderTrace(
@@ -75,10 +80,11 @@ export function buildOrderTrace(
 ): OrderTrace {
   const timeline = buildTimeline(logged, nowUs);
   const contexts = logged.flatMap(({ trace }) => trace ?? []);
-  const { picture } = draw({ timeline, logged }, spans, shown);
+  const { picture } = draw({ timeline, logged, breaker: shown.breaker }, spans, shown);
   return {
     ...timeline,
     ...picture,
+    breaker: shown.breaker ?? null,
     traceIds: [...new Set([...contexts, ...spans].map(({ traceId }) => traceId))],
     sampled: contexts.length === 0 ? null : contexts.some(({ sampled }) => sampled),
   };

@@ -4,6 +4,7 @@ import type { Span } from "../telemetry/span.ts";
 import { breakerOf, errorOf, instanceOf, isFailed, numberOf, serviceOf } from "../telemetry/span-facts.ts";
 import { attribute } from "../telemetry/span-names.ts";
 import { type Fold, namePattern } from "./fold.ts";
+import { describeHold } from "./hold.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./row.ts";
 
@@ -33,25 +34,29 @@ export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined):
   const common = {
     failed: failures.length,
     error: failures.map(errorOf).at(-1) ?? null,
+    heldBy: holderOf(node),
+    retried: failures.length > 0,
     parentMissing: false,
     parentInCircle: false,
   };
-  const heldBy = heldByOf(node.children);
-  if (of.is !== "event") {
-    const retried = failures.length > 0;
-    return { ...tellPending(timeline), count: failures.length + 1, heldBy, retried, ...common };
-  }
+  if (of.is !== "event")
+    return { ...common, ...tellPending(timeline, common.heldBy), count: failures.length + 1 };
   const { kind, sequence, service, instance, attempt, refused } = of.hop;
   const [span] = absorbed;
+  const count = attempt ?? failures.length + 1;
   return {
-    ...{ is: "event", label: eventNames[kind], count: attempt ?? failures.length + 1, sequence, refused },
+    ...common,
+    ...{ is: "event", label: eventNames[kind], count, sequence, refused, outcome: outcomeText(of.hop) },
     service: service ?? (span ? serviceOf(span) : null),
     instance: instance ?? (span ? instanceOf(span) : null),
-    outcome: outcomeText(of.hop),
-    heldBy: of.hop.heldBy ?? heldBy,
-    retried: (attempt ?? 1) > 1 || failures.length > 0,
-    ...common,
+    retried: count > 1,
   };
+}
+
+/** As the log tells it, or a status of now, or the spans. */
+function holderOf({ of, children }: TraceNode): string | null {
+  const told = of.is === "event" ? of.hop.heldBy : of.is === "pending" ? of.heldBy : null;
+  return told ?? heldByOf(children);
 }
 
 /** The breaker of the first of these that waited for one. */
@@ -61,10 +66,10 @@ const heldByOf = (nodes: readonly TraceNode[]): string | null =>
     .map(breakerOf)
     .find((name) => name !== undefined) ?? null;
 
-function tellPending(timeline: OrderTimeline | undefined) {
+function tellPending(timeline: OrderTimeline | undefined, breaker: string | null) {
   const service = timeline?.waitingFor ?? "payment";
   const label = timeline?.status === "out_of_stock" ? "refund" : nextEvent[service];
-  const outcome = `waiting for ${service}`;
+  const outcome = breaker === null ? `waiting for ${service}` : describeHold(breaker);
   return { is: "pending" as const, label, service, instance: null, sequence: null, outcome, refused: false };
 }
 

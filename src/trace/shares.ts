@@ -1,6 +1,7 @@
 import type { EventKind } from "../orders/events.ts";
 import { consumerTable } from "../services/registry.ts";
 import { isGatewayCall } from "../telemetry/span-facts.ts";
+import { describeHold } from "./hold.ts";
 import type { TraceNode } from "./node.ts";
 import { spanOf } from "./node.ts";
 import type { PathStep } from "./path.ts";
@@ -95,9 +96,6 @@ function largestOf(parts: readonly Part[], totalNs: number): CriticalPath["large
 }
 
 const describe = (part: Part): string => (part.row.is === "span" ? describeSpan(part) : describeEvent(part));
-
-/** `waiting for PaymentService (breaker)`. */
-const describeHold = (breaker: string | null): string => `waiting for ${breaker ?? "a service"} (breaker)`;
 
 function heldByIn(parts: readonly Part[]): string | null {
   const names = new Set(parts.flatMap(({ as, row }) => (as === "held" ? (row.heldBy ?? []) : [])));

@@ -4,13 +4,15 @@ import { formatDuration } from "../format.ts";
 import { paint } from "../paint.ts";
 import { cutMiddle, printable } from "../plain-text.ts";
 import { traceBody } from "./body.ts";
-import { drawable, plainUnits } from "./text.ts";
+import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 
 /** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
 export function orderTree(trace: OrderTrace, given: Style): string {
   const style = drawable(given);
   return plainUnits(
-    [headline(trace, style), origin(trace, style), ...traceBody(trace, style)].join("\n"),
+    [headline(trace, style), origin(trace, style), ...held(trace, style), ...traceBody(trace, style)].join(
+      "\n",
+    ),
     style,
   );
 }
@@ -20,7 +22,7 @@ function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: S
   const tones = { SHIPPED: green, DECLINED: red, REFUNDED: yellow };
   const [state, time] = outcome
     ? [outcome, ` in ${formatDuration(timeline.totalMs)}`]
-    : [`waiting for ${timeline.waitingFor}`, `, ${formatDuration(timeline.waitingMs)}`];
+    : [waitingText(timeline), `, ${formatDuration(timeline.waitingMs)}`];
   const amount = total ? `, ${total.text}` : "";
   const roomBeside = (text: string) => style.width - `order  ${text}`.length;
   // The row of the creation has the amount as well; the id is there to be copied.
@@ -28,6 +30,17 @@ function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: S
   const room = Math.max(12, roomBeside(state + rest));
   const tone = outcome ? tones[outcome] : yellow;
   return `order ${bold(cutMiddle(orderId, room, style))} ${tone(state)}${rest}`;
+}
+
+const waitingText = ({ breaker, waitingFor }: Pick<OrderTrace, "breaker" | "waitingFor">): string =>
+  `waiting for ${breaker ? `${breaker.name} (breaker)` : waitingFor}`;
+
+/** Since when nothing is called on behalf of an order under way. */
+function held({ breaker, waitingFor }: OrderTrace, style: Style): string[] {
+  if (!breaker) return [];
+  const since = breaker.openSince.slice(11, 19);
+  const text = `${waitingFor} calls nothing: waiting for ${breaker.name} (breaker open since ${since}Z)`;
+  return [paint(style).yellow(cutToWidth(safeText(text, style), style.width, style))];
 }
 
 /** When it began and who published it; and who did the rest, where that was one process. */

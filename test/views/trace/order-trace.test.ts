@@ -101,9 +101,9 @@ describe("an order with its spans, in 80 columns", () => {
                                                                              took  waited    held  worked  storing  service
       created                                                                                                       publish       1 line, USD 8.40
       \`- payment                ::::::::::::::::::::::::::::::::::::::::#  15.0 s  1.2 ms  15.0 s  5.6 ms   600 us  payment       APPROVED
-         \`- reservation                                                 #  2.1 ms  500 us     0 s  1.2 ms   400 us  inventory     RESERVED
-            \`- shipment                                                 #  1.2 ms  600 us     0 s  150 us   450 us  shipping      SHIPPED by post
-               \`- notification                                          #  1.6 ms  600 us     0 s  300 us   700 us  notification  SHIPPED by email
+         \`- reservation                                                 #  2.1 ms  500 us          1.2 ms   400 us  inventory     RESERVED
+            \`- shipment                                                 #  1.2 ms  600 us          150 us   450 us  shipping      SHIPPED by post
+               \`- notification                                          #  1.6 ms  600 us          300 us   700 us  notification  SHIPPED by email
 
       .. waited 2.9 ms (<1%)   :: waiting for PaymentService (breaker) 15.0 s (100%)   ## worked 7.3 ms (<1%)   == storing 2.1 ms (<1%)
       100% of the time: waiting for PaymentService (breaker)
