@@ -17,9 +17,11 @@ import type { OrderTrace } from "../../src/trace/picture.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { event } from "../orders/order-log.ts";
+import { openLogWriter } from "../pipeline/log-writer.ts";
 import { startServices } from "../pipeline/start-services.ts";
 import { runCommand } from "../run-command.ts";
 import { until } from "../until.ts";
+import { serve } from "./serving.ts";
 
 const openMs = 400;
 const traceIds = { traced: `${"0".repeat(30)}a1`, untraced: `${"0".repeat(30)}b2` };
@@ -140,5 +142,34 @@ describe("a delivery that was held behind an open breaker", () => {
       env: { LANG: "C" },
     });
     expect(stdout).toMatch(/:: waiting for PaymentService \(breaker\)/);
+  });
+});
+
+describe("an order that waits behind an open breaker", () => {
+  it("says so and since when, as long as every process that could work on it has it open", async () => {
+    const outage = "--gateway-errors 1 --breaker-failures 0 --breaker-open 10m --gateway-backoff 1ms";
+    const serving = serve(broker.url, `payment ${outage}`);
+    const writer = await openLogWriter(connection);
+    await writer.store(event("created", "held"));
+    writer.close();
+    const headline = async () => (await trace("held")).split("\n")[0];
+    await until(async () => (await headline())?.includes("PaymentService (breaker)") ?? false, 20_000);
+    const text = await trace("held");
+    expect(text).toMatch(/^order held waiting for PaymentService \(breaker\), /);
+    expect(text).toMatch(/waiting for PaymentService \(breaker open since \d\d:\d\d:\d\dZ\)/);
+    expect(text).toMatch(/\n└ payment .*░.* waiting for PaymentService \(breaker\)/);
+    const { breaker, rows } = await traceJson("held");
+    expect(breaker).toEqual({
+      name: "PaymentService",
+      openSince: expect.any(String),
+      openForMs: expect.any(Number),
+    });
+    expect(rows.at(-1)).toMatchObject({ is: "pending", heldBy: "PaymentService" });
+    const other = serve(broker.url, "payment --instance other");
+    await until(
+      async () => (await headline())?.startsWith("order held waiting for payment, ") ?? false,
+      20_000,
+    );
+    await Promise.all([serving.stop(), other.stop()]);
   });
 });

@@ -35,7 +35,7 @@ export function rowLabel(
   const times = style.unicode ? "×" : "x";
   const before = row.folded === "similar" ? `${row.count} ${times} ` : "";
   const behind = row.folded !== "similar" && row.count > 1 ? ` ${times}${row.count}` : "";
-  const name = safeText(row.label, style);
+  const name = safeText(row.label, style) || "(no name)";
   const leastName = Math.min(16, before.length + textWidth(name) + behind.length);
   const most = Math.max(2, width - leastName);
   const cut = style.unicode ? "…" : "~";

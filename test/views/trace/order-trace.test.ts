@@ -266,6 +266,10 @@ describe("what was asked for", () => {
       gateway charge: timeout: the gateway did not answer within 2 s
       3 rows without an error left out"
     `);
+    // Seen from the log alone, what was tried again used not to count.
+    const retried = show({ ...samples.redelivered, spans: [] }, { errors: true });
+    expect(retried).toMatch(/\n└ payment ×3 .*\n/);
+    expect(retried).not.toContain("reservation");
     expect(show(samples.shipped, { errors: true }).split("\n").slice(2)).toEqual([
       "",
       "nothing failed: no span has an error, no delivery was tried again after one",
