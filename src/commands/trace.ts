@@ -36,7 +36,7 @@ export const registerTrace: Register = (command, act) => {
   withConnection(
     command
       .argument("<id>", example, parseId)
-      .option("--errors", "only what failed, with the path to it")
+      .option("--errors", "only what failed or was tried again, with the path to it")
       .option("--critical", "only what the time was spent on, with its shares")
       .option("--min <time>", "leave out rows that are shorter", durationMs)
       .option("--all", "a row for each of several spans that are alike, and of attempts")

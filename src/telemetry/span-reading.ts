@@ -28,14 +28,15 @@ export function distinctSpans(spans: readonly Span[]): Span[] {
       seen.set(id, span);
       return true;
     }
-    const texts = before instanceof Set ? before : new Set([textOf(before)]);
+    const texts = before instanceof Set ? before : new Set([contentOf(before)]);
     const { size } = texts;
-    seen.set(id, texts.add(textOf(span)));
+    seen.set(id, texts.add(contentOf(span)));
     return texts.size > size;
   });
 }
 
-const textOf = (span: Span): string =>
+/** All that a span says, equal for those that say the same. */
+export const contentOf = (span: Span): string =>
   JSON.stringify(span, (_, value) => (typeof value === "bigint" ? String(value) : value));
 
 /** Of a span, or of what a link points to. */

@@ -1,7 +1,7 @@
 import type { Span, SpanKind } from "./span.ts";
 import { processOf } from "./span-facts.ts";
 import { SpanForest } from "./span-forest.ts";
-import { distinctSpans, idOf } from "./span-reading.ts";
+import { contentOf, distinctSpans, idOf } from "./span-reading.ts";
 
 /**
  * A span among its kin. `parentMissing`: it names a parent that nobody has received. `parentInCircle`: it names a parent
@@ -53,13 +53,14 @@ const createNode = (span: Span): SpanNode => ({
 
 const compare = <T extends bigint | string>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Of those that begin together, the longer first, and in the end by name: the order of arrival says nothing. */
+/** Of those that begin together, the longer first, and in the end by all that they say: the order of arrival says nothing. */
 const byStart = ({ span: a }: SpanNode, { span: b }: SpanNode): number =>
   compare(a.startNs, b.startNs) ||
   compare(idOf(a), idOf(b)) ||
   compare(b.endNs, a.endNs) ||
   compare(a.kind, b.kind) ||
-  compare(a.name, b.name);
+  compare(a.name, b.name) ||
+  compare(contentOf(a), contentOf(b));
 
 function groupById(nodes: readonly SpanNode[]): ById {
   const groups = new Map<string, SpanNode[]>();
