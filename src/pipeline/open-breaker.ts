@@ -1,10 +1,8 @@
 import type { Connection } from "../jetstream/connection.ts";
-import { nowUs } from "../telemetry/clock.ts";
-import { isoTime } from "./iso-time.ts";
 import { readProcesses } from "./process-status.ts";
 
 /** A circuit breaker that keeps a service from its work. `openForMs` is until now. */
-export type OpenBreaker = { name: string; openSince: string; openForMs: number };
+export type OpenBreaker = { name: string; openForMs: number };
 
 /**
  * The breaker for which a service waits: open in every process that runs the service, and of those the one that opened last.
@@ -26,5 +24,5 @@ export async function findOpenBreaker(
   if (last?.name === undefined || last.openForMs == null) return undefined;
   // They answered at once; what took its time is to wait for others.
   const openForMs = last.openForMs + performance.now() - askedAt;
-  return { name: last.name, openSince: isoTime(nowUs() - Math.round(openForMs * 1000)), openForMs };
+  return { name: last.name, openForMs };
 }

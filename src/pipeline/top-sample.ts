@@ -3,8 +3,12 @@ import { readLag, type StreamLag } from "../jetstream/lag.ts";
 import { readLastSequence } from "../jetstream/read-message.ts";
 import { scanStream } from "../jetstream/read-stream.ts";
 import { ordersStream, subjectOf } from "../orders/subjects.ts";
-import { decodeHop, hopHeader } from "../telemetry/hop.ts";
+
+
+import { hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import { type GoneProcess, GoneProcesses, withGone } from "./gone-processes.ts";
+
+
 import { countDeadLetters } from "./observe-log.ts";
 import { type ProcessStatus, readProcesses } from "./process-status.ts";
 import { withProcesses } from "./service-lag.ts";
@@ -99,7 +103,7 @@ async function readEndedLately(connection: Connection, signal: AbortSignal): Pro
   const tookMs: number[] = [];
   let lastUs = 0;
   await scanStream(connection, scan, ({ storedAtUs, header }) => {
-    const orderAtUs = decodeHop(header(hopHeader))?.orderAtUs;
+    const orderAtUs = orderTimeOf(header(hopHeader));
     if (orderAtUs === undefined) return;
     tookMs.push((storedAtUs - orderAtUs) / 1000);
     lastUs = storedAtUs;

@@ -58,7 +58,7 @@ export type TracePicture = {
 export type OrderTrace = OrderTimeline &
   TracePicture & {
     /** The circuit breaker that keeps an order under way from going on; `null` where none is known to. */
-    breaker: OpenBreaker | null;
+    breaker: (OpenBreaker & { openSince: string }) | null;
   };
 
 /** A trace that tells of no order, or of several. */
@@ -79,12 +79,15 @@ export function buildOrderTrace(
   shown: Shown = { all: false },
 ): OrderTrace {
   const timeline = buildTimeline(logged, nowUs);
+  const { breaker } = shown;
   const contexts = logged.flatMap(({ trace }) => trace ?? []);
-  const { picture } = draw({ timeline, logged, breaker: shown.breaker }, spans, shown);
+  const { picture } = draw({ timeline, logged, breaker }, spans, shown);
   return {
     ...timeline,
     ...picture,
-    breaker: shown.breaker ?? null,
+    breaker: breaker
+      ? { ...breaker, openSince: isoTime(nowUs - Math.round(breaker.openForMs * 1000)) }
+      : null,
     traceIds: [...new Set([...contexts, ...spans].map(({ traceId }) => traceId))],
     sampled: contexts.length === 0 ? null : contexts.some(({ sampled }) => sampled),
   };
