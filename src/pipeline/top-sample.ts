@@ -4,10 +4,8 @@ import { readLastSequence } from "../jetstream/read-message.ts";
 import { scanStream } from "../jetstream/read-stream.ts";
 import { ordersStream, subjectOf } from "../orders/subjects.ts";
 
-
 import { hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import { type GoneProcess, GoneProcesses, withGone } from "./gone-processes.ts";
-
 
 import { countDeadLetters } from "./observe-log.ts";
 import { type ProcessStatus, readProcesses } from "./process-status.ts";
