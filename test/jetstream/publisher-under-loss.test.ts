@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import type { Msg } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
@@ -25,7 +24,6 @@ const texts: Record<Answer, string[]> = {
 let broker: TestBroker;
 let sending: Connection;
 let answering: Connection;
-let runs = 0;
 
 beforeAll(async () => {
   broker = await startTestBroker();
@@ -65,27 +63,25 @@ function expected(plan: readonly Answer[]): { attempts: number; outcome: string 
   return { attempts: index + 1, outcome };
 }
 
+/** Every row of `planned` answers. */
+const everyPlan = (length: number): Answer[][] =>
+  length === 0 ? [[]] : everyPlan(length - 1).flatMap((plan) => answers.map((answer) => [...plan, answer]));
+
 it("settles every publish as the broker's answers imply, and leaves nothing in flight", async () => {
-  const plan = fc.array(fc.constantFrom(...answers), { minLength: planned, maxLength: planned });
-  const property = fc.asyncProperty(fc.array(plan, { minLength: 1, maxLength: 24 }), async (plans) => {
-    runs += 1;
-    const prefix = `SIM.${runs}`;
-    const { seen, end } = await answerAs(plans, prefix);
-    const publisher = new Publisher(sending, { window: 16, ackWaitMs: 200, backoffMs: 10 });
-    const outcomes = await Promise.all(
-      plans.map((_, index) =>
-        publisher.publish(textTo(`${prefix}.${index}`, `payload ${index}`)).then(
-          ({ duplicate }) => (duplicate ? "duplicate" : "stored"),
-          (error) => error.code,
-        ),
+  const plans = everyPlan(planned);
+  const { seen, end } = await answerAs(plans, "SIM.all");
+  // On a busy machine an answer takes its time: what is late would be sent once more than its plan says.
+  const publisher = new Publisher(sending, { window: 64, ackWaitMs: 2000, backoffMs: 10 });
+  const outcomes = await Promise.all(
+    plans.map((_, index) =>
+      publisher.publish(textTo(`SIM.all.${index}`, `payload ${index}`)).then(
+        ({ duplicate }) => (duplicate ? "duplicate" : "stored"),
+        (error) => error.code,
       ),
-    );
-    expect(outcomes.map((outcome, index) => ({ attempts: seen[index], outcome }))).toEqual(
-      plans.map(expected),
-    );
-    await publisher.drain();
-    publisher.close();
-    end();
-  });
-  await fc.assert(property, { numRuns: 20, endOnFailure: true });
+    ),
+  );
+  expect(outcomes.map((outcome, index) => ({ attempts: seen[index], outcome }))).toEqual(plans.map(expected));
+  await publisher.drain();
+  publisher.close();
+  end();
 });
