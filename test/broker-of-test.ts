@@ -4,8 +4,8 @@ import { startTestBroker, type TestBroker } from "./broker/start-test-broker.ts"
 import { openTestConnection } from "./jetstream/open-test-connection.ts";
 
 /** A broker and a connection to it, until the end of the test. */
-export async function brokerOfTest(): Promise<{ broker: TestBroker; connection: Connection }> {
-  const broker = await startTestBroker();
+export async function brokerOfTest(path?: string): Promise<{ broker: TestBroker; connection: Connection }> {
+  const broker = await startTestBroker(path === undefined ? {} : { path });
   onTestFinished(() => broker.stop());
   const connection = await openTestConnection(broker.url);
   onTestFinished(() => connection.close());

@@ -7,10 +7,14 @@ import { type Broker, type BrokerStart, startBroker } from "../../src/broker/sta
 /** A broker of the test's own. `stop` also removes its data; after `kill`, `restart` takes up the same port and data. */
 export type TestBroker = Broker & { restart(): Promise<void> };
 
-export async function startTestBroker(
-  options: Pick<BrokerStart, "port" | "extraConfig"> = {},
-): Promise<TestBroker> {
-  const binary = await findBroker({ env: process.env });
+type Options = Pick<BrokerStart, "port" | "extraConfig"> & {
+  /** Of the nats-server to start, where it is not the one that tests run on. */
+  path?: string;
+};
+
+export async function startTestBroker({ path, ...options }: Options = {}): Promise<TestBroker> {
+  const env = path === undefined ? process.env : { ...process.env, ORDERCTL_NATS_SERVER: path };
+  const binary = await findBroker({ env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-test-"));
   const start = { ...options, binary, storeDir };
   let current = await startBroker(start);

@@ -5,21 +5,12 @@ import { readOldest } from "../../src/jetstream/oldest-message.ts";
 import { readBySequence } from "../../src/jetstream/read-message.ts";
 import { isOlder } from "../../src/jetstream/server-version.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { servers } from "../security/secured-broker.ts";
 import { until } from "../until.ts";
 import { openTestConnection } from "./open-test-connection.ts";
 
 let broker: TestBroker;
 let connection: Connection;
-
-beforeAll(async () => {
-  broker = await startTestBroker();
-  connection = await openTestConnection(broker.url);
-});
-
-afterAll(async () => {
-  await connection.close();
-  await broker.stop();
-});
 
 const isOld = () => isOlder(connection.version, "2.10.0");
 
@@ -69,7 +60,17 @@ async function world(name: string, subjects: readonly string[], config: Partial<
 
 const deliver = (policy: string) => ({ deliver_policy: policy as never });
 
-describe("the oldest message of a consumer", () => {
+describe.each(servers)("the oldest message of a consumer of nats-server $version", ({ path }) => {
+  beforeAll(async () => {
+    broker = await startTestBroker({ path });
+    connection = await openTestConnection(broker.url);
+  });
+
+  afterAll(async () => {
+    await connection.close();
+    await broker.stop();
+  });
+
   it("is the first that any of several filters matches", async ({ skip }) => {
     if (isOld()) skip("this nats-server knows no consumer with several filters");
     const { oldest } = await world("SEVERAL", ["c", "c", "b", "a"], { filter_subjects: ["a", "b"] });
