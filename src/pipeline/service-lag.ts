@@ -21,20 +21,36 @@ export async function readServiceLag(connection: Connection, query: LagQuery): P
   return withProcesses(lag, processes, (consumer) => leftOf.get(consumer) ?? 0);
 }
 
-/** Adds what follows from who answers. `leftOf` a consumer is not acknowledged after they did. */
+/** A process may say what keeps its workers from working. */
+type Announced = ProcessStatus & { problems?: readonly { consumer: string; text: string }[] };
+
+/** Adds what follows from who answers, and what they say. `leftOf` a consumer is not acknowledged after they did. */
 export const withProcesses = (
   lag: StreamLag,
-  processes: readonly ProcessStatus[],
+  processes: readonly Announced[],
   leftOf: (consumer: string) => number,
 ): StreamLag => ({
   ...lag,
-  consumers: lag.consumers.map((consumer) => {
+  consumers: lag.consumers.map((before) => {
+    const consumer = { ...before, reasons: [...before.reasons, ...problemsOf(processes, before.consumer)] };
     if (goesOn.has(consumer.state)) return consumer;
     const inHand = processes.reduce((sum, { workers }) => sum + inFlightOf(workers, consumer.consumer), 0);
     const most = Math.min(consumer.ackPending, leftOf(consumer.consumer));
     return withUnclaimed(consumer, Math.max(0, most - inHand), lag.sampledAt);
   }),
 });
+
+/** Whoever may answer may say anything, at any length. */
+const mostProblems = 5;
+const longestProblem = 300;
+
+function problemsOf(processes: readonly Announced[], consumer: string): string[] {
+  const texts = processes
+    .flatMap(({ problems = [] }) => problems)
+    .filter((problem) => problem.consumer === consumer)
+    .map(({ text }) => text.slice(0, longestProblem));
+  return [...new Set(texts)].slice(0, mostProblems);
+}
 
 const inFlightOf = (workers: ProcessStatus["workers"], consumer: string): number =>
   workers.find((worker) => worker.consumer === consumer)?.inFlight ?? 0;

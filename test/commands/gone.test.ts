@@ -12,7 +12,15 @@ import { until } from "../until.ts";
 
 const statusOf = (instance: string, inFlight: () => number): ProcessStatus => ({
   ...{ instance, version: "1.0.0", services: ["payment"], startedAt: "2026-03-01T12:00:00.000Z" },
-  ...{ uptimeMs: 1000, stopping: false, breakers: [], ordersUrl: null, metricsUrl: null, spansTo: null },
+  ...{
+    uptimeMs: 1000,
+    stopping: false,
+    problems: [],
+    breakers: [],
+    ordersUrl: null,
+    metricsUrl: null,
+    spansTo: null,
+  },
   workers: [{ consumer: "payment-processor", processed: 0, failed: 0, duplicates: 0, inFlight: inFlight() }],
 });
 
