@@ -47,13 +47,13 @@ export async function startBackgroundBroker(
   const storeDir = brokerDataDir(env);
   const running = await awaitStoreOwner(storeDir);
   if (running !== undefined) return { ...(await joinRunning(running, port)), started: false };
-  await refuseTakenPort(port ?? defaultPort);
-  const binary = await findBroker(search);
-  search.onStep?.(`starting nats-server ${binary.version}`);
   try {
+    await refuseTakenPort(port ?? defaultPort);
+    const binary = await findBroker(search);
+    search.onStep?.(`starting nats-server ${binary.version}`);
     await startBroker({ binary, port: port ?? defaultPort, storeDir, signal, background: true });
   } catch (thrown) {
-    // Somebody else was faster.
+    // Somebody else may have been faster.
     const winner = await awaitStoreOwner(storeDir);
     if (winner === undefined) throw thrown;
     return { ...(await joinRunning(winner, port)), started: false };

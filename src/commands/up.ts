@@ -61,8 +61,9 @@ async function up(app: App, flags: Options): Promise<undefined> {
   return undefined;
 }
 
+/** Asked in this order: one of ours is written down before it listens. */
 const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
-  (await awaitStoreOwner(storeDir)) === undefined && (await isBrokerAnswering(server)) !== undefined;
+  (await isBrokerAnswering(server)) !== undefined && (await awaitStoreOwner(storeDir)) === undefined;
 
 async function openScreen({ terminal }: App): Promise<UpScreen> {
   const { openUpScreen } = await import("../views/live/up-screen.tsx");

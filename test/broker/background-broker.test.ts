@@ -291,7 +291,14 @@ it("leaves the configuration of a server that runs as it is", async () => {
   const config = join(brokerDataDir(env), "nats-server.conf");
   const before = await readFile(config, "utf8");
   const binary = await findBroker({ env });
-  await expect(startBroker({ binary, port: 1, storeDir: brokerDataDir(env) })).rejects.toMatchObject({
+  const second = startBroker({ binary, storeDir: brokerDataDir(env) });
+  onTestFinished(() =>
+    second.then(
+      ({ stop }) => stop(),
+      () => {},
+    ),
+  );
+  await expect(second).rejects.toMatchObject({
     code: "conflict",
     message: expect.stringContaining("nats://127.0.0.1:"),
   });
