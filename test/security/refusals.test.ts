@@ -12,7 +12,7 @@ const commands: [Role, string, RegExp][] = [
   [
     "publisher",
     "publish order --wait",
-    /\$JS\.API\.CONSUMER\.CREATE\.ORDERS\.\w+\.ORDERS\.notifications\.\*/,
+    /\$JS\.API\.CONSUMER\.CREATE\.ORDERS\.[\w-]+\.ORDERS\.notifications\.\*/,
   ],
   ["payment", "inventory list", /\$JS\.API\.STREAM\.INFO\.KV_INVENTORY/],
   ["payment", "inventory set MUG=5", /\$JS\.API\.STREAM\.MSG\.GET\.KV_INVENTORY/],
