@@ -1,8 +1,9 @@
 import { hostname } from "node:os";
 import type { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import { driftText } from "../jetstream/settings-drift.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
-import { applyTopology, driftText, readStreamIdentity } from "../jetstream/topology.ts";
+import { applyTopology, readStreamIdentity } from "../jetstream/topology.ts";
 import type { Listening, Place } from "../listening.ts";
 import type { SpanFaults } from "../telemetry/span-reading.ts";
 import { announceCollector } from "./announce.ts";

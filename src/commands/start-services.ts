@@ -106,7 +106,7 @@ function tellClock({ terminal }: Online): (difference: ClockDifference) => void 
 }
 
 function statusOf(
-  { serving, counts }: RunningServices,
+  { serving, counts, problems }: RunningServices,
   { breakers = {} }: ServiceOptions,
 ): (stopping: boolean) => ProcessStatus {
   const { instance, services, url, metricsUrl, spansTo } = serving;
@@ -121,6 +121,7 @@ function statusOf(
       if (!breaker) return [];
       return { name: breaker.name, state: breaker.state(), service, openForMs: breaker.openForMs() };
     }),
+    problems: problems(),
     workers: Object.entries(counts()).map(([consumer, each]) => ({ consumer, ...each })),
   });
 }

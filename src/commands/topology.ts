@@ -1,15 +1,28 @@
 import { traceDefaults } from "../collector/start-collector.ts";
 import { traceTopology } from "../collector/topology.ts";
-import { applyTopology, type Drift, readDrift, type Topology } from "../jetstream/topology.ts";
+import type { Drift } from "../jetstream/settings-drift.ts";
+import {
+  applyTopology,
+  type Mending,
+  mendTopology,
+  readDrift,
+  type Topology,
+} from "../jetstream/topology.ts";
 import { orderTopology } from "../pipeline/topology.ts";
 import { topologyList, topologyTable } from "../views/topology-table.ts";
 import type { App, Online, Register } from "./act.ts";
 import { replicas, withConnection, withJson } from "./options.ts";
 
 type Options = { replicas: number };
+type ApplyOptions = Options & { fix: boolean; remake: boolean };
 
 /** What the broker has otherwise than the topology wants it, after what the command did. */
-export type TopologyReport = { streams: number; consumers: number; created: string[]; drifts: Drift[] };
+export type TopologyReport = Mending & {
+  streams: number;
+  consumers: number;
+  created: string[];
+  drifts: Drift[];
+};
 
 export const registerTopology: Register = (command, act) => {
   const named = (name: string, summary: string) =>
@@ -19,7 +32,18 @@ export const registerTopology: Register = (command, act) => {
     act.offline(show),
   );
   add("diff", "what is missing or different; exit code 1 if anything is").action(act.online(diff));
-  add("apply", "create what is missing; what is there is never changed").action(act.online(apply));
+  const applying = named(
+    "apply",
+    "create what is missing; what is there is changed only by --fix and --remake",
+  )
+    .option("--fix", "set back, in place, what breaks a promise: a service does not start with it", false)
+    .option(
+      "--remake",
+      "the same; a consumer that cannot be changed in place is deleted and made anew",
+      false,
+    )
+    .addHelpText("after", remakeHelp);
+  withConnection(applying).action(act.online(apply));
 };
 
 /** Every stream and consumer that orderctl uses: those of the orders, and the one of the spans. */
@@ -36,20 +60,33 @@ async function show({ terminal }: App, options: Options): Promise<void> {
 async function diff({ connection, terminal }: Online, options: Options): Promise<number> {
   const wanted = wholeTopology(options);
   const drifts = await readDrift(connection, wanted);
-  terminal.show("topology", report(wanted, { created: [], drifts }), topologyTable);
+  terminal.show("topology", report(wanted, { ...unmended, created: [], drifts }), topologyTable);
   return drifts.length > 0 ? 1 : 0;
 }
 
-async function apply({ connection, terminal }: Online, options: Options): Promise<undefined> {
+const remakeHelp = `
+A consumer that was made anew is given everything that is stored once more. The log refuses a second event of a kind, and
+the gateway is asked with the same idempotency keys: it has to know them still.
+Exit code: 1 where --fix or --remake left something that breaks a promise.`;
+
+async function apply({ connection, terminal }: Online, options: ApplyOptions): Promise<number> {
   const wanted = wholeTopology(options);
   const before = await readDrift(connection, wanted);
   const created = before.filter(({ setting }) => setting === "*").map(({ kind, name }) => `${kind} ${name}`);
-  const drifts = await applyTopology(connection, wanted);
-  terminal.show("topology", report(wanted, { created, drifts }), topologyTable);
-  return undefined;
+  const found = await applyTopology(connection, wanted);
+  const { fix, remake } = options;
+  const isMending = (fix || remake) && found.some(breaksPromise);
+  const mending = isMending ? await mendTopology(connection, wanted, { remake }) : unmended;
+  const drifts = isMending ? await readDrift(connection, wanted) : found;
+  terminal.show("topology", report(wanted, { ...mending, created, drifts }), topologyTable);
+  return (fix || remake) && drifts.some(breaksPromise) ? 1 : 0;
 }
+
+const unmended: Mending = { fixed: [], remade: [], refusals: [] };
+
+const breaksPromise = ({ leadsTo }: Drift): boolean => leadsTo !== null;
 
 const report = (
   { streams, consumers }: Topology,
-  found: Pick<TopologyReport, "created" | "drifts">,
+  found: Omit<TopologyReport, "streams" | "consumers">,
 ): TopologyReport => ({ streams: streams.length, consumers: consumers.length, ...found });

@@ -15,6 +15,9 @@ type Call = Pick<ChargeRequest | RefundRequest, "idempotencyKey" | "signal" | "h
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** Nothing that the provider answers, or fails to answer, speaks against the event alone. */
+const fault = "dependency";
+
 /** Answers, not failures. */
 type Answer = { declined: boolean; body: Json; fail(reason: string): OrderctlError };
 
@@ -55,7 +58,7 @@ function createCall(operation: Operation, url: URL, timeoutMs: number) {
     const request = { headers: { ...headers, "idempotency-key": idempotencyKey }, signal };
     const answer = await post({ ...request, body: JSON.stringify(body) }).catch((thrown: unknown) => {
       if (signal.aborted || !(thrown instanceof OrderctlError)) throw thrown;
-      throw new OrderctlError(thrown.code, `${place}: ${thrown.message}`, { cause: thrown });
+      throw new OrderctlError(thrown.code, `${place}: ${thrown.message}`, { cause: thrown, fault });
     });
     return readAnswer(operation, place, answer);
   };
@@ -65,7 +68,8 @@ function readAnswer(operation: Operation, place: string, { status, text }: HttpA
   const body = jsonIn(text);
   const title = `${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
   const declined = status === 402 && operation === "charge";
-  const fail = (reason: string) => new OrderctlError("unavailable", `${place}: ${title}, but ${reason}`);
+  const fail = (reason: string) =>
+    new OrderctlError("unavailable", `${place}: ${title}, but ${reason}`, { fault });
   if (status === 200 || status === 201 || declined) {
     if (!body) throw fail("the answer is no JSON object");
     return { declined, body, fail };
@@ -73,7 +77,7 @@ function readAnswer(operation: Operation, place: string, { status, text }: HttpA
   const { code, meaning, hint } = failureOf(status);
   const detail = ["detail", "message", "reason"].map((name) => body?.[name]).find(isText);
   const said = detail === undefined ? "" : `: ${detail.slice(0, 200)}`;
-  throw new OrderctlError(code, `${place}: ${title}${meaning}${said}`, { hint });
+  throw new OrderctlError(code, `${place}: ${title}${meaning}${said}`, { hint, fault });
 }
 
 type Failure = { code: ErrorCode; meaning: string; hint?: string };

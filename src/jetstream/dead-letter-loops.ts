@@ -49,7 +49,7 @@ async function writeStart(starts: Bucket, key: string, attempt: number): Promise
   const unanswered = Number(entry?.value ?? 0);
   if (unanswered >= maxStarts) {
     const text = `delivered ${attempt} times; the last ${unanswered} times its worker never answered`;
-    throw new OrderctlError("crash_loop", text);
+    throw new OrderctlError("crash_loop", text, { fault: "message" });
   }
   const revision = await starts.write({
     key,

@@ -17,22 +17,8 @@ import { readSubject } from "./read-subject.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 import type { DeadLetterRule, Processor, WorkerOptions } from "./worker-options.ts";
 
-/** No further attempt can end otherwise. */
-const hopeless: ReadonlySet<ErrorCode> = new Set(["bad_message", "unprocessable", "crash_loop"]);
-
-/** The same, where it was the storing that failed. */
-const unstorable: ReadonlySet<ErrorCode> = new Set([...hopeless, "too_large", "conflict"]);
-
-/** It says nothing about the message that the broker failed so. */
-const outages: ReadonlySet<ErrorCode> = new Set([
-  "unavailable",
-  "no_responders",
-  "timeout",
-  "interrupted",
-  "stream_full",
-  "denied",
-  "not_found",
-]);
+/** The broker will never store what the message led to. */
+const unstorable: ReadonlySet<ErrorCode> = new Set(["too_large", "conflict"]);
 
 const maxCounted = 20_000;
 
@@ -68,14 +54,15 @@ export class DeadLetterOffice {
   }
 
   /**
-   * Is this failure the last? At once where another attempt is hopeless, else at the `maxAttempts`-th failure in this
-   * process. An outage does not count, of the broker or of what the worker is paused for.
+   * Is this failure the last? At once where something is wrong with the message itself, or with what it leads to; never
+   * where the broker or a store failed, as that says nothing about the message; else at the `maxAttempts`-th failure in
+   * this process, of which none counts while the worker is paused for what it depends on.
    */
   isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
-    const { code } = error;
-    if ((phase === "storing" ? unstorable : hopeless).has(code)) return true;
-    const isOutage = error.fault === "broker" && outages.has(code);
-    if (isOutage || code === "interrupted" || !this.#connection.isConnected()) return false;
+    const { code, fault } = error;
+    if (fault === "message" || (phase === "storing" && unstorable.has(code))) return true;
+    if (fault === "broker" || fault === "store" || code === "interrupted") return false;
+    if (!this.#connection.isConnected()) return false;
     if (this.#station.isPaused?.()) return false;
     return this.#countFailure(sequence) >= this.#rule.maxAttempts;
   }

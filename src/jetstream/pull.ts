@@ -2,19 +2,35 @@ import type { Msg, Subscription } from "nats";
 import type { Connection } from "./connection.ts";
 import { replyBytes } from "./raw-message.ts";
 
-/** How long a pull may wait at the broker. Short, so that a stopping worker soon has none outstanding. */
-export const pullExpiresMs = 1000;
+/** What the broker allows: messages for one pull, how long that may wait there, and pulls at once. */
+export type PullLimits = { batch: number; expiresMs: number; pulls: number };
 
-/** A pull whose end the broker never told (lost with a connection or a leader) is given up after this. */
-const pullLostMs = pullExpiresMs + 2000;
+/**
+ * Where the consumer allows everything. A pull waits shortly, so that a stopping worker soon has none outstanding. No pull
+ * names a number of bytes: a larger message would then never be delivered; the broker's limit holds for those that do.
+ */
+export const unlimited: PullLimits = { batch: Number.POSITIVE_INFINITY, expiresMs: 1000, pulls: 8 };
 
-/** The status of a pull that waited in vain. */
-const expired = 408;
+/** A pull whose end the broker never told (lost with a connection or a leader) is given up so long after it should have. */
+const pullLostMs = 2000;
+
+/** Statuses of a pull that was taken, and for which there was nothing, or not everything. */
+const served = new Set([404, 408]);
+
+/** Why the broker did not take a pull. */
+export type Refusal = { code: number; text: string };
 
 /** A place for one pull at a time, with a subscription of its own; `asked` is what is still to come of it. */
 type Slot = { subscription: Subscription; reply: string; asked: number; givenUpAt: number };
 
-type Handlers = { message: (message: Msg) => void; expired: () => void };
+type Handlers = {
+  message: (message: Msg) => void;
+  /** A pull waited in vain. */
+  expired: () => void;
+  refused: (refusal: Refusal) => void;
+  /** The broker never told the end of a pull. */
+  silent: () => void;
+};
 
 /**
  * Asks a durable consumer for messages and keeps count of what is still to come, so that the caller never gets
@@ -29,6 +45,7 @@ export class PullRequests {
   readonly #inbox: string;
   readonly #on: Handlers;
   readonly #slots: Slot[] = [];
+  limits = unlimited;
   #counter = 0;
   #outstanding = 0;
 
@@ -48,25 +65,40 @@ export class PullRequests {
     return this.#outstanding;
   }
 
-  /** Does nothing on a connection that is closed for good: nothing will ever come there. */
-  ask(batch: number): void {
+  /** True while another pull may be sent. */
+  get hasPlace(): boolean {
+    return this.#slots.length < this.limits.pulls || this.#slots.some(({ asked }) => asked === 0);
+  }
+
+  /**
+   * Asks for so many, or what one pull may ask for. False, and nothing done, on a connection that is closed for good: nothing
+   * will ever come there.
+   */
+  ask(wanted: number): boolean {
     const { nats } = this.#connection;
-    if (nats.isClosed() || nats.isDraining()) return;
+    if (nats.isClosed() || nats.isDraining()) return false;
+    const batch = Math.min(wanted, this.limits.batch);
     const slot = this.#slots.find(({ asked }) => asked === 0) ?? this.#openSlot();
     this.#counter += 1;
     slot.reply = `${slot.subscription.getSubject().slice(0, -1)}${this.#counter.toString(36)}`;
     slot.asked = batch;
-    slot.givenUpAt = performance.now() + pullLostMs;
+    slot.givenUpAt = performance.now() + this.limits.expiresMs + pullLostMs;
     this.#outstanding += batch;
-    const payload = Buffer.from(`{"batch":${batch},"expires":${pullExpiresMs * 1e6}}`);
+    const payload = Buffer.from(`{"batch":${batch},"expires":${Math.round(this.limits.expiresMs * 1e6)}}`);
     const { frames } = this.#connection;
     frames.write({ subject: this.#subject, reply: slot.reply, headers: "", payload });
+    return true;
   }
 
   /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue. */
   forget(all: boolean): void {
     const now = performance.now();
-    for (const slot of this.#slots) if (all || slot.givenUpAt < now) this.#end(slot);
+    let isSilent = false;
+    for (const slot of this.#slots) {
+      isSilent ||= !all && slot.asked > 0 && slot.givenUpAt < now;
+      if (all || slot.givenUpAt < now) this.#end(slot);
+    }
+    if (isSilent && this.#connection.isConnected()) this.#on.silent();
   }
 
   /** Ends the subscriptions after what the broker has already sent was handed over. */
@@ -100,8 +132,11 @@ export class PullRequests {
 
   #onStatus(slot: Slot, message: Msg): void {
     const code = message.headers?.code ?? 0;
-    if (code >= 200 && message.subject === slot.reply) this.#end(slot);
-    if (code === expired) this.#on.expired();
+    const isCurrent = slot.asked > 0 && message.subject === slot.reply;
+    if (code >= 200 && isCurrent) this.#end(slot);
+    if (served.has(code)) this.#on.expired();
+    else if (code >= 400 && isCurrent)
+      this.#on.refused({ code, text: message.headers?.description.trim() ?? "" });
   }
 
   #end(slot: Slot): void {

@@ -1,24 +1,19 @@
-import { isDeepStrictEqual } from "node:util";
-import { type ConsumerConfig, nanos, type StreamConfig } from "nats";
+import { type ConsumerConfig, type ConsumerInfo, nanos, type StreamConfig } from "nats";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
 import { isOlder } from "./server-version.ts";
+import { compareSettings, type Drift, type Settings } from "./settings-drift.ts";
 
-type Settings = Readonly<Record<string, unknown>>;
 type StreamSpec = Settings & { name: string };
 type ConsumerSpec = Settings & { stream: string; durable_name: string };
 
 /** Streams and durable consumers as they should be, in the broker's own field names. */
-export type Topology = { streams: StreamSpec[]; consumers: ConsumerSpec[] };
-
-/** A setting that is not as the topology wants it; `actual` is `null` where the whole thing is missing. */
-export type Drift = {
-  kind: "stream" | "consumer";
-  name: string;
-  setting: string;
-  wanted: unknown;
-  actual: unknown;
+export type Topology = {
+  streams: StreamSpec[];
+  consumers: ConsumerSpec[];
+  /** Stream → setting → which promise does not hold where it is another. */
+  promises?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
 /** The broker counts durations in ns. */
@@ -54,8 +49,8 @@ function refuseReplicas({ version }: Connection, { streams }: Topology, found: D
 }
 
 /**
- * Compares the broker with the topology: only the settings the topology names, streams first. Rejects with `denied`
- * where this user may not look.
+ * Compares every setting that the broker tells with the topology, or with the broker's default where that names none; streams
+ * first. Rejects with `denied` where this user may not look.
  */
 export const readDrift = (connection: Connection, topology: Topology): Promise<Drift[]> =>
   compareAll(topology, (spec) => readConfig(connection, spec));
@@ -70,66 +65,76 @@ const readVisible = (connection: Connection, topology: Topology): Promise<Drift[
   );
 
 /** `stream` is where a consumer belongs. */
-type Spec = Pick<Drift, "kind" | "name"> & { stream?: string; wanted: Settings };
+type Spec = Pick<Drift, "kind" | "name"> & {
+  stream?: string;
+  wanted: Settings;
+  promises?: Readonly<Record<string, string>> | undefined;
+};
+
+const specsOf = ({ streams, consumers, promises = {} }: Topology): Spec[] => [
+  ...streams.map((wanted) => ({
+    kind: "stream" as const,
+    name: wanted.name,
+    wanted,
+    promises: promises[wanted.name],
+  })),
+  ...consumers.map(({ stream, ...wanted }) => ({
+    kind: "consumer" as const,
+    name: String(wanted.durable_name),
+    stream,
+    wanted,
+  })),
+];
 
 async function compareAll(
-  { streams, consumers }: Topology,
-  read: (spec: Spec) => Promise<object | undefined>,
+  topology: Topology,
+  read: (spec: Spec) => Promise<Settings | undefined>,
 ): Promise<Drift[]> {
-  const specs: Spec[] = [
-    ...streams.map((wanted) => ({ kind: "stream" as const, name: wanted.name, wanted })),
-    ...consumers.map(({ stream, ...wanted }) => ({
-      kind: "consumer" as const,
-      name: String(wanted.durable_name),
-      stream,
-      wanted,
-    })),
-  ];
   const drifts: Drift[] = [];
-  for (const spec of specs) drifts.push(...compare(spec, await read(spec)));
+  for (const spec of specsOf(topology)) drifts.push(...compareSettings(spec, await read(spec)));
   return drifts;
 }
 
-function compare({ kind, name, wanted }: Spec, actual: object | undefined): Drift[] {
-  if (!actual) return [{ kind, name, setting: "*", wanted, actual: null }];
-  const has = new Map<string, unknown>(Object.entries(actual));
-  return Object.entries(wanted)
-    .filter(([setting, value]) => !isDeepStrictEqual(has.get(setting), value))
-    .map(([setting, value]) => ({
-      kind,
-      name,
-      setting,
-      wanted: value,
-      actual: has.get(setting) ?? null,
-    }));
-}
-
 /** As the broker has it; undefined where it has none. */
-async function readConfig({ jsm }: Connection, { kind, name, stream }: Spec): Promise<object | undefined> {
+async function readConfig({ jsm }: Connection, { kind, name, stream }: Spec): Promise<Settings | undefined> {
   try {
-    if (stream === undefined) return (await jsm.streams.info(name)).config;
-    return (await jsm.consumers.info(stream, name)).config;
+    if (stream === undefined) return { ...(await jsm.streams.info(name)).config };
+    return consumerSettings(await jsm.consumers.info(stream, name));
   } catch (thrown) {
-    const missing: (number | undefined)[] = [apiErrors.streamNotFound, apiErrors.consumerNotFound];
-    if (missing.includes(apiErrorOf(thrown))) return undefined;
+    if (isMissing(thrown)) return undefined;
     throw fromNats(thrown, `read ${kind} ${name}`);
   }
 }
 
-async function create({ jsm }: Connection, topology: Topology, { kind, name }: Drift): Promise<void> {
+/** The client does not know that a consumer can be paused (nats-server 2.11). */
+type Pausable = ConsumerInfo & { paused?: boolean };
+
+/** A pause that is over stays in the configuration. */
+export function consumerSettings({ config, paused }: Pausable): Settings {
+  const settings: Record<string, unknown> = { ...config };
+  if (paused !== true) delete settings.pause_until;
+  return settings;
+}
+
+/** True where there is no such stream or consumer. */
+export function isMissing(thrown: unknown): boolean {
+  const missing: unknown[] = [apiErrors.streamNotFound, apiErrors.consumerNotFound];
+  return missing.includes(apiErrorOf(thrown));
+}
+
+async function create(connection: Connection, topology: Topology, { kind, name }: Drift): Promise<void> {
+  const spec = specsOf(topology).find((each) => each.kind === kind && each.name === name);
   try {
-    if (kind === "stream") {
-      const stream = topology.streams.find((spec) => spec.name === name);
-      if (stream) await jsm.streams.add(stream as Partial<StreamConfig> & { name: string });
-      return;
-    }
-    const spec = topology.consumers.find((consumer) => consumer.durable_name === name);
-    if (!spec) return;
-    const { stream, ...consumer } = spec;
-    await jsm.consumers.add(stream, consumer as Partial<ConsumerConfig>);
+    if (spec) await createOne(connection, spec);
   } catch (thrown) {
     throw notCreated(thrown, `${kind} ${name}`);
   }
+}
+
+async function createOne({ jsm }: Connection, { name, stream, wanted }: Spec): Promise<void> {
+  if (stream === undefined)
+    await jsm.streams.add({ ...wanted, name } as Partial<StreamConfig> & { name: string });
+  else await jsm.consumers.add(stream, wanted as Partial<ConsumerConfig>);
 }
 
 function notCreated(thrown: unknown, what: string): OrderctlError {
@@ -160,6 +165,75 @@ export async function readAckFloor({ jsm }: Connection, stream: string, consumer
   }
 }
 
-/** One line for the operator. */
-export const driftText = ({ kind, name, setting, wanted, actual }: Drift): string =>
-  `${kind} ${name} has ${setting} ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}; left as it is`;
+/** What was done about settings that break a promise; `refusals` say why one could not be changed in place. */
+export type Mending = { fixed: string[]; remade: string[]; refusals: string[] };
+
+/**
+ * Sets back every setting that breaks a promise, in place, so that a consumer keeps its place. What the broker does not
+ * change in place is left; with `remake` a consumer is deleted then and made anew, and is given all that is stored once more.
+ * No stream is ever made anew. Other differences are left as they are.
+ */
+export async function mendTopology(
+  connection: Connection,
+  topology: Topology,
+  { remake }: { remake: boolean },
+): Promise<Mending> {
+  const done: Mending = { fixed: [], remade: [], refusals: [] };
+  for (const spec of specsOf(topology)) {
+    const broken = await readBroken(connection, spec);
+    if (broken.length === 0) continue;
+    const title = `${spec.kind} ${spec.name}`;
+    const refusal = await changeInPlace(connection, spec, broken);
+    const left = await readBroken(connection, spec);
+    const isFixed = ({ setting }: Drift) => left.every((each) => each.setting !== setting);
+    done.fixed.push(...broken.filter(isFixed).map(({ setting }) => `${title}: ${setting}`));
+    if (left.length === 0) continue;
+    if (remake && spec.stream !== undefined) {
+      await makeAnew(connection, { ...spec, stream: spec.stream });
+      done.remade.push(title);
+    } else done.refusals.push(`${title}: ${refusal ?? "the broker left it as it is"}`);
+  }
+  return done;
+}
+
+const readBroken = async (connection: Connection, spec: Spec): Promise<Drift[]> =>
+  compareSettings(spec, await readConfig(connection, spec)).filter(({ leadsTo }) => leadsTo !== null);
+
+/** All at once, as some belong together; else one by one, as one that is refused should not hold up the others. */
+async function changeInPlace(
+  connection: Connection,
+  spec: Spec,
+  drifts: Drift[],
+): Promise<string | undefined> {
+  const refusal = await change(connection, spec, drifts);
+  if (refusal !== undefined && drifts.length > 1)
+    for (const drift of drifts) await change(connection, spec, [drift]);
+  return refusal;
+}
+
+/** The reason where the broker refuses it. */
+async function change(
+  { jsm }: Connection,
+  { kind, name, stream }: Spec,
+  drifts: Drift[],
+): Promise<string | undefined> {
+  const settings = Object.fromEntries(drifts.map(({ setting, wanted }) => [setting, wanted ?? undefined]));
+  try {
+    if (stream === undefined) await jsm.streams.update(name, settings as Partial<StreamConfig>);
+    else await jsm.consumers.update(stream, name, settings as Partial<ConsumerConfig>);
+    return undefined;
+  } catch (thrown) {
+    const error = fromNats(thrown, `change ${kind} ${name}`);
+    if (error.code === "denied" || apiErrorOf(thrown) === undefined) throw error;
+    return error.message;
+  }
+}
+
+async function makeAnew(connection: Connection, spec: Spec & { stream: string }): Promise<void> {
+  try {
+    await connection.jsm.consumers.delete(spec.stream, spec.name);
+    await createOne(connection, spec);
+  } catch (thrown) {
+    throw fromNats(thrown, `make consumer ${spec.name} anew`);
+  }
+}

@@ -3,15 +3,22 @@ import type { Msg } from "nats";
 import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
+import { ConsumerWatch } from "./consumer-watch.ts";
 import { DeadLetterOffice } from "./dead-letter-office.ts";
 import { ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { type Problem, Problems } from "./problems.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Sink } from "./publisher-entry.ts";
 import { PullRequests } from "./pull.ts";
 import { SlotTable } from "./slot-table.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 import type { Processor, WorkerCounts, WorkerOptions } from "./worker-options.ts";
+
+const storeProblem = "store: ";
+/** Longer than the longest wait between two attempts: what has not come again by then is with another process. */
+const unseenMs = 45_000;
+const maxHeldBack = 20_000;
 
 /**
  * The loop around a processor. It pulls as many messages as it has free places, processes them, stores what
@@ -25,6 +32,10 @@ export class Worker {
   readonly #process: Processor;
   readonly #office: DeadLetterOffice | undefined;
   readonly #pulls: PullRequests;
+  readonly #consumer: ConsumerWatch;
+  readonly #problems: Problems;
+  /** Sequence of a delivery that a store failed → under which name that is told. */
+  readonly #heldBack = new Map<number, string>();
   readonly #inFlight = new SlotTable<ReceivedDelivery>();
   readonly #waiting: ReceivedDelivery[] = [];
   readonly #changes = new ChangeSignal();
@@ -54,18 +65,32 @@ export class Worker {
       connection,
       { ...options, inbox },
       // Until the next pull nothing is delivered: waiting for the tick would hold back what comes meanwhile.
-      { message: (message) => this.#onMessage(message), expired: () => this.#pull() },
+      {
+        message: (message) => this.#onMessage(message),
+        expired: () => this.#onExpired(),
+        refused: (refusal) => this.#consumer.onRefused(refusal),
+        silent: () => this.#consumer.onSilence(),
+      },
     );
+    this.#problems = new Problems(options.consumer, options.note);
+    const watching = { problems: this.#problems, note: options.note, onChange: () => this.#pull() };
+    this.#consumer = new ConsumerWatch(connection, options, watching);
     connection.onReconnect(() => {
       this.#pulls.forget(true);
+      this.#consumer.reset();
       this.#pull();
     });
     this.#timer = setInterval(() => this.#onTick(), 250);
-    this.#pull();
+    this.#consumer.look();
   }
 
   get counts(): WorkerCounts {
     return { ...this.#counts, inFlight: this.#inFlight.size };
+  }
+
+  /** What keeps it from its work at the moment. */
+  get problems(): Problem[] {
+    return this.#problems.list();
   }
 
   /**
@@ -100,13 +125,21 @@ export class Worker {
   }
 
   #pull(): void {
-    if (this.#stopping || this.#options.isPaused?.()) return;
+    if (this.#stopping || this.#options.isPaused?.() || !this.#consumer.mayPull) return;
     const { concurrency } = this.#options;
-    const free = concurrency - this.#inFlight.size - this.#waiting.length - this.#pulls.outstanding;
-    if (free >= Math.max(1, concurrency >> 2)) this.#pulls.ask(free);
+    this.#pulls.limits = this.#consumer.limits;
+    const worthAsking = Math.min(Math.max(1, concurrency >> 2), this.#pulls.limits.batch);
+    const free = () => concurrency - this.#inFlight.size - this.#waiting.length - this.#pulls.outstanding;
+    while (free() >= worthAsking && this.#pulls.hasPlace) if (!this.#pulls.ask(free())) return;
+  }
+
+  #onExpired(): void {
+    this.#consumer.onServed();
+    this.#pull();
   }
 
   #onMessage(message: Msg): void {
+    this.#consumer.onServed();
     const delivery = new ReceivedDelivery(message, this.#frames);
     if (this.#options.isIdle?.(delivery.payload)) {
       delivery.ack();
@@ -118,6 +151,8 @@ export class Worker {
     const isFull = this.#inFlight.size >= this.#options.concurrency;
     if (isFull || this.#abort.signal.aborted) this.#waiting.push(delivery);
     else void this.#run(delivery);
+    // Where a pull may ask for a few only, the next ones do not wait until these are done.
+    if (this.#pulls.outstanding === 0) this.#pull();
   }
 
   async #run(delivery: ReceivedDelivery): Promise<void> {
@@ -151,7 +186,16 @@ export class Worker {
   #finish(delivery: ReceivedDelivery): void {
     delivery.ack();
     this.#counts.processed += 1;
+    if (this.#heldBack.size > 0) this.#onFinishedAfterAll(delivery);
     this.#release(delivery);
+  }
+
+  /** What kept it back is over. */
+  #onFinishedAfterAll({ sequence }: ReceivedDelivery): void {
+    const problem = this.#heldBack.get(sequence);
+    if (problem === undefined) return;
+    this.#heldBack.delete(sequence);
+    this.#problems.end(problem);
   }
 
   #release(delivery: ReceivedDelivery): void {
@@ -180,20 +224,32 @@ export class Worker {
     this.#release(delivery);
   }
 
-  #handBack(delivery: ReceivedDelivery, { message }: OrderctlError): void {
+  #handBack(delivery: ReceivedDelivery, error: OrderctlError): void {
     const { backoffMs = 250, consumer } = this.#options;
     if (this.#stopping) this.#waiting.push(delivery);
     else delivery.nakLater(backoffMs);
-    this.#notes.add(`${consumer}: ${delivery}: ${message}`, delivery.watch?.labels());
+    if (error.fault !== "store" || !this.#isToldOf(delivery, error))
+      this.#notes.add(`${consumer}: ${delivery}: ${error.message}`, delivery.watch?.labels());
     this.#release(delivery);
+  }
+
+  /** One cause may hold back thousands of deliveries, again and again: it is told once. */
+  #isToldOf({ sequence }: ReceivedDelivery, { message, hint }: OrderctlError): boolean {
+    const key = `${storeProblem}${message}`;
+    const isTold = this.#problems.add(key, hint === undefined ? message : `${message}: ${hint}`);
+    if (isTold && this.#heldBack.size < maxHeldBack) this.#heldBack.set(sequence, key);
+    return isTold;
   }
 
   #onTick(): void {
     this.#pulls.forget(false);
+    this.#consumer.tick();
+    this.#problems.endUnseen(storeProblem, unseenMs);
     this.#pull();
     this.#changes.changed();
     this.#notes.flush();
     this.#office?.flush();
-    for (const delivery of this.#inFlight.items()) delivery.keepAlive(this.#options.ackWaitMs / 3);
+    const ackWaitMs = this.#consumer.ackWaitMs ?? this.#options.ackWaitMs;
+    for (const delivery of this.#inFlight.items()) delivery.keepAlive(ackWaitMs / 3);
   }
 }

@@ -42,4 +42,4 @@ function readEvent(
 }
 
 const refusal = (subject: string, reason: string, cause?: unknown): OrderctlError =>
-  new OrderctlError("bad_message", `${subject}: ${reason}`, { cause });
+  new OrderctlError("bad_message", `${subject}: ${reason}`, { cause, fault: "message" });

@@ -29,6 +29,8 @@ const schema = z.object({
       inFlight: z.number(),
     }),
   ),
+  /** What keeps a worker from its work, and for how long by then; a process of an earlier version tells of none. */
+  problems: z.array(z.object({ consumer: z.string(), text: z.string(), forMs: z.number() })).default([]),
   ordersUrl: z.string().nullable(),
   metricsUrl: z.string().nullable(),
   spansTo: z.string().nullable(),

@@ -1,9 +1,12 @@
+import { OrderctlError } from "../errors.ts";
 import type { Breaker } from "../gateway/breaker.ts";
 import type { PaymentGateway } from "../gateway/gateway.ts";
 import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
+import type { Problem } from "../jetstream/problems.ts";
 import { Publisher } from "../jetstream/publisher.ts";
-import { applyTopology, type Drift, driftText, readStreamIdentity } from "../jetstream/topology.ts";
+import { type Drift, driftText } from "../jetstream/settings-drift.ts";
+import { applyTopology, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker } from "../jetstream/worker.ts";
 import type { WorkerCounts } from "../jetstream/worker-options.ts";
 import type { Listening } from "../listening.ts";
@@ -64,6 +67,8 @@ export type Serving = {
 export type RunningServices = {
   serving: Serving;
   counts(): Record<string, WorkerCounts>;
+  /** What keeps a worker from its work at the moment. */
+  problems(): (Problem & { consumer: string })[];
   /** Drains within `deadlineMs`; what is left then is handed back. */
   stop(deadlineMs: number): Promise<void>;
 };
@@ -84,6 +89,7 @@ export async function runServices(
   options: ServiceOptions,
 ): Promise<RunningServices> {
   const drifts = await applyTopology(connection, orderTopology(options));
+  refuseBrokenPromises(drifts, names);
   const log = await readStreamIdentity(connection, ordersStream);
   for (const drift of drifts) options.note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
@@ -102,12 +108,36 @@ export async function runServices(
       spansTo: null,
       drifts,
     },
+    problems: () =>
+      [...workers, ...redrivers].flatMap(([consumer, { problems }]) =>
+        problems.map((problem) => ({ consumer, ...problem })),
+      ),
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
-      await Promise.all([api, ...workers.values(), ...redrivers].map((part) => part?.stop(deadlineMs)));
+      await Promise.all(
+        [api, ...workers.values(), ...redrivers.values()].map((part) => part?.stop(deadlineMs)),
+      );
       publisher.close();
     },
   };
+}
+
+/** A service that worked all the same would lose orders, or do things twice, without a word. */
+function refuseBrokenPromises(drifts: readonly Drift[], names: readonly RunnableName[]): void {
+  const own = new Set(
+    names
+      .filter(isWorking)
+      .flatMap(stationsOf)
+      .flatMap(({ consumer }) => [consumer, redriverOf(consumer)]),
+  );
+  const broken = drifts.filter(
+    ({ kind, name, leadsTo }) => leadsTo !== null && (kind === "stream" || own.has(name)),
+  );
+  if (broken.length === 0) return;
+  throw new OrderctlError("usage", broken.map(driftText).join("; "), {
+    hint: "`orderctl topology apply --fix` sets it back; `orderctl topology diff` shows every difference",
+    fault: "broker",
+  });
 }
 
 const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
@@ -127,7 +157,7 @@ function startWorkers(
   bench: Bench,
   names: readonly ServiceName[],
   options: ServiceOptions & { log: string },
-): { workers: Map<string, Worker>; redrivers: Worker[] } {
+): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
   const { log, concurrency, instance, note, defaultStock, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry } = options;
   const store = createStockStore(
@@ -136,7 +166,7 @@ function startWorkers(
   );
   const parts = { ...options, shelf: new StockShelf(store, { log, defaultStock }) };
   const workers = new Map<string, Worker>();
-  const redrivers: Worker[] = [];
+  const redrivers = new Map<string, Worker>();
   for (const service of names) {
     const breaker = options.breakers?.[service];
     const isPaused = breaker && (() => breaker.state() === "open");
@@ -150,7 +180,7 @@ function startWorkers(
       workers.set(consumer, new Worker(bench, { ...settings, stream: ordersStream }, process));
       const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
       const again = { ...settings, ...place, concurrency: redriveConcurrency };
-      redrivers.push(new Worker(bench, again, processRedriven(process)));
+      redrivers.set(again.consumer, new Worker(bench, again, processRedriven(process)));
     }
   }
   return { workers, redrivers };

@@ -16,9 +16,44 @@ export const suspectsBucket = "SUSPECTS";
 
 const suspectsAgeMs = 24 * 3600 * 1000;
 
+const uniqueness = "a second event of a kind for an order is taken, and an order may be charged twice";
+const forgetting = "messages are removed before anybody has decided so";
+const volatile = "nothing outlives a restart of the broker";
+const closed = "nothing can be stored, or nobody is told that it is";
+
+/** Of every stream. How long and how much the log keeps is the operator's choice: `max_age` and the like are only told. */
+const kept = {
+  retention: forgetting,
+  storage: volatile,
+  sealed: closed,
+  no_ack: closed,
+  subject_transform: closed,
+};
+
+/** The stream refuses a second message per subject. */
+const unique = {
+  ...kept,
+  max_msgs_per_subject: uniqueness,
+  discard: "what is oldest is dropped where a full stream should refuse what is new",
+  discard_new_per_subject: uniqueness,
+};
+
+/** What a service does not work with, as a promise would not hold; any other difference is told and left. */
+const promises = {
+  [ordersStream]: unique,
+  [redrivesStream]: unique,
+  [deadLettersStream]: kept,
+  [`KV_${inventoryBucket}`]: {
+    ...kept,
+    max_age: "stock is forgotten, and what was sold out counts as never stocked",
+  },
+  [`KV_${suspectsBucket}`]: kept,
+};
+
 /** Every stream, bucket and durable consumer of the order pipeline. The one place that knows their settings. */
 export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Topology {
   return {
+    promises,
     streams: [
       {
         name: ordersStream,

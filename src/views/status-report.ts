@@ -27,9 +27,11 @@ function headline(broker: Status["broker"], processes: readonly ProcessStatus[])
   const { server, version, jetStream, user, roundTripMs } = broker;
   const count = processes.length === 1 ? "1 process runs" : `${processes.length || "no"} processes run`;
   const open = processes.flatMap(({ breakers }) => breakers.filter(({ state }) => state !== "closed"));
+  const stuck = [...new Set(processes.flatMap(({ problems }) => problems.map(({ consumer }) => consumer)))];
   const worst = open[0] === undefined ? "" : `; ${open[0].name} is ${open[0].state}`;
+  const kept = stuck.length === 0 ? "" : `; problems of ${stuck.map(printable).join(", ")}`;
   const where = `${server} (nats-server ${version}${jetStream ? "" : " without JetStream"}, ${formatDuration(roundTripMs)})`;
-  return `connected to ${where} as ${user}; ${count} services${worst}`;
+  return `connected to ${where} as ${user}; ${count} services${worst}${kept}`;
 }
 
 function processText(status: ProcessStatus, style: Style): string {
@@ -56,7 +58,12 @@ function processText(status: ProcessStatus, style: Style): string {
     const line = printable(`breaker ${name} ${state}`);
     return state === "closed" ? line : yellow(line);
   });
-  return [bold(printable(instance)), ...[...told, ...marked].map((line) => `  ${line}`)].join("\n");
+  const problems = status.problems.flatMap(({ consumer, text, forMs }) =>
+    wrapWords(printable(`${consumer}, for ${formatDuration(forMs)}: ${text}`), style.width - 2).map(yellow),
+  );
+  return [bold(printable(instance)), ...[...told, ...problems, ...marked].map((line) => `  ${line}`)].join(
+    "\n",
+  );
 }
 
 const columns = [{ title: "setting" }, { title: "value" }, { title: "from" }] as const;
