@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Note } from "../note.ts";
 import type { Connection } from "./connection.ts";
 import { fromNats } from "./nats-error.ts";
 import type { Problems } from "./problems.ts";
@@ -27,13 +26,9 @@ export class ConsumerWatch {
   readonly #connection: Connection;
   readonly #place: Place;
   readonly #problems: Problems;
-  readonly #note: Note;
   readonly #onChange: () => void;
   #limits: PullLimits = unlimited;
   #ackWaitMs: number | undefined;
-  /** What the server allows, which no consumer tells: learnt from its refusal. */
-  #serverBatch = Number.POSITIVE_INFINITY;
-  #consumerBatch = Number.POSITIVE_INFINITY;
   /** False until the settings were asked for, and while a promise would be broken with them. */
   #mayPull = false;
   #fault: string | undefined;
@@ -46,12 +41,11 @@ export class ConsumerWatch {
   constructor(
     connection: Connection,
     place: Place,
-    { problems, note, onChange }: { problems: Problems; note: Note; onChange: () => void },
+    { problems, onChange }: { problems: Problems; onChange: () => void },
   ) {
     this.#connection = connection;
     this.#place = { stream: place.stream, consumer: place.consumer };
     this.#problems = problems;
-    this.#note = note;
     this.#onChange = onChange;
   }
 
@@ -79,11 +73,7 @@ export class ConsumerWatch {
   }
 
   onRefused({ code, text }: Refusal): void {
-    const batch = code === 409 && /^Exceeded MaxRequestBatch of (\d+)/i.exec(text)?.[1];
-    if (batch && Number(batch) > 0 && Number(batch) < this.#limits.batch) {
-      this.#allowOnly(Number(batch));
-      this.#onChange();
-    } else this.#countRefusal(refusalText(code, text), isPassing(code, text));
+    this.#countRefusal(refusalText(code, text), isPassing(code, text));
     this.look();
   }
 
@@ -96,8 +86,6 @@ export class ConsumerWatch {
   /** After a reconnect it may be another server. */
   reset(): void {
     this.#forgetRefusals();
-    this.#serverBatch = Number.POSITIVE_INFINITY;
-    this.#setLimits();
     this.look();
   }
 
@@ -142,11 +130,9 @@ export class ConsumerWatch {
   }
 
   #onSettings(settings: Settings): void {
-    const batch = Number(settings.max_batch) || Number.POSITIVE_INFINITY;
-    // The number that was learnt may have been this one.
-    if (batch !== this.#consumerBatch) this.#serverBatch = Number.POSITIVE_INFINITY;
-    this.#consumerBatch = batch;
-    this.#setLimits(settings);
+    const limits = limitsIn(settings);
+    if (!isDeepStrictEqual(limits, this.#limits)) this.#forgetRefusals();
+    this.#limits = limits;
     const waits = [settings.ack_wait, ...(Array.isArray(settings.backoff) ? settings.backoff : [])];
     this.#ackWaitMs = Math.min(...waits.map(Number)) / 1e6 || undefined;
     const [broken] = brokenPromises(this.#place.consumer, settings);
@@ -156,26 +142,6 @@ export class ConsumerWatch {
     if (wasBroken && this.#mayPull) this.#forgetRefusals();
     if (broken) this.#fault = `stands still, as its consumer ${broken}`;
     else this.#fault = typeof until === "string" ? `its consumer is paused until ${until}` : undefined;
-  }
-
-  #allowOnly(batch: number): void {
-    this.#serverBatch = batch;
-    this.#setLimits();
-    const { consumer } = this.#place;
-    this.#note(`${consumer}: asks for ${batch} messages at a time: the broker takes no more`, {}, "info");
-  }
-
-  #setLimits(settings?: Settings): void {
-    const { expiresMs, pulls } = this.#limits;
-    const limits = {
-      batch: Math.min(this.#consumerBatch, this.#serverBatch),
-      expiresMs: settings
-        ? Math.min(unlimited.expiresMs, Number(settings.max_expires) / 1e6 || unlimited.expiresMs)
-        : expiresMs,
-      pulls: settings ? Math.min(unlimited.pulls, Number(settings.max_waiting) || unlimited.pulls) : pulls,
-    };
-    if (!isDeepStrictEqual(limits, this.#limits)) this.#forgetRefusals();
-    this.#limits = limits;
   }
 
   #countRefusal(text: string, isPassing: boolean): void {
@@ -196,6 +162,13 @@ export class ConsumerWatch {
     else if (!refusal) this.#problems.end(problem);
   }
 }
+
+/** The server's own limit of messages (`max_request_batch`) is among the consumer's settings as well. */
+const limitsIn = ({ max_batch, max_expires, max_waiting }: Settings): PullLimits => ({
+  batch: Number(max_batch) || unlimited.batch,
+  expiresMs: Math.min(unlimited.expiresMs, Number(max_expires) / 1e6 || unlimited.expiresMs),
+  pulls: Math.min(unlimited.pulls, Number(max_waiting) || unlimited.pulls),
+});
 
 /** What a worker would lose messages with, or never get one, in the words of the consumer's settings. */
 function brokenPromises(name: string, settings: Settings): string[] {

@@ -73,7 +73,7 @@ export class Worker {
       },
     );
     this.#problems = new Problems(options.consumer, options.note);
-    const watching = { problems: this.#problems, note: options.note, onChange: () => this.#pull() };
+    const watching = { problems: this.#problems, onChange: () => this.#pull() };
     this.#consumer = new ConsumerWatch(connection, options, watching);
     connection.onReconnect(() => {
       this.#pulls.forget(true);

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { withContexts } from "../context-files.ts";
 import { setFaults } from "../gateway/set-faults.ts";
 import { startSimulator } from "../gateway/test-simulator.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { runCommand } from "../run-command.ts";
 import { until } from "../until.ts";
 import { serve } from "./serving.ts";
@@ -68,6 +69,24 @@ describe("where services run", () => {
     await one.stop();
     await until(async () => (await countProcesses()) === 1);
     expect(await readStatus()).toMatchObject({ processes: [{ instance: "two" }] });
+  });
+
+  // It used to say that all runs while every pull was refused.
+  it("says in its first line which worker cannot work, and below since when and why", async () => {
+    const serving = serve(broker.url, "shipping --instance stuck");
+    await until(() => serving.stdout() !== "");
+    const connection = await openTestConnection(broker.url);
+    onTestFinished(() => connection.close());
+    const { config } = await connection.jsm.consumers.info("ORDERS", "shipping-booker");
+    await connection.jsm.consumers.delete("ORDERS", "shipping-booker");
+    await until(async () => (await status()).stdout.includes("; problems of shipping-booker\n"));
+    const { stdout } = await status();
+    expect(stdout.replaceAll(/\n +/g, " ")).toMatch(
+      / shipping-booker, for \d.*: there is no such consumer on stream ORDERS: `orderctl topology apply`/,
+    );
+    await connection.jsm.consumers.add("ORDERS", config);
+    await until(async () => !(await status()).stdout.includes("problem"));
+    expect((await serving.stop()).stderr).toContain("shipping-booker: there is no such consumer");
   });
 
   it("says in its first line that the breaker is open", async () => {

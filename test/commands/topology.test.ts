@@ -1,7 +1,13 @@
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
+import { orderTopology } from "../../src/pipeline/topology.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { runCommand } from "../run-command.ts";
+import { until } from "../until.ts";
+import { serve } from "./serving.ts";
 
 it("tells what is missing, creates it once, and shows what somebody changed without changing it back", async () => {
   const broker = await startTestBroker();
@@ -30,14 +36,93 @@ it("tells what is missing, creates it once, and shows what somebody changed with
 
   const connection = await openTestConnection(broker.url);
   onTestFinished(() => connection.close());
-  await connection.jsm.streams.update("ORDERS", { max_msgs: 1000, discard_new_per_subject: false });
-  for (const words of ["diff", "apply", "diff"]) {
+  // What the topology does not name used to be left out.
+  await connection.jsm.streams.update("ORDERS", { max_msgs: 1000, max_age: 3600e9 });
+  for (const words of ["diff", "apply", "apply --fix", "diff"]) {
     const { exitCode, stdout } = await topology(words);
     expect(exitCode).toBe(words === "diff" ? 1 : 0);
     expect(stdout).toBe(
-      "6 streams and 14 consumers: 1 setting differs\n  stream ORDERS: discard_new_per_subject is null, wanted true; left as it is\n",
+      "6 streams and 14 consumers: 2 settings differ\n" +
+        "  stream ORDERS: max_msgs is 1000, wanted -1; left as it is\n" +
+        "  stream ORDERS: max_age is 1h00m, wanted 0; left as it is\n",
     );
   }
+});
+
+// Services used to start with it, and lost orders without a word.
+describe("a setting that breaks a promise", () => {
+  type Change = (connection: Connection) => Promise<unknown>;
+  const update =
+    (settings: object): Change =>
+    ({ jsm }) =>
+      jsm.consumers.update("ORDERS", "payment-processor", settings);
+  const replaceBy =
+    (settings: object): Change =>
+    async ({ jsm }) => {
+      await jsm.consumers.delete("ORDERS", "payment-processor");
+      const base = { durable_name: "payment-processor", ack_policy: "explicit", max_ack_pending: 20_000 };
+      const wanted = { ...base, filter_subject: "ORDERS.created.*", ...settings };
+      await jsm.consumers.add("ORDERS", wanted as never);
+    };
+  const changeStream =
+    (name: string, settings: object): Change =>
+    ({ jsm }) =>
+      jsm.streams.update(name, settings);
+
+  async function brokerWith(change: Change) {
+    const { broker, connection } = await brokerOfTest();
+    await applyTopology(connection, orderTopology());
+    await change(connection);
+    return (words: string) => runCommand(`${words} -s ${broker.url}`);
+  }
+
+  it.each<[string, Change]>([
+    ["max_deliver", update({ max_deliver: 2 })],
+    ["headers_only", update({ headers_only: true })],
+    ["filter_subject", update({ filter_subject: "ORDERS.created.x" })],
+    ["discard_new_per_subject", changeStream("ORDERS", { discard_new_per_subject: false })],
+    ["max_msgs_per_subject", changeStream("ORDERS", { max_msgs_per_subject: 5 })],
+    ["max_age", changeStream("KV_INVENTORY", { max_age: 3600e9 })],
+  ])("keeps a service from starting until `topology apply --fix` has set it back: %s", async (name, change) => {
+    const run = await brokerWith(change);
+    const refused = await run("serve payment");
+    expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(refused.stderr).toMatch(new RegExp(` has ${name} .* instead of .*: \\w+`));
+    expect(refused.stderr).toContain("`orderctl topology apply --fix` sets it back");
+    const diff = await run("topology diff");
+    expect(diff.exitCode).toBe(1);
+    expect(diff.stdout).toContain("; breaks a promise: ");
+    const fixed = await run("topology apply --fix");
+    expect(fixed.stdout).toMatch(new RegExp(`\\n {2}set back (stream|consumer) \\S+: ${name}\\n$`));
+    expect(fixed.exitCode).toBe(0);
+    expect((await run("topology diff")).stdout).not.toContain("promise");
+  });
+
+  it.each<[string, Change]>([
+    ["ack_policy", replaceBy({ ack_policy: "none" })],
+    ["ack_policy", replaceBy({ ack_policy: "all" })],
+    ["deliver_policy", replaceBy({ deliver_policy: "new" })],
+    ["deliver_subject", replaceBy({ deliver_subject: "somewhere" })],
+  ])("is mended by --remake where the broker changes it for no consumer: %s", async (name, change) => {
+    const run = await brokerWith(change);
+    expect((await run("serve payment")).stderr).toContain(` has ${name} `);
+    const left = await run("topology apply --fix");
+    expect(left.exitCode).toBe(1);
+    expect(left.stdout).toContain("\n  not changed: consumer payment-processor: ");
+    expect(left.stdout).toContain("`orderctl topology apply --remake`");
+    const mended = await run("topology apply --remake");
+    expect(mended.exitCode).toBe(0);
+    expect(mended.stdout).toContain("\n  made anew consumer payment-processor: ");
+    expect((await run("topology diff")).stdout).not.toContain("promise");
+  });
+
+  it("does not concern a service that has nothing to do with it", async () => {
+    const { broker, connection } = await brokerOfTest();
+    await applyTopology(connection, orderTopology());
+    await update({ max_deliver: 2 })(connection);
+    const serving = serve(broker.url, "shipping");
+    await until(() => serving.stdout() !== "");
+  });
 });
 
 it("shows what it wants without a broker: each stream with its consumers, in the broker's own words", async () => {

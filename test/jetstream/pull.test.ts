@@ -5,6 +5,8 @@ import { until } from "../until.ts";
 import { openTestConnection } from "./open-test-connection.ts";
 import { createQueue } from "./work-queue.ts";
 
+const silent = { expired: () => {}, refused: () => {}, silent: () => {} };
+
 it("tells at once when a pull waited in vain: until the next one nothing would be delivered", async () => {
   const broker = await startTestBroker();
   const connection = await openTestConnection(broker.url);
@@ -13,6 +15,7 @@ it("tells at once when a pull waited in vain: until the next one nothing would b
   let outstandingThen: number | undefined;
   const place = { stream: "QUIET", consumer: "worker", inbox: connection.newInbox() };
   const pulls = new PullRequests(connection, place, {
+    ...silent,
     message: () => {},
     expired: () => {
       expired += 1;
@@ -38,10 +41,10 @@ it("knows when nothing is to come any more though several pulls were filled by t
   let received = 0;
   const place = { stream: "TURNS", consumer: "worker", inbox: connection.newInbox() };
   const pulls = new PullRequests(connection, place, {
+    ...silent,
     message: () => {
       received += 1;
     },
-    expired: () => {},
   });
   pulls.ask(3);
   pulls.ask(1);
@@ -60,7 +63,7 @@ it("asks for nothing on a connection that is closed for good", async () => {
   const connection = await openTestConnection(broker.url);
   await createQueue(connection, "CLOSED");
   const place = { stream: "CLOSED", consumer: "worker", inbox: connection.newInbox() };
-  const pulls = new PullRequests(connection, place, { message: () => {}, expired: () => {} });
+  const pulls = new PullRequests(connection, place, { ...silent, message: () => {} });
   await connection.close();
   pulls.ask(4);
   expect(pulls.outstanding).toBe(0);

@@ -60,10 +60,11 @@ describe("applyTopology", () => {
     const wanted = small("DRIFT", { max_msgs: 7, max_bytes: 1_000_000 });
     const consumers = wanted.consumers.map((spec) => ({ ...spec, max_ack_pending: 9 }));
     const drifts = await applyTopology(connection, { ...wanted, consumers });
+    const own = { isKnown: true, leadsTo: null };
     expect(drifts).toEqual([
-      { kind: "stream", name: "DRIFT", setting: "max_msgs", wanted: 7, actual: 100 },
-      { kind: "stream", name: "DRIFT", setting: "max_bytes", wanted: 1_000_000, actual: -1 },
-      { kind: "consumer", name: "DRIFT-reader", setting: "max_ack_pending", wanted: 9, actual: 50 },
+      { ...own, kind: "stream", name: "DRIFT", setting: "max_msgs", wanted: 7, actual: 100 },
+      { ...own, kind: "stream", name: "DRIFT", setting: "max_bytes", wanted: 1_000_000, actual: -1 },
+      { ...own, kind: "consumer", name: "DRIFT-reader", setting: "max_ack_pending", wanted: 9, actual: 50 },
     ]);
     expect(await readDrift(connection, small("DRIFT"))).toEqual([]);
   });

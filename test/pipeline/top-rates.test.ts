@@ -9,6 +9,7 @@ const statusOf = (startedAt: string, uptimeMs: number, processed: number): Proce
   startedAt,
   uptimeMs,
   stopping: false,
+  problems: [],
   breakers: [],
   workers: [{ consumer: "payment-processor", processed, failed: processed / 10, duplicates: 0, inFlight: 0 }],
   ordersUrl: null,

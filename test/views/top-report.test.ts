@@ -34,6 +34,7 @@ const one: ProcessRates = {
   startedAt: "2026-03-01T12:00:00.000Z",
   uptimeMs: 65_000,
   stopping: false,
+  problems: [],
   breakers: [{ name: "PaymentService", state: "closed" }],
   workers: [{ consumer: "payment-processor", processed: 500, failed: 0, duplicates: 0, inFlight: 3 }],
   ordersUrl: null,

@@ -7,8 +7,11 @@ const plain = { colour: false, width: 100, unicode: true };
 type Drift = TopologyReport["drifts"][number];
 
 const lineOf = (drift: Pick<Drift, "setting" | "wanted" | "actual">): string | undefined => {
-  const drifts: Drift[] = [{ kind: "consumer", name: "reader", ...drift }];
-  return topologyTable({ streams: 1, consumers: 1, created: [], drifts }, plain).split("\n").at(-1);
+  const drifts: Drift[] = [{ kind: "consumer", name: "reader", isKnown: true, leadsTo: null, ...drift }];
+  const done = { created: [], fixed: [], remade: [], refusals: [] };
+  return topologyTable({ streams: 1, consumers: 1, ...done, drifts }, plain)
+    .split("\n")
+    .at(-1);
 };
 
 it("tells times in units, as exactly as tells them apart", () => {
