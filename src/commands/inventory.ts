@@ -8,7 +8,7 @@ import { stockTable } from "../views/stock-table.ts";
 import type { Online, Register } from "./act.ts";
 import { count, withConnection } from "./options.ts";
 
-type SetOptions = { catalogue: boolean; units?: number };
+type SetOptions = { catalogue: boolean; new: boolean; units?: number };
 
 export const registerInventory: Register = (command, act) => {
   const set = command
@@ -16,19 +16,21 @@ export const registerInventory: Register = (command, act) => {
     .description("set how many units are on the shelf; what orders have taken stays as it is")
     .argument("[sku=units...]", "LANTERN-001=250; without =units it is --units")
     .option("--catalogue", "every SKU that synthetic orders are made of", false)
-    .option("--units <n>", "for each SKU that is named without", count);
+    .option("--units <n>", "for each SKU that is named without", count)
+    .option("--new", "stock a SKU although another differs from it in case only", false);
   withConnection(set).action(
     act.online(setUnits, { check: (options: SetOptions, args) => unitsBySku(args, options) }),
   );
   const list = command
     .command("list")
     .description("units available, reserved by orders and, of those, held by orders not settled yet")
-    .argument("[sku...]", "only these");
+    .argument("[sku...]", "only these")
+    .addHelpText("after", "\nExit code: 1 where an entry cannot be read; the others are shown all the same.");
   withConnection(list).action(act.online(listStock));
 };
 
 async function setUnits({ connection, terminal }: Online, options: SetOptions, args: string[]) {
-  const items = await setStock(connection, unitsBySku(args, options));
+  const items = await setStock(connection, unitsBySku(args, options), { isNew: options.new });
   terminal.show("stock", { items }, stockTable);
   return undefined;
 }
@@ -37,14 +39,17 @@ async function listStock({ connection, terminal }: Online, _options: unknown, sk
   const stocked = await readStock(connection);
   const items = skus.length === 0 ? stocked : skus.map((sku) => itemOf(stocked, sku));
   terminal.show("stock", { items }, stockTable);
-  return undefined;
+  return items.some(({ error }) => error !== null) ? 1 : 0;
 }
 
 function itemOf(stocked: readonly StockLevel[], sku: string): StockLevel {
   const item = stocked.find((level) => level.sku === sku);
   if (item) return item;
+  const twin = stocked.find((level) => level.sku.toLowerCase() === sku.toLowerCase());
   throw new OrderctlError("not_found", `nobody has stocked ${JSON.stringify(sku)}`, {
-    hint: "`orderctl inventory list` shows what is stocked; anything else has the service's --default-stock",
+    hint: twin
+      ? `did you mean ${twin.sku}?`
+      : "`orderctl inventory list` shows what is stocked; anything else has the service's --default-stock",
   });
 }
 

@@ -1,10 +1,15 @@
 import { OrderctlError } from "../errors.ts";
 import { type Connection, defaultApiPrefix } from "./connection.ts";
 import type { Publisher } from "./publisher.ts";
-import { readLast, readSubjects } from "./read-message.ts";
+import { readLast, readSubjects, type StoredMessage } from "./read-message.ts";
 import { scanStream } from "./read-stream.ts";
 
 export type BucketEntry = { key: string; value: string; revision: number };
+
+/** `isForeign`: somebody else wrote under this key, which stands for none of ours. */
+export type Key = { key: string; isForeign: boolean };
+
+type ListedEntry = BucketEntry & Key;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -34,7 +39,7 @@ export class Bucket {
   async write({ key, value, revision }: BucketEntry): Promise<number | undefined> {
     try {
       const payload = encoder.encode(value);
-      const publication = { subject: this.#writeSubject(key), payload, expectedSequence: revision };
+      const publication = { subject: this.#written(this.#subject(key)), payload, expectedSequence: revision };
       return (await this.#publisher.publish(publication)).sequence;
     } catch (thrown) {
       if (thrown instanceof OrderctlError && thrown.code === "conflict") return undefined;
@@ -42,44 +47,72 @@ export class Bucket {
     }
   }
 
+  /** Every key, also those of entries that were removed; needs no consumer. */
+  async keys(): Promise<Key[]> {
+    const subjects = await readSubjects(this.#connection, `KV_${this.#name}`);
+    return subjects.map((subject) => this.#key(subject));
+  }
+
+  /** Removes what stands under a foreign key, unless it is removed already. */
+  async removeForeign(key: string): Promise<void> {
+    const subject = `${this.#prefix}${key}`;
+    const found = await readLast(this.#connection, `KV_${this.#name}`, subject);
+    if (!found || found.payload.length === 0) return;
+    const removal = { payload: new Uint8Array(), headers: { "KV-Operation": "DEL" } };
+    const place = { subject: this.#written(subject), expectedSequence: found.sequence };
+    await this.#publisher.publish({ ...removal, ...place });
+  }
+
   /** Every entry, each as it was at some moment of the listing. */
-  async list(): Promise<BucketEntry[]> {
-    const entries = new Map<string, BucketEntry>();
+  async list(): Promise<ListedEntry[]> {
+    const entries = new Map<string, ListedEntry>();
     const stream = `KV_${this.#name}`;
-    await scanStream(this.#connection, { stream }, ({ subject, payload, sequence: revision }) => {
-      const key = this.#key(subject);
-      entries.set(key, { key, value: decoder.decode(payload), revision });
-    });
+    const add = ({ subject, payload, sequence: revision }: StoredMessage) =>
+      entries.set(subject, { ...this.#key(subject), value: decoder.decode(payload), revision });
+    await scanStream(this.#connection, { stream }, add);
     // An entry that changes while the scan goes on may have moved behind its end.
     for (const subject of await readSubjects(this.#connection, stream)) {
-      const key = this.#key(subject);
-      const missed = entries.has(key) ? undefined : await this.read(key);
-      if (missed) entries.set(key, missed);
+      const missed = entries.has(subject) ? undefined : await readLast(this.#connection, stream, subject);
+      if (missed) add(missed);
     }
     return [...entries.values()].filter(({ value }) => value !== "");
   }
 
-  #key(subject: string): string {
-    return decodeKey(subject.slice(`$KV.${this.#name}.`.length));
+  get #prefix(): string {
+    return `$KV.${this.#name}.`;
+  }
+
+  #key(subject: string): Key {
+    const stored = subject.slice(this.#prefix.length);
+    const key = decodeKey(stored);
+    return key === undefined ? { key: stored, isForeign: true } : { key, isForeign: false };
   }
 
   #subject(key: string): string {
-    return `$KV.${this.#name}.${encodeKey(key)}`;
+    return `${this.#prefix}${encodeKey(key)}`;
   }
 
   /** A domain takes entries where its API is (ADR-19), so that the bucket of that name in another one stays as it is. */
-  #writeSubject(key: string): string {
+  #written(subject: string): string {
     const { apiPrefix } = this.#connection;
-    return apiPrefix === defaultApiPrefix ? this.#subject(key) : `${apiPrefix}.${this.#subject(key)}`;
+    return apiPrefix === defaultApiPrefix ? subject : `${apiPrefix}.${subject}`;
   }
 }
 
-const encodeKey = (key: string): string =>
+/** The key under which the entry `key` is stored. */
+export const encodeKey = (key: string): string =>
   key.replace(/[^A-Za-z0-9_-]/gu, (character) =>
     [...encoder.encode(character)]
       .map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, "0")}`)
       .join(""),
   );
 
-const decodeKey = (key: string): string =>
-  decodeURIComponent(key.replaceAll("%", "%25").replaceAll("=", "%"));
+/** Undefined for a key that `encodeKey` writes for nothing: the nats CLI takes `size=M` and `a.b` as they are. */
+function decodeKey(stored: string): string | undefined {
+  try {
+    const key = decodeURIComponent(stored.replaceAll("%", "%25").replaceAll("=", "%"));
+    return encodeKey(key) === stored ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -4,7 +4,7 @@ import { OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import type { Connection } from "./connection.ts";
 import { ConsumerWatch } from "./consumer-watch.ts";
-import { DeadLetterOffice } from "./dead-letter-office.ts";
+import { DeadLetterPolicy } from "./dead-letter-policy.ts";
 import { ReceivedDelivery } from "./delivery.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { type Problem, Problems } from "./problems.ts";
@@ -30,7 +30,7 @@ export class Worker {
   readonly #publisher: Publisher;
   readonly #options: WorkerOptions;
   readonly #process: Processor;
-  readonly #office: DeadLetterOffice | undefined;
+  readonly #policy: DeadLetterPolicy | undefined;
   readonly #pulls: PullRequests;
   readonly #consumer: ConsumerWatch;
   readonly #problems: Problems;
@@ -54,9 +54,9 @@ export class Worker {
     this.#frames = connection.frames;
     this.#publisher = publisher;
     this.#options = options;
-    this.#office =
-      options.deadLetters && new DeadLetterOffice({ connection, publisher }, options, options.deadLetters);
-    this.#process = this.#office?.guard(process) ?? process;
+    this.#policy =
+      options.deadLetters && new DeadLetterPolicy({ connection, publisher }, options, options.deadLetters);
+    this.#process = this.#policy?.guard(process) ?? process;
     this.#notes = new SparseNotes(options.note);
     // Every handler in flight may listen to it.
     setMaxListeners(0, this.#abort.signal);
@@ -113,7 +113,7 @@ export class Worker {
     this.#abort.abort(new OrderctlError("interrupted", "the worker is stopping"));
     clearInterval(this.#timer);
     this.#notes.flush();
-    this.#office?.flush();
+    this.#policy?.flush();
     await this.#pulls.close();
     this.#handBackWaiting();
     for (const delivery of this.#inFlight.items()) delivery.nak();
@@ -209,14 +209,14 @@ export class Worker {
   #onFailure(delivery: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): void {
     delivery.watch?.failed(error);
     this.#counts.failed += 1;
-    if (!this.#stopping && this.#office?.isFinal(delivery, error, phase)) void this.#giveUp(delivery, error);
+    if (!this.#stopping && this.#policy?.isFinal(delivery, error, phase)) void this.#giveUp(delivery, error);
     else this.#handBack(delivery, error);
   }
 
   /** Copied before it is terminated: a crash between the two repeats the work, and finds the copy. */
   async #giveUp(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
     try {
-      await this.#office?.keep(delivery, error);
+      await this.#policy?.keep(delivery, error);
     } catch (thrown) {
       return this.#handBack(delivery, OrderctlError.from(thrown));
     }
@@ -248,7 +248,7 @@ export class Worker {
     this.#pull();
     this.#changes.changed();
     this.#notes.flush();
-    this.#office?.flush();
+    this.#policy?.flush();
     const ackWaitMs = this.#consumer.ackWaitMs ?? this.#options.ackWaitMs;
     for (const delivery of this.#inFlight.items()) delivery.keepAlive(ackWaitMs / 3);
   }

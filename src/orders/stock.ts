@@ -59,16 +59,31 @@ export function rebase(stock: Stock, log: string): Stock {
 
 export const encodeStock = (stock: Stock): string => JSON.stringify({ ...stock, holds: [...stock.holds] });
 
-/** Reads a stored value; `bad_message` naming the SKU when it is not ours. */
+/**
+ * Reads a stored value. Where somebody else wrote it the *store* is at fault, not the order that asks: `bad_message` naming
+ * the SKU, with what repairs it.
+ */
 export function decodeStock(sku: string, text: string): Stock {
   try {
     const value = JSON.parse(text);
-    const counts = [value.available, value.reserved, value.settledThrough];
-    if (counts.every(Number.isSafeInteger) && typeof value.log === "string") {
-      return { ...value, holds: new Map(value.holds) };
-    }
+    const holds = new Map<number, number>(value.holds);
+    const counts = [value.available, value.reserved, value.settledThrough, ...[...holds].flat()];
+    if (counts.every(isCount) && typeof value.log === "string") return { ...value, holds };
   } catch (cause) {
-    throw new OrderctlError("bad_message", `the stock of ${sku} cannot be read`, { cause });
+    throw unreadable(sku, cause);
   }
-  throw new OrderctlError("bad_message", `the stock of ${sku} lacks a count`);
+  throw unreadable(sku);
 }
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+
+const unreadable = (sku: string, cause?: unknown): OrderctlError =>
+  new OrderctlError(
+    "bad_message",
+    `the stock of ${sku} cannot be read: its entry is not as orderctl writes it`,
+    {
+      hint: `\`orderctl inventory set ${sku}=<units>\` writes it anew`,
+      fault: "store",
+      cause,
+    },
+  );

@@ -1,18 +1,16 @@
 import { OrderctlError } from "../errors.ts";
 import { type Booked, readLedger } from "../gateway/read-ledger.ts";
 import type { BrokerClock, ClockDifference } from "../jetstream/broker-clock.ts";
-import { Bucket } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import { Publisher } from "../jetstream/publisher.ts";
 import { readExtent, type StoredMessage } from "../jetstream/read-message.ts";
 import { scanStream } from "../jetstream/read-stream.ts";
 import type { AuditReport } from "../orders/audit-report.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { type Auditor, createAuditor } from "../orders/invariants.ts";
-import { decodeStock } from "../orders/stock.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { readDeadLetters } from "./dead-letters.ts";
 import { filterDeadLetters } from "./dead-letters-filter.ts";
+import { readStockEntries } from "./read-stock.ts";
 import { inventoryBucket } from "./topology.ts";
 
 export type AuditOptions = {
@@ -121,22 +119,12 @@ async function readStocked(
   connection: Connection,
   auditor: Auditor,
 ): Promise<Map<string, number> | undefined> {
-  const publisher = new Publisher(connection);
-  try {
-    const stocked = new Map<string, number>();
-    for (const { key, value, revision } of await new Bucket(connection, publisher, inventoryBucket).list()) {
-      try {
-        const { available, reserved } = decodeStock(key, value);
-        stocked.set(key, available + reserved);
-      } catch (thrown) {
-        auditor.addUnreadable(`${inventoryBucket}.${key}`, OrderctlError.from(thrown).message, revision);
-      }
-    }
-    return stocked;
-  } catch (thrown) {
-    if (thrown instanceof OrderctlError && thrown.code === "not_found") return undefined;
-    throw thrown;
-  } finally {
-    publisher.close();
+  const entries = await readStockEntries(connection);
+  if (!entries) return undefined;
+  const stocked = new Map<string, number>();
+  for (const { sku, stock, revision } of entries) {
+    if ("error" in stock) auditor.addUnreadable(`${inventoryBucket}.${sku}`, stock.error, revision);
+    else stocked.set(sku, stock.available + stock.reserved);
   }
+  return stocked;
 }

@@ -3,9 +3,13 @@ import type { Connection } from "../jetstream/connection.ts";
 import { readBySequence, readLast } from "../jetstream/read-message.ts";
 import { readAckFloor } from "../jetstream/topology.ts";
 import { decodeEvent } from "../orders/codec.ts";
+import type { OrderEvent } from "../orders/events.ts";
 import { decodeStock, encodeStock } from "../orders/stock.ts";
 import { ordersStream, parseSubject, subjectOf } from "../orders/subjects.ts";
 import type { StockStore } from "../services/stock-shelf.ts";
+
+/** Whose acknowledgements settle what is held. */
+export const inventoryConsumer = "inventory-reserver";
 
 /** Keeps stock in the inventory bucket and answers the shelf's questions from the log. */
 export function createStockStore(connection: Connection, bucket: Bucket): StockStore {
@@ -18,15 +22,27 @@ export function createStockStore(connection: Connection, bucket: Bucket): StockS
       return { stock, revision: entry.revision };
     },
     write: (sku, { stock, revision }) => bucket.write({ key: sku, value: encodeStock(stock), revision }),
-    ackFloor: () => readAckFloor(connection, ordersStream, "inventory-reserver"),
-    async wasReserved(sequence) {
-      const payment = await readBySequence(connection, ordersStream, sequence);
-      const orderId = payment && parseSubject(payment.subject)?.orderId;
-      if (!orderId) return undefined;
-      const subject = subjectOf("reservations", orderId);
-      const stored = await readLast(connection, ordersStream, subject);
-      const event = stored && decodeEvent(subject, stored.payload);
-      return event?.kind === "reservations" ? event.status === "RESERVED" : undefined;
-    },
+    ackFloor: () => readAckFloor(connection, ordersStream, inventoryConsumer),
+    wasReserved: (sequence) => readReserved(connection, sequence),
   };
+}
+
+/** Whether the order of the payment at `sequence` has its stock; undefined while the log has no answer that can be read. */
+export async function readReserved(connection: Connection, sequence: number): Promise<boolean | undefined> {
+  const payment = await readBySequence(connection, ordersStream, sequence);
+  const orderId = payment && parseSubject(payment.subject)?.orderId;
+  if (!orderId) return undefined;
+  const subject = subjectOf("reservations", orderId);
+  const stored = await readLast(connection, ordersStream, subject);
+  const event = stored && readable(subject, stored.payload);
+  return event?.kind === "reservations" ? event.status === "RESERVED" : undefined;
+}
+
+/** Another order's event that cannot be read is no reason to give up the one at hand. */
+function readable(subject: string, payload: Uint8Array): OrderEvent | undefined {
+  try {
+    return decodeEvent(subject, payload);
+  } catch {
+    return undefined;
+  }
 }

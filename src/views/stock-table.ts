@@ -2,6 +2,7 @@ import type { StockLevel } from "../pipeline/stock-level.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount } from "./format.ts";
 import { paint } from "./paint.ts";
+import { printable, wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 const columns = [
@@ -14,21 +15,32 @@ const columns = [
 /** How much there is in all, then a row for each SKU; an empty shelf is marked. */
 export function stockTable({ items }: { items: readonly StockLevel[] }, style: Style): string {
   if (items.length === 0) return "nothing was ever stocked; stock something with `orderctl inventory set`";
-  const rows = items.map(({ sku, available, reserved, held }) => [
-    sku,
+  const rows = items.map(stockRow);
+  const { yellow } = paint(style);
+  const marked = items.map(({ available }) => available === 0 || available === null);
+  const body = table({ columns, rows }, style, (text, { row }) => (marked[row] ? yellow(text) : text));
+  const errors = items.flatMap(({ error }) =>
+    error === null ? [] : wrapWords(printable(error), style.width),
+  );
+  return [headline(items), body, ...(errors.length > 0 ? [errors.join("\n")] : [])].join("\n\n");
+}
+
+function stockRow({ sku, ...level }: StockLevel): string[] {
+  if (level.error !== null) return [printable(sku), "unreadable", "?", "?"];
+  const { available, reserved, held } = level;
+  return [
+    printable(sku),
     available === 0 ? "sold out" : formatCount(available),
     formatCount(reserved),
     formatCount(held),
-  ]);
-  const { yellow } = paint(style);
-  const soldOut = items.map(({ available }) => available === 0);
-  const body = table({ columns, rows }, style, (text, { row }) => (soldOut[row] ? yellow(text) : text));
-  return `${headline(items)}\n\n${body}`;
+  ];
 }
 
 function headline(items: readonly StockLevel[]): string {
   const sum = (field: "available" | "reserved") =>
-    formatCount(items.reduce((total, item) => total + item[field], 0));
+    formatCount(items.reduce((total, item) => total + (item[field] ?? 0), 0));
+  const unreadable = items.filter(({ error }) => error !== null).length;
+  const told = unreadable === 0 ? "" : `; ${unreadable} cannot be read`;
   const skus = items.length === 1 ? "1 SKU" : `${formatCount(items.length)} SKUs`;
-  return `${skus}: ${sum("available")} units available, ${sum("reserved")} reserved`;
+  return `${skus}: ${sum("available")} units available, ${sum("reserved")} reserved${told}`;
 }

@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bucket } from "../../src/jetstream/bucket.ts";
 import { type Connection, openConnection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
+import { encodeEvent } from "../../src/orders/codec.ts";
 import { decodeStock, encodeStock, takeUnits } from "../../src/orders/stock.ts";
 import { setStock } from "../../src/pipeline/set-stock.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { runCommand } from "../run-command.ts";
+import { reserved } from "../services/handler-context.ts";
 
 let broker: TestBroker;
 let connection: Connection;
@@ -76,7 +78,7 @@ describe("inventory set", () => {
       {
         kind: "stock",
         version: 1,
-        data: { items: [{ sku: "TRAY-1", available: 100, reserved: 3, held: 3 }] },
+        data: { items: [{ sku: "TRAY-1", available: 100, reserved: 3, held: 3, error: null }] },
       },
     ]);
     expect((await readSku("TRAY-1")).stock).toEqual({ ...before, available: 100 });
@@ -108,6 +110,20 @@ describe("inventory set", () => {
     await connection.nats.jetstream().publish("$KV.INVENTORY.GONE");
     expect(await inventory("set GONE=7")).toMatchObject({ exitCode: 0 });
     expect((await readSku("GONE")).stock.available).toBe(7);
+  });
+
+  // It used to write a SKU that nobody orders, and to say nothing.
+  it("asks before it stocks what differs from another SKU in case only", async () => {
+    await inventory("set SPOON-3=5");
+    for (const words of ["set spoon-3=7", "set OTHER=1 Spoon-3=7", "set FORK-1=1 fork-1=2"]) {
+      const { exitCode, stdout, stderr } = await inventory(words);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+      expect(stderr).toMatch(/: did you mean (SPOON-3|FORK-1)\?\n.*--new stocks (s|S|f)\w+-\d beside it/);
+    }
+    expect((await readSku("SPOON-3")).stock.available).toBe(5);
+    expect((await inventory("list spoon-3")).stderr).toContain("did you mean SPOON-3?");
+    expect(await inventory("set spoon-3=7 --new")).toMatchObject({ exitCode: 0 });
+    expect(await inventory("set spoon-3=8 SPOON-3=6")).toMatchObject({ exitCode: 0 });
   });
 
   it.each([
@@ -168,6 +184,43 @@ describe("inventory list", () => {
     }
     busy = false;
     await Promise.all(taking);
+  });
+
+  it("lists the rest where somebody wrote entries by hand, names those, and lets them be set anew", async () => {
+    const store = await connection.nats.jetstream().views.kv("INVENTORY", { bindOnly: true });
+    await inventory("set GOOD=3 BAD=5");
+    await store.put("BAD", "250");
+    await store.put("size=M", "7");
+    await connection.nats.jetstream().publish(
+      "ORDERS.reservations.r-1",
+      encodeEvent({
+        ...reserved,
+        orderId: "r-1",
+        lines: [{ sku: "BAD", quantity: 4, unitPriceMinor: 1 }],
+      }),
+    );
+    const listed = await inventory("list");
+    expect(listed.exitCode).toBe(1);
+    expect(listed.stdout).toMatch(/^\d+ SKUs: .*; 2 cannot be read\n/);
+    expect(listed.stdout).toMatch(/\nGOOD +3 +0 +0\n/);
+    expect(listed.stdout).toMatch(/\nBAD +unreadable +\? +\?\n/);
+    expect(listed.stdout.replaceAll("\n", " ")).toContain(
+      "`orderctl inventory set BAD=<units>` writes it anew",
+    );
+    const { lines } = await inventory("list --json");
+    const { items } = (lines()[0]?.data ?? { items: [] }) as { items: unknown[] };
+    expect(items).toContainEqual({
+      sku: "size=M",
+      available: null,
+      reserved: null,
+      held: null,
+      error: expect.stringContaining("no service reads the key size=M"),
+    });
+    expect((await runCommand(`audit --grace 1h --server ${broker.url}`)).stdout).toContain("size=M");
+    // What orders have taken of it is in the log.
+    expect((await inventory("set BAD=9 size=M=2")).stdout).toMatch(/\nBAD +9 +4 +0\n.*size=M +2 +0 +0\n/s);
+    expect((await inventory("list")).exitCode).toBe(0);
+    expect((await readSku("size=M")).stock.available).toBe(2);
   });
 
   it("says when a SKU was never stocked", async () => {

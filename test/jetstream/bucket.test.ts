@@ -48,7 +48,7 @@ it.each([
   const revision = await bucket.write({ key, value: `of ${key}`, revision: 0 });
   expect(await bucket.read(key)).toEqual({ key, value: `of ${key}`, revision });
   expect((await bucket.list()).filter((entry) => entry.key === key)).toEqual([
-    { key, value: `of ${key}`, revision },
+    { key, value: `of ${key}`, revision, isForeign: false },
   ]);
 });
 
@@ -87,6 +87,26 @@ it("is read and written by the client's own key-value store", async () => {
   expect((await store.get("shared"))?.string()).toBe("ours");
   await store.put("shared", "theirs");
   expect((await bucket.read("shared"))?.value).toBe("theirs");
+});
+
+// One such key used to end the listing of all.
+it.each([
+  "size=M",
+  "a.b",
+  "50=zz",
+  "half=2",
+])("lists the key %j of another program as foreign", async (key) => {
+  const store = await connection.nats.jetstream().views.kv("INVENTORY", { bindOnly: true });
+  await store.put(key, "theirs");
+  const own = await bucket.write({ key, value: "ours", revision: 0 });
+  const listed = (await bucket.list()).filter((entry) => entry.key === key);
+  expect(listed).toEqual([
+    { key, value: "theirs", revision: expect.any(Number), isForeign: true },
+    { key, value: "ours", revision: own, isForeign: false },
+  ]);
+  await bucket.removeForeign(key);
+  expect((await store.get(key))?.operation).toBe("DEL");
+  expect((await bucket.list()).filter((entry) => entry.key === key)).toEqual([listed[1]]);
 });
 
 it("rejects, rather than answering undefined, where there is no such bucket", async () => {

@@ -9,7 +9,7 @@ import { openTestConnection } from "./open-test-connection.ts";
 import { createQueue, startWorker } from "./work-queue.ts";
 
 const fail: Processor = async () => {
-  throw new OrderctlError("bad_message", "no good");
+  throw new OrderctlError("bad_message", "no good", { fault: "message" });
 };
 
 it("keeps each dead letter once although the broker is killed while they are kept", async () => {

@@ -1,6 +1,6 @@
 import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ErrorCode, OrderctlError } from "../../src/errors.ts";
+import { type ErrorCode, type Fault, OrderctlError } from "../../src/errors.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { readLast } from "../../src/jetstream/read-message.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
@@ -23,9 +23,11 @@ afterAll(async () => {
   await broker.stop();
 });
 
-const failWith = (code: ErrorCode, text = "no good") => {
-  throw new OrderctlError(code, text);
+const failWith = (code: ErrorCode, text = "no good", fault?: Fault) => {
+  throw new OrderctlError(code, text, { fault });
 };
+
+const badMessage = (text?: string) => failWith("bad_message", text, "message");
 
 describe("a message that can never be handled", () => {
   it("is copied with its headers and the reason at the first attempt, and never delivered again", async () => {
@@ -47,7 +49,7 @@ describe("a message that can never be handled", () => {
         settled: (how) => settled.push(how),
         labels: () => ({}),
       };
-      return failWith("bad_message", `line one\r\nNats-Rollup: all\n${"x".repeat(600)}`);
+      return badMessage(`line one\r\nNats-Rollup: all\n${"x".repeat(600)}`);
     });
     await until(() => queue.isDone());
     const [letter, ...more] = await kept();
@@ -81,12 +83,12 @@ describe("a message that can never be handled", () => {
     // As a crash there would: the answer never leaves the process.
     frames.writeTo = (subject, payload) =>
       Buffer.from(payload).toString() === "+TERM" ? undefined : writeTo(subject, payload);
-    const first = startWorker({ ...options, connection: dying }, async () => failWith("bad_message"));
+    const first = startWorker({ ...options, connection: dying }, async () => badMessage());
     await until(async () => (await kept()).length === 1);
     await until(() => first.counts.inFlight === 0);
     await dying.nats.close();
     expect(await queue.isDone()).toBe(false);
-    const second = startWorker({ ...options, connection }, async () => failWith("bad_message"));
+    const second = startWorker({ ...options, connection }, async () => badMessage());
     await until(() => queue.isDone());
     expect(second.counts.failed).toBe(1);
     expect(await kept()).toHaveLength(1);
@@ -96,7 +98,9 @@ describe("a message that can never be handled", () => {
     const queue = await createQueue(connection, "SAME", { count: 40 });
     const { rule, kept } = await createDeadLetters(connection, "SAME");
     const deadLetters = { ...rule, subjectFor: () => "SAMEDEAD.all" };
-    startWorker({ connection, stream: "SAME", deadLetters }, async () => failWith("unprocessable"));
+    startWorker({ connection, stream: "SAME", deadLetters }, async () =>
+      failWith("unprocessable", "no", "message"),
+    );
     await until(() => queue.isDone(), 30_000);
     const sequences = (await kept()).map(({ mark }) => mark.origin.sequence);
     expect(sequences.sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
@@ -107,7 +111,7 @@ describe("a message that can never be handled", () => {
     const { rule, kept } = await createDeadLetters(connection, "LARGE");
     const largest = new Uint8Array(connection.nats.info?.max_payload ?? 0);
     await connection.nats.jetstream().publish("LARGE.a", largest);
-    startWorker({ connection, stream: "LARGE", deadLetters: rule }, async () => failWith("bad_message"));
+    startWorker({ connection, stream: "LARGE", deadLetters: rule }, async () => badMessage());
     await until(() => queue.isDone());
     const [letter] = await kept();
     expect(letter?.mark.omittedBytes).toBe(largest.length);
@@ -175,12 +179,50 @@ describe("a message that fails", () => {
     expect((await kept()).filter(({ mark }) => mark.origin.sequence === 1)).toEqual([]);
   });
 
+  // One stock entry written by hand used to make a dead letter of every paid order of its SKU, at the first failure.
+  it.each<[Fault, ErrorCode]>([
+    ["store", "bad_message"],
+    ["broker", "internal"],
+    ["broker", "too_large"],
+  ])("never is where the %s is at fault, whatever the code (%s)", async (fault, code) => {
+    const stream = `FAULT-${fault}-${code}`;
+    const queue = await createQueue(connection, stream, { count: 2 });
+    const { rule, kept } = await createDeadLetters(connection, stream, 1);
+    let broken = true;
+    const options = { connection, stream, deadLetters: rule, backoffMs: 10 };
+    const worker = startWorker(options, async () => (broken ? failWith(code, "torn", fault) : undefined));
+    await until(() => worker.counts.failed >= 6);
+    broken = false;
+    await until(() => queue.isDone());
+    expect(await kept()).toEqual([]);
+  });
+
+  it("is told once for each cause where a store is at fault, and as over when that works again", async () => {
+    const queue = await createQueue(connection, "TORN", { count: 30 });
+    const { rule } = await createDeadLetters(connection, "TORN");
+    const notes: string[] = [];
+    const note = (text: string) => notes.push(text);
+    let broken = true;
+    const options = { connection, stream: "TORN", deadLetters: rule, backoffMs: 10, note };
+    const worker = startWorker(options, async ({ sequence }) =>
+      broken && sequence > 20 ? failWith("bad_message", "the stock of MUG is torn", "store") : undefined,
+    );
+    await until(() => worker.counts.failed >= 40);
+    expect(worker.counts.processed).toBe(20);
+    expect(worker.problems).toEqual([{ text: "the stock of MUG is torn", forMs: expect.any(Number) }]);
+    expect(notes).toEqual(["worker: the stock of MUG is torn"]);
+    broken = false;
+    await until(() => queue.isDone());
+    await until(() => worker.problems.length === 0);
+    expect(notes).toHaveLength(2);
+  });
+
   it("stays until it can be copied: without room for the copy it comes again", async () => {
     const queue = await createQueue(connection, "FULL", { count: 3 });
     const { rule, kept } = await createDeadLetters(connection, "FULL");
     await connection.jsm.streams.update("FULLDEAD", { max_msgs: 1 });
     const options = { connection, stream: "FULL", deadLetters: rule, backoffMs: 10 };
-    const worker = startWorker(options, async () => failWith("bad_message"));
+    const worker = startWorker(options, async () => badMessage());
     await until(() => worker.counts.failed >= 6);
     expect(await queue.isDone()).toBe(false);
     await connection.jsm.streams.update("FULLDEAD", { max_msgs: 100 });

@@ -84,8 +84,11 @@ describe("the stored form", () => {
     '{"available":1,"reserved":0,"settledThrough":0}',
     '{"available":1.5,"reserved":0,"settledThrough":0,"log":"x","holds":[]}',
     '{"available":1,"reserved":0,"settledThrough":0,"log":"x","holds":7}',
+    '{"available":1,"reserved":0,"settledThrough":0,"log":"x","holds":[["a",1]]}',
+    '{"available":-1,"reserved":0,"settledThrough":0,"log":"x","holds":[]}',
   ])("is refused, with the SKU, where it is %j", (text) => {
-    const refused = expect.objectContaining({ code: "bad_message", message: expect.stringContaining("MUG") });
+    const message = expect.stringContaining("MUG");
+    const refused = expect.objectContaining({ code: "bad_message", fault: "store", message });
     expect(() => decodeStock("MUG", text)).toThrow(refused);
   });
 });

@@ -2,8 +2,12 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { OrderctlError } from "../../src/errors.ts";
 import type { PaymentGateway } from "../../src/gateway/gateway.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
+import { Publisher } from "../../src/jetstream/publisher.ts";
+import { readStreamIdentity } from "../../src/jetstream/topology.ts";
+import { Worker } from "../../src/jetstream/worker.ts";
 import { createStock, encodeStock } from "../../src/orders/stock.ts";
 import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
+import { deadLetterRule } from "../../src/pipeline/dead-letters-rule.ts";
 import { readOrder } from "../../src/pipeline/order-log.ts";
 import type { RunningServices } from "../../src/pipeline/run-services.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
@@ -58,6 +62,28 @@ async function giveUpOn(orderId: string, count = 1) {
   await log.store(order(orderId));
   await until(async () => (await letters()).length === count);
   broken.delete(orderId);
+}
+
+/** As a release of inventory does that cannot handle an order; stops all services. */
+async function giveUpInInventory(orderId: string) {
+  const publisher = new Publisher(connection);
+  const deadLetters = deadLetterRule(
+    { service: "inventory", instance: "earlier", consumer: "inventory-reserver" },
+    2,
+  );
+  const place = { stream: "ORDERS", consumer: "inventory-reserver", concurrency: 1, ackWaitMs: 30_000 };
+  const worker = new Worker(
+    { connection, publisher },
+    { ...place, deadLetters, note: () => {} },
+    async () => {
+      throw new OrderctlError("unprocessable", "not yet", { fault: "message" });
+    },
+  );
+  await log.store(order(orderId));
+  await until(async () => (await letters())[0]?.service === "inventory");
+  await worker.stop(2000);
+  publisher.close();
+  await services.stop(2000);
 }
 
 it("takes an order to its end in another process once what failed works, and the log tells the true cause", async () => {
@@ -116,16 +142,15 @@ it("is a new dead letter that takes the place of the old one where it fails agai
 
 it("takes the stock of an order once, although others were settled since it was given up on", async () => {
   await services.stop(2000);
-  await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", "no stock");
+  services = await startServices(connection, ["payment", "shipping", "notification"], { gateway });
+  await giveUpInInventory("shelved");
   services = await startServices(connection, undefined, { gateway, maxAttempts: 2 });
-  await log.store(order("shelved"));
-  await until(async () => (await letters())[0]?.service === "inventory");
   const others = ["a", "b", "c"].map((orderId) => ({ ...order(orderId), lines: created.lines.slice(0, 1) }));
   await log.store(...others);
   for (const { orderId } of others) await log.ended(orderId);
-  const repaired = encodeStock(createStock(5, "another log"));
-  await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", repaired);
-  expect((await dlq("redrive --reason bad_message")).stdout).toMatch(/^1 dead letter redriven/);
+  const settled = { ...createStock(5, await readStreamIdentity(connection, "ORDERS")), settledThrough: 1000 };
+  await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", encodeStock(settled));
+  expect((await dlq("redrive --service inventory")).stdout).toMatch(/^1 dead letter redriven/);
   await log.ended("shelved");
   const events = (await readOrder(connection, "shelved")).map(({ event }) => event.kind);
   expect(events).toEqual(["created", "payments", "reservations", "shipments", "notifications"]);

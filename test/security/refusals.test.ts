@@ -15,7 +15,7 @@ const commands: [Role, string, RegExp][] = [
     /\$JS\.API\.CONSUMER\.CREATE\.ORDERS\.[\w-]+\.ORDERS\.notifications\.\*/,
   ],
   ["payment", "inventory list", /\$JS\.API\.STREAM\.INFO\.KV_INVENTORY/],
-  ["payment", "inventory set MUG=5", /\$JS\.API\.STREAM\.MSG\.GET\.KV_INVENTORY/],
+  ["payment", "inventory set MUG=5", /\$JS\.API\.STREAM\.INFO\.KV_INVENTORY/],
   ["operator", "inventory set MUG=5", /\$KV\.INVENTORY\.MUG/],
   ["payment", "topology apply", /\$JS\.API\.STREAM\.INFO\.KV_INVENTORY/],
   ["payment", "audit", /\$JS\.API\.CONSUMER\.CREATE\.ORDERS\.\w+/],

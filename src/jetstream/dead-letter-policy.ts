@@ -13,6 +13,7 @@ import {
 import { stopCrashLoops } from "./dead-letter-loops.ts";
 import type { ReceivedDelivery } from "./delivery.ts";
 import type { Publisher } from "./publisher.ts";
+import type { StoredMessage } from "./read-message.ts";
 import { readSubject } from "./read-subject.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 import type { DeadLetterRule, Processor, WorkerOptions } from "./worker-options.ts";
@@ -23,10 +24,10 @@ const unstorable: ReadonlySet<ErrorCode> = new Set(["too_large", "conflict"]);
 const maxCounted = 20_000;
 
 /** Decides which deliveries a worker gives up on, and keeps a full copy of each, once. */
-export class DeadLetterOffice {
+export class DeadLetterPolicy {
   readonly #connection: Connection;
   readonly #publisher: Publisher;
-  readonly #station: WorkerOptions;
+  readonly #options: WorkerOptions;
   readonly #rule: DeadLetterRule;
   readonly #notes: SparseNotes;
   /** Sequence → how often it failed in this process for a reason of its own. */
@@ -34,19 +35,19 @@ export class DeadLetterOffice {
 
   constructor(
     { connection, publisher }: { connection: Connection; publisher: Publisher },
-    station: WorkerOptions,
+    options: WorkerOptions,
     rule: DeadLetterRule,
   ) {
     this.#connection = connection;
     this.#publisher = publisher;
-    this.#station = station;
+    this.#options = options;
     this.#rule = rule;
-    this.#notes = new SparseNotes(station.note);
+    this.#notes = new SparseNotes(options.note);
   }
 
   /** The same processor, which is not called again with a message that ends the process each time. */
   guard(process: Processor): Processor {
-    const { stream, consumer } = this.#station;
+    const { stream, consumer } = this.#options;
     const { maxAttempts, suspects } = this.#rule;
     const bench = { connection: this.#connection, publisher: this.#publisher };
     const place = { bucket: suspects, prefix: `${stream}.${consumer}`, maxAttempts };
@@ -63,7 +64,7 @@ export class DeadLetterOffice {
     if (fault === "message" || (phase === "storing" && unstorable.has(code))) return true;
     if (fault === "broker" || fault === "store" || code === "interrupted") return false;
     if (!this.#connection.isConnected()) return false;
-    if (this.#station.isPaused?.()) return false;
+    if (this.#options.isPaused?.()) return false;
     return this.#countFailure(sequence) >= this.#rule.maxAttempts;
   }
 
@@ -84,15 +85,28 @@ export class DeadLetterOffice {
   async keep(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
     const mark = this.#markOf(delivery, error);
     const subject = this.#rule.subjectFor(mark.origin.subject);
-    const held = await readSubject(this.#connection, this.#rule.stream, subject);
-    const isHeld = held.some(
-      ({ header }) => decodeMark(header(deadLetterHeader))?.delivery === mark.delivery,
-    );
-    if (!isHeld) await this.#store(delivery, mark, { subject, expectedSequence: held.at(-1)?.sequence ?? 0 });
+    while (!(await this.#isKept(delivery, mark, subject))) {
+      // Another copy under the same subject was faster: what it holds now is looked at again.
+    }
     this.#failures.delete(delivery.sequence);
     const what = `${mark.origin.subject} (sequence ${mark.origin.sequence}, attempt ${mark.attempts})`;
-    const text = `${this.#station.consumer}: dead letter: ${what}: ${mark.reason}: ${mark.detail}`;
+    const text = `${this.#options.consumer}: dead letter: ${what}: ${mark.reason}: ${mark.detail}`;
     this.#notes.add(text, delivery.watch?.labels());
+  }
+
+  /** False where the subject has changed since it was read. */
+  async #isKept(delivery: ReceivedDelivery, mark: DeadLetterMark, subject: string): Promise<boolean> {
+    const held = await readSubject(this.#connection, this.#rule.stream, subject);
+    const isSame = ({ header }: StoredMessage) =>
+      decodeMark(header(deadLetterHeader))?.delivery === mark.delivery;
+    if (held.some(isSame)) return true;
+    try {
+      await this.#store(delivery, mark, { subject, expectedSequence: held.at(-1)?.sequence ?? 0 });
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof OrderctlError && thrown.code === "conflict") return false;
+      throw thrown;
+    }
   }
 
   async #store(
@@ -119,13 +133,13 @@ export class DeadLetterOffice {
   }
 
   #markOf(delivery: ReceivedDelivery, { code, message }: OrderctlError): DeadLetterMark {
-    const { stream } = this.#station;
+    const { stream } = this.#options;
     const { service, instance, consumer, originOf } = this.#rule;
     const { subject, sequence, storedAtUs, attempt } = delivery;
     const own: Origin = { stream, subject, sequence, storedAtUs };
     const { origin, redriveOf } = originOf?.(delivery) ?? { origin: own, redriveOf: null };
     return {
-      delivery: `${stream}/${this.#station.consumer}/${sequence}/${storedAtUs}`,
+      delivery: `${stream}/${this.#options.consumer}/${sequence}/${storedAtUs}`,
       reason: code,
       detail: plainDetail(message),
       attempts: attempt,

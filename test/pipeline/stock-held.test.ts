@@ -1,0 +1,70 @@
+import { expect, it, onTestFinished } from "vitest";
+import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
+import { feedOrders } from "../../src/pipeline/feed-orders.ts";
+import { generateOrders } from "../../src/pipeline/order-source.ts";
+import { readStock } from "../../src/pipeline/read-stock.ts";
+import { setStock } from "../../src/pipeline/set-stock.ts";
+import { brokerOfTest } from "../broker-of-test.ts";
+import { created } from "../services/handler-context.ts";
+import { until } from "../until.ts";
+import { openLogWriter } from "./log-writer.ts";
+import { readBacklog, readLog } from "./read-log.ts";
+import { readShelf, reservedUnits } from "./shelf-and-log.ts";
+import { startServices } from "./start-services.ts";
+
+// It used to be a dead letter at its first failure, and so was every paid order of that SKU.
+it("holds a paid order whose stock cannot be read, says so once, keeps up no other, and goes on once it is repaired", async () => {
+  const { connection } = await brokerOfTest();
+  const log = await openLogWriter(connection);
+  onTestFinished(() => log.close());
+  await connection.nats.jetstream().publish("$KV.INVENTORY.TORN", "250");
+  const notes: string[] = [];
+  const note = (text: string) => notes.push(text);
+  const services = await startServices(connection, undefined, { maxAttempts: 2, note });
+  onTestFinished(() => services.stop(2000));
+  const order = (orderId: string, sku: string) => ({
+    ...created,
+    orderId,
+    lines: created.lines.map((line) => ({ ...line, sku })),
+  });
+  const held = ["held-1", "held-2", "held-3"];
+  await log.store(...held.map((orderId) => order(orderId, "TORN")), order("free", "WHOLE"));
+  await log.ended("free");
+  await until(() => (services.counts()["inventory-reserver"]?.failed ?? 0) >= 9);
+  expect(await readDeadLetters(connection)).toEqual([]);
+  const text =
+    "the stock of TORN cannot be read: its entry is not as orderctl writes it: " +
+    "`orderctl inventory set TORN=<units>` writes it anew";
+  expect(services.problems()).toEqual([{ consumer: "inventory-reserver", text, forMs: expect.any(Number) }]);
+  expect(notes.filter((each) => each.includes("TORN"))).toEqual([`inventory-reserver: ${text}`]);
+  await setStock(connection, new Map([["TORN", 50]]));
+  for (const orderId of held) await log.ended(orderId);
+  expect(services.problems()).toEqual([]);
+  const reserved = reservedUnits(await readLog(connection)).get("TORN");
+  expect((await readShelf(connection)).get("TORN")).toMatchObject({ reserved });
+});
+
+// Holds end when somebody touches the SKU again: what nobody ordered any more used to be shown as held for ever.
+it("tells nothing as held once nothing is under way, and what was given back as available", async () => {
+  const { connection } = await brokerOfTest();
+  const services = await startServices(connection, undefined, { defaultStock: 60 });
+  const { report } = await feedOrders(connection, generateOrders(1500, 5).orders, {
+    origin: { service: "publish", instance: "test" },
+    window: 256,
+    waitMs: 30_000,
+    signal: new AbortController().signal,
+  });
+  expect(report.endings).toMatchObject({ ended: 1500 });
+  expect(report.endings?.outcomes.REFUNDED).toBeGreaterThan(10);
+  await until(async () => Object.keys(await readBacklog(connection)).length === 0);
+  await services.stop(5000);
+  const stored = await readShelf(connection);
+  expect([...stored.values()].some(({ holds }) => holds.size > 0)).toBe(true);
+  const reserved = reservedUnits(await readLog(connection));
+  const levels = await readStock(connection);
+  expect(levels).toHaveLength(stored.size);
+  for (const level of levels) {
+    const taken = reserved.get(level.sku) ?? 0;
+    expect(level).toEqual({ sku: level.sku, available: 60 - taken, reserved: taken, held: 0, error: null });
+  }
+});
