@@ -2,7 +2,9 @@ import { expect, it, onTestFinished } from "vitest";
 import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { feedOrders } from "../../src/pipeline/feed-orders.ts";
 import { generateOrders } from "../../src/pipeline/order-source.ts";
+import { announceProcess } from "../../src/pipeline/process-status.ts";
 import { readStock } from "../../src/pipeline/read-stock.ts";
+import { readServiceLag } from "../../src/pipeline/service-lag.ts";
 import { setStock } from "../../src/pipeline/set-stock.ts";
 import { brokerOfTest } from "../broker-of-test.ts";
 import { created } from "../services/handler-context.ts";
@@ -37,6 +39,22 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
     "`orderctl inventory set TORN=<units>` writes it anew";
   expect(services.problems()).toEqual([{ consumer: "inventory-reserver", text, forMs: expect.any(Number) }]);
   expect(notes.filter((each) => each.includes("TORN"))).toEqual([`inventory-reserver: ${text}`]);
+  const processes = announceProcess(connection, () => ({
+    ...{
+      instance: "one",
+      version: "1",
+      services: ["inventory"],
+      startedAt: "",
+      uptimeMs: 0,
+      stopping: false,
+    },
+    ...{ breakers: [], workers: [], ordersUrl: null, metricsUrl: null, spansTo: null },
+    problems: services.problems(),
+  }));
+  onTestFinished(() => processes.stop());
+  const { consumers } = await readServiceLag(connection, { stream: "ORDERS", intervalMs: 50 });
+  const lag = consumers.find(({ consumer }) => consumer === "inventory-reserver");
+  expect(lag?.reasons).toContain(text);
   await setStock(connection, new Map([["TORN", 50]]));
   for (const orderId of held) await log.ended(orderId);
   expect(services.problems()).toEqual([]);
