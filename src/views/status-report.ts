@@ -59,7 +59,9 @@ function processText(status: ProcessStatus, style: Style): string {
     return state === "closed" ? line : yellow(line);
   });
   const problems = status.problems.flatMap(({ consumer, text, forMs }) =>
-    wrapWords(printable(`${consumer}, for ${formatDuration(forMs)}: ${text}`), style.width - 2).map(yellow),
+    wrapWords(printable(`${consumer}, for ${formatDuration(forMs)}: ${text}`), style.width - 2).map((line) =>
+      yellow(line),
+    ),
   );
   return [bold(printable(instance)), ...[...told, ...problems, ...marked].map((line) => `  ${line}`)].join(
     "\n",

@@ -82,7 +82,7 @@ describe("where services run", () => {
     await until(async () => (await status()).stdout.includes("; problems of shipping-booker\n"));
     const { stdout } = await status();
     expect(stdout.replaceAll(/\n +/g, " ")).toMatch(
-      / shipping-booker, for \d.*: there is no such consumer on stream ORDERS: `orderctl topology apply`/,
+      / shipping-booker, for [\d.]+ m?s: there is no such consumer on stream ORDERS: `orderctl topology apply` makes it anew\n/,
     );
     await connection.jsm.consumers.add("ORDERS", config);
     await until(async () => !(await status()).stdout.includes("problem"));
