@@ -50,7 +50,7 @@ export class ConsumerWatch {
   }
 
   get mayPull(): boolean {
-    return this.#mayPull && performance.now() >= this.#retryAt;
+    return this.#mayPull && (this.#retryAt === 0 || performance.now() >= this.#retryAt);
   }
 
   get limits(): PullLimits {
@@ -68,7 +68,7 @@ export class ConsumerWatch {
   }
 
   #onServedAgain(): void {
-    this.#refusal = undefined;
+    this.#forgetRefusals();
     this.#tell();
   }
 

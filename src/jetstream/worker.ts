@@ -124,13 +124,20 @@ export class Worker {
     for (const delivery of this.#waiting.splice(0)) delivery.nak();
   }
 
+  /** Hot path. */
   #pull(): void {
     if (this.#stopping || this.#options.isPaused?.() || !this.#consumer.mayPull) return;
-    const { concurrency } = this.#options;
-    this.#pulls.limits = this.#consumer.limits;
-    const worthAsking = Math.min(Math.max(1, concurrency >> 2), this.#pulls.limits.batch);
-    const free = () => concurrency - this.#inFlight.size - this.#waiting.length - this.#pulls.outstanding;
-    while (free() >= worthAsking && this.#pulls.hasPlace) if (!this.#pulls.ask(free())) return;
+    const { limits } = this.#consumer;
+    const worthAsking = Math.min(Math.max(1, this.#options.concurrency >> 2), limits.batch);
+    if (this.#free < worthAsking) return;
+    this.#pulls.limits = limits;
+    while (this.#free >= worthAsking && this.#pulls.hasPlace) if (!this.#pulls.ask(this.#free)) return;
+  }
+
+  /** Places that nothing is under way for. */
+  get #free(): number {
+    const taken = this.#inFlight.size + this.#waiting.length + this.#pulls.outstanding;
+    return this.#options.concurrency - taken;
   }
 
   #onExpired(): void {
