@@ -9,11 +9,14 @@ export type StoredCounts = { spans: number; messages: number; bytes: number };
 /** Stores spans, one message per batch. What was in flight when the broker went away is stored when it is back. */
 export class SpanStore {
   readonly #connection: Connection;
+  readonly #streamMaxBytes: number;
   readonly #publisher: Publisher;
   readonly counts: StoredCounts = { spans: 0, messages: 0, bytes: 0 };
 
-  constructor(connection: Connection) {
+  /** `streamMaxBytes`: no message of the stream may be larger. */
+  constructor(connection: Connection, streamMaxBytes: number) {
     this.#connection = connection;
+    this.#streamMaxBytes = streamMaxBytes;
     this.#publisher = new Publisher(connection);
   }
 
@@ -22,7 +25,7 @@ export class SpanStore {
   }
 
   get maxBatchBytes(): number {
-    return this.#connection.frames.maxPayloadBytes;
+    return Math.min(this.#connection.frames.maxPayloadBytes, this.#streamMaxBytes);
   }
 
   /**

@@ -3,7 +3,7 @@ import type { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { driftText } from "../jetstream/settings-drift.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
-import { applyTopology, readStreamIdentity } from "../jetstream/topology.ts";
+import { applyTopology, readMaxMessageBytes, readStreamIdentity } from "../jetstream/topology.ts";
 import type { Listening, Place } from "../listening.ts";
 import type { SpanFaults } from "../telemetry/span-reading.ts";
 import { announceCollector } from "./announce.ts";
@@ -40,8 +40,7 @@ export async function startCollector(connection: Connection, options: CollectorO
   const limits = { ...traceDefaults, ...options };
   for (const drift of await applyTopology(connection, traceTopology(limits))) note(driftText(drift));
   // Whoever may not even look at the stream stores nothing in it.
-  await readStreamIdentity(connection, tracesStream);
-  const store = new SpanStore(connection);
+  const store = new SpanStore(connection, await readMaxMessageBytes(connection, tracesStream));
   const notes = new SparseNotes(note);
   const timer = setInterval(() => notes.flush(), 1000).unref();
   const onRefused = ({ code, message }: OrderctlError) => {

@@ -156,6 +156,16 @@ export async function readStreamIdentity({ jsm }: Connection, stream: string): P
   }
 }
 
+/** How large a message of a stream may be by the stream's own settings; without an end where they say nothing. */
+export async function readMaxMessageBytes({ jsm }: Connection, stream: string): Promise<number> {
+  try {
+    const { max_msg_size: most = -1 } = (await jsm.streams.info(stream)).config;
+    return most > 0 ? most : Number.POSITIVE_INFINITY;
+  } catch (thrown) {
+    throw fromNats(thrown, `read stream ${stream}`);
+  }
+}
+
 /** The sequence up to which every message that a consumer wants was acknowledged. */
 export async function readAckFloor({ jsm }: Connection, stream: string, consumer: string): Promise<number> {
   try {

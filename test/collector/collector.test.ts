@@ -1,8 +1,13 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { startCollector } from "../../src/collector/start-collector.ts";
+import { readTrace } from "../../src/collector/read-trace.ts";
+import { startCollector, traceDefaults } from "../../src/collector/start-collector.ts";
+import { traceTopology } from "../../src/collector/topology.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
 import { wire } from "../../src/telemetry/otlp/wire.ts";
+import { startTestBroker } from "../broker/start-test-broker.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import {
   checkout,
@@ -106,6 +111,24 @@ describe("the collector", () => {
     expect(answer.json()).toMatchObject({ partialSuccess: { rejectedSpans: "1" } });
     expect(await read(traceIdOf(1))).toHaveLength(20);
     expect(collector.counts().messages).toBeGreaterThan(3);
+  });
+
+  // A span that the stream refused used to cost its whole request.
+  it("rejects a span that is larger than the stream takes, not those beside it", async () => {
+    const broker = await startTestBroker();
+    const connection = await openTestConnection(broker.url);
+    await applyTopology(connection, traceTopology(traceDefaults));
+    await connection.jsm.streams.update("TRACES", { max_msg_size: 5000 });
+    const collector = await startCollector(connection, { host: "127.0.0.1", port: 0, note: () => {} });
+    const body = jsonBody([jsonSpan(1, 1), jsonSpan(1, 2, { name: "x".repeat(6000) }), jsonSpan(2, 3)]);
+    const headers = { "content-type": "application/json" };
+    const answer = await send(`${collector.url}/v1/traces`, { method: "POST", body, headers });
+    const { spans } = await readTrace(connection, traceIdOf(1));
+    await collector.stop(1000);
+    await connection.close();
+    await broker.stop();
+    expect([answer.status, answer.json()]).toMatchObject([200, { partialSuccess: { rejectedSpans: "1" } }]);
+    expect(spans.map(({ name }) => name)).toEqual(["span 1"]);
   });
 
   it("keeps 10,000 spans of 1,000 traces, sent by ten at once, and reads every one back", async () => {
