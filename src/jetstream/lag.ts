@@ -41,6 +41,8 @@ export type ConsumerLag = {
   ackWaitMs: number | null;
   /** By when what is delivered and not acknowledged comes again, unless who holds it asks for more time. */
   comesAgainBy: string | null;
+  /** How many processes answer that work on it; `null` where nobody asked them. */
+  workers: number | null;
   /** How many of `ackPending` no process has that answers; `null` where nobody asked the processes. */
   unclaimed: number | null;
   state: LagState;
@@ -145,6 +147,7 @@ function buildLag(
     pausedUntil,
     ackWaitMs: ackWaitOf(info),
     comesAgainBy: redeliveryTime(info, nowMs),
+    workers: null,
     unclaimed: null,
     reasons: reasonsOf(info),
   };

@@ -2,6 +2,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { type ConsumerLag, type LagQuery, readLag, type StreamLag } from "../jetstream/lag.ts";
 import type { LagState } from "../jetstream/lag-state.ts";
 import { ordersStream } from "../orders/subjects.ts";
+import { serviceNames, stationsOf } from "../services/registry.ts";
 import { type ProcessStatus, readProcesses } from "./process-status.ts";
 
 const goesOn: ReadonlySet<LagState> = new Set(["up_to_date", "keeps_up", "behind", "paused"]);
@@ -32,32 +33,58 @@ export const withProcesses = (
 ): StreamLag => ({
   ...lag,
   consumers: lag.consumers.map((before) => {
-    const consumer = { ...before, reasons: [...before.reasons, ...problemsOf(processes, before.consumer)] };
+    const working = processes.filter(({ workers }) => workers.some(isOf(before)));
+    const [open, problems] = [openBreakersOf(working, before), problemsOf(processes, before)];
+    const reasons = [...before.reasons, ...open, ...problems];
+    const consumer = { ...before, workers: working.length, reasons };
     if (goesOn.has(consumer.state)) return consumer;
-    const inHand = processes.reduce((sum, { workers }) => sum + inFlightOf(workers, consumer.consumer), 0);
     const most = Math.min(consumer.ackPending, leftOf(consumer.consumer));
-    return withUnclaimed(consumer, Math.max(0, most - inHand), lag.sampledAt);
+    const unclaimed = Math.max(0, most - inHandOf(working, consumer));
+    const state =
+      open.length > 0 ? consumer.state : unclaimedState({ ...consumer, unclaimed }, lag.sampledAt);
+    return { ...consumer, unclaimed, state };
   }),
 });
 
+type Named = Pick<ConsumerLag, "consumer">;
+
+const isOf =
+  ({ consumer }: Named) =>
+  (one: Named): boolean =>
+    one.consumer === consumer;
+
+const inHandOf = (working: readonly Announced[], consumer: Named): number =>
+  working.reduce((sum, { workers }) => sum + (workers.find(isOf(consumer))?.inFlight ?? 0), 0);
+
 /** Whoever may answer may say anything, at any length. */
-const mostProblems = 5;
-const longestProblem = 300;
+const mostReasons = 5;
+const longestReason = 300;
 
-function problemsOf(processes: readonly Announced[], consumer: string): string[] {
-  const texts = processes
-    .flatMap(({ problems = [] }) => problems)
-    .filter((problem) => problem.consumer === consumer)
-    .map(({ text }) => text.slice(0, longestProblem));
-  return [...new Set(texts)].slice(0, mostProblems);
-}
+const fewReasons = (texts: readonly string[]): string[] =>
+  [...new Set(texts.map((text) => text.slice(0, longestReason)))].slice(0, mostReasons);
 
-const inFlightOf = (workers: ProcessStatus["workers"], consumer: string): number =>
-  workers.find((worker) => worker.consumer === consumer)?.inFlight ?? 0;
+const problemsOf = (processes: readonly Announced[], consumer: Named): string[] =>
+  fewReasons(
+    processes.flatMap(({ problems = [] }) => problems.filter(isOf(consumer)).map(({ text }) => text)),
+  );
+
+/** What a breaker keeps waiting is handed back for later, again and again, and so in nobody's hands for most of the time. */
+const openBreakersOf = (working: readonly Announced[], consumer: Named): string[] =>
+  fewReasons(
+    working.flatMap(({ instance, breakers }) =>
+      breakers
+        .filter(({ state, service }) => state !== "closed" && isOfService(consumer, service))
+        .map(({ name, state }) => `the breaker ${name} of ${instance} is ${state}`),
+    ),
+  );
+
+const isOfService = (consumer: Named, service: string | undefined): boolean =>
+  serviceNames.some((name) => name === service && stationsOf(name).some(isOf(consumer)));
 
 /** Once their time is up they wait, as all others, for somebody who asks. */
-function withUnclaimed(lag: ConsumerLag, unclaimed: number, sampledAt: string): ConsumerLag {
-  if (unclaimed === 0) return { ...lag, unclaimed };
-  const isOver = lag.waiting === 0 && lag.comesAgainBy !== null && lag.comesAgainBy < sampledAt;
-  return { ...lag, unclaimed, state: isOver ? "abandoned" : "held" };
+function unclaimedState(lag: ConsumerLag, sampledAt: string): LagState {
+  const { unclaimed, workers, waiting, state, comesAgainBy } = lag;
+  if (unclaimed === 0) return state;
+  const isOver = workers === 0 && waiting === 0 && comesAgainBy !== null && comesAgainBy < sampledAt;
+  return isOver ? "abandoned" : "held";
 }

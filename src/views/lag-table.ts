@@ -89,14 +89,19 @@ function headline(lag: StreamLag): string {
 }
 
 /** What nobody has that answers comes again by itself; of others the oldest alone is known. */
-function heldText({ consumer, unclaimed, comesAgainBy, oldestAgeMs }: ConsumerLag, lag: StreamLag): string {
+function heldText(held: ConsumerLag, lag: StreamLag): string {
+  const { consumer, workers, unclaimed, comesAgainBy, oldestAgeMs } = held;
   if (unclaimed === null || unclaimed === 0)
     return `the oldest delivery of ${consumer} has waited ${formatDuration(oldestAgeMs)} for its ack`;
   const [what, are] =
     unclaimed === 1 ? ["1 delivery", "is"] : [`${formatCount(unclaimed)} deliveries`, "are"];
   const isAhead = comesAgainBy !== null && comesAgainBy > lag.sampledAt;
   const again = isAhead ? `, until ${clockTime(comesAgainBy, lag)}` : "";
-  return `${what} of ${consumer} ${are} held by nobody that answers${again}`;
+  const where =
+    workers === 0
+      ? "held by nobody that answers"
+      : "in no process's hands: handed back for later, or held by one that is gone";
+  return `${what} of ${consumer} ${are} ${where}${again}`;
 }
 
 /** Where nobody asked the processes whether they have them. */

@@ -77,6 +77,7 @@ describe("lag", () => {
       pausedUntil: null,
       ackWaitMs: 30_000,
       comesAgainBy: null,
+      workers: 0,
       unclaimed: 0,
       state: "abandoned",
       reasons: [],

@@ -84,6 +84,6 @@ describe("top", () => {
     const isOpen = ({ processes }: TopSample) =>
       processes.some(({ breakers }) => breakers[0]?.state === "open");
     const [till] = (await topUntil(isOpen)).processes;
-    expect(till?.breakers).toEqual([{ name: "PaymentService", state: "open" }]);
+    expect(till?.breakers).toMatchObject([{ name: "PaymentService", state: "open" }]);
   });
 });

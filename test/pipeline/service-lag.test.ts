@@ -8,7 +8,7 @@ const payment: ConsumerLag = {
   ...{ consumer: "payment-processor", durable: true, mode: "pull", bound: null },
   ...{ pending: 3, ackPending: 8, redelivered: 0, waiting: 0, oldestAgeMs: 900 },
   ...{ inPerS: 0, outPerS: 0, drainS: null, pausedUntil: null, ackWaitMs: 30_000 },
-  ...{ comesAgainBy: "2026-03-01T12:00:20.000Z", unclaimed: null, state: "idle", reasons: [] },
+  ...{ comesAgainBy: "2026-03-01T12:00:20.000Z", workers: null, unclaimed: null, state: "idle", reasons: [] },
 };
 
 const lagOf = (change: Partial<ConsumerLag> = {}): StreamLag => ({
@@ -28,9 +28,30 @@ const asked = (lag: StreamLag, processes: ProcessStatus[], left = 8) =>
 
 describe("a consumer that does not go on", () => {
   it("is held as far as nobody has its deliveries that answers", () => {
-    expect(asked(lagOf(), [])).toMatchObject({ unclaimed: 8, state: "held" });
-    expect(asked(lagOf(), [till(5)])).toMatchObject({ unclaimed: 3, state: "held" });
-    expect(asked(lagOf(), [till(5), till(3)])).toMatchObject({ unclaimed: 0, state: "idle" });
+    expect(asked(lagOf(), [])).toMatchObject({ workers: 0, unclaimed: 8, state: "held" });
+    expect(asked(lagOf(), [till(5)])).toMatchObject({ workers: 1, unclaimed: 3, state: "held" });
+    expect(asked(lagOf(), [till(5), till(3)])).toMatchObject({ workers: 2, unclaimed: 0, state: "idle" });
+  });
+
+  it("waits for a breaker that is open, of whom it is, and is not held by what that hands back", () => {
+    const breakers = [
+      { name: "PaymentService", state: "open" as const, service: "payment", openForMs: 8000 },
+    ];
+    const said = withProcesses(lagOf(), [{ ...till(5), breakers }], () => 8);
+    expect(said.consumers).toMatchObject([{ unclaimed: 3, state: "idle" }]);
+    const text = lagTable(said, { colour: false, width: 200, unicode: true });
+    expect(text).toMatch(
+      /^ORDERS: 11 .* to go; payment-processor: the breaker PaymentService of till is open\n/,
+    );
+    const other = { ...till(5), breakers: breakers.map((breaker) => ({ ...breaker, service: "shipping" })) };
+    expect(asked(lagOf(), [other])).toMatchObject({ state: "held", reasons: [] });
+  });
+
+  it("may have had some of its deliveries handed back, where somebody works on it", () => {
+    const said = withProcesses(lagOf(), [till(5)], () => 8);
+    expect(lagTable(said, { colour: false, width: 200, unicode: true })).toMatch(
+      /; 3 deliveries of payment-processor are in no process's hands: handed back .*, until \d\d:00:20\n/,
+    );
   });
 
   it("is not held by what was acknowledged while the processes were asked", () => {
@@ -40,6 +61,7 @@ describe("a consumer that does not go on", () => {
   it("is abandoned once the time of its deliveries is up and nobody asks for them", () => {
     const over = { comesAgainBy: "2026-03-01T11:59:00.000Z" };
     expect(asked(lagOf(over), [])).toMatchObject({ unclaimed: 8, state: "abandoned" });
+    expect(asked(lagOf(over), [till(5)])).toMatchObject({ unclaimed: 3, state: "held" });
     expect(asked(lagOf({ ...over, waiting: 2, state: "waiting" }), [])).toMatchObject({ state: "held" });
   });
 

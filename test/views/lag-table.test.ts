@@ -22,6 +22,7 @@ const idle: ConsumerLag = {
   pausedUntil: null,
   ackWaitMs: 30_000,
   comesAgainBy: null,
+  workers: null,
   unclaimed: null,
   state: "unknown",
   reasons: [],
@@ -163,7 +164,7 @@ describe("lagTable", () => {
 
   it("says how many nobody holds that answers, and when they come again by the clock on this wall", () => {
     const at = (aheadMs: number) => {
-      const held = { ...busy, ackPending: 236, unclaimed: 236, state: "held" as const };
+      const held = { ...busy, ackPending: 236, workers: 0, unclaimed: 236, state: "held" as const };
       const lag = lagAs({ ...held, comesAgainBy: "2024-03-01T08:26:24.000Z" });
       return lagTable({ ...lag, clock: { aheadMs, errorMs: 0.1 } }, { ...plain, width: 200 }).split("\n")[0];
     };

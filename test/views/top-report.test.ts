@@ -22,6 +22,7 @@ const payment: ConsumerLag = {
   pausedUntil: null,
   ackWaitMs: 30_000,
   comesAgainBy: null,
+  workers: null,
   unclaimed: null,
   state: "up_to_date",
   reasons: [],
