@@ -22,13 +22,10 @@ export async function readServiceLag(connection: Connection, query: LagQuery): P
   return withProcesses(lag, processes, (consumer) => leftOf.get(consumer) ?? 0);
 }
 
-/** A process may say what keeps its workers from working. */
-type Announced = ProcessStatus & { problems?: readonly { consumer: string; text: string }[] };
-
 /** Adds what follows from who answers, and what they say. `leftOf` a consumer is not acknowledged after they did. */
 export const withProcesses = (
   lag: StreamLag,
-  processes: readonly Announced[],
+  processes: readonly ProcessStatus[],
   leftOf: (consumer: string) => number,
 ): StreamLag => ({
   ...lag,
@@ -53,7 +50,7 @@ const isOf =
   (one: Named): boolean =>
     one.consumer === consumer;
 
-const inHandOf = (working: readonly Announced[], consumer: Named): number =>
+const inHandOf = (working: readonly ProcessStatus[], consumer: Named): number =>
   working.reduce((sum, { workers }) => sum + (workers.find(isOf(consumer))?.inFlight ?? 0), 0);
 
 /** Whoever may answer may say anything, at any length. */
@@ -63,13 +60,11 @@ const longestReason = 300;
 const fewReasons = (texts: readonly string[]): string[] =>
   [...new Set(texts.map((text) => text.slice(0, longestReason)))].slice(0, mostReasons);
 
-const problemsOf = (processes: readonly Announced[], consumer: Named): string[] =>
-  fewReasons(
-    processes.flatMap(({ problems = [] }) => problems.filter(isOf(consumer)).map(({ text }) => text)),
-  );
+const problemsOf = (processes: readonly ProcessStatus[], consumer: Named): string[] =>
+  fewReasons(processes.flatMap(({ problems }) => problems.filter(isOf(consumer)).map(({ text }) => text)));
 
 /** What a breaker keeps waiting is handed back for later, again and again, and so in nobody's hands for most of the time. */
-const openBreakersOf = (working: readonly Announced[], consumer: Named): string[] =>
+const openBreakersOf = (working: readonly ProcessStatus[], consumer: Named): string[] =>
   fewReasons(
     working.flatMap(({ instance, breakers }) =>
       breakers
