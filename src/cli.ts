@@ -84,7 +84,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
   let exitCode = 0;
   try {
     const program = createProgram(world);
-    const act = createAct(world, (code) => {
+    const act = createAct(world, argv, (code) => {
       exitCode = code;
     });
     const called = argv.find((word) => word !== "help" && !word.startsWith("-"));

@@ -10,7 +10,7 @@ import {
 } from "./settings.ts";
 
 /** The connection flags as commander parses them; times in ms. */
-export type ConnectionFlags = SettingFlags & TimeFlags;
+export type ConnectionFlags = SettingFlags & TimeFlags & { giveUp?: number };
 
 export type Config = {
   connection: ConnectionConfig;
@@ -25,6 +25,7 @@ export type Config = {
 /** The settings for a broker of our own at `server`: of the flags only times count, credentials are for others. */
 export const ownBrokerConfig = (flags: TimeFlags, server: string): Config =>
   resolveConfig({ ...timeFlagsIn(flags), server }, {});
+const defaultGiveUpMs = 300_000;
 
 /** The settings in force: those that `findSettings` finds, and the defaults. */
 export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv, background?: string): Config {
@@ -55,6 +56,7 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv, ba
       inboxPrefix: checkedPrefix(found.inboxPrefix?.value, "inbox prefix", "_INBOX_payment"),
       apiPrefix: apiPrefixOf(settings),
       patienceMs: 0,
+      giveUpMs: flags.giveUp ?? defaultGiveUpMs,
       ...timesIn(flags),
     },
   };

@@ -28,7 +28,12 @@ export type ErrorCode = keyof typeof exitCodes;
  */
 export type Fault = "message" | "broker" | "store" | "dependency";
 
-type Details = { hint?: string | undefined; cause?: unknown; fault?: Fault | undefined };
+type Details = {
+  hint?: string | undefined;
+  cause?: unknown;
+  fault?: Fault | undefined;
+  isUncertain?: boolean;
+};
 
 /**
  * The one error class. `message` says what happened and to what; `hint` is the next command or flag to try.
@@ -40,12 +45,16 @@ export class OrderctlError extends Error {
   readonly hint: string | undefined;
   /** Undefined where nobody knows. */
   readonly fault: Fault | undefined;
+  /** May what failed be done all the same? A request whose answer was lost. */
+  readonly isUncertain: boolean;
 
-  constructor(code: ErrorCode, message: string, { hint, cause, fault }: Details = {}) {
+  constructor(code: ErrorCode, message: string, details: Details = {}) {
+    const { hint, cause, fault, isUncertain = false } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
     this.fault = fault;
+    this.isUncertain = isUncertain;
   }
 
   get exitCode(): number {

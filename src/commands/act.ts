@@ -13,6 +13,8 @@ export type App = {
   stderr: World["stderr"];
   /** Aborts at the first SIGINT or SIGTERM. */
   signal: AbortSignal;
+  /** The command line as it was typed. */
+  argv: readonly string[];
   /** The settings in force; those for a broker of our own where its address is given: only times are taken from the flags. */
   config: (own?: string) => Promise<Config>;
 };
@@ -34,7 +36,7 @@ export type Act = {
 
 export type Register = (command: Command, act: Act) => void;
 
-export function createAct(world: World, setExitCode: (code: number) => void): Act {
+export function createAct(world: World, argv: readonly string[], setExitCode: (code: number) => void): Act {
   const offline: Act["offline"] =
     (work) =>
     async (...raw) => {
@@ -43,7 +45,7 @@ export function createAct(world: World, setExitCode: (code: number) => void): Ac
       const terminal = createTerminal(world, { json: flags.json === true });
       const { env, stdin, stderr, signal } = world;
       const config = (own?: string) => findConfig(flags, env, own);
-      const app = { terminal, env, stdin, stderr, signal, config };
+      const app = { terminal, env, stdin, stderr, signal, argv, config };
       const code = await work(app, options as never, args);
       setExitCode(typeof code === "number" ? code : 0);
     };
@@ -123,12 +125,12 @@ async function explained(thrown: unknown, { user, isClustered, apiPrefix }: Conn
 const quorumHint =
   "are more than half of the cluster's servers up? after one was lost, a new leader takes up to 10 s";
 
-/** A service waits for its broker; a one-shot command fails within its timeout. */
+/** A service waits for its broker, at work for ever; a one-shot command fails within its timeout. */
 async function openConnectionFor({ config, signal, terminal }: App, patient: boolean): Promise<Connection> {
   const { openConnection } = await import("../jetstream/connection.ts");
   const { connection: settings } = await config();
   const times = patient
-    ? { patienceMs: settings.connectTimeoutMs }
+    ? { patienceMs: settings.connectTimeoutMs, giveUpMs: Number.POSITIVE_INFINITY }
     : { connectTimeoutMs: settings.timeoutMs };
   return openConnection({ ...settings, ...times }, terminal.note, signal);
 }

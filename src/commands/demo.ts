@@ -94,7 +94,15 @@ async function feed({ connection, terminal, signal }: Online, options: Options):
     signal,
     onProgress: (at) => progress.update(feedProgressText(at, options.count)),
   }).finally(() => progress.end());
-  const data = { ...report, firstOrderId: null, seed, file: null, rejected: 0, rejectsShown: [] };
+  const data = {
+    ...report,
+    firstOrderId: null,
+    seed,
+    file: null,
+    rejected: 0,
+    rejectsShown: [],
+    resumeCommand: null,
+  };
   terminal.show("publish-report", data, demoSection("orders", publishReport));
   if (failure) throw failure;
 }

@@ -41,6 +41,14 @@ export function withConnection(command: Command): Command {
   return withJson(command);
 }
 
+/** For commands that store: how long they hold what the broker does not take. */
+export const withGiveUp = (command: Command): Command =>
+  command.addOption(
+    new Option("--give-up <time>", "end when the broker does not store for so long (default: 5m)").argParser(
+      waitMs,
+    ),
+  );
+
 export function withJson(command: Command): Command {
   return command.optionsGroup("Output:").option("--json", 'one line {"kind","version","data"} per result');
 }

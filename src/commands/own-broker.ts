@@ -99,7 +99,9 @@ export async function withConnectionTo<T>(
   work: (online: Online) => Promise<T>,
 ): Promise<T> {
   const config = await app.config(server);
-  const connection = await openConnection(config.connection, note, app.signal);
+  // It may be for services, which wait for ever.
+  const patient = { ...config.connection, giveUpMs: Number.POSITIVE_INFINITY };
+  const connection = await openConnection(patient, note, app.signal);
   try {
     return await work({ ...app, config: async () => config, connection });
   } finally {

@@ -17,9 +17,10 @@ import { Rejects } from "../pipeline/rejects.ts";
 import type { Progress } from "../terminal.ts";
 import { dryRunReport } from "../views/dry-run-report.ts";
 import { feedProgressText, readingText } from "../views/feed-progress.ts";
-import { publishReport } from "../views/publish-report.ts";
+import { type PublishReport, publishReport } from "../views/publish-report.ts";
 import type { App, Online, Register } from "./act.ts";
-import { count, positive, time, withConnection } from "./options.ts";
+import { count, positive, time, withConnection, withGiveUp } from "./options.ts";
+import { sameCommand } from "./same-command.ts";
 import { openTelemetry, type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
 
 type Options = TracingFlags &
@@ -61,7 +62,7 @@ export const registerPublish: Register = (command, act) => {
     .addOption(time("--patience <time>", "give up waiting when no order ends for so long", [30_000, "30s"]));
   const online = act.online(publishOrder, { check: refuseMisfits });
   const offline = act.offline(tellOrders);
-  withConnection(withTracingFlags(order))
+  withConnection(withTracingFlags(withGiveUp(order)))
     .addHelpText("after", csvHelp)
     .action((options: Options, self) => (options.dryRun ? offline : online)(options, self));
 };
@@ -106,7 +107,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { seed, total, orders } = sourceOf(online, options, { rejects, progress });
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
-  const { report, failure } = await feedOrders(connection, orders, {
+  const { report, failure, isStored } = await feedOrders(connection, orders, {
     origin: { service: "publish", instance },
     window: options.window,
     pace: rate === undefined ? undefined : { rate, profile },
@@ -120,15 +121,39 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   }).finally(() => progress.end());
   await telemetry.stop(telemetryMs);
   const { count: rejected, shown } = rejects;
-  const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown };
-  // Where nothing was stored the error is the answer; who interrupted it is told nevertheless.
-  const isNothingTold = report.stored + report.duplicates + rejected === 0;
-  const isFruitless = failure !== undefined && failure.code !== "interrupted" && isNothingTold;
-  if (!isFruitless) terminal.show("publish-report", data, publishReport);
+  const resumeCommand = goOnCommand(online, options, { seed, isStored });
+  const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown, resumeCommand };
+  const isTold = hasNews(data, failure);
+  if (isTold) terminal.show("publish-report", data, publishReport);
   await rejects.close();
-  if (failure) throw failure;
+  if (failure) throw withHint(failure, isTold ? null : resumeCommand);
   return rejected + report.conflicts > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
+
+/** The same orders once more: what is stored is not stored again. */
+function goOnCommand(
+  { argv }: Online,
+  { file, seed: given }: Options,
+  { seed, isStored }: Fed,
+): string | null {
+  if (isStored) return null;
+  return sameCommand(argv, file === undefined && given === undefined ? ["--seed", String(seed)] : []);
+}
+
+type Fed = { seed: number | null; isStored: boolean };
+
+/** Where nothing was stored the error is the answer; who interrupted it is told nevertheless. */
+const hasNews = (
+  { stored, duplicates, unknown, rejected }: PublishReport,
+  failure: OrderctlError | undefined,
+): boolean =>
+  failure === undefined || failure.code === "interrupted" || stored + duplicates + unknown + rejected > 0;
+
+/** Where there is no report that tells it. */
+const withHint = (error: OrderctlError, command: string | null): OrderctlError =>
+  error.code === "unavailable" && command !== null
+    ? new OrderctlError(error.code, error.message, { hint: `to try again: ${command}`, cause: error })
+    : error;
 
 const exitOnRejects = 6;
 /** How long the last spans may take. */

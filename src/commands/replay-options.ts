@@ -4,7 +4,7 @@ import { parseDurationMs } from "../duration.ts";
 import { OrderctlError } from "../errors.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
 import { type ReplayableService, replayableServices } from "../replay/service.ts";
-import { count, positive, share, withConnection } from "./options.ts";
+import { count, positive, share, withConnection, withGiveUp } from "./options.ts";
 import { type TracingFlags, withTracingFlags } from "./telemetry-options.ts";
 
 /** Unix µs, or so long before the broker's now. */
@@ -63,7 +63,7 @@ export function withReplayFlags(command: Command): Command {
     .option("--store", "--service: store what is missing (shipping, notification)", false)
     .option("--decline-share <share>", "--service payment: as `serve` was given it", share, 0.02)
     .option("--gateway-seed <n>", "--service payment: as `serve` was given it", count, 1);
-  return withConnection(withTracingFlags(command));
+  return withConnection(withTracingFlags(withGiveUp(command)));
 }
 
 const serviceOption = (): Option =>

@@ -1,5 +1,6 @@
 import { isoTime } from "../pipeline/iso-time.ts";
 import type { ReplayFlags } from "./replay-options.ts";
+import { quoted } from "./same-command.ts";
 
 export type ResumePlace = {
   stream: string;
@@ -38,6 +39,7 @@ const valued = (flags: ReplayFlags): Valued[] => [
   ["decline-share", flags.service === "payment" ? flags.declineShare : undefined],
   ["gateway-seed", flags.service === "payment" ? flags.gatewaySeed : undefined],
   ["out", flags.out],
+  ["give-up", flags.giveUp === undefined ? undefined : `${flags.giveUp}ms`],
   ["server", flags.server?.includes("@") ? undefined : flags.server],
   ["context", flags.context],
   ["creds", flags.creds],
@@ -56,6 +58,3 @@ const switches = (flags: ReplayFlags): [name: string, isOn: boolean][] => [
   ["dry-run", flags.dryRun],
   ["tls-first", flags.tlsFirst === true],
 ];
-
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,5 +1,5 @@
 import type { Msg, Subscription } from "nats";
-import { OrderctlError } from "../errors.ts";
+import { type ErrorCode, OrderctlError } from "../errors.ts";
 import { ChangeSignal } from "./change-signal.ts";
 import { type Connection, isDomain } from "./connection.ts";
 import { leaderless } from "./election.ts";
@@ -77,8 +77,7 @@ export class Publisher {
   /**
    * Resolves once the broker has stored the message or holds another under its subject. Rejects with `conflict`
    * (compare-and-set lost), `no_responders` (no stream has this subject), `stream_full`, `too_large` or `denied`, each
-   * naming the subject. Given up, it rejects with `unavailable` where the message is not stored, and with `timeout` where it
-   * may be.
+   * naming the subject. Given up, it rejects with `unavailable`. `isUncertain` tells where the message may be stored nevertheless.
    */
   publish(publication: Publication): Promise<Stored> {
     return new Promise((resolve, reject) => this.send(publication, { resolve, reject }));
@@ -102,16 +101,14 @@ export class Publisher {
     return this.#settled.until(() => this.#inFlight.size === 0);
   }
 
-  /** Stops; what is unacknowledged rejects with `interrupted` and may or may not be stored. */
+  /** Stops; what is unacknowledged rejects with `interrupted`. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#subscription.unsubscribe();
     const queued = this.#queue.splice(0);
     for (const entry of [...this.#inFlight.items(), ...queued])
-      this.#settle(entry).reject(
-        notStored(entry.publication, "interrupted", "not acknowledged before the end"),
-      );
+      this.#settle(entry).reject(notSettled(entry, "interrupted", "not acknowledged before the end"));
   }
 
   /** A token is the entry's slot and a number that no other entry has. */
@@ -255,13 +252,11 @@ export class Publisher {
       if (isOver(entry)) this.#settle(entry).reject(this.#givenUp(entry, now));
   }
 
-  #givenUp({ publication, failure, since, sends, refusals }: Entry, now: number): OrderctlError {
-    const seconds = Math.round((now - since) / 1000);
-    const reason = this.#connection.isConnected() ? (failure ?? "not acknowledged") : "the broker is away";
-    const why = `given up after ${seconds} s: ${reason}`;
-    return sends > refusals
-      ? notStored(publication, "timeout", `${why}; it may be stored`)
-      : notStored(publication, "unavailable", why);
+  #givenUp(entry: Entry, now: number): OrderctlError {
+    const { failure = "not acknowledged", since } = entry;
+    const reason = this.#connection.isConnected() ? failure : "the broker is away";
+    const why = `given up after ${Math.round((now - since) / 1000)} s: ${reason}`;
+    return notSettled(entry, "unavailable", why);
   }
 
   #resendAll(): void {
@@ -283,4 +278,10 @@ export class Publisher {
     this.#settled.changed();
     return entry.sink;
   }
+}
+
+/** The error for an entry that nobody waits for any more. What the broker refuses it does not store. */
+function notSettled({ publication, sends, refusals }: Entry, code: ErrorCode, why: string): OrderctlError {
+  const { message, fault } = notStored(publication, code, why);
+  return new OrderctlError(code, message, { fault, isUncertain: sends > refusals });
 }

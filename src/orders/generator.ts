@@ -23,13 +23,15 @@ const yearMs = 365 * 24 * 3600 * 1000;
 /** Share of orders with 1, 2, 3, 4 and 5 lines, summed up. */
 const lineCounts = [0.5, 0.78, 0.92, 0.98, 1];
 
+export const randomSeed = (): number => randomInt(2 ** 48 - 1);
+
 /**
  * An endless source of plausible orders: few goods and few customers make most of the trade, as in life, which is
  * what makes stock and ordering collide. Ids are UUIDv7 and ascend; with a seed their time comes from it as well.
  */
 export function createOrderGenerator(options: GeneratorOptions = {}): OrderGenerator {
   const { catalogueSize = 100, customers = 5_000, currency = defaultCurrency } = options;
-  const seed = options.seed ?? randomInt(2 ** 48 - 1);
+  const seed = options.seed ?? randomSeed();
   const random = createRandom(seed);
   const pickItem = createZipfPicker(catalogueOf(catalogueSize), random);
   const nextId = createIds(random, options.seed === undefined ? Date.now : createSeededClock(seed));

@@ -31,6 +31,8 @@ export type FeedReport = {
   /** Of these, orders that are others than those stored under their ids; `conflicting` are the first of them. */
   conflicts: number;
   conflicting: string[];
+  /** Orders that may be stored: the broker's answer did not come before the end. */
+  unknown: number;
   seconds: number;
   perSecond: number;
   firstOrderId: string | null;
@@ -42,13 +44,14 @@ const shownConflicts = 20;
 
 /**
  * Puts a source of orders into the log and, if asked to, follows each to its end. The report counts what the broker
- * acknowledged, whatever happened; `failure` is what ended it early: an error, or the caller's signal.
+ * acknowledged, whatever happened; `failure` is what ended it early: an error, or the caller's signal. `isStored` says whether
+ * that was after the last order was stored.
  */
 export async function feedOrders(
   connection: Connection,
   source: AsyncIterable<OrderCreated> | Iterable<OrderCreated>,
   options: FeedOptions,
-): Promise<{ report: FeedReport; failure: OrderctlError | undefined }> {
+): Promise<{ report: FeedReport; failure: OrderctlError | undefined; isStored: boolean }> {
   await applyTopology(connection, orderTopology());
   const publisher = new Publisher(connection, { window: options.window });
   const follower = options.waitMs === undefined ? undefined : await EndingsFollower.open(connection);
@@ -85,7 +88,7 @@ export async function feedOrders(
       firstOrderId,
       endings: follower?.endings() ?? null,
     };
-    return { report, failure: failure ?? stalled };
+    return { report, failure: failure ?? stalled, isStored: !failure };
   } finally {
     clearInterval(timer);
     publisher.close();

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { OrderctlError } from "../errors.ts";
 import type { OrderCreated } from "../orders/events.ts";
-import { createOrderGenerator } from "../orders/generator.ts";
+import { createOrderGenerator, randomSeed } from "../orders/generator.ts";
 import { isCurrency } from "../orders/money.ts";
 import { parseMapping } from "../orders/sources/column-mapping.ts";
 import { readCsvOrders } from "../orders/sources/csv-orders.ts";
@@ -29,12 +29,15 @@ export type FileSource = {
   partial?: boolean | undefined;
 };
 
-/** `count` synthetic orders, each created at the moment it is asked for, and the seed they come from. */
+/**
+ * `count` synthetic orders, each created at the moment it is asked for, and the seed that makes them again, with the same
+ * ids, also where none was given.
+ */
 export function generateOrders(
   count: number,
   seed: number | undefined,
 ): { seed: number; orders: Generator<OrderCreated, void, void> } {
-  const generator = createOrderGenerator({ seed });
+  const generator = createOrderGenerator({ seed: seed ?? randomSeed() });
   function* generate() {
     for (let index = 0; index < count; index += 1) yield generator.next(nowUs());
   }

@@ -31,20 +31,23 @@ export type PublishOptions = {
 export type PublishCounts = {
   stored: number;
   duplicates: number;
+  /** Orders that may be stored: the broker's answer did not come before the end. */
+  unknown: number;
   seconds: number;
   failure: OrderctlError | undefined;
 };
 
 /**
  * Stores every order of `source`, in its order, with the publisher's window full and no more than that in
- * memory. The first error ends it; whatever happens, `stored` counts what the broker has acknowledged.
+ * memory. The first error ends it, and closes the publisher; whatever happens, `stored` counts what the broker has
+ * acknowledged.
  */
 export async function publishOrders(
   publisher: Publisher,
   source: AsyncIterable<OrderCreated> | Iterable<OrderCreated>,
   options: PublishOptions,
 ): Promise<PublishCounts> {
-  const counts: PublishCounts = { stored: 0, duplicates: 0, seconds: 0, failure: undefined };
+  const counts: PublishCounts = { stored: 0, duplicates: 0, unknown: 0, seconds: 0, failure: undefined };
   const startedAt = performance.now();
   const due = dueAt(options);
   const publish = createOrderPublisher({ publisher, telemetry: options.telemetry }, options.origin);
@@ -61,11 +64,20 @@ export async function publishOrders(
   } catch (thrown) {
     if (!options.signal.aborted) counts.failure ??= OrderctlError.from(thrown);
   }
-  await untilAborted(publisher.drain(), options.signal, drainMs);
-  if (options.signal.aborted)
-    counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
+  await end(publisher, options.signal, counts);
   counts.seconds = (performance.now() - startedAt) / 1000;
   return counts;
+}
+
+/** What is under way is waited for, but where one order was given up for an outage: so are the others. */
+async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCounts): Promise<void> {
+  if (counts.failure?.code !== "unavailable") await untilAborted(publisher.drain(), signal, drainMs);
+  if (signal.aborted)
+    counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
+  if (!counts.failure) return;
+  publisher.close();
+  // Each that was under way tells how it ended.
+  await wait(0);
 }
 
 async function publishOne(
@@ -80,7 +92,9 @@ async function publishOne(
     options.onStored?.(order, duplicate);
     if (existing && !isStored(order, existing)) options.onConflict?.(order);
   } catch (thrown) {
-    counts.failure ??= OrderctlError.from(thrown);
+    const error = OrderctlError.from(thrown);
+    if (error.isUncertain) counts.unknown += 1;
+    counts.failure ??= error;
   }
 }
 

@@ -11,14 +11,33 @@ export type PublishReport = FeedReport & {
   /** Rows of the file that are not stored; `rejectsShown` are the first of them. */
   rejected: number;
   rejectsShown: Reject[];
+  /** Stores what is missing where it ended early; `null` where it did not. */
+  resumeCommand: string | null;
 };
 
 /** How many orders are stored; how they ended; which rows were none. */
 export function publishReport(report: PublishReport, style: Style): string {
-  const parts = [headline(report), ...endings(report), ...conflicts(report), ...rejectLines(report)];
+  const parts = [
+    headline(report),
+    ...unknown(report),
+    ...endings(report),
+    ...conflicts(report),
+    ...rejectLines(report),
+  ];
   const { dim } = paint(style);
   if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${report.firstOrderId}`));
+  parts.push(...goOn(report));
   return parts.join("\n");
+}
+
+function unknown({ unknown: count }: PublishReport): string[] {
+  return count === 0 ? [] : [`${orders(count)} more may be stored: the broker's answer did not come`];
+}
+
+function goOn({ resumeCommand, file }: PublishReport): string[] {
+  if (resumeCommand === null) return [];
+  const input = file === "-" ? " (with the same input)" : "";
+  return [`to store what is missing${input}: ${resumeCommand}`];
 }
 
 function headline({ stored, duplicates, seconds, perSecond, seed, file }: PublishReport): string {

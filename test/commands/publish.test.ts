@@ -91,7 +91,11 @@ describe("publish order --wait, with nobody to process", () => {
   it("gives up after its patience, exits 5 and says where to look; the orders are stored", async () => {
     const ran = await publish("--count 3 --wait --patience 200ms --json");
     expect(ran.exitCode).toBe(5);
-    expect(reportOf(ran)).toMatchObject({ stored: 3, endings: { ended: 0, latency: null } });
+    expect(reportOf(ran)).toMatchObject({
+      stored: 3,
+      endings: { ended: 0, latency: null },
+      resumeCommand: null,
+    });
     expect(JSON.parse(ran.stderr).data).toMatchObject({
       code: "timeout",
       message: "3 orders have not ended, and none did for 0.2 s",

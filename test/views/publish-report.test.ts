@@ -18,6 +18,8 @@ const report: PublishReport = {
   file: null,
   rejected: 0,
   rejectsShown: [],
+  unknown: 0,
+  resumeCommand: null,
 };
 
 const show = (changes: Partial<PublishReport>) => publishReport({ ...report, ...changes }, plain);

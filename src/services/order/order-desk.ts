@@ -13,8 +13,8 @@ export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCre
 
 /**
  * The order log as the order API needs it. `place` resolves once the order is stored; through an outage it is held for
- * `patienceMs`, for ever by default, and never tried again after that: it rejects with `unavailable` where the order is not stored, with `timeout`
- * where it may be. It never stores a second order under an id. Both reject with an `OrderctlError`.
+ * `patienceMs`, for ever by default, and never tried again after that: it rejects, and `isUncertain` tells whether
+ * the order may be stored. It never stores a second order under an id. Both reject with an `OrderctlError`.
  */
 export type OrderDesk = {
   place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;

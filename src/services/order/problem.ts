@@ -65,8 +65,10 @@ const internal: Cause = {
 };
 
 /** The problem behind an error of the order log, whose own text is for the operator and not told. */
-export const problemOf = (thrown: unknown): Problem =>
-  (thrown instanceof OrderctlError ? causes[thrown.code] : undefined) ?? internal;
+export function problemOf(thrown: unknown): Problem {
+  if (!(thrown instanceof OrderctlError)) return internal;
+  return causes[thrown.isUncertain && thrown.code === "unavailable" ? "timeout" : thrown.code] ?? internal;
+}
 
 const fieldPattern =
   /^(?:lines(?:\[\d+\](?:\.\w+)?)?|(?:order|customer)_id|currency|created_at_us|total(?:_\w+)?)(?!\w)/;

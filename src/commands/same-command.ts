@@ -1,0 +1,24 @@
+const paired = new Set(["-s", "--server", "--password", "--token"]);
+
+/**
+ * The command line as it was typed, to be typed again, with what is `added` at its end. Secrets are left out: passwords,
+ * tokens and addresses that carry any.
+ */
+export function sameCommand(argv: readonly string[], added: readonly string[] = []): string {
+  const words = ["orderctl"];
+  for (let index = 0; index < argv.length; index += 1) {
+    const word = argv[index] ?? "";
+    if (paired.has(word)) index += 1;
+    const whole = paired.has(word) ? [word, argv[index] ?? ""] : [word];
+    if (!isSecret(whole)) words.push(...whole);
+  }
+  return [...words, ...added].map(quoted).join(" ");
+}
+
+function isSecret([flag = "", value = flag]: readonly string[]): boolean {
+  return /^--(password|token)/.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));
+}
+
+/** As a shell takes it for one word. */
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
