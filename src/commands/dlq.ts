@@ -12,8 +12,9 @@ import { deadLetterDetail } from "../views/dead-letter-detail.ts";
 import { purgeReport, redriveReport } from "../views/dead-letter-reports.ts";
 import { deadLetterTable } from "../views/dead-letter-table.ts";
 import type { Online, Register } from "./act.ts";
-import { durationMs, positive, withConnection } from "./options.ts";
+import { durationMs, positive, withConnection, withGiveUp } from "./options.ts";
 import { readClock } from "./read-clock.ts";
+import { sameCommand } from "./same-command.ts";
 
 type FilterFlags = { order?: string; service?: string; reason?: string; since?: number; redriven?: boolean };
 type ListOptions = FilterFlags & { limit: number };
@@ -35,7 +36,7 @@ export const registerDlq: Register = (command, act) => {
   withSelection(redrive)
     .option("--again", "those that were redriven before as well", false)
     .option("--rate <n>", "at most so many a second", positive);
-  withConnection(redrive).action(act.online(redriveSelected, { check: mustNameSome }));
+  withConnection(withGiveUp(redrive)).action(act.online(redriveSelected, { check: mustNameSome }));
 
   const purge = command
     .command("purge")
@@ -89,7 +90,7 @@ async function redriveSelected(online: Online, options: RedriveOptions, args: st
   const { connection, terminal, signal } = online;
   const { again, dryRun, rate } = options;
   const found = await select(online, { ...options, redriven: again }, args);
-  const report = await redriveDeadLetters(connection, found, {
+  const { report, failure } = await redriveDeadLetters(connection, found, {
     by: plainDetail(`${userName()}@${hostname()}`),
     again,
     named: args.length > 0,
@@ -97,8 +98,17 @@ async function redriveSelected(online: Online, options: RedriveOptions, args: st
     perSecond: rate,
     signal,
   });
-  terminal.show("redrive", report, redriveReport);
+  if (!failure || report.redriven.length > 0) terminal.show("redrive", report, redriveReport);
+  if (failure) throw withWayOn(failure, online, again);
   return undefined;
+}
+
+/** Those that are redriven are not redriven once more, unless that is asked for. */
+function withWayOn({ code, message, hint, fault }: OrderctlError, { argv }: Online, again: boolean) {
+  const rest = again
+    ? "`orderctl dlq list --redriven` shows which of them are redriven"
+    : `to redrive the rest: ${sameCommand(argv)}`;
+  return new OrderctlError(code, message, { hint: hint ?? rest, fault });
 }
 
 async function purgeSelected(online: Online, options: PurgeOptions, args: string[]): Promise<undefined> {

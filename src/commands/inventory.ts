@@ -6,7 +6,7 @@ import { setStock } from "../pipeline/set-stock.ts";
 import type { StockLevel } from "../pipeline/stock-level.ts";
 import { stockTable } from "../views/stock-table.ts";
 import type { Online, Register } from "./act.ts";
-import { count, withConnection } from "./options.ts";
+import { count, withConnection, withGiveUp } from "./options.ts";
 
 type SetOptions = { catalogue: boolean; new: boolean; units?: number };
 
@@ -18,7 +18,7 @@ export const registerInventory: Register = (command, act) => {
     .option("--catalogue", "every SKU that synthetic orders are made of", false)
     .option("--units <n>", "for each SKU that is named without", count)
     .option("--new", "stock a SKU although another differs from it in case only", false);
-  withConnection(set).action(
+  withConnection(withGiveUp(set)).action(
     act.online(setUnits, { check: (options: SetOptions, args) => unitsBySku(args, options) }),
   );
   const list = command

@@ -33,29 +33,41 @@ export type RedriveReport = {
 /**
  * Gives dead letters to their consumers once more, the oldest first: a message in the stream of redrives for each,
  * under a subject that names dead letter and try, so that nobody can do the same one twice. Running it again after a
- * crash is safe.
+ * crash is safe. `failure` is what ended it early: an error, or the caller's signal.
  */
 export async function redriveDeadLetters(
   connection: Connection,
   found: readonly DeadMessage[],
   options: RedriveOptions,
-): Promise<RedriveReport> {
-  const report: RedriveReport = { dryRun: options.dryRun, redriven: [], left: [], hopeless: [] };
+): Promise<{ report: RedriveReport; failure: OrderctlError | undefined }> {
+  const { dryRun, signal } = options;
+  const report: RedriveReport = { dryRun, redriven: [], left: [], hopeless: [] };
   const publisher = new Publisher(connection);
-  if (!options.dryRun) await applyTopology(connection, orderTopology());
   try {
+    if (!dryRun) await applyTopology(connection, orderTopology());
     for (const dead of found.toReversed()) {
-      options.signal.throwIfAborted();
-      const why = objectionTo(dead, options) ?? (await redrive({ connection, publisher }, dead, options));
-      if (why !== undefined) report.left.push({ letter: dead.letter, why });
-      else {
-        report.redriven.push(dead.letter);
-        if (faultOf(dead) !== undefined) report.hopeless.push(dead.letter.sequence);
-      }
+      signal.throwIfAborted();
+      tally(
+        report,
+        dead,
+        objectionTo(dead, options) ?? (await redrive({ connection, publisher }, dead, options)),
+      );
     }
-    return report;
+    return { report, failure: undefined };
+  } catch (thrown) {
+    const interrupted = new OrderctlError("interrupted", "interrupted before the last dead letter");
+    return { report, failure: signal.aborted ? interrupted : OrderctlError.from(thrown) };
   } finally {
     publisher.close();
+  }
+}
+
+/** `why` says why it was left alone. */
+function tally(report: RedriveReport, dead: DeadMessage, why: string | undefined): void {
+  if (why !== undefined) report.left.push({ letter: dead.letter, why });
+  else {
+    report.redriven.push(dead.letter);
+    if (faultOf(dead) !== undefined) report.hopeless.push(dead.letter.sequence);
   }
 }
 

@@ -19,6 +19,7 @@ type Units = ReadonlyMap<string, number>;
  * compare-and-set, so that an inventory service at work is not disturbed; there is nothing atomic about several.
  * An entry that cannot be read is written anew: what orders have taken is then counted in the log. Creates what is missing
  * of the topology. Rejects with `usage` for a new SKU that differs from another in case only, unless `isNew` says so.
+ * Where it fails it tells how many are set; setting all of them again does no harm.
  */
 export async function setStock(
   connection: Connection,
@@ -49,13 +50,26 @@ export async function setStock(
         if (revision !== undefined) return stockLevel(sku, stock);
       }
     };
-    const levels = await Promise.all([...unitsBySku].map(setOne));
+    const levels = levelsOf(await Promise.allSettled([...unitsBySku].map(setOne)));
     const replaced = keys.filter(({ key, isForeign }) => isForeign && unitsBySku.has(key));
     for (const { key } of replaced) await bucket.removeForeign(key);
     return levels.sort(bySku);
   } finally {
     publisher.close();
   }
+}
+
+/** Throws the first failure. */
+function levelsOf(settled: readonly PromiseSettledResult<StockLevel>[]): StockLevel[] {
+  const levels = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const failed = settled.find((each) => each.status === "rejected");
+  if (!failed) return levels;
+  const { code, message, fault } = OrderctlError.from(failed.reason);
+  throw new OrderctlError(code, `${levels.length} of ${settled.length} SKUs are set: ${message}`, {
+    hint: "the same command once more sets all of them",
+    cause: failed.reason,
+    fault,
+  });
 }
 
 /** Undefined for what somebody else wrote, and for the empty entry that `nats kv del` leaves behind. */

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Bucket } from "../../src/jetstream/bucket.ts";
 import { type Connection, openConnection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
+import { applyTopology } from "../../src/jetstream/topology.ts";
 import { encodeEvent } from "../../src/orders/codec.ts";
 import { decodeStock, encodeStock, takeUnits } from "../../src/orders/stock.ts";
 import { setStock } from "../../src/pipeline/set-stock.ts";
+import { orderTopology } from "../../src/pipeline/topology.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { runCommand } from "../run-command.ts";
 import { reserved } from "../services/handler-context.ts";
@@ -54,6 +56,18 @@ it("says on a broker that was never used that nothing is stocked, and creates no
 });
 
 describe("inventory set", () => {
+  it("tells how many are set where the bucket takes no more, and to set all of them again", async () => {
+    await applyTopology(connection, orderTopology());
+    await connection.jsm.streams.update("KV_INVENTORY", { max_msgs: 1 });
+    const { exitCode, stderr } = await inventory("set PEN=1 INK=2");
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(
+      /^error: 1 of 2 SKUs are set: cannot store \$KV\.INVENTORY\.\w+: maximum messages/,
+    );
+    expect(stderr).toContain("the same command once more sets all of them");
+    await connection.jsm.streams.delete("KV_INVENTORY");
+  });
+
   it("stocks what is named, and shows it", async () => {
     const { exitCode, stdout } = await inventory("set MUG-1=250 CANDLE-2=0 A=B=3");
     expect(exitCode).toBe(0);

@@ -3,6 +3,7 @@ import { OrderctlError } from "../../src/errors.ts";
 import type { PaymentGateway } from "../../src/gateway/gateway.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
+import { readLastSequence } from "../../src/jetstream/read-message.ts";
 import { readStreamIdentity } from "../../src/jetstream/topology.ts";
 import { Worker } from "../../src/jetstream/worker.ts";
 import { createStock, encodeStock } from "../../src/orders/stock.ts";
@@ -10,6 +11,7 @@ import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { deadLetterRule } from "../../src/pipeline/dead-letters-rule.ts";
 import { readOrder } from "../../src/pipeline/order-log.ts";
 import type { RunningServices } from "../../src/pipeline/run-services.ts";
+import { redrivesStream } from "../../src/pipeline/topology.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { runCommand } from "../run-command.ts";
@@ -160,4 +162,21 @@ it("takes the stock of an order once, although others were settled since it was 
     items: expect.arrayContaining([expect.objectContaining({ sku: "TRAY", available: 4, reserved: 1 })]),
   });
   expect(await audit()).toMatchObject({ exitCode: 0 });
+});
+
+// It used to throw the report away with the error.
+it("says which are redriven when the broker stays away, and the command that redrives the rest", async () => {
+  for (const [index, orderId] of ["one", "two", "three"].entries()) await giveUpOn(orderId, index + 1);
+  const line = `dlq redrive --all --rate 1 --give-up 1s --timeout 1s --server ${broker.url}`;
+  const running = runCommand(line);
+  await until(async () => (await readLastSequence(connection, redrivesStream)) === 1);
+  await broker.kill();
+  const ran = await running;
+  // It reads each dead letter before it stores: either may be what the broker does not answer.
+  expect([3, 5]).toContain(ran.exitCode);
+  expect(ran.stdout).toMatch(/^1 dead letter redriven\n {2}1 {2}payment {2}one/);
+  expect(ran.stderr).toContain(`to redrive the rest: orderctl ${line}`);
+  await broker.restart();
+  await until(() => connection.isConnected());
+  expect((await dlq("redrive --all")).stdout).toMatch(/^2 dead letters redriven/);
 });
