@@ -1,7 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { createAct, type Register } from "./commands/act.ts";
-import { OrderctlError, systemCode } from "./errors.ts";
-import { createTerminal, hasSeenEnough, type World } from "./terminal.ts";
+import { OrderctlError } from "./errors.ts";
+import { readerGone, watchOutput } from "./output.ts";
+import { createTerminal, type World } from "./terminal.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { readVersion } from "./version.ts";
 
 type Entry = { summary: string; load: () => Promise<Register> };
@@ -78,9 +80,36 @@ export const commands: Record<string, Entry> = {
   },
 };
 
-/** Runs one command line and returns its exit code. The one place where errors are caught and shown. */
-export async function run(argv: readonly string[], world: World): Promise<number> {
-  const json = argv.includes("--json");
+/** What has not ended by then, after its results could not be written, will not end. */
+const longestEndMs = 20_000;
+
+/**
+ * Runs one command line and returns its exit code, once its results are written. The one place where errors are caught and
+ * shown. A result that cannot be written stops the command.
+ */
+export async function run(argv: readonly string[], outside: World): Promise<number> {
+  const output = watchOutput(outside);
+  const world = { ...outside, signal: AbortSignal.any([outside.signal, output.signal]) };
+  const ended = await untilAborted(attempt(argv, world), output.signal, longestEndMs);
+  const { exitCode, error } = ended ?? { exitCode: 0 };
+  const end = await output.ended();
+  if (!end) return tell(world, argv, { exitCode, error });
+  // An error of the command's own is told as well, one that comes of this is not.
+  const isOwn = error !== undefined && error.code !== "interrupted" && error.code !== "output";
+  const own = { exitCode, error: isOwn || outside.signal.aborted ? error : undefined };
+  const code = tell(world, argv, own);
+  return end === readerGone ? code : tell(world, argv, { exitCode, error: end });
+}
+
+function tell(world: World, argv: readonly string[], { exitCode, error }: Ended): number {
+  if (!error) return exitCode;
+  createTerminal(world, { json: argv.includes("--json") }).fail(error);
+  return error.exitCode;
+}
+
+type Ended = { exitCode: number; error?: OrderctlError | undefined };
+
+async function attempt(argv: readonly string[], world: World): Promise<Ended> {
   let exitCode = 0;
   try {
     const program = createProgram(world);
@@ -94,34 +123,30 @@ export async function run(argv: readonly string[], world: World): Promise<number
       if (called === name || called === "completion") (await load())(command, act);
     }
     await program.parseAsync([...argv], { from: "user" });
-    return exitCode;
+    return { exitCode };
   } catch (thrown) {
     const error = errorOf(thrown, world.signal);
-    if (error === undefined) return 0;
-    if (!isHelp(thrown)) createTerminal(world, { json }).fail(error);
-    return error.exitCode;
+    // Shown by commander itself, on stderr, where a command is missing.
+    return error && isHelp(thrown) ? { exitCode: error.exitCode } : { exitCode: 0, error };
   }
 }
 
-/** Undefined where help or the version was asked for and is shown, and where whoever read the results has seen enough. */
+/** Undefined where help or the version was asked for and is shown. */
 function errorOf(thrown: unknown, signal: AbortSignal): OrderctlError | undefined {
-  if (hasSeenEnough(signal)) return undefined;
   if (!(thrown instanceof CommanderError)) return interruptedOr(thrown, signal);
   if (thrown.exitCode === 0) return undefined;
   const message = thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ");
   return new OrderctlError("usage", message, { hint: "add --help for the options" });
 }
 
-/** Shown by commander itself, on stderr, where a command is missing. */
 const isHelp = (thrown: unknown): boolean =>
   thrown instanceof CommanderError && thrown.code === "commander.help";
 
 function interruptedOr(thrown: unknown, signal: AbortSignal): OrderctlError {
   const isAbort = thrown === signal.reason || (thrown instanceof Error && thrown.name === "AbortError");
-  if (!signal.aborted || !isAbort) return OrderctlError.from(thrown);
-  return systemCode(signal.reason) === undefined
+  return signal.aborted && isAbort
     ? new OrderctlError("interrupted", "interrupted")
-    : new OrderctlError("output", `cannot write the result: ${signal.reason.message}`);
+    : OrderctlError.from(thrown);
 }
 
 function createProgram({ stdout, stderr }: World): Command {

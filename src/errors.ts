@@ -65,9 +65,23 @@ export class OrderctlError extends Error {
   static from(thrown: unknown): OrderctlError {
     if (thrown instanceof OrderctlError) return thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);
-    return new OrderctlError("internal", message, { cause: thrown });
+    if (!isUnwritable(thrown)) return new OrderctlError("internal", message, { cause: thrown });
+    return new OrderctlError("output", message, {
+      hint: "free some space, or write elsewhere",
+      cause: thrown,
+    });
   }
 }
+
+/** A disk that is full or may not be written to, whatever was to be written there. */
+function isUnwritable(thrown: unknown): boolean {
+  const code = systemCode(thrown);
+  if (code === undefined) return false;
+  const { syscall } = thrown as { syscall?: unknown };
+  return unwritable.has(code) || syscall === "mkdir" || syscall === "rename";
+}
+
+const unwritable: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EFBIG"]);
 
 /** The code of a Node system error (`ENOENT`, `ECONNREFUSED` …), or undefined for any other value. */
 export function systemCode(thrown: unknown): string | undefined {

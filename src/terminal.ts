@@ -1,5 +1,5 @@
 import type { Ora } from "ora";
-import { type OrderctlError, systemCode } from "./errors.ts";
+import type { OrderctlError } from "./errors.ts";
 import type { Note } from "./note.ts";
 import { openTextScreen, type TextScreen } from "./text-screen.ts";
 
@@ -14,9 +14,6 @@ export type World = {
   /** Aborts at the first SIGINT or SIGTERM, and when stdout cannot be written any more. */
   signal: AbortSignal;
 };
-
-/** Was it whoever read stdout that ended it, by closing the pipe? What that interrupts is no error. */
-export const hasSeenEnough = ({ reason }: AbortSignal): boolean => systemCode(reason) === "EPIPE";
 
 /**
  * What a view may use: colours or none, its width in columns, which is infinite where nobody looks at a screen, and

@@ -3,8 +3,8 @@
  * only. A part's own files go without saying, and so do `errors`, `note`, `duration`, `listening`, `until-aborted` and `within`.
  */
 export const rows: Record<string, { may: string[]; types?: string[] }> = {
-  main: { may: ["cli", "terminal"] },
-  cli: { may: ["commands", "terminal", "version"] },
+  main: { may: ["cli"] },
+  cli: { may: ["commands", "output", "terminal", "version"] },
   config: { may: ["settings"], types: ["jetstream/connection-config"] },
   settings: { may: ["nats-context", "server-urls"] },
   "nats-context": { may: [] },
@@ -15,6 +15,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   "lock-file": { may: ["process-identity"] },
   note: { may: [] },
   "process-identity": { may: [] },
+  output: { may: [] },
   "until-aborted": { may: [] },
   within: { may: [] },
   version: { may: [] },
@@ -33,6 +34,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
       "jetstream",
       "log",
       "orders",
+      "output",
       "pipeline",
       "replay",
       "services",

@@ -2,6 +2,7 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { type ReplayStream, readReplayStream } from "../jetstream/replay-streams.ts";
 import { ordersStream } from "../orders/subjects.ts";
+import { readerGone } from "../output.ts";
 import { openDestination } from "../replay/destination.ts";
 import { openFileTarget } from "../replay/file.ts";
 import { createPrefixTarget } from "../replay/prefix.ts";
@@ -11,7 +12,6 @@ import { consumedKinds, createServiceTarget } from "../replay/service.ts";
 import { createNoTarget, type ReplayResult, type ReplayTarget } from "../replay/target.ts";
 import { partners } from "../services/registry.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
-import { hasSeenEnough } from "../terminal.ts";
 import { type ReplaySummary, replayReport } from "../views/replay-report.ts";
 import { replayOutcomeLine, replayProgressText } from "../views/replay-text.ts";
 import type { Online, Register } from "./act.ts";
@@ -52,7 +52,7 @@ async function runReplay(
     onProgress: (state) => progress.update(replayProgressText(state)),
   }).finally(() => progress.end());
   await telemetry.stop(telemetryMs);
-  if (hasSeenEnough(signal)) throw failure ?? signal.reason;
+  if (signal.reason === readerGone) throw readerGone;
   const { resumeFromSequence: fromSequence, toSequence } = report;
   const resume =
     fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence, ...times }, flags);

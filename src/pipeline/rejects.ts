@@ -20,7 +20,7 @@ export class Rejects {
     });
   }
 
-  /** Rejects with `usage` when the file cannot be written: before anything is stored. */
+  /** Rejects with `output` when the file cannot be written: before anything is stored. */
   static async open(path: string | undefined): Promise<Rejects> {
     if (path === undefined) return new Rejects(undefined);
     try {
@@ -40,7 +40,7 @@ export class Rejects {
     this.#file?.write(`${JSON.stringify(reject)}\n`);
   }
 
-  /** Resolves when every reject is in the file; rejects with `usage` when the file could not be written. */
+  /** Resolves when every reject is in the file; rejects with `output` when the file could not be written. */
   async close(): Promise<void> {
     if (!this.#file) return;
     this.#file.end();
@@ -51,4 +51,7 @@ export class Rejects {
 }
 
 const notWritten = (cause: unknown): OrderctlError =>
-  new OrderctlError("usage", `cannot write the rejects: ${OrderctlError.from(cause).message}`, { cause });
+  new OrderctlError("output", `cannot write the rejects: ${OrderctlError.from(cause).message}`, {
+    hint: "name another file with --rejects: what is stored is not stored again",
+    cause,
+  });

@@ -114,4 +114,7 @@ async function cutTo(file: string, bytes: number): Promise<void> {
 }
 
 const cannotWrite = (file: string, cause: Error): OrderctlError =>
-  new OrderctlError("output", `cannot write ${file}: ${cause.message}`, { cause });
+  new OrderctlError("output", `cannot write ${file}: ${cause.message}`, {
+    hint: "name a place that has room with --out; where some of it is written, the command above goes on there",
+    cause,
+  });

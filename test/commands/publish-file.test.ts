@@ -108,9 +108,9 @@ describe("publish order --file", () => {
   });
 
   // It used to store every order first.
-  it("exits 2 and stores nothing where the rejects cannot be written", async () => {
+  it("exits 8 and stores nothing where the rejects cannot be written", async () => {
     const ran = await publish(`--file fixtures/orders.csv --rejects ${join(dir, "missing", "rejects")}`);
-    expect(ran).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(ran).toMatchObject({ exitCode: 8, stdout: "" });
     expect(ran.stderr).toContain("cannot write the rejects");
     expect(await connection.jsm.streams.names().next()).not.toContain("ORDERS");
   });

@@ -31,18 +31,21 @@ it("counts without a file", async () => {
   expect(collected.count).toBe(500);
 });
 
-it("says usage before anything is read where the file cannot be opened", async () => {
+it("says output before anything is read where the file cannot be opened", async () => {
   await expect(Rejects.open(join(tempDir(), "missing", "rejects.ndjson"))).rejects.toMatchObject({
-    code: "usage",
+    code: "output",
     message: expect.stringMatching(/^cannot write the rejects: ENOENT/),
   });
 });
 
-it.runIf(process.platform === "linux")("says usage in the end where the file cannot be written", async () => {
-  const collected = await Rejects.open("/dev/full");
-  for (const reject of rejects) collected.add(reject);
-  await expect(collected.close()).rejects.toMatchObject({
-    code: "usage",
-    message: expect.stringMatching(/^cannot write the rejects: ENOSPC/),
-  });
-});
+it.runIf(process.platform === "linux")(
+  "says output in the end where the file cannot be written",
+  async () => {
+    const collected = await Rejects.open("/dev/full");
+    for (const reject of rejects) collected.add(reject);
+    await expect(collected.close()).rejects.toMatchObject({
+      code: "output",
+      message: expect.stringMatching(/^cannot write the rejects: ENOSPC/),
+    });
+  },
+);
