@@ -15,6 +15,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   "lock-file": { may: ["process-identity"] },
   note: { may: [] },
   "process-identity": { may: [] },
+  "byte-size": { may: [] },
   output: { may: [] },
   "until-aborted": { may: [] },
   within: { may: [] },
@@ -28,6 +29,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
     may: [
       "bench",
       "broker",
+      "byte-size",
       "collector",
       "config",
       "gateway",

@@ -3,7 +3,7 @@ import type { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { driftText } from "../jetstream/settings-drift.ts";
 import { SparseNotes } from "../jetstream/sparse-notes.ts";
-import { applyTopology, readMaxMessageBytes, readStreamIdentity } from "../jetstream/topology.ts";
+import { applyTopology, readMaxMessageBytes } from "../jetstream/topology.ts";
 import type { Listening, Place } from "../listening.ts";
 import type { SpanFaults } from "../telemetry/span-reading.ts";
 import { announceCollector } from "./announce.ts";

@@ -1,5 +1,4 @@
 import { InvalidArgumentError, Option } from "commander";
-import { parseBytes } from "../collector/byte-size.ts";
 import { type Collector, startCollector, traceDefaults } from "../collector/start-collector.ts";
 import { type TraceLimits, tracesStream } from "../collector/topology.ts";
 import type { Connection } from "../jetstream/connection.ts";
@@ -7,7 +6,7 @@ import { countSubjects } from "../jetstream/read-subject.ts";
 import { collectLine } from "../views/collect-line.ts";
 import { collectSummary } from "../views/collect-summary.ts";
 import type { Online, Register } from "./act.ts";
-import { durationMs, port, replicas, withConnection } from "./options.ts";
+import { bytes, durationMs, port, replicas, withConnection } from "./options.ts";
 import { untilStopped } from "./serve.ts";
 import type { LogFlags } from "./service-log.ts";
 import { logLevelOption } from "./telemetry-options.ts";
@@ -65,13 +64,4 @@ function keepMs(text: string): number {
   const ms = durationMs(text);
   if (ms < 1000) throw new InvalidArgumentError("expected at least 1s.");
   return ms;
-}
-
-const leastBytes = 2 ** 20;
-
-function bytes(text: string): number {
-  const value = parseBytes(text);
-  if (value === undefined || value < leastBytes)
-    throw new InvalidArgumentError("expected a size from 1MiB, such as 500MB or 2GiB.");
-  return value;
 }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseBytes } from "../byte-size.ts";
 import { parseDurationMs } from "../duration.ts";
 import { connectionTimes } from "../settings.ts";
 
@@ -120,6 +121,26 @@ export function replicas(text: string): number {
   if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
   return value;
 }
+
+const leastBytes = 2 ** 20;
+
+/** How much a stream holds. */
+export function bytes(text: string): number {
+  const value = parseBytes(text);
+  if (value === undefined || value < leastBytes)
+    throw new InvalidArgumentError("expected a size from 1MiB, such as 500MB or 2GiB.");
+  return value;
+}
+
+/** The flags for streams that are not there yet. */
+export const withStreamFlags = (command: Command): Command =>
+  command
+    .option("--replicas <n>", "of the streams, when they are created", replicas, 1)
+    .option(
+      "--max-bytes <size>",
+      "when they are created: of ORDERS; new orders are refused then. Of the others a tenth of it",
+      bytes,
+    );
 
 /** The address of an HTTP API, with or without a path. */
 export function httpUrl(text: string): URL {

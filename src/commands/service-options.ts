@@ -5,7 +5,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { App } from "./act.ts";
 import { type GatewayFlags, openGateway, withGatewayFlags } from "./gateway-options.ts";
 import { instanceOf } from "./identity.ts";
-import { count, port, positive, replicas } from "./options.ts";
+import { count, port, positive, withStreamFlags } from "./options.ts";
 
 /** The flags that every command has which runs services. */
 export type ServiceFlags = GatewayFlags & {
@@ -14,6 +14,7 @@ export type ServiceFlags = GatewayFlags & {
   maxAttempts: number;
   instance?: string;
   replicas: number;
+  maxBytes?: number;
   defaultStock: number;
   httpHost: string;
   httpPort: number;
@@ -30,8 +31,8 @@ export function withServiceFlags(command: Command): Command {
       positive,
       defaultMaxAttempts,
     )
-    .option("--instance <name>", "how this process calls itself (default: host and process id)")
-    .option("--replicas <n>", "of the streams, when they are created", replicas, 1)
+    .option("--instance <name>", "how this process calls itself (default: host and process id)");
+  withStreamFlags(command)
     .option("--default-stock <n>", "inventory: units of a SKU that nobody has stocked", count, 1_000_000)
     .option("--http-host <host>", "order: where to listen", "127.0.0.1")
     .option("--http-port <port>", "order: where to listen; 0 takes a free port", port, 8080);
@@ -55,6 +56,7 @@ export async function serviceOptions(
     maxAttempts: flags.maxAttempts,
     instance: await instanceOf(app, flags),
     replicas: flags.replicas,
+    maxBytes: flags.maxBytes,
     http: { host: flags.httpHost, port: flags.httpPort },
     note: app.terminal.note,
   };

@@ -11,9 +11,9 @@ import {
 import { orderTopology } from "../pipeline/topology.ts";
 import { topologyList, topologyTable } from "../views/topology-table.ts";
 import type { App, Online, Register } from "./act.ts";
-import { replicas, withConnection, withJson } from "./options.ts";
+import { withConnection, withJson, withStreamFlags } from "./options.ts";
 
-type Options = { replicas: number };
+type Options = { replicas: number; maxBytes?: number };
 type ApplyOptions = Options & { fix: boolean; remake: boolean };
 
 /** What the broker has otherwise than the topology wants it, after what the command did. */
@@ -26,7 +26,7 @@ export type TopologyReport = Mending & {
 
 export const registerTopology: Register = (command, act) => {
   const named = (name: string, summary: string) =>
-    command.command(name).description(summary).option("--replicas <n>", "of the streams", replicas, 1);
+    withStreamFlags(command.command(name).description(summary));
   const add = (name: string, summary: string) => withConnection(named(name, summary));
   withJson(named("show", "every stream and consumer as it should be; asks no broker")).action(
     act.offline(show),
@@ -47,9 +47,13 @@ export const registerTopology: Register = (command, act) => {
 };
 
 /** Every stream and consumer that orderctl uses: those of the orders, and the one of the spans. */
-function wholeTopology({ replicas }: Options): Topology {
-  const orders = orderTopology({ replicas });
-  const traces = traceTopology({ ...traceDefaults, replicas });
+function wholeTopology({ replicas, maxBytes = Infinity }: Options): Topology {
+  const orders = orderTopology({ replicas, maxBytes: Number.isFinite(maxBytes) ? maxBytes : undefined });
+  const traces = traceTopology({
+    ...traceDefaults,
+    maxBytes: Math.min(traceDefaults.maxBytes, maxBytes),
+    replicas,
+  });
   return { ...orders, streams: [...orders.streams, ...traces.streams] };
 }
 

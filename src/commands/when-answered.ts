@@ -23,5 +23,8 @@ export async function whenAnswered<T>(
   }
 }
 
+/** No answer, or one that says no more than "not now": what needs somebody's help has a hint. */
 const isSilence = (thrown: unknown): thrown is OrderctlError =>
-  thrown instanceof OrderctlError && thrown.code === "timeout";
+  thrown instanceof OrderctlError &&
+  (thrown.code === "timeout" ||
+    (thrown.code === "unavailable" && thrown.fault === "broker" && thrown.hint === undefined));

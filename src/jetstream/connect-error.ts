@@ -1,5 +1,5 @@
 import { ErrorCode as Nats, NatsError } from "nats";
-import { OrderctlError, systemCode } from "../errors.ts";
+import { type ErrorCode, OrderctlError, systemCode } from "../errors.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 import { readGreeting } from "./greeting.ts";
 import { fromNats } from "./nats-error.ts";
@@ -8,7 +8,7 @@ import { fromNats } from "./nats-error.ts";
 export const shown = (servers: readonly string[]): string =>
   servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
 
-type Reason = { why: string; hint: string };
+type Reason = { why: string; hint: string; code?: ErrorCode };
 
 const untrusted: Reason = {
   why: "its certificate comes from no authority that is trusted here",
@@ -48,8 +48,8 @@ export async function connectError(
   const error = fromNats(thrown, what);
   const reason = reasons[systemCode(thrown) ?? ""] ?? (await silentReason(thrown, config));
   if (reason) {
-    const { why, hint } = reason;
-    return new OrderctlError("denied", `cannot ${what}: ${why}`, { hint, cause: thrown });
+    const { why, hint, code = "denied" } = reason;
+    return new OrderctlError(code, `cannot ${what}: ${why}`, { hint, cause: thrown });
   }
   const { code, message } = error;
   if (code === "denied") {
@@ -77,6 +77,8 @@ async function silentReason(
   { servers, tls }: ConnectionConfig,
 ): Promise<Reason | undefined> {
   const greeting = isSilent(thrown) ? await readGreeting(servers[0] ?? "") : undefined;
+  if (greeting?.refusal !== undefined)
+    return { why: `the broker says: ${greeting.refusal}`, hint: limitHint, code: "unavailable" };
   if (!greeting?.wantsCertificate) return undefined;
   return {
     why: tls?.certFile ? `it does not trust ${tls.certFile}` : "it wants a client certificate",
@@ -84,6 +86,7 @@ async function silentReason(
   };
 }
 
+const limitHint = "who is connected: `nats server report connections`; its configuration has the limit";
 const awayHint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
 const strangeHint = "is it a nats-server? one that begins with TLS needs --tls-first; --server names another";
 

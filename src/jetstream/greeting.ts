@@ -1,7 +1,7 @@
 import { createConnection } from "node:net";
 
-/** What a broker says of itself before anybody says who he is. */
-export type Greeting = { wantsCertificate: boolean };
+/** What a broker says of itself before anybody says who he is; `refusal` where it lets nobody in. */
+export type Greeting = { wantsCertificate: boolean; refusal: string | undefined };
 
 const patienceMs = 500;
 
@@ -28,9 +28,11 @@ export function readGreeting(server: string): Promise<Greeting | undefined> {
 }
 
 function parse(received: string): Greeting | undefined {
+  const refusal = /^-ERR '([^']*)'/m.exec(received)?.[1];
+  if (refusal !== undefined) return { wantsCertificate: false, refusal };
   try {
     const info = JSON.parse(/^INFO (\{.*\})/.exec(received)?.[1] ?? "");
-    return { wantsCertificate: info.tls_verify === true };
+    return { wantsCertificate: info.tls_verify === true, refusal };
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ export const apiErrors = {
   noJetStreamForAccount: 10039,
   noPlaceForReplicas: 10005,
   replicasNotSupported: 10074,
+  subjectsOverlap: 10065,
 } as const;
 
 const codes: Partial<Record<string, ErrorCode>> = {
@@ -26,16 +27,33 @@ const codes: Partial<Record<string, ErrorCode>> = {
   [Nats.AccountExpired]: "denied",
   [Nats.PermissionsViolation]: "denied",
   [Nats.MaxPayloadExceeded]: "too_large",
+  // The broker's own word for ending a connection: too many of them, of subscriptions …
+  [Nats.ProtocolError]: "unavailable",
 };
 
-/** Of those with a number, by their kind; all others are `internal`. */
+/** Of those with a number, by their kind. A request that the broker cannot read is a fault of this program. */
 const apiCodes: Partial<Record<number, ErrorCode>> = {
+  400: "usage",
   404: "not_found",
+  409: "conflict",
+  412: "usage",
+  429: "unavailable",
+  500: "unavailable",
   503: "unavailable",
 };
 
+type Particular = { code: ErrorCode; hint?: string };
+
+const account = "`nats account info` shows the account's limits and what is used of them";
+const drift = "`orderctl topology diff` shows what is otherwise than orderctl wants it";
+const storage: Particular = {
+  code: "unavailable",
+  hint: `streams with less --max-bytes may fit; ${account}`,
+};
+const foreign: Particular = { code: "usage", hint: drift };
+
 /** Of those whose kind says too little. */
-const particular: Partial<Record<number, { code: ErrorCode; hint: string }>> = {
+const particular: Partial<Record<number, Particular>> = {
   [apiErrors.noPlaceForReplicas]: {
     code: "unavailable",
     hint: "each replica needs a server of its own: are all servers of the cluster up?",
@@ -44,6 +62,41 @@ const particular: Partial<Record<number, { code: ErrorCode; hint: string }>> = {
     code: "usage",
     hint: "--replicas 1, or --server names a server that is one of a cluster",
   },
+  [apiErrors.subjectsOverlap]: {
+    code: "usage",
+    hint: "`nats stream rm` removes a stream that nobody needs; --context or --user names another account",
+  },
+  // Limits of the account, the server or the stream.
+  10002: storage,
+  10023: storage,
+  10028: storage,
+  10047: storage,
+  10120: { code: "unavailable", hint: `the account has no limits for so many --replicas; ${account}` },
+  10026: {
+    code: "unavailable",
+    hint: `\`orderctl lag <stream>\` shows who reads; \`nats consumer rm\` removes one; ${account}`,
+  },
+  10027: {
+    code: "unavailable",
+    hint: `\`nats stream ls\` shows those there are, \`nats stream rm\` removes one; ${account}`,
+  },
+  10053: { code: "unavailable", hint: account },
+  10113: {
+    code: "usage",
+    hint: "`orderctl topology apply --max-bytes 10GB` makes streams that have a limit",
+  },
+  10122: { code: "usage", hint: `a stream may not be so large: less --max-bytes; ${account}` },
+  10121: { code: "usage", hint: `orderctl's consumers need a max_ack_pending of 20,000; ${account}` },
+  // Somebody else's stream or consumer under a name that is needed.
+  10013: foreign,
+  10058: foreign,
+  10093: foreign,
+  10099: foreign,
+  10100: foreign,
+  10105: foreign,
+  10148: foreign,
+  10003: { code: "internal" },
+  10025: { code: "internal" },
 };
 
 const hints: Partial<Record<ErrorCode, string>> = {

@@ -12,16 +12,30 @@ type Answer = {
   error?: { code: number; err_code?: number; description?: string };
 };
 
-/** Error numbers of nats-server `server/errors.json`; those not listed are `internal`. */
+/** Error numbers of nats-server `server/errors.json` whose kind says too little. */
 const codes: Record<number, ErrorCode> = {
-  10008: "unavailable",
+  10002: "stream_full",
   10009: "unavailable",
   10023: "stream_full",
+  10028: "stream_full",
   10047: "stream_full",
   10054: "too_large",
   10071: "conflict",
+  10097: "too_large",
+  10109: "stream_full",
+  10118: "unavailable",
   10158: "unavailable",
   10164: "conflict",
+  10194: "unavailable",
+};
+
+/** The others by their kind: what the request is not allowed to ask for, and what passes. */
+const kinds: Record<number, ErrorCode> = {
+  400: "usage",
+  409: "conflict",
+  412: "conflict",
+  429: "unavailable",
+  503: "unavailable",
 };
 
 /**
@@ -57,8 +71,10 @@ export function parseAck(message: Msg): number | Refusal {
 function refusalOf({ stream, error }: Answer): Refusal {
   const message = error?.description ?? "the broker's answer has neither sequence nor error";
   const number = error?.err_code ?? 0;
-  if (number !== apiErrors.storeFailed) return { code: codes[number] ?? "internal", message };
+  if (number !== apiErrors.storeFailed)
+    return { code: codes[number] ?? kinds[error?.code ?? 0] ?? "internal", message };
   // One number stands for every failure to store; only the description tells them apart.
   if (message.includes("per subject")) return { code: "internal", message, duplicateIn: stream ?? "" };
+  if (/message to+ large/.test(message)) return { code: "too_large", message };
   return { code: message.includes("maximum") ? "stream_full" : "unavailable", message };
 }

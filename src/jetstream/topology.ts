@@ -29,6 +29,7 @@ export async function applyTopology(connection: Connection, topology: Topology):
   const missing = (drift: Drift) => drift.setting === "*";
   const found = await readVisible(connection, topology);
   if (isOlder(connection.version, oldestReplicating)) refuseReplicas(connection, topology, found);
+  if (isOlder(connection.version, oldestRefusing)) refuseLimits(connection, topology);
   for (const drift of found.filter(missing)) {
     await create(connection, topology, drift);
   }
@@ -45,6 +46,16 @@ function refuseReplicas({ version }: Connection, { streams }: Topology, found: D
   const text = `nats-server ${version} cannot be trusted with several replicas: ${oldestReplicating} is the oldest that can`;
   throw new OrderctlError("unavailable", `${text}, before it stock may be oversold`, {
     hint: "update every server of the cluster; --replicas 1 keeps the streams on one of them",
+  });
+}
+
+/** Before it, a stream that is nearly full stores what is new and then drops the oldest, though it is told to refuse. */
+const oldestRefusing = "2.10.0";
+
+function refuseLimits({ version }: Connection, { streams }: Topology): void {
+  if (!streams.some(({ discard, max_bytes }) => discard === "new" && max_bytes !== undefined)) return;
+  throw new OrderctlError("usage", `nats-server ${version} drops old messages near --max-bytes`, {
+    hint: `from ${oldestRefusing} on it refuses new ones instead: update it, or leave out --max-bytes`,
   });
 }
 
@@ -127,7 +138,7 @@ async function create(connection: Connection, topology: Topology, { kind, name }
   try {
     if (spec) await createOne(connection, spec);
   } catch (thrown) {
-    throw notCreated(thrown, `${kind} ${name}`);
+    throw await notCreated(connection, thrown, { kind, name, topology });
   }
 }
 
@@ -137,13 +148,34 @@ async function createOne({ jsm }: Connection, { name, stream, wanted }: Spec): P
   else await jsm.consumers.add(stream, wanted as Partial<ConsumerConfig>);
 }
 
-function notCreated(thrown: unknown, what: string): OrderctlError {
+type Creation = { kind: string; name: string; topology: Topology };
+
+async function notCreated(
+  connection: Connection,
+  thrown: unknown,
+  { kind, name, topology }: Creation,
+): Promise<OrderctlError> {
+  const what = `${kind} ${name}`;
   const error = fromNats(thrown, `create ${what}`);
+  if (apiErrorOf(thrown) === apiErrors.subjectsOverlap) {
+    const subjects = (topology.streams.find((stream) => stream.name === name)?.subjects ?? []) as string[];
+    const others = await streamsOn(connection, subjects);
+    return new OrderctlError(error.code, `${error.message}: ${others.join(", ")}`, {
+      ...error,
+      cause: thrown,
+    });
+  }
   if (error.code !== "denied") return error;
   return new OrderctlError("denied", `${what} is missing; ${error.message}`, {
     hint: "a user that may create it does so with `orderctl topology apply`, once",
     cause: thrown,
   });
+}
+
+/** The streams that store something of these subjects; none where this user may not ask. */
+async function streamsOn({ jsm }: Connection, subjects: readonly string[]): Promise<string[]> {
+  const asked = subjects.map((subject) => jsm.streams.names(subject).next());
+  return [...new Set((await Promise.all(asked).catch(() => [])).flat())];
 }
 
 /** When a stream was created (RFC 3339): it tells one incarnation of a stream from the next. */

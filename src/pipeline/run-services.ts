@@ -40,6 +40,8 @@ export type ServiceOptions = {
   window: number;
   instance: string;
   replicas: number;
+  /** Of ORDERS, when it is created. */
+  maxBytes?: number | undefined;
   /** Where the order API listens. */
   http: { host: string; port: number };
   /** Where the work is reported; nowhere by default. */

@@ -50,8 +50,19 @@ const promises = {
   [`KV_${suspectsBucket}`]: kept,
 };
 
+type TopologyOptions = {
+  replicas?: number;
+  /** What ORDERS may hold, and each of the others a tenth of; without limit by default. */
+  maxBytes?: number | undefined;
+};
+
+/** A stream that is full refuses what is new, and drops nothing. */
+const limit = (bytes: number | undefined) =>
+  bytes === undefined ? {} : { max_bytes: Math.ceil(bytes), discard: "new" };
+
 /** Every stream, bucket and durable consumer of the order pipeline. The one place that knows their settings. */
-export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Topology {
+export function orderTopology({ replicas = 1, maxBytes }: TopologyOptions = {}): Topology {
+  const limitOfOthers = limit(maxBytes === undefined ? undefined : maxBytes / 10);
   return {
     promises,
     streams: [
@@ -66,8 +77,9 @@ export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Top
         max_msgs_per_subject: 1,
         discard: "new",
         discard_new_per_subject: true,
+        ...limit(maxBytes),
       },
-      bucket(inventoryBucket, replicas),
+      { ...bucket(inventoryBucket, replicas), ...limitOfOthers },
       {
         name: deadLettersStream,
         subjects: [`${deadLettersStream}.*.*`],
@@ -75,6 +87,7 @@ export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Top
         retention: "limits",
         num_replicas: replicas,
         allow_direct: true,
+        ...limitOfOthers,
       },
       {
         name: redrivesStream,
@@ -87,8 +100,9 @@ export function orderTopology({ replicas = 1 }: { replicas?: number } = {}): Top
         max_msgs_per_subject: 1,
         discard: "new",
         discard_new_per_subject: true,
+        ...limitOfOthers,
       },
-      { ...bucket(suspectsBucket, replicas), max_age: durationNs(suspectsAgeMs) },
+      { ...bucket(suspectsBucket, replicas), ...limitOfOthers, max_age: durationNs(suspectsAgeMs) },
     ],
     consumers: consumerTable.flatMap(({ consumer, consumes }) => [
       durable(ordersStream, consumer, subjectOf(consumes, "*")),
