@@ -1,7 +1,7 @@
 import { OrderctlError, systemCode } from "./errors.ts";
 
 type Streams = {
-  stdout: NodeJS.WritableStream & { readonly writableLength?: number };
+  stdout: NodeJS.WritableStream & { readonly writableLength?: number; readonly errored?: Error | null };
   stderr: NodeJS.WritableStream;
 };
 
@@ -35,14 +35,15 @@ export function watchOutput({ stdout, stderr }: Streams): Output {
   };
 }
 
-/** Resolves when all is written. Not asked where nothing is left: a device that is full refuses to write that as well. */
+/** Resolves when all is written, and rejects where it cannot be. Not asked where nothing is left: a device that is full refuses to write that as well. */
 async function flush(stdout: Streams["stdout"]): Promise<void> {
   if ((stdout.writableLength ?? 0) > 0)
     await new Promise<void>((resolve, reject) => {
       stdout.write("", (error) => (error ? reject(error) : resolve()));
     });
-  // An error is told after the write that it ends.
+  // An error is told after the write that it ends, by a file only once that is closed.
   await new Promise<void>((resolve) => setImmediate(resolve));
+  if (stdout.errored) throw stdout.errored;
 }
 
 const notWritten = (cause: Error): OrderctlError =>

@@ -64,12 +64,11 @@ function levelsOf(settled: readonly PromiseSettledResult<StockLevel>[]): StockLe
   const levels = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const failed = settled.find((each) => each.status === "rejected");
   if (!failed) return levels;
-  const { code, message, fault } = OrderctlError.from(failed.reason);
-  throw new OrderctlError(code, `${levels.length} of ${settled.length} SKUs are set: ${message}`, {
-    hint: "the same command once more sets all of them",
-    cause: failed.reason,
-    fault,
-  });
+  const error = OrderctlError.from(failed.reason);
+  if (levels.length === 0) throw error;
+  const { code, message, hint = "the same command once more sets all of them", fault } = error;
+  const text = `${levels.length} of ${settled.length} SKUs are set: ${message}`;
+  throw new OrderctlError(code, text, { hint, cause: error, fault });
 }
 
 /** Undefined for what somebody else wrote, and for the empty entry that `nats kv del` leaves behind. */
