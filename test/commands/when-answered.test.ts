@@ -37,6 +37,14 @@ it("starts services on a broker that hangs once that answers again, and notes it
   expect(waiting.notes).toEqual([expect.stringMatching(/: no answer in time; trying for 30 s$/)]);
 });
 
+it("waits for a broker that cannot at the moment, and not for one that needs somebody's help", async () => {
+  const passing = new OrderctlError("unavailable", "temporarily unavailable", { fault: "broker" });
+  const answers = [() => Promise.reject(passing), () => Promise.resolve("started")];
+  expect(await whenAnswered(async () => answers.shift()?.(), patience(30_000))).toBe("started");
+  const limit = new OrderctlError("unavailable", "a limit", { fault: "broker", hint: "raise it" });
+  await expect(whenAnswered(() => Promise.reject(limit), patience(30_000))).rejects.toBe(limit);
+});
+
 it("gives up when its patience is over, and at once on any other failure", async () => {
   const silent = new OrderctlError("timeout", "no answer in time");
   await expect(whenAnswered(() => Promise.reject(silent), patience(0))).rejects.toBe(silent);
