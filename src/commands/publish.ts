@@ -121,7 +121,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   }).finally(() => progress.end());
   await telemetry.stop(telemetryMs);
   const { count: rejected, shown } = rejects;
-  const resumeCommand = goOnCommand(online, options, { seed, isStored });
+  const resumeCommand = goOnCommand(online, options, { seed, failure: isStored ? undefined : failure });
   const data = { ...report, seed, file: options.file ?? null, rejected, rejectsShown: shown, resumeCommand };
   const isTold = hasNews(data, failure);
   if (isTold) terminal.show("publish-report", data, publishReport);
@@ -130,17 +130,17 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   return rejected + report.conflicts > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
 
-/** The same orders once more: what is stored is not stored again. */
+/** The same orders once more: what is stored is not stored again. None where the orders themselves are wrong. */
 function goOnCommand(
   { argv }: Online,
   { file, seed: given }: Options,
-  { seed, isStored }: Fed,
+  { seed, failure }: Fed,
 ): string | null {
-  if (isStored) return null;
+  if (failure?.fault !== "broker" && failure?.code !== "interrupted") return null;
   return sameCommand(argv, file === undefined && given === undefined ? ["--seed", String(seed)] : []);
 }
 
-type Fed = { seed: number | null; isStored: boolean };
+type Fed = { seed: number | null; failure: OrderctlError | undefined };
 
 /** Where nothing was stored the error is the answer; who interrupted it is told nevertheless. */
 const hasNews = (
