@@ -34,6 +34,10 @@ function headline(broker: Status["broker"], processes: readonly ProcessStatus[])
   return `connected to ${where} as ${user}; ${count} services${worst}${kept}`;
 }
 
+/** Whoever may answer may say anything, at any length. */
+const mostProblems = 10;
+const longestProblem = 500;
+
 function processText(status: ProcessStatus, style: Style): string {
   const { bold, yellow } = paint(style);
   const { instance, services, workers, breakers, uptimeMs, stopping, version } = status;
@@ -58,11 +62,10 @@ function processText(status: ProcessStatus, style: Style): string {
     const line = printable(`breaker ${name} ${state}`);
     return state === "closed" ? line : yellow(line);
   });
-  const problems = status.problems.flatMap(({ consumer, text, forMs }) =>
-    wrapWords(printable(`${consumer}, for ${formatDuration(forMs)}: ${text}`), style.width - 2).map((line) =>
-      yellow(line),
-    ),
-  );
+  const problems = status.problems.slice(0, mostProblems).flatMap(({ consumer, text, forMs }) => {
+    const told = `${consumer}, for ${formatDuration(forMs)}: ${text.slice(0, longestProblem)}`;
+    return wrapWords(printable(told), style.width - 2).map((line) => yellow(line));
+  });
   return [bold(printable(instance)), ...[...told, ...problems, ...marked].map((line) => `  ${line}`)].join(
     "\n",
   );

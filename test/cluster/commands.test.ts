@@ -51,6 +51,10 @@ async function expectEverything({ urls }: TestCluster, { jsm }: Connection): Pro
   expect(audit?.data).toMatchObject({ verdict: "PASS", ended: 100 });
   expect(await done("dlq list")).toMatchObject({ stdout: "no dead letters\n" });
   await done("inventory list");
+  // What a cluster fills in is no difference; how soon things come again, the test has chosen.
+  const [diff] = (await command("topology diff --replicas 3 --json")).lines();
+  const { drifts } = (diff?.data ?? { drifts: [] }) as { drifts: { setting: string }[] };
+  expect(new Set(drifts.map(({ setting }) => setting))).toEqual(new Set(["ack_wait"]));
   await done("replay ORDERS --subject ORDERS.created.* --service payment");
   await done("replay ORDERS --subject ORDERS.created.* --to SHADOW --create");
   const { state, config } = await jsm.streams.info("SHADOW");
