@@ -31,7 +31,7 @@ export function publishReport(report: PublishReport, style: Style): string {
 }
 
 function unknown({ unknown: count }: PublishReport): string[] {
-  return count === 0 ? [] : [`${orders(count)} more may be stored: the broker's answer did not come`];
+  return count === 0 ? [] : [`${orders(count)} beside these may be stored: the broker's answer did not come`];
 }
 
 function goOn({ resumeCommand, file }: PublishReport): string[] {

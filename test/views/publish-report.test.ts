@@ -32,6 +32,17 @@ describe("publishReport", () => {
     `);
   });
 
+  it("says how many orders may be stored, and the command that stores what is missing", () => {
+    const resumeCommand = "orderctl publish order --count 10k --seed 7";
+    expect(show({ stored: 40, unknown: 256, resumeCommand })).toMatchInlineSnapshot(`
+      "40 orders stored in 1.3 s (8,000/s), seed 7
+      256 orders beside these may be stored: the broker's answer did not come
+      follow one: orderctl trace 018f-1
+      to store what is missing: orderctl publish order --count 10k --seed 7"
+    `);
+    expect(show({ file: "-", seed: null, resumeCommand })).toContain("(with the same input): orderctl");
+  });
+
   it("says how the orders ended and how long that took", () => {
     const endings = {
       ended: 9990,
