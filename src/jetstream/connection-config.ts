@@ -36,6 +36,15 @@ export type ConnectionConfig = {
   giveUpMs?: number | undefined;
 };
 
+/**
+ * The most that one of several attempts to connect may take: where a connection ends after the broker's greeting and before
+ * the answer to ours, as when the broker is killed just then, the client waits for the whole of its time.
+ */
+const attemptMs = 10_000;
+
+const timeoutOf = ({ patienceMs, connectTimeoutMs }: ConnectionConfig): number =>
+  patienceMs > 0 ? Math.min(connectTimeoutMs, attemptMs) : connectTimeoutMs;
+
 /** The client's own options, who connects with them, and the files that are read for it each time; throws `usage` for a file that cannot be read or used. */
 export function connectionOptions(
   config: ConnectionConfig,
@@ -44,7 +53,7 @@ export function connectionOptions(
   const options: ConnectionOptions = {
     servers: config.servers,
     name: config.name,
-    timeout: config.connectTimeoutMs,
+    timeout: timeoutOf(config),
     reconnectTimeWait: config.reconnectWaitMs,
     maxReconnectAttempts: -1,
     // A server that is frozen or cut off closes nothing: after 15 s without an answer another is tried.

@@ -10,8 +10,11 @@ import { planOf, runChaos } from "./run-chaos.ts";
 
 const run = promisify(execFile);
 
-/** Twenty seconds of it. What a killed worker held comes again soon, so that the end is near. */
-const short = { seed: 7, orders: 4000, rate: 200, kills: 5, ackWaitMs: 4000 };
+/**
+ * Twenty seconds of it. What a killed worker held comes again soon, so that the end is near. With this seed the stream is
+ * full for 2 s while nothing else keeps publishers from noticing it.
+ */
+const short = { seed: 16, orders: 4000, rate: 200, kills: 5, ackWaitMs: 4000 };
 
 /** The command lines of all processes. */
 const processes = async (): Promise<string[]> =>
@@ -55,7 +58,7 @@ describe.skipIf(process.platform === "win32")(
 
     it("plans the same for the same seed", () => {
       expect(planOf(short)).toEqual(planOf({ ...short }));
-      expect(planOf({ ...short, seed: 8 }).faults).not.toEqual(planOf(short).faults);
+      expect(planOf({ ...short, seed: 17 }).faults).not.toEqual(planOf(short).faults);
     });
 
     it("is built by its script, and tells what it can do", async () => {

@@ -11,6 +11,7 @@ import { readDeadLetters } from "../../src/pipeline/dead-letters.ts";
 import { decodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import { orderctl } from "../e2e/supervised.ts";
 import { hastyTopology } from "../pipeline/hasty-topology.ts";
+import { until } from "../until.ts";
 import { type Finding, OrderBooks } from "./order-books.ts";
 import type { Unleashed } from "./unleash.ts";
 import type { World } from "./world.ts";
@@ -118,6 +119,8 @@ async function audited({ broker, gatewayUrl }: World): Promise<Finding> {
 const isVerdict = (line: string): boolean => /^(FAIL|✗|NO) /.test(line);
 
 async function stopped({ workers }: World): Promise<Finding> {
+  // One of them may have done all the work while the other, killed last, was still starting.
+  await until(() => workers.every((worker) => worker.stdout() !== ""), 60_000);
   const ends = await Promise.all(workers.map((worker) => worker.stop()));
   const broken = ends.filter(({ exitCode }) => exitCode !== 0).map(({ stderr }) => stderr);
   return { promise: "every worker stops in good order when it is told to", checked: ends.length, broken };

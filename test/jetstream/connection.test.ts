@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { until } from "../until.ts";
@@ -37,6 +39,29 @@ describe("openConnection", () => {
     expect(connection.isConnected()).toBe(true);
     await connection.close();
     await late.stop();
+  });
+
+  // A service that was started while its broker was killed used to wait for 30 s and then to end.
+  it("tries again soon where the broker is gone between its greeting and its answer", async () => {
+    let greeted = 0;
+    const dying = createServer((socket) => {
+      greeted += 1;
+      const real = connect(broker.port, "127.0.0.1");
+      for (const each of [socket, real]) each.on("error", () => {});
+      real.pipe(socket);
+      if (greeted > 1) return void socket.pipe(real);
+      real.once("data", () => setImmediate(() => socket.end().destroy()));
+    }).listen(0, "127.0.0.1");
+    await once(dying, "listening");
+    onTestFinished(() => void dying.close());
+    const { port } = dying.address() as AddressInfo;
+    const startedAt = performance.now();
+    const patient = { connectTimeoutMs: 30_000, patienceMs: 30_000 };
+    const login = { user: "clerk", password: "secret" };
+    const connection = await openTestConnection(`nats://127.0.0.1:${port}`, { ...login, ...patient });
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
+    expect(connection.isConnected()).toBe(true);
+    await connection.close();
   });
 
   it("says denied at once for a wrong password, however patient, and keeps the password to itself", async () => {
