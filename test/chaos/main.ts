@@ -3,7 +3,7 @@ import { isKept } from "./report.ts";
 import { runChaos } from "./run-chaos.ts";
 
 const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort(name));
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop.abort(name));
 
 if (process.platform === "win32") {
   process.stderr.write("npm run chaos freezes processes, which Windows cannot do\n");
