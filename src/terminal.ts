@@ -68,7 +68,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
       write(stderr, `${red(noting, "error:")} ${harmless(message)}`);
       if (hint) write(stderr, `  ${harmless(hint)}`);
     },
-    progress: () => openProgress(stderr, !json && stderr.isTTY === true),
+    progress: () => openProgress(stderr, !json && stderr.isTTY === true && stderr.columns !== 0),
     openScreen() {
       screen = openTextScreen({ stdout, stderr });
       return screen;

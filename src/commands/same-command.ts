@@ -2,18 +2,24 @@ const paired = new Set(["-s", "--server", "--password", "--token"]);
 
 /**
  * The command line as it was typed, to be typed again, with what is `added` at its end. Secrets are left out: passwords,
- * tokens and addresses that carry any.
+ * tokens, and who logs in within an address.
  */
 export function sameCommand(argv: readonly string[], added: readonly string[] = []): string {
   const words = ["orderctl"];
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] ?? "";
     if (paired.has(word)) index += 1;
-    const whole = paired.has(word) ? [word, argv[index] ?? ""] : [word];
+    const whole = withoutUser(paired.has(word) ? [word, argv[index] ?? ""] : [word]);
     if (!isSecret(whole)) words.push(...whole);
   }
   return [...words, ...added].map(quoted).join(" ");
 }
+
+/** `nats://ann:secret@host` → `nats://host`, in a list as well. */
+const withoutUser = (words: readonly string[]): readonly string[] =>
+  /^(-s|--server)/.test(words[0] ?? "")
+    ? words.map((word) => word.replace(/(^--server=|^-s|^|,)([a-z]+:\/\/)?[^,/]*@/gi, "$1$2"))
+    : words;
 
 function isSecret([flag = "", value = flag]: readonly string[]): boolean {
   return /^--(password|token)/.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));

@@ -1,15 +1,15 @@
 import type { Connection } from "./connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
 
-/** The sequence up to which a consumer has answered everything, infinite where nothing is left; 0 without consumer. */
+/** The sequence up to which a consumer has answered everything that it was delivered; 0 without consumer. */
 export async function readConsumerProgress(
   { jsm }: Connection,
   stream: string,
   consumer: string,
 ): Promise<number> {
   try {
-    const { ack_floor, num_ack_pending, num_pending } = await jsm.consumers.info(stream, consumer);
-    return num_pending + num_ack_pending === 0 ? Number.POSITIVE_INFINITY : ack_floor.stream_seq;
+    const { ack_floor, delivered, num_ack_pending, num_pending } = await jsm.consumers.info(stream, consumer);
+    return num_pending + num_ack_pending === 0 ? delivered.stream_seq : ack_floor.stream_seq;
   } catch (thrown) {
     const missing: unknown[] = [apiErrors.streamNotFound, apiErrors.consumerNotFound];
     if (missing.includes(apiErrorOf(thrown))) return 0;

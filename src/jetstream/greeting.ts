@@ -3,9 +3,9 @@ import { createConnection } from "node:net";
 /** What a broker says of itself before anybody says who he is; `refusal` where it lets nobody in. */
 export type Greeting = { wantsCertificate: boolean; refusal: string | undefined };
 
-const patienceMs = 500;
+const patienceMs = 2000;
 
-/** The greeting at an address such as `nats://127.0.0.1:4222`; undefined where none comes within 500 ms. */
+/** The greeting at an address such as `nats://127.0.0.1:4222`; undefined where none comes within 2 s. */
 export function readGreeting(server: string): Promise<Greeting | undefined> {
   const { hostname, port } = new URL(server);
   return new Promise((resolve) => {

@@ -83,7 +83,11 @@ describe("the collector", () => {
     };
     const second = await startCollector(connection, options);
     await second.stop(1000);
-    expect(notes).toEqual(["stream TRACES has max_age 86400000000000 instead of 1000000000; left as it is"]);
+    // The broker's default window for duplicates is no longer than a message lives.
+    expect(notes).toEqual([
+      "stream TRACES has max_age 86400000000000 instead of 1000000000; left as it is",
+      "stream TRACES has duplicate_window 120000000000 instead of 1000000000; left as it is",
+    ]);
   });
 
   it("takes the spans beside a bad one, and says which and why in the encoding of the request", async () => {

@@ -5,7 +5,12 @@ it.each([
   [["publish", "order", "--count", "5"], ["--seed", "7"], "orderctl publish order --count 5 --seed 7"],
   [["publish", "order", "--file", "my orders.csv"], [], "orderctl publish order --file 'my orders.csv'"],
   [["lag", "--password", "secret", "--token=secret", "--json"], [], "orderctl lag --json"],
-  [["lag", "-s", "nats://a:secret@b", "--server=secret@b", "-ssecret@b"], [], "orderctl lag"],
+  [
+    ["lag", "-s", "nats://a:secret@b", "--server=secret@b", "-ssecret@b"],
+    [],
+    "orderctl lag -s nats://b --server=b -sb",
+  ],
+  [["lag", "--server", "nats://a:se/cret@b,nats://c"], [], "orderctl lag"],
   [
     ["lag", "--server", "nats://b:4222", "--since", "1h"],
     [],

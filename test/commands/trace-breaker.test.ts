@@ -108,7 +108,7 @@ describe("a delivery that was held behind an open breaker", () => {
     const { hops, rows, criticalPath } = await traceJson(id);
     const [, payment] = hops;
     expect(payment).toMatchObject({ kind: "payments", attempt: 1, heldBy: "PaymentService" });
-    expect(payment?.heldMs).toBeGreaterThanOrEqual(openMs - 1);
+    expect(payment?.heldMs).toBeGreaterThan(openMs * 0.9);
     expect(payment?.workedMs).toBeLessThan(openMs / 2);
     const { waitedMs, workedMs, heldMs, storingMs, elapsedMs } = payment ?? {};
     expect(
@@ -118,7 +118,7 @@ describe("a delivery that was held behind an open breaker", () => {
       heldBy: "PaymentService",
       largest: { what: "waiting for PaymentService (breaker)" },
     });
-    expect(criticalPath.heldMs).toBeGreaterThanOrEqual(openMs - 1);
+    expect(criticalPath.heldMs).toBeGreaterThan(openMs * 0.9);
     const row = rows.find(({ label }) => label === "payment");
     expect(row).toMatchObject({
       heldBy: "PaymentService",

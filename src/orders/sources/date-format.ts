@@ -101,8 +101,8 @@ export function timeOf(parts: DateParts): number | undefined {
   // February 30th is taken for March 2nd, and the year 1 for 1901.
   const isReal = midnight.getUTCDate() === day && midnight.getUTCMonth() + 1 === month;
   if (!isReal || midnight.getUTCFullYear() !== year) return undefined;
-  const timeMs = (hour * 60 + Number(minute)) * 60_000 + Math.floor(Number(second) * 1000);
-  return (midnight.getTime() + timeMs - offsetMs) * 1000;
+  const minutes = hour * 60 + Number(minute);
+  return (midnight.getTime() + minutes * 60_000 - offsetMs) * 1000 + Math.round(Number(second) * 1e6);
 }
 
 /** Two digits are a year from 1969 to 2068, as POSIX has it. */

@@ -91,7 +91,8 @@ export class FileDates {
   }
 }
 
-const eitherWay = "can be day/month or month/day; --date-format DD/MM/YYYY or MM/DD/YYYY says which";
+const eitherWay =
+  "can be day/month or month/day; --date-format says which: DD/MM/YYYY or MM/DD/YYYY, with HH:mm where there is a time";
 
 /** Both readings of numbers with the year last; undefined for anything else. */
 function readingsOf(text: string): Record<DayMonth, number | undefined> | undefined {

@@ -24,8 +24,8 @@ export function traceLegend(trace: TracePicture, style: Style): string[] {
   const shown = entries
     .filter(([as, , ms]) => ms > 0 || (drawn.has(as) && as !== "unknown"))
     .map(([as, word, ms]) => ({
-      plain: `xx ${entryText(word, ms, path.totalMs)}`,
-      text: `${segmentPaint(style)[as](glyphsOf(style)[as].repeat(2))} ${entryText(word, ms, path.totalMs)}`,
+      plain: `xx ${safeText(entryText(word, ms, path.totalMs), style)}`,
+      text: `${segmentPaint(style)[as](glyphsOf(style)[as].repeat(2))} ${safeText(entryText(word, ms, path.totalMs), style)}`,
     }));
   return [...inLines(shown, style.width), ...largestLine(trace, style)];
 }

@@ -22,7 +22,7 @@ function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: S
   const tones = { SHIPPED: green, DECLINED: red, REFUNDED: yellow };
   const [state, time] = outcome
     ? [outcome, ` in ${formatDuration(timeline.totalMs)}`]
-    : [waitingText(timeline), `, ${formatDuration(timeline.waitingMs)}`];
+    : [safeText(waitingText(timeline), style), `, ${formatDuration(timeline.waitingMs)}`];
   const amount = total ? `, ${total.text}` : "";
   const roomBeside = (text: string) => style.width - `order  ${text}`.length;
   // The row of the creation has the amount as well; the id is there to be copied.

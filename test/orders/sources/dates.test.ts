@@ -60,7 +60,7 @@ describe("a file without a stated format", () => {
     "01-12-2010",
   ])("refuses %s, which can be two days", (text) => {
     expect(readFile([text]).read).toEqual([
-      `date "${text}": can be day/month or month/day; --date-format DD/MM/YYYY or MM/DD/YYYY says which`,
+      `date "${text}": can be day/month or month/day; --date-format says which: DD/MM/YYYY or MM/DD/YYYY, with HH:mm where there is a time`,
     ]);
   });
 
