@@ -1,6 +1,6 @@
 import { isoTime } from "../pipeline/iso-time.ts";
 import type { ReplayFlags } from "./replay-options.ts";
-import { quoted } from "./same-command.ts";
+import { addressWithoutUser, quoted } from "./same-command.ts";
 
 export type ResumePlace = {
   stream: string;
@@ -40,7 +40,9 @@ const valued = (flags: ReplayFlags): Valued[] => [
   ["gateway-seed", flags.service === "payment" ? flags.gatewaySeed : undefined],
   ["out", flags.out],
   ["give-up", flags.giveUp === undefined ? undefined : `${flags.giveUp}ms`],
-  ["server", flags.server?.includes("@") ? undefined : flags.server],
+  ["server", flags.server === undefined ? undefined : addressWithoutUser(flags.server)],
+  ["js-domain", flags.jsDomain],
+  ["user", flags.user],
   ["context", flags.context],
   ["creds", flags.creds],
   ["nkey", flags.nkey],

@@ -15,11 +15,14 @@ export function sameCommand(argv: readonly string[], added: readonly string[] = 
   return [...words, ...added].map(quoted).join(" ");
 }
 
-/** `nats://ann:secret@host` → `nats://host`, in a list as well. */
 const withoutUser = (words: readonly string[]): readonly string[] =>
-  /^(-s|--server)/.test(words[0] ?? "")
-    ? words.map((word) => word.replace(/(^--server=|^-s|^|,)([a-z]+:\/\/)?[^,/]*@/gi, "$1$2"))
-    : words;
+  /^(-s|--server)/.test(words[0] ?? "") ? words.map((word) => addressWithoutUser(word) ?? word) : words;
+
+/** `nats://ann:secret@host` → `nats://host`, in a list as well; undefined where somebody may be left in it. */
+export function addressWithoutUser(text: string): string | undefined {
+  const address = text.replace(/(^--server=|^-s|^|,)([a-z]+:\/\/)?[^,/]*@/gi, "$1$2");
+  return address.includes("@") ? undefined : address;
+}
 
 function isSecret([flag = "", value = flag]: readonly string[]): boolean {
   return /^--(password|token)/.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));

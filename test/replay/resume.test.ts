@@ -86,6 +86,7 @@ describe("a replay that ends early", () => {
     stop.abort();
     const { stdout, stderr } = await replaying;
     expect(stdout).toContain("go on with: orderctl replay ORDERS");
+    expect(stdout).toContain(`--server ${world.broker.url}`);
     expect(stdout + stderr).not.toMatch(/secret|t0ken/);
   });
 
