@@ -32,6 +32,8 @@ export class ConsumerWatch {
   /** False until the settings were asked for, and while a promise would be broken with them. */
   #mayPull = false;
   #fault: string | undefined;
+  /** That of the first look: what another one leaves out is passed over for good. */
+  #filter: string | undefined;
   #refusal: { text: string; isPassing: boolean; since: number; count: number } | undefined;
   #retryAt = 0;
   #lookAt = 0;
@@ -135,7 +137,10 @@ export class ConsumerWatch {
     this.#limits = limits;
     const waits = [settings.ack_wait, ...(Array.isArray(settings.backoff) ? settings.backoff : [])];
     this.#ackWaitMs = Math.min(...waits.map(Number)) / 1e6 || undefined;
-    const [broken] = brokenPromises(this.#place.consumer, settings);
+    const filter = filterIn(settings);
+    this.#filter ??= filter;
+    const changed = `was given the filter ${filter} in the place of ${this.#filter} while it is worked on`;
+    const [broken] = filter === this.#filter ? brokenPromises(this.#place.consumer, settings) : [changed];
     const until = settings.pause_until;
     const wasBroken = !this.#mayPull;
     this.#mayPull = broken === undefined;
@@ -171,8 +176,11 @@ const limitsIn = ({ max_batch, max_expires, max_waiting }: Settings): PullLimits
 });
 
 /** What a worker would lose messages with, or never get one, in the words of the consumer's settings. */
+const filterIn = ({ filter_subject, filter_subjects }: Settings): string =>
+  JSON.stringify(filter_subjects ?? (filter_subject || ">"));
+
 function brokenPromises(name: string, settings: Settings): string[] {
-  // Which part of a stream it is for, and from where on, is not the worker's to judge.
+  // Which part of a stream it is for, and from where on, is judged when a service starts.
   const { filter_subject, filter_subjects, deliver_policy, ...others } = settings;
   return compareSettings({ kind: "consumer", name, wanted: {} }, others)
     .filter(({ leadsTo }) => leadsTo !== null)

@@ -127,6 +127,21 @@ describe("a worker that cannot work", () => {
     expect(notes).toHaveLength(2);
   });
 
+  // Its pulls passed over all that the new filter leaves out, and nobody was told.
+  it("takes nothing of a consumer that is given another filter meanwhile, and goes on when it has its own", async () => {
+    const queue = await createQueue(connection, "FILTER", { count: 5 });
+    await change("FILTER", { filter_subject: "FILTER.*" });
+    const { worker } = startNoting("FILTER");
+    await until(() => queue.isDone());
+    await change("FILTER", { filter_subject: "FILTER.nothing" });
+    await until(() => worker.problems.length === 1);
+    expect(worker.problems[0]?.text).toMatch(
+      /^stands still, as its consumer was given the filter "FILTER.nothing"/,
+    );
+    await change("FILTER", { filter_subject: "FILTER.*" });
+    await until(() => worker.problems.length === 0);
+  });
+
   it("says so of a consumer that somebody made push based", async () => {
     await createQueue(connection, "PUSH", { count: 1 });
     await connection.jsm.consumers.delete("PUSH", "worker");

@@ -30,6 +30,8 @@ export const headBytes = 64 * 1024;
 const separators = [",", ";", "\t", "|"];
 /** The first line of files that Excel wrote to be opened by Excel. */
 const sepLine = /^"?sep=(.)"?$/i;
+/** A tab may be the separator. */
+const withoutBlanks = (text: string): string => text.replace(/^ +| +$/g, "");
 const shownCharacters = 200;
 
 /** Finds header and separator in the beginning of a file. Throws `bad_message` that shows what was seen there. */
@@ -39,8 +41,10 @@ export function readCsvHead(head: Buffer, options: HeadOptions): CsvHead {
   if (lines.every(({ text }) => text.trim() === ""))
     throw new OrderctlError("bad_message", `${fileName} is empty`);
   const rest = lines.slice(skipLines);
-  const stated = [lines[0], rest[0]].map((line) => sepLine.exec(line?.text.trim() ?? "")?.[1]).find(Boolean);
-  const header = rest.find(({ text }) => text.trim() !== "" && !sepLine.test(text.trim()));
+  const stated = [lines[0], rest[0]]
+    .map((line) => sepLine.exec(withoutBlanks(line?.text ?? ""))?.[1])
+    .find(Boolean);
+  const header = rest.find(({ text }) => text.trim() !== "" && !sepLine.test(withoutBlanks(text)));
   if (header === undefined) {
     const hint = skipLines > 0 ? "--skip-lines is how many lines stand before the header" : undefined;
     throw new OrderctlError("bad_message", `${fileName} has no header after ${lines.length} lines`, { hint });

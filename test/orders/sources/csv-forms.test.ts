@@ -30,6 +30,7 @@ describe("a CSV file as people have it", () => {
     ["with a separator nobody thinks of, which it says", with_("~").join("\n"), { separator: "~" }],
     ["with a first line that names the separator", `sep=,\r\n${file.join("\r\n")}`],
     ["with such a line for semicolons", `sep=;\n${comma(with_(";")).join("\n")}`],
+    ["with such a line for tabs", `sep=\t\n${with_("\t").join("\n")}`],
     ["with such a line in quotes, for another separator", `"sep=^"\n${with_("^").join("\n")}`],
     ["with titles before the header", `Orders, of "2010\n\nby: me\n${file.join("\n")}`, { skipLines: 3 }],
     ["with empty lines everywhere", `\n\n${file.join("\n\n")}\n\n,,,,,,,\n \n`],
