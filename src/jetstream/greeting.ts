@@ -4,26 +4,31 @@ import { createConnection } from "node:net";
 export type Greeting = { wantsCertificate: boolean; refusal: string | undefined };
 
 const patienceMs = 2000;
+/** A broker that lets nobody in says so right after its greeting. */
+const refusalMs = 300;
 
 /** The greeting at an address such as `nats://127.0.0.1:4222`; undefined where none comes within 2 s. */
 export function readGreeting(server: string): Promise<Greeting | undefined> {
   const { hostname, port } = new URL(server);
   return new Promise((resolve) => {
     const socket = createConnection(Number(port || 4222), hostname.replace(/^\[|\]$/g, ""));
-    const end = (greeting?: Greeting) => {
+    let received = "";
+    const end = () => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(greeting);
+      resolve(parse(received));
     };
-    const timer = setTimeout(end, patienceMs);
-    let received = "";
+    let timer = setTimeout(end, patienceMs);
     socket.setEncoding("latin1");
     socket.on("data", (chunk) => {
       received += chunk;
-      if (received.includes("\r\n") || received.length > 65_536) end(parse(received));
+      if (received.length > 65_536 || parse(received)?.refusal !== undefined) return end();
+      if (!received.includes("\r\n")) return;
+      clearTimeout(timer);
+      timer = setTimeout(end, refusalMs);
     });
-    socket.on("error", () => end());
-    socket.on("close", () => end());
+    socket.on("error", end);
+    socket.on("close", end);
   });
 }
 
