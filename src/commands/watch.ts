@@ -1,7 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
-import { type ErrorCode, OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../errors.ts";
 import type { ClockDifference } from "../jetstream/broker-clock.ts";
+import { leaderless } from "../jetstream/election.ts";
 import type { View } from "../terminal.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { paint } from "../views/paint.ts";
@@ -9,8 +10,6 @@ import type { Online } from "./act.ts";
 import { noteClock } from "./read-clock.ts";
 import { failureText, watchStaleness } from "./staleness.ts";
 
-/** What a broker that is away for a moment, or a cluster that elects a leader, answers: no reason to stop. */
-const passing: ReadonlySet<ErrorCode> = new Set(["timeout", "unavailable", "no_responders"]);
 const retryMs = 1000;
 
 /** `clockOf` a sample is told once where it is worth a word. */
@@ -98,7 +97,7 @@ async function attempt<T>(
   } catch (thrown) {
     const error = OrderctlError.from(thrown);
     if (signal.aborted) return undefined;
-    if (passing.has(error.code)) return error;
+    if (leaderless.has(error.code)) return error;
     throw error;
   }
 }

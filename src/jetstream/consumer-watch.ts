@@ -11,7 +11,7 @@ const lookAgainMs = 1000;
 const firstBackoffMs = 250;
 const maxBackoffMs = 4000;
 /** An election ends within it: what the broker refuses or leaves unanswered meanwhile is no news. */
-const electionMs = 10_000;
+const tellAfterMs = 10_000;
 
 const problem = "consumer";
 
@@ -161,7 +161,7 @@ export class ConsumerWatch {
   #tell(): void {
     const refusal = this.#refusal;
     const isNews =
-      refusal && (!refusal.isPassing || performance.now() - refusal.since > electionMs) && !this.#looking;
+      refusal && (!refusal.isPassing || performance.now() - refusal.since > tellAfterMs) && !this.#looking;
     const text = this.#fault ?? (isNews ? refusal.text : undefined);
     if (text !== undefined) this.#problems.add(problem, text);
     else if (!refusal) this.#problems.end(problem);

@@ -1,7 +1,6 @@
 import { type ConsumerInfo, DeliverPolicy } from "nats";
 import type { Connection } from "./connection.ts";
-import { apiErrorOf, apiErrors, fromNats } from "./nats-error.ts";
-import { parseTimestampUs, type StoredMessage, storedMessage } from "./read-message.ts";
+import { parseTimestampUs, readNext, type StoredMessage } from "./read-message.ts";
 
 /**
  * When the oldest message was stored that a consumer has yet to deliver or to have acknowledged, Unix µs. Null where there is
@@ -9,7 +8,7 @@ import { parseTimestampUs, type StoredMessage, storedMessage } from "./read-mess
  */
 export async function readOldest(connection: Connection, info: ConsumerInfo): Promise<number | null> {
   if (info.num_pending + info.num_ack_pending === 0) return null;
-  const oldest = await readNext(connection, info, firstSequence(info));
+  const oldest = await firstMatching(connection, info, firstSequence(info));
   if (!oldest || !(await isWanted(connection, info, oldest))) return null;
   return oldest.storedAtUs;
 }
@@ -19,30 +18,17 @@ const firstSequence = ({ num_ack_pending, delivered, ack_floor, config }: Consum
   Math.max((num_ack_pending === 0 ? delivered : ack_floor).stream_seq + 1, config.opt_start_seq ?? 1);
 
 /** The first message from `sequence` on that the consumer's filters match. */
-async function readNext(
+async function firstMatching(
   connection: Connection,
   { stream_name, config }: Pick<ConsumerInfo, "stream_name" | "config">,
   sequence: number,
 ): Promise<StoredMessage | undefined> {
   const filters = config.filter_subjects ?? [config.filter_subject || ">"];
   const found = await Promise.all(
-    filters.map((filter) => readOne(connection, stream_name, { seq: sequence, next_by_subj: filter })),
+    filters.map((filter) => readNext(connection, stream_name, { seq: sequence, next_by_subj: filter })),
   );
   const messages = found.filter((message) => message !== undefined);
   return messages.sort((a, b) => a.sequence - b.sequence)[0];
-}
-
-async function readOne(
-  { jsm }: Connection,
-  stream: string,
-  query: { seq: number; next_by_subj: string },
-): Promise<StoredMessage | undefined> {
-  try {
-    return storedMessage(await jsm.streams.getMessage(stream, query));
-  } catch (thrown) {
-    if (apiErrorOf(thrown) === apiErrors.messageNotFound) return undefined;
-    throw fromNats(thrown, `read stream ${stream}`);
-  }
 }
 
 /** Is the first one that was not settled one that the consumer is to deliver at all? */
@@ -86,6 +72,6 @@ async function isLastBefore(
   { oldest, createdUs }: { oldest: StoredMessage; createdUs: number },
 ): Promise<boolean> {
   if (oldest.storedAtUs >= createdUs) return true;
-  const next = await readNext(connection, filtered, oldest.sequence + 1);
+  const next = await firstMatching(connection, filtered, oldest.sequence + 1);
   return next === undefined || next.storedAtUs >= createdUs;
 }
