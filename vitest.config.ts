@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: "test/install-broker.ts",
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // Ink leaves out every frame but the last where these say so; the tests look at what an operator's terminal gets.
+    env: { CI: "false", CONTINUOUS_INTEGRATION: "false" },
     // Each file starts its own nats-server; two at a time is what two cores carry.
     maxWorkers: 2,
   },
