@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { answer, ask } from "../jetstream/ask.ts";
+import { answer, ask, inboxForm } from "../jetstream/ask.ts";
 import type { Connection } from "../jetstream/connection.ts";
 
 const subject = "orderctl.collector";
@@ -17,7 +17,9 @@ const isLoopback = (host: string): boolean => /^(localhost|127\.[\d.]+|\[?::1\]?
 export function announceCollector(connection: Connection, endpoint: string): { stop(): void } {
   const said = JSON.stringify({ endpoint, host: hostname() });
   const subjects = isLoopback(new URL(endpoint).hostname) ? [ownSubject] : [ownSubject, subject];
-  const answering = subjects.map((each) => answer(connection, each, () => said));
+  const answering = subjects.map((each) =>
+    answer(connection, { subject: each, replyTo: inboxForm }, () => said),
+  );
   return { stop: () => answering.forEach((each) => void each.stop()) };
 }
 

@@ -2,10 +2,25 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { noPermission, permissionHint } from "./nats-error.ts";
 
-/** Answers every question on `subject` until it is stopped. */
-export function answer({ nats }: Connection, subject: string, say: () => string): { stop(): void } {
+/**
+ * The reply subject of a request: an inbox of the asker, or the broker's name for one in another account. Inbox prefixes begin
+ * with `_INBOX`, as those of the `nats` CLI do.
+ */
+export const inboxForm = /^(?:_INBOX[^.]*|_R_)\./;
+
+/**
+ * Answers every question on `subject` whose reply subject has the form that `replyTo` describes, until it is stopped. Any other is
+ * left unanswered: the asker names that subject, and what is written there is written with the rights of this program.
+ */
+export function answer(
+  { nats }: Connection,
+  { subject, replyTo }: { subject: string; replyTo: RegExp },
+  say: () => string,
+): { stop(): void } {
   const subscription = nats.subscribe(subject, {
-    callback: (error, message) => void (error ?? message.respond(say())),
+    callback: (error, message) => {
+      if (error === null && replyTo.test(message.reply ?? "")) message.respond(say());
+    },
   });
   return { stop: () => subscription.unsubscribe() };
 }

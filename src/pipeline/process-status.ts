@@ -43,13 +43,14 @@ export type ProcessStatus = z.infer<typeof schema>;
 const questions = "orderctl.status";
 /** And answers below this: a subject of its own, because users may not write into each other's inboxes. */
 const answers = "orderctl.answers";
+const answersForm = /^orderctl\.answers\.[\w-]+$/;
 /** A process that is busy, or far away, answers late. */
 const leastQuietMs = 300;
 const roundTrips = 4;
 
 /** Tells whoever asks the broker how this process is, until it is stopped. */
 export const announceProcess = (connection: Connection, status: () => ProcessStatus): { stop(): void } =>
-  answer(connection, questions, () => JSON.stringify(status()));
+  answer(connection, { subject: questions, replyTo: answersForm }, () => JSON.stringify(status()));
 
 /**
  * How every process is that runs services on this broker, by name. Who answers 300 ms after the others, or four round
