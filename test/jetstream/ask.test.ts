@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import { answer, ask, askAll } from "../../src/jetstream/ask.ts";
+import { answer, ask, askAll, inboxForm } from "../../src/jetstream/ask.ts";
 import { startTestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "./open-test-connection.ts";
 
@@ -18,7 +18,7 @@ async function openBoth(extraConfig = "", credentials = {}) {
 it("brings the answer of another program, as it is at that moment", async () => {
   const { one, other } = await openBoth();
   let said = "first";
-  const answering = answer(one, "who.is.there", () => said);
+  const answering = answer(one, { subject: "who.is.there", replyTo: inboxForm }, () => said);
   await one.nats.flush();
   expect(await ask(other, "who.is.there", 1000)).toBe("first");
   said = "second";
@@ -26,6 +26,27 @@ it("brings the answer of another program, as it is at that moment", async () => 
   answering.stop();
   await one.nats.flush();
   expect(await ask(other, "who.is.there", 1000)).toBeUndefined();
+});
+
+it.each([
+  "ORDERS.payments.o1",
+  "$JS.API.STREAM.PURGE.ORDERS",
+  "orderctl.answers.x",
+  "_R_x.y",
+  "x._INBOX.y",
+])("writes nothing to %s, which is no inbox, whoever asks for an answer there", async (reply) => {
+  const { one, other } = await openBoth();
+  const heard: string[] = [];
+  other.nats.subscribe(">", {
+    callback: (_, { subject, data }) => void (data.length > 0 && heard.push(subject)),
+  });
+  answer(one, { subject: "who.is.there", replyTo: inboxForm }, () => "me");
+  await one.nats.flush();
+  other.nats.publish("who.is.there", undefined, { reply });
+  other.nats.publish("who.is.there");
+  await other.nats.flush();
+  expect(await ask(other, "who.is.there", 1000)).toBe("me");
+  expect(heard.filter((subject) => !subject.startsWith("_INBOX."))).toEqual([]);
 });
 
 it("is undefined where somebody listens and does not answer in time", async () => {
@@ -47,7 +68,7 @@ it("is undefined where asking is not allowed, or the connection is closed", asyn
 
 it("leaves nothing behind of a question to all", async () => {
   const { one, other } = await openBoth();
-  answer(one, "who.is.there", () => "me");
+  answer(one, { subject: "who.is.there", replyTo: /^answers\./ }, () => "me");
   await one.nats.flush();
   let listening = 0;
   const onDenied: typeof other.onDenied = (callback) => {

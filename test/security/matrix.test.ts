@@ -1,0 +1,248 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { announceCollector, findCollector } from "../../src/collector/announce.ts";
+import type { Connection } from "../../src/jetstream/connection.ts";
+import { isOlder } from "../../src/jetstream/server-version.ts";
+import { announceProcess, type ProcessStatus, readProcesses } from "../../src/pipeline/process-status.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { until } from "../until.ts";
+import { type Act, acts, consumersOf, ownConsumer, type Rights, rightsTable, streams } from "./rights.ts";
+import { openSecuredWorld, type Role, roles, type SecuredWorld } from "./roles.ts";
+import { servers } from "./secured-broker.ts";
+
+const document = join(import.meta.dirname, "../../docs/security.md");
+const table = /(?<=<!-- rights: [^\n]*-->\n\n)[\s\S]*?(?=\n\n<!-- \/rights -->)/;
+
+describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $version", (server) => {
+  let world: SecuredWorld;
+  let as: Record<Role, Connection>;
+
+  beforeAll(async () => {
+    world = await openSecuredWorld(server);
+    expect(await world.as("admin", "topology apply")).toMatchObject({ exitCode: 0 });
+    const opened = roles.map(async (role) => [role, await open(role)] as const);
+    as = Object.fromEntries(await Promise.all(opened)) as typeof as;
+  });
+
+  afterAll(async () => {
+    await Promise.all(Object.values(as ?? {}).map((connection) => connection.close()));
+    await world?.stop();
+  });
+
+  const open = (role: Role) =>
+    openTestConnection(world.broker.url, {
+      user: role,
+      password: world.passwords[role],
+      inboxPrefix: `_INBOX_${role}`,
+    });
+
+  it("have the rights that docs/security.md tells, and no others", async () => {
+    const rights = new Map(acts.map((act) => [act, new Map()])) satisfies Rights;
+    const unreached: string[] = [];
+    for (const role of roles) {
+      const probed = await probe(as[role]);
+      unreached.push(...probed.silent.map((subject) => `${role}: ${subject}`));
+      for (const act of acts) rights.get(act)?.set(role, share(act, probed));
+    }
+    const now = rightsTable(rights);
+    const text = await readFile(document, "utf8");
+    if (process.env.ORDERCTL_WRITE_DOCS)
+      await writeFile(
+        document,
+        text.replace(table, () => now),
+      );
+    else expect(table.exec(text)?.[0], "ORDERCTL_WRITE_DOCS=1 writes it").toBe(now);
+    // What a user may publish and its account does not import would be lost without a word.
+    expect(unreached).toEqual([]);
+  });
+
+  it.each(
+    roles.filter((role) => role !== "admin"),
+  )("lets %s write nothing by the reply subject of a request", async (role) => {
+    const before = await readState(as.admin, role);
+    const connection = as[role];
+    const { denied } = await probe(connection);
+    if (role === "operator") await createReader(connection);
+    const requests = publishable.filter((subject) => !denied.has(subject));
+    const replies = hostileReplies.filter((reply) => !requests.includes(reply.replace("hostile", "x")));
+    for (const subject of requests) askWith(connection, subject, replies);
+    await settle(connection, as.admin);
+    expect(await readState(as.admin, role)).toEqual(before);
+  });
+
+  it("have services and collector answer nobody but the operator, and whoever has an inbox", async () => {
+    const before = await readState(as.admin, "payment");
+    const announced = roles.slice(0, 5).map((role) => announceProcess(as[role], () => status(role)));
+    const collector = announceCollector(as.collector, "http://127.0.0.1:4318");
+    await Promise.all(roles.map((role) => as[role].nats.flush()));
+    for (const reply of hostileReplies) {
+      as.operator.nats.publish("orderctl.status", undefined, { reply });
+      as.publisher.nats.publish("orderctl.collector", undefined, { reply });
+    }
+    expect(await readProcesses(as.operator, 100)).toHaveLength(5);
+    expect(await findCollector(as.publisher)).toBe("http://127.0.0.1:4318");
+    for (const each of [...announced, collector]) each.stop();
+    await settle(as.operator, as.admin);
+    expect(await readState(as.admin, "payment")).toEqual(before);
+  });
+
+  it("cannot have a consumer of their own deliver into a stream or to JetStream", async () => {
+    const before = await readState(as.admin, "operator");
+    for (const [index, deliver] of hostileReplies.entries()) {
+      const config = {
+        name: `reader-${index}`,
+        deliver_subject: deliver,
+        ack_policy: "none",
+        headers_only: true,
+      };
+      const body = JSON.stringify({ stream_name: "DEAD_LETTERS", config });
+      await as.operator.nats.request(`$JS.API.CONSUMER.CREATE.DEAD_LETTERS.reader-${index}`, body);
+    }
+    await settle(as.operator, as.admin);
+    const { kept, consumers } = await readState(as.admin, "operator");
+    expect(kept).toEqual(before.kept);
+    // The oldest lets such a consumer pull: services' messages then come again after their ack wait (docs/security.md).
+    if (!isOlder(server.version, "2.10.0")) expect(consumers).toEqual(before.consumers);
+    for (const index of hostileReplies.keys())
+      await as.operator.nats.request(`$JS.API.CONSUMER.DELETE.DEAD_LETTERS.reader-${index}`);
+  });
+});
+
+const publishable = acts.filter(({ kind }) => kind === "publish").flatMap(({ subjects }) => subjects);
+const subscribable = acts.filter(({ kind }) => kind === "subscribe").flatMap(({ subjects }) => subjects);
+
+const isStored = (subject: string): boolean =>
+  /^(?:ORDERS|DEAD_LETTERS|REDRIVES|TRACES|\$KV)\./.test(subject);
+
+/** What nobody should get written. */
+const hostileReplies = [
+  ...publishable.filter(isStored).map((subject) => subject.replace(/\.x$/, ".hostile")),
+  ...["PURGE", "DELETE", "UPDATE", "MSG.DELETE"].map((verb) => `$JS.API.STREAM.${verb}.ORDERS`),
+  ...Object.values(consumersOf)
+    .flat()
+    .flatMap((name) => [
+      `$JS.API.CONSUMER.DELETE.${name}`,
+      `$JS.API.CONSUMER.MSG.NEXT.${name}`,
+      `$JS.ACK.${name}.1.1.1.1.0`,
+    ]),
+];
+
+/** Where there is a body that it cannot read, a broker may purge all. */
+const purgeNothing = '{"filter":"nothing.has.this"}';
+
+type Probed = { denied: ReadonlySet<string>; deaf: ReadonlySet<string>; silent: string[] };
+
+/**
+ * What a user may not publish, what it may not listen to, and what it may publish for nobody to hear. The body suits no request
+ * of JetStream, which therefore does none of them.
+ */
+async function probe(connection: Connection): Promise<Probed> {
+  const { nats } = connection;
+  const deaf = await refusedOf(connection, () => {
+    for (const subject of subscribable) nats.subscribe(subject, { callback: () => {}, max: 1 }).unsubscribe();
+  });
+  const silent: string[] = [];
+  const inbox = connection.newInbox();
+  const answers = nats.subscribe(`${inbox}.*`, {
+    callback: (_, { subject, headers }) => {
+      if (headers?.code === 503) silent.push(publishable[Number(subject.split(".").at(-1))] ?? subject);
+    },
+  });
+  const denied = await refusedOf(connection, () => {
+    for (const [index, subject] of publishable.entries())
+      nats.publish(subject, subject.includes(".PURGE.") ? purgeNothing : "!", { reply: `${inbox}.${index}` });
+  });
+  answers.unsubscribe();
+  // Where no program of ours runs, and no consumer of one's own is, nobody listens to these.
+  return { denied, deaf, silent: silent.filter((subject) => !/^(?:orderctl|_R_)\.|\.reader$/.test(subject)) };
+}
+
+let probes = 0;
+
+/** What the broker refuses of it; it refuses in order, so that a last refusal tells that there are no more. */
+async function refusedOf({ nats, onDenied }: Connection, act: () => void): Promise<Set<string>> {
+  const refused = new Set<string>();
+  const stop = onDenied((subject) => refused.add(subject));
+  act();
+  probes += 1;
+  const last = `nobody.may.${probes}`;
+  nats.publish(last);
+  await until(() => refused.has(last));
+  stop();
+  return refused;
+}
+
+function share({ kind, subjects }: Act, { denied, deaf }: Probed): "all" | "part" | "none" {
+  const allowed = subjects.filter((subject) => !(kind === "publish" ? denied : deaf).has(subject)).length;
+  if (allowed === 0) return "none";
+  return allowed === subjects.length ? "all" : "part";
+}
+
+/** What is stored has a subject of its own each time: a second message under the same one would be refused, not stored. */
+function askWith({ nats }: Connection, subject: string, replies: string[]): void {
+  for (const [index, reply] of replies.entries())
+    nats.publish(isStored(subject) ? `${subject}-own-${index}` : subject, bodyFor(subject), { reply });
+}
+
+/** A reader of headers alone: what it is given has no body, as the requests to delete and to purge have none. */
+async function createReader({ nats }: Connection): Promise<void> {
+  const [stream, name] = ownConsumer.split(".");
+  const config = { name, ack_policy: "none", headers_only: true };
+  const body = JSON.stringify({ stream_name: stream, config });
+  const made = await nats.request(`$JS.API.CONSUMER.CREATE.${ownConsumer}`, body);
+  expect(made.string()).not.toContain("error");
+}
+
+function bodyFor(subject: string): string {
+  if (subject.includes(".MSG.NEXT.")) return '{"batch":1,"no_wait":true}';
+  if (subject.includes(".MSG.GET.")) return '{"seq":1}';
+  return "";
+}
+
+/** Until all that was sent has been worked on: the broker has answered a request behind it on each way. */
+async function settle(connection: Connection, admin: Connection): Promise<void> {
+  await connection.nats.flush();
+  for (let round = 0; round < 3; round += 1) {
+    for (const stream of streams) await admin.jsm.streams.info(stream);
+    await admin.nats.flush();
+  }
+}
+
+/** What only a hostile reply could have changed: what is stored beside a user's own, and how far others' consumers are. */
+async function readState({ jsm }: Connection, role: Role) {
+  const kept = await Promise.all(
+    streams.map(async (stream) => {
+      const { state, config } = await jsm.streams.info(stream, { subjects_filter: ">" });
+      const isOwn = (subject: string) => /-own-\d+$/.test(subject);
+      const stored = Object.keys(state.subjects ?? {}).filter((subject) => !isOwn(subject));
+      return { stream, stored: stored.sort(), subjects: config.subjects };
+    }),
+  );
+  const others = Object.entries(consumersOf).filter(([service]) => service !== role);
+  const consumers = await Promise.all(
+    others
+      .flatMap(([, names]) => names)
+      .map(async (name) => {
+        const [stream = "", consumer = ""] = name.split(".");
+        const { delivered, ack_floor, num_waiting } = await jsm.consumers.info(stream, consumer);
+        return { name, delivered: delivered.consumer_seq, acknowledged: ack_floor.consumer_seq, num_waiting };
+      }),
+  );
+  return { kept, consumers };
+}
+
+const status = (instance: string): ProcessStatus => ({
+  instance,
+  version: "0",
+  services: [],
+  startedAt: new Date().toISOString(),
+  uptimeMs: 1,
+  stopping: false,
+  breakers: [],
+  workers: [],
+  problems: [],
+  ordersUrl: null,
+  metricsUrl: null,
+  spansTo: null,
+});
