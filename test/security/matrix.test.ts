@@ -7,8 +7,8 @@ import { isOlder } from "../../src/jetstream/server-version.ts";
 import { announceProcess, type ProcessStatus, readProcesses } from "../../src/pipeline/process-status.ts";
 import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { until } from "../until.ts";
-import { type Act, acts, consumersOf, ownConsumer, type Rights, rightsTable, streams } from "./rights.ts";
-import { openSecuredWorld, type Role, roles, type SecuredWorld } from "./roles.ts";
+import { acts, consumersBeside, readerOf, rightsTable, type Share, streams, subjectsOf } from "./rights.ts";
+import { config, openSecuredWorld, type Role, roles, type SecuredWorld } from "./roles.ts";
 import { servers } from "./secured-broker.ts";
 
 const document = join(import.meta.dirname, "../../docs/security.md");
@@ -38,13 +38,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     });
 
   it("have the rights that docs/security.md tells, and no others", async () => {
-    const rights = new Map(acts.map((act) => [act, new Map()])) satisfies Rights;
-    const unreached: string[] = [];
-    for (const role of roles) {
-      const probed = await probe(as[role]);
-      unreached.push(...probed.silent.map((subject) => `${role}: ${subject}`));
-      for (const act of acts) rights.get(act)?.set(role, share(act, probed));
-    }
+    const { rights, unreached } = await measure(as);
     const now = rightsTable(rights);
     const text = await readFile(document, "utf8");
     if (process.env.ORDERCTL_WRITE_DOCS)
@@ -53,7 +47,6 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
         text.replace(table, () => now),
       );
     else expect(table.exec(text)?.[0], "ORDERCTL_WRITE_DOCS=1 writes it").toBe(now);
-    // What a user may publish and its account does not import would be lost without a word.
     expect(unreached).toEqual([]);
   });
 
@@ -62,9 +55,9 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
   )("lets %s write nothing by the reply subject of a request", async (role) => {
     const before = await readState(as.admin, role);
     const connection = as[role];
-    const { denied } = await probe(connection);
+    const { denied } = await probe(connection, role);
     if (role === "operator") await createReader(connection);
-    const requests = publishable.filter((subject) => !denied.has(subject));
+    const requests = subjectsOf("publish", role).filter((subject) => !denied.has(subject));
     const replies = hostileReplies.filter((reply) => !requests.includes(reply.replace("hostile", "x")));
     for (const subject of requests) askWith(connection, subject, replies);
     await settle(connection, as.admin);
@@ -109,23 +102,60 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
   });
 });
 
-const publishable = acts.filter(({ kind }) => kind === "publish").flatMap(({ subjects }) => subjects);
-const subscribable = acts.filter(({ kind }) => kind === "subscribe").flatMap(({ subjects }) => subjects);
+describe("deploy/nats/orderctl.conf", async () => {
+  const text = await readFile(config, "utf8");
+  const blockOf = (role: Role) =>
+    new RegExp(`\\n  ${role.toUpperCase()} \\{[\\s\\S]*?\\n  \\}`).exec(text)?.[0] ?? "";
+  const quoted = (block: string | undefined) =>
+    [...(block ?? "").matchAll(/"([^"]+)"/g)].map(([, word = ""]) => word);
+  const allowed = (block: string, verb: string) =>
+    quoted(new RegExp(`${verb}: (?:\\{\\s*allow: )?\\[([^\\]]*)`).exec(block)?.[1]);
+
+  it.each(roles)("gives %s nothing that the table leaves out", (role) => {
+    const block = role === "admin" ? text.slice(text.indexOf("user: admin")) : blockOf(role);
+    for (const kind of ["publish", "subscribe"] as const) {
+      const patterns = allowed(block, kind);
+      expect(patterns.length).toBeGreaterThan(0);
+      const subjects = subjectsOf(kind, role);
+      expect(patterns.filter((pattern) => !subjects.some((subject) => matches(pattern, subject)))).toEqual(
+        [],
+      );
+    }
+  });
+
+  it.each(
+    roles.filter((role) => role !== "admin"),
+  )("imports for %s what it may publish, to the word", (role) => {
+    const block = blockOf(role);
+    const imported = [...block.matchAll(/service: \{ account: \w+, subject: "([^"]+)"/g)].map(
+      ([, subject]) => subject,
+    );
+    // The account's own time; what is another account's to import; and why $JS.API.INFO is there: see the file.
+    const own = ["$SYS.REQ.ACCOUNT.PING.STATZ", "orderctl.answers.*", "orderctl.status", "_R_.>"];
+    const published = allowed(block, "publish").filter((subject) => !own.includes(subject));
+    expect(imported.sort()).toEqual([...new Set([...published, "$JS.API.INFO"])].sort());
+  });
+});
+
+function matches(pattern: string, subject: string): boolean {
+  const escaped = pattern.replaceAll(/[$.]/g, "\\$&").replaceAll("*", "[^.]+").replace(/>$/, ".+");
+  return new RegExp(`^${escaped}$`).test(subject);
+}
 
 const isStored = (subject: string): boolean =>
   /^(?:ORDERS|DEAD_LETTERS|REDRIVES|TRACES|\$KV)\./.test(subject);
 
 /** What nobody should get written. */
 const hostileReplies = [
-  ...publishable.filter(isStored).map((subject) => subject.replace(/\.x$/, ".hostile")),
+  ...subjectsOf("publish", "admin")
+    .filter(isStored)
+    .map((subject) => subject.replace(/\.x$/, ".hostile")),
   ...["PURGE", "DELETE", "UPDATE", "MSG.DELETE"].map((verb) => `$JS.API.STREAM.${verb}.ORDERS`),
-  ...Object.values(consumersOf)
-    .flat()
-    .flatMap((name) => [
-      `$JS.API.CONSUMER.DELETE.${name}`,
-      `$JS.API.CONSUMER.MSG.NEXT.${name}`,
-      `$JS.ACK.${name}.1.1.1.1.0`,
-    ]),
+  ...consumersBeside("admin").flatMap((name) => [
+    `$JS.API.CONSUMER.DELETE.${name}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${name}`,
+    `$JS.ACK.${name}.1.1.1.1.0`,
+  ]),
 ];
 
 /** Where there is a body that it cannot read, a broker may purge all. */
@@ -137,10 +167,12 @@ type Probed = { denied: ReadonlySet<string>; deaf: ReadonlySet<string>; silent: 
  * What a user may not publish, what it may not listen to, and what it may publish for nobody to hear. The body suits no request
  * of JetStream, which therefore does none of them.
  */
-async function probe(connection: Connection): Promise<Probed> {
+async function probe(connection: Connection, role: Role): Promise<Probed> {
   const { nats } = connection;
+  const publishable = subjectsOf("publish", role);
   const deaf = await refusedOf(connection, () => {
-    for (const subject of subscribable) nats.subscribe(subject, { callback: () => {}, max: 1 }).unsubscribe();
+    for (const subject of subjectsOf("subscribe", role))
+      nats.subscribe(subject, { callback: () => {}, max: 1 }).unsubscribe();
   });
   const silent: string[] = [];
   const inbox = connection.newInbox();
@@ -158,6 +190,19 @@ async function probe(connection: Connection): Promise<Probed> {
   return { denied, deaf, silent: silent.filter((subject) => !/^(?:orderctl|_R_)\.|\.reader$/.test(subject)) };
 }
 
+/** Also what a user may publish and its account does not import, which would be lost without a word. */
+async function measure(as: Record<Role, Connection>) {
+  const rights = new Map(acts.map((act) => [act, new Map<Role, Share>()]));
+  const unreached: string[] = [];
+  for (const role of roles) {
+    const { denied, deaf, silent } = await probe(as[role], role);
+    unreached.push(...silent.map((subject) => `${role}: ${subject}`));
+    for (const act of acts)
+      rights.get(act)?.set(role, share(act.subjects(role), act.kind === "publish" ? denied : deaf));
+  }
+  return { rights, unreached };
+}
+
 let probes = 0;
 
 /** What the broker refuses of it; it refuses in order, so that a last refusal tells that there are no more. */
@@ -173,8 +218,8 @@ async function refusedOf({ nats, onDenied }: Connection, act: () => void): Promi
   return refused;
 }
 
-function share({ kind, subjects }: Act, { denied, deaf }: Probed): "all" | "part" | "none" {
-  const allowed = subjects.filter((subject) => !(kind === "publish" ? denied : deaf).has(subject)).length;
+function share(subjects: string[], refused: ReadonlySet<string>): Share {
+  const allowed = subjects.filter((subject) => !refused.has(subject)).length;
   if (allowed === 0) return "none";
   return allowed === subjects.length ? "all" : "part";
 }
@@ -187,10 +232,11 @@ function askWith({ nats }: Connection, subject: string, replies: string[]): void
 
 /** A reader of headers alone: what it is given has no body, as the requests to delete and to purge have none. */
 async function createReader({ nats }: Connection): Promise<void> {
-  const [stream, name] = ownConsumer.split(".");
+  const stream = "ORDERS";
+  const [, name] = readerOf(stream).split(".");
   const config = { name, ack_policy: "none", headers_only: true };
   const body = JSON.stringify({ stream_name: stream, config });
-  const made = await nats.request(`$JS.API.CONSUMER.CREATE.${ownConsumer}`, body);
+  const made = await nats.request(`$JS.API.CONSUMER.CREATE.${readerOf(stream)}`, body);
   expect(made.string()).not.toContain("error");
 }
 
@@ -219,15 +265,12 @@ async function readState({ jsm }: Connection, role: Role) {
       return { stream, stored: stored.sort(), subjects: config.subjects };
     }),
   );
-  const others = Object.entries(consumersOf).filter(([service]) => service !== role);
   const consumers = await Promise.all(
-    others
-      .flatMap(([, names]) => names)
-      .map(async (name) => {
-        const [stream = "", consumer = ""] = name.split(".");
-        const { delivered, ack_floor, num_waiting } = await jsm.consumers.info(stream, consumer);
-        return { name, delivered: delivered.consumer_seq, acknowledged: ack_floor.consumer_seq, num_waiting };
-      }),
+    consumersBeside(role).map(async (name) => {
+      const [stream = "", consumer = ""] = name.split(".");
+      const { delivered, ack_floor, num_waiting } = await jsm.consumers.info(stream, consumer);
+      return { name, delivered: delivered.consumer_seq, acknowledged: ack_floor.consumer_seq, num_waiting };
+    }),
   );
   return { kept, consumers };
 }

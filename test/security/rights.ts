@@ -3,137 +3,176 @@ import { redriverOf } from "../../src/pipeline/topology.ts";
 import { serviceNames, stationsOf } from "../../src/services/registry.ts";
 import { type Role, roles } from "./roles.ts";
 
-/** Something that a user may do to one thing, with every subject that this takes. */
-export type Act = { does: string; to: string; kind: "publish" | "subscribe"; subjects: string[] };
+/** Something that a user may do to one thing, with every subject that this takes: for each user the same, or others. */
+export type Act = {
+  does: string;
+  to: string;
+  kind: "publish" | "subscribe";
+  subjects(role: Role): string[];
+};
 
 export const streams = ["ORDERS", "DEAD_LETTERS", "REDRIVES", "KV_INVENTORY", "KV_SUSPECTS", "TRACES"];
 
-/** Each service's consumers, with their streams. */
-export const consumersOf = Object.fromEntries(
-  serviceNames.map((service) => [
-    service,
-    stationsOf(service).flatMap(({ consumer }) => [`ORDERS.${consumer}`, `REDRIVES.${redriverOf(consumer)}`]),
+/** Each service's consumers, as `<stream>.<consumer>`. */
+const consumers = serviceNames.flatMap((service) =>
+  stationsOf(service).flatMap(({ consumer }) => [
+    { service, name: `ORDERS.${consumer}` },
+    { service, name: `REDRIVES.${redriverOf(consumer)}` },
   ]),
 );
 
+/** The consumers of every service but one. */
+export const consumersBeside = (role: Role): string[] =>
+  consumers.filter(({ service }) => service !== role).map(({ name }) => name);
+
 /** A consumer that no service has. */
-export const ownConsumer = "ORDERS.reader";
+export const readerOf = (stream: string): string => `${stream}.reader`;
 
-const consumers = [
-  ...Object.entries(consumersOf).map(([service, names]) => ({ to: `\`${service}\`'s consumers`, names })),
-  { to: "other consumers", names: streams.map((stream) => `${stream}.reader`) },
-];
-
-const publish = (does: string, to: string, subjects: string[]): Act => ({
+const publish = (does: string, to: string, ...subjects: string[]): Act => ({
   does,
   to,
   kind: "publish",
-  subjects,
+  subjects: () => subjects,
 });
-const subscribe = (to: string, subject = to): Act => ({
-  does: "listens on",
-  to: `\`${to}\``,
-  kind: "subscribe",
-  subjects: [subject],
-});
-const stores = (subject: string): Act => publish("stores", `\`${subject}\``, [subject.replaceAll("*", "x")]);
+
+const stores = (...patterns: string[]): Act[] =>
+  patterns.map((pattern) => publish("stores", `\`${pattern}\``, pattern.replaceAll("*", "x")));
 
 const onStreams = (does: string, ...verbs: string[]): Act[] =>
   streams.map((stream) =>
-    publish(
-      does,
-      `\`${stream}\``,
-      verbs.map((verb) => `$JS.API.${verb}.${stream}`),
-    ),
+    publish(does, `\`${stream}\``, ...verbs.map((verb) => `$JS.API.${verb}`.replace("<stream>", stream))),
   );
 
-const onConsumers = (does: string, ...verbs: string[]): Act[] =>
-  consumers.map(({ to, names }) =>
-    publish(
-      does,
-      to,
-      names.flatMap((name) =>
-        verbs.map((verb) => (verb.startsWith("$") ? verb : `$JS.API.${verb}`).replace("<consumer>", name)),
-      ),
+const onConsumers = (does: string, ...verbs: string[]): Act[] => {
+  const act = (to: string, names: (role: Role) => string[]): Act => ({
+    does,
+    to,
+    kind: "publish",
+    subjects: (role) => names(role).flatMap((name) => verbs.map((verb) => verb.replace("<consumer>", name))),
+  });
+  return [
+    act("its service's consumers", (role) =>
+      consumers.filter(({ service }) => service === role).map(({ name }) => name),
     ),
-  );
+    act("other services' consumers", consumersBeside),
+    act("consumers of no service", () => streams.map(readerOf)),
+  ];
+};
+
+const listens = (to: string, subjects: (role: Role) => string[]): Act => ({
+  does: "listens on",
+  to,
+  kind: "subscribe",
+  subjects,
+});
+
+const others = (role: Role): Role[] => roles.filter((each) => each !== role);
+
+const letters = (to: string, whose: (role: Role) => string[]): Act => ({
+  does: "stores",
+  to,
+  kind: "publish",
+  subjects: (role) => whose(role).map((name) => `DEAD_LETTERS.${name}.x`),
+});
 
 /** Every right that is to be told of: what is stored, the whole of JetStream's API, and the subjects of orderctl. */
 export const acts: readonly Act[] = [
-  ...eventKinds.map((kind) => stores(`ORDERS.${kind}.*`)),
-  ...["$KV.INVENTORY.*", "$KV.SUSPECTS.*", "TRACES.*"].map(stores),
-  ...serviceNames.map((service) => stores(`DEAD_LETTERS.${service}.*`)),
-  stores("DEAD_LETTERS.order.*"),
-  publish(
-    "stores",
-    "`REDRIVES.*.*.*`",
-    serviceNames.flatMap(stationsOf).map(({ consumer }) => `REDRIVES.${consumer}.1.1`),
-  ),
-  ...onConsumers("takes messages from", "CONSUMER.MSG.NEXT.<consumer>"),
+  ...stores(...eventKinds.map((kind) => `ORDERS.${kind}.*`), "$KV.INVENTORY.*"),
+  letters("`DEAD_LETTERS.*.*` of its service", (role) => serviceNames.filter((name) => name === role)),
+  letters("`DEAD_LETTERS.*.*` of others", others),
+  ...stores("$KV.SUSPECTS.*", "TRACES.*", "REDRIVES.*.*.*"),
+  ...onConsumers("takes messages from", "$JS.API.CONSUMER.MSG.NEXT.<consumer>"),
   ...onConsumers("acknowledges for", "$JS.ACK.<consumer>.1.1.1.1.0"),
-  ...onStreams("reads any message of", "STREAM.MSG.GET"),
-  ...onStreams("reads without asking the leader (`DIRECT.GET`)", "DIRECT.GET"),
-  ...onStreams("reads the settings and state of", "STREAM.INFO"),
-  ...onStreams("lists the consumers of", "CONSUMER.LIST"),
-  ...onConsumers("reads the state of", "CONSUMER.INFO.<consumer>"),
-  publish("asks for the names of", "all streams", ["$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES"]),
-  publish("asks for the limits of", "the account", ["$JS.API.INFO"]),
+  ...onStreams("reads any message of", "STREAM.MSG.GET.<stream>"),
+  ...onStreams("reads from any replica of", "DIRECT.GET.<stream>", "DIRECT.GET.<stream>.ORDERS.created.x"),
+  ...onStreams("reads settings and state of", "STREAM.INFO.<stream>"),
+  ...onStreams("reads consumers' states of", "CONSUMER.LIST.<stream>"),
+  ...onStreams("reads consumers' names of", "CONSUMER.NAMES.<stream>"),
+  ...onConsumers("reads the state of", "$JS.API.CONSUMER.INFO.<consumer>"),
+  publish("reads the names of", "all streams", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES"),
+  publish("reads the limits of", "the account", "$JS.API.INFO"),
+  publish("reads", "the broker's time", "$SYS.REQ.ACCOUNT.PING.STATZ"),
   ...onConsumers(
-    "creates and deletes",
-    "CONSUMER.CREATE.<consumer>",
-    "CONSUMER.CREATE.<consumer>.ORDERS.created.*",
-    "CONSUMER.DELETE.<consumer>",
+    "creates, changes, deletes",
+    "$JS.API.CONSUMER.CREATE.<consumer>",
+    "$JS.API.CONSUMER.CREATE.<consumer>.ORDERS.created.*",
+    "$JS.API.CONSUMER.DELETE.<consumer>",
   ),
   ...onConsumers(
-    "creates by the old way, pauses, resets",
-    "CONSUMER.DURABLE.CREATE.<consumer>",
-    "CONSUMER.PAUSE.<consumer>",
-    "CONSUMER.RESET.<consumer>",
-    "CONSUMER.UNPIN.<consumer>",
-    "CONSUMER.LEADER.STEPDOWN.<consumer>",
+    "pauses, resets, moves",
+    "$JS.API.CONSUMER.DURABLE.CREATE.<consumer>",
+    "$JS.API.CONSUMER.PAUSE.<consumer>",
+    "$JS.API.CONSUMER.RESET.<consumer>",
+    "$JS.API.CONSUMER.UNPIN.<consumer>",
+    "$JS.API.CONSUMER.LEADER.STEPDOWN.<consumer>",
   ),
   ...onStreams(
-    "creates, changes, deletes, empties, copies out or in",
-    "STREAM.CREATE",
-    "STREAM.UPDATE",
-    "STREAM.DELETE",
-    "STREAM.PURGE",
-    "STREAM.MSG.DELETE",
-    "STREAM.SNAPSHOT",
-    "STREAM.RESTORE",
-    "STREAM.LEADER.STEPDOWN",
-    "STREAM.PEER.REMOVE",
+    "creates, changes, empties, deletes, restores",
+    "CONSUMER.CREATE.<stream>",
+    "STREAM.CREATE.<stream>",
+    "STREAM.UPDATE.<stream>",
+    "STREAM.DELETE.<stream>",
+    "STREAM.PURGE.<stream>",
+    "STREAM.MSG.DELETE.<stream>",
+    "STREAM.SNAPSHOT.<stream>",
+    "STREAM.RESTORE.<stream>",
+    "STREAM.LEADER.STEPDOWN.<stream>",
+    "STREAM.PEER.REMOVE.<stream>",
   ),
-  publish("asks on", "`orderctl.status`", ["orderctl.status"]),
-  publish("answers on", "`orderctl.answers.*`", ["orderctl.answers.x"]),
-  publish("asks on", "`orderctl.collector`", ["orderctl.collector", "orderctl.collector.host"]),
-  publish("answers", "whoever asked on `orderctl.collector`", ["_R_.x"]),
-  publish("asks for", "the broker's time", ["$SYS.REQ.ACCOUNT.PING.STATZ"]),
-  publish("writes to", "another's inbox", ["_INBOX.x", ...roles.map((role) => `_INBOX_${role}.x`)]),
-  publish("asks", "the broker's other questions", ["$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.PING.CONNZ"]),
-  ...["orderctl.status", "orderctl.answers.*", "orderctl.collector"].map((subject) => subscribe(subject)),
-  subscribe("ORDERS.>"),
-  subscribe("$JS.>"),
-  subscribe("$KV.>"),
-  subscribe("_INBOX.>"),
-  ...roles.map((role) => subscribe(`_INBOX_${role}.>`)),
+  publish("asks on", "`orderctl.status`", "orderctl.status"),
+  publish("asks on", "`orderctl.collector`", "orderctl.collector", "orderctl.collector.host"),
+  publish("answers on", "`orderctl.answers.*`", "orderctl.answers.x"),
+  publish("answers on", "`_R_.>`, who asked on `orderctl.collector`", "_R_.x"),
+  {
+    does: "writes to",
+    to: "others' inboxes",
+    kind: "publish",
+    subjects: (role) => ["_INBOX.x", ...others(role).map((other) => `_INBOX_${other}.x`)],
+  },
+  publish(
+    "writes to",
+    "anything else",
+    "anything.else",
+    "ORDERS.created.x.more",
+    "ORDERS.unknown.x",
+    "DEAD_LETTERS.x",
+    "$KV.OTHER.x",
+    "$JS.FC.x",
+    "$JS.EVENT.ADVISORY.x",
+    "$SYS.REQ.SERVER.PING",
+    "$SYS.REQ.ACCOUNT.PING.CONNZ",
+    "$SYS.REQ.USER.INFO",
+  ),
+  listens("`_INBOX_<user>.>`, its own", (role) => [`_INBOX_${role}.>`]),
+  listens("others' inboxes", (role) => ["_INBOX.>", ...others(role).map((other) => `_INBOX_${other}.>`)]),
+  listens("`orderctl.status`", () => ["orderctl.status"]),
+  listens("`orderctl.answers.*`", () => ["orderctl.answers.*"]),
+  listens("`orderctl.collector`", () => ["orderctl.collector", "orderctl.collector.*"]),
+  listens("anything else", () => [">", "ORDERS.>", "DEAD_LETTERS.>", "$KV.>", "$JS.>", "$SYS.>", "_R_.>"]),
 ];
 
-/** Who may do which part of an act. */
-export type Rights = ReadonlyMap<Act, ReadonlyMap<Role, "all" | "part" | "none">>;
+/** Every subject that one of the acts takes. */
+export const subjectsOf = (kind: Act["kind"], role: Role): string[] =>
+  acts.filter((act) => act.kind === kind).flatMap((act) => act.subjects(role));
+
+export type Share = "all" | "part" | "none";
 
 const signs = { all: "✓", part: "part", none: "" };
 
-/** The rights as a table: of one kind, what everybody may do alike is one row. */
-export function rightsTable(rights: Rights): string {
+/** Who may do which part of an act, as a table: what all users may do alike to several things is one row. */
+export function rightsTable(rights: ReadonlyMap<Act, ReadonlyMap<Role, Share>>): string {
   const rows = new Map<string, { does: string; to: string[]; cells: string }>();
-  for (const [act, of] of rights) {
-    const cells = roles.map((role) => signs[of.get(role) ?? "none"]).join(" | ");
-    const row = rows.get(act.does + cells) ?? { does: act.does, to: [], cells };
-    row.to.push(act.to);
-    rows.set(act.does + cells, row);
+  for (const [{ does, to }, shares] of rights) {
+    const cells = roles.map((role) => signs[shares.get(role) ?? "none"]).join(" | ");
+    const row = rows.get(does + cells) ?? { does, to: [], cells };
+    row.to.push(to);
+    rows.set(does + cells, row);
   }
   const head = `| | | ${roles.map((role) => `\`${role}\``).join(" | ")} |`;
-  const body = [...rows.values()].map(({ does, to, cells }) => `| ${does} | ${to.join(", ")} | ${cells} |`);
-  return [head, `|---|---|${roles.map(() => ":-:|").join("")}`, ...body].join("\n");
+  const line = `|---|---|${roles.map(() => ":-:|").join("")}`;
+  const every = streams.map((stream) => `\`${stream}\``).join(", ");
+  const body = [...rows.values()].map(
+    ({ does, to, cells }) => `| ${does} | ${to.join(", ").replace(every, "every stream")} | ${cells} |`,
+  );
+  return [head, line, ...body].join("\n");
 }

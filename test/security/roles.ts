@@ -19,7 +19,7 @@ export const roles = [
 
 export type Role = (typeof roles)[number];
 
-const config = join(import.meta.dirname, "../../deploy/nats/orderctl.conf");
+export const config = join(import.meta.dirname, "../../deploy/nats/orderctl.conf");
 
 /** A broker with the configuration that is delivered, and a context of the nats CLI for each of its users. */
 export type SecuredWorld = {
