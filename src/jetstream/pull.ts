@@ -1,5 +1,6 @@
 import type { Msg, Subscription } from "nats";
 import type { Connection } from "./connection.ts";
+import { isAckOf } from "./delivery-place.ts";
 import { replyBytes } from "./raw-message.ts";
 
 /** What the broker allows: messages for one pull, how long that may wait there, and pulls at once. */
@@ -42,6 +43,7 @@ type Handlers = {
 export class PullRequests {
   readonly #connection: Connection;
   readonly #subject: string;
+  readonly #names: Uint8Array;
   readonly #inbox: string;
   readonly #on: Handlers;
   readonly #slots: Slot[] = [];
@@ -56,6 +58,7 @@ export class PullRequests {
   ) {
     this.#connection = connection;
     this.#subject = `${connection.apiPrefix}.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+    this.#names = Buffer.from(`${stream}.${consumer}.`);
     this.#inbox = inbox;
     this.#on = on;
   }
@@ -112,7 +115,7 @@ export class PullRequests {
     const callback = (error: Error | null, message: Msg) => {
       if (error) return;
       if (isStatus(message)) this.#onStatus(slot, message);
-      else this.#onMessage(slot, message);
+      else if (isAckOf(replyBytes(message), this.#names)) this.#onMessage(slot, message);
     };
     const subject = `${this.#inbox}.${this.#slots.length}.*`;
     const subscription = this.#connection.nats.subscribe(subject, { callback });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { readDeliveryPlace } from "../../src/jetstream/delivery-place.ts";
+import { isAckOf, readDeliveryPlace } from "../../src/jetstream/delivery-place.ts";
 
 const placeIn = (reply: string) => readDeliveryPlace(Buffer.from(reply));
 const numbers = "2.1048577.31.1790000000123456999.7";
@@ -34,4 +34,27 @@ it.each([
   "$JS.ACK.hub.ABCDEF.A.b.1.2.3.4",
 ])("refuses %j, which is no delivery's", (reply) => {
   expect(() => placeIn(reply)).toThrow("not the reply subject of a delivery");
+});
+
+const ofPayments = (reply: string) => isAckOf(Buffer.from(reply), Buffer.from("ORDERS.payment-processor."));
+
+it.each([
+  `$JS.ACK.ORDERS.payment-processor.${numbers}`,
+  `$JS.ACK.hub.ABCDEF.ORDERS.payment-processor.${numbers}`,
+  `$JS.ACK._.ABCDEF.ORDERS.payment-processor.${numbers}.x7`,
+])("takes %s for a delivery of the consumer", (reply) => {
+  expect(ofPayments(reply)).toBe(true);
+});
+
+it.each([
+  "",
+  "$JS.ACK.",
+  "$JS.ACK.ORDERS.payment-processor",
+  `$JS.ACK.ORDERS.payment-refunder.${numbers}`,
+  `$JS.ACK.REDRIVES.payment-processor.${numbers}`,
+  `$JS.ACK.x.ORDERS.payment-processor.${numbers}`,
+  "$JS.API.STREAM.PURGE.ORDERS",
+  `ORDERS.payments.ORDERS.payment-processor.${numbers}`,
+])("does not take %j for one", (reply) => {
+  expect(ofPayments(reply)).toBe(false);
 });

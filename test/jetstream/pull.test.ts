@@ -69,3 +69,25 @@ it("asks for nothing on a connection that is closed for good", async () => {
   expect(pulls.outstanding).toBe(0);
   await broker.stop();
 });
+
+it("hands on no message with a reply subject that is not its consumer's: an acknowledgement would be written there", async () => {
+  const broker = await startTestBroker();
+  const connection = await openTestConnection(broker.url);
+  await createQueue(connection, "OWN");
+  const received: string[] = [];
+  const place = { stream: "OWN", consumer: "worker", inbox: connection.newInbox() };
+  const pulls = new PullRequests(connection, place, {
+    ...silent,
+    message: ({ reply = "" }) => void received.push(reply),
+  });
+  pulls.ask(4);
+  const { nats } = connection;
+  for (const reply of ["OWN.forged", "$JS.API.STREAM.PURGE.OWN", "$JS.ACK.OTHER.worker.1.1.1.1.0", undefined])
+    nats.publish(`${place.inbox}.0.x`, "forged", reply === undefined ? {} : { reply });
+  await nats.jetstream().publish("OWN.1");
+  await until(() => received.length > 0);
+  expect(received).toEqual([expect.stringMatching(/^\$JS\.ACK\.OWN\.worker\./)]);
+  await pulls.close();
+  await connection.close();
+  await broker.stop();
+});
