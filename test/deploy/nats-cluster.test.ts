@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { freePorts } from "../broker/free-ports.ts";
 import { refusesReplicas } from "../cluster/cluster-of-test.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
 import { type Ran, runCommand } from "../run-command.ts";
 import { roles } from "../security/roles.ts";
 import { serverOfTest, servers } from "../security/secured-broker.ts";
+import { until } from "../until.ts";
 
 const file = join(import.meta.dirname, "../../deploy/nats/cluster.conf");
 
@@ -54,5 +56,29 @@ it.skipIf(refusesReplicas)(
     });
     expect(await patiently(as("publisher", "publish order --count 20"))).toMatchObject({ exitCode: 0 });
     expect(await patiently(as("operator", "audit"))).toMatchObject({ exitCode: 0 });
+    // The broker's answers travel from the stream's leader to the server that was asked, and no further than to the asker.
+    for (const [index, { url }] of brokers.entries()) {
+      const publisher = await openTestConnection(url, {
+        user: "publisher",
+        password: "secret of publisher",
+        inboxPrefix: "_INBOX_publisher",
+      });
+      for (const reply of ["ORDERS.shipments.hostile", "$JS.API.STREAM.PURGE.ORDERS"])
+        publisher.nats.publish(`ORDERS.created.hostile-${index}-${reply.length}`, "", { reply });
+      await publisher.nats.flush();
+      await publisher.close();
+    }
+    const admin = await openTestConnection(brokers[0]?.url ?? "", {
+      user: "admin",
+      password: "secret of admin",
+      inboxPrefix: "_INBOX_admin",
+    });
+    const count = async (filter: string) => {
+      const { state } = await admin.jsm.streams.info("ORDERS", { subjects_filter: filter });
+      return Object.keys(state.subjects ?? {}).length;
+    };
+    await until(async () => (await count("ORDERS.created.*")) === 26);
+    expect(await count("ORDERS.shipments.*")).toBe(0);
+    await admin.close();
   },
 );
