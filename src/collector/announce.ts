@@ -25,8 +25,9 @@ export function announceCollector(connection: Connection, endpoint: string): { s
 
 /** Where spans can be sent to, `http://127.0.0.1:4318`: a collector of this host, or one that all can reach. */
 export async function findCollector(connection: Connection): Promise<string | undefined> {
-  const said =
-    (await ask(connection, ownSubject, patienceMs)) ?? (await ask(connection, subject, patienceMs));
+  // At once: where nobody listens in another account, nats-server 2.9 does not say so, and each is waited for.
+  const anywhere = ask(connection, subject, patienceMs);
+  const said = (await ask(connection, ownSubject, patienceMs)) ?? (await anywhere);
   return said === undefined ? undefined : endpointOf(said);
 }
 
