@@ -86,7 +86,11 @@ async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): 
   return undefined;
 }
 
-async function redriveSelected(online: Online, options: RedriveOptions, args: string[]): Promise<undefined> {
+async function redriveSelected(
+  online: Online,
+  options: RedriveOptions,
+  args: string[],
+): Promise<number | undefined> {
   const { connection, terminal, signal } = online;
   const { again, dryRun, rate } = options;
   const found = await select(online, { ...options, redriven: again }, args);
@@ -100,7 +104,7 @@ async function redriveSelected(online: Online, options: RedriveOptions, args: st
   });
   if (!failure || report.redriven.length > 0) terminal.show("redrive", report, redriveReport);
   if (failure) throw withWayOn(failure, online, again);
-  return undefined;
+  return report.forged.length > 0 ? 1 : undefined;
 }
 
 /** Those that are redriven are not redriven once more, unless that is asked for. */

@@ -8,6 +8,7 @@ import {
   type JetStreamManager,
   type NatsConnection,
 } from "nats";
+import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
 import { OrderctlError } from "../errors.ts";
 import type { Note } from "../note.ts";
 import { within } from "../within.ts";
@@ -48,6 +49,8 @@ export type Connection = {
   onReconnect(callback: () => void): () => void;
   /** Told of every subject that this user may not use. What it answers ends that. */
   onDenied(callback: (subject: string) => void): () => void;
+  /** Told when the broker ends the connection because it could not read what was sent. What it answers ends that. */
+  onUnread(callback: (error: OrderctlError) => void): () => void;
   /**
    * Resolves when the connection is closed for good, with what ended it unless `close` did, or when it is of no use:
    * somebody wants messages that the broker does not let this user take.
@@ -110,7 +113,7 @@ type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix"> & { files:
 function watch(client: Client, config: ConnectionConfig, note: Note): Connection {
   const { nats, jsm, user, apiPrefix } = client;
   const frames = new FrameWriter(nats);
-  const watched: Watched = { connected: true, reconnected: new Set(), denied: new Set() };
+  const watched: Watched = { connected: true, reconnected: new Set(), denied: new Set(), unread: new Set() };
   const useless = new Promise<OrderctlError>((resolve) => {
     watched.denied.add((subject) => {
       if (subject.startsWith(`${apiPrefix}.CONSUMER.MSG.NEXT.`)) resolve(noWork(subject));
@@ -138,6 +141,10 @@ function watch(client: Client, config: ConnectionConfig, note: Note): Connection
     onDenied(callback) {
       watched.denied.add(callback);
       return () => void watched.denied.delete(callback);
+    },
+    onUnread(callback) {
+      watched.unread.add(callback);
+      return () => void watched.unread.delete(callback);
     },
     closed: Promise.race([useless, nats.closed().then((cause) => (cause ? givenUp(cause) : undefined))]),
     server: `nats://${nats.getServer()}`,
@@ -203,6 +210,7 @@ type Watched = {
   connected: boolean;
   reconnected: Set<() => void>;
   denied: Set<(subject: string) => void>;
+  unread: Set<(error: OrderctlError) => void>;
 };
 
 type Refused = { operation: string; subject: string };
@@ -214,6 +222,22 @@ const authErrors: readonly unknown[] = [
   ErrorCode.AuthenticationExpired,
   ErrorCode.AccountExpired,
 ];
+
+/** What a broker says before it ends the connection of whoever sent something that is no protocol. */
+const unreadWords = /unknown protocol operation|parser error|maximum control line/i;
+
+/** The status has no words; the client keeps those of the last error. */
+function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
+  const said = (nats as NatsConnectionImpl).protocol.lastError?.message ?? "";
+  if (!unreadWords.test(said)) return;
+  for (const callback of told) callback(unread(said));
+}
+
+const unread = (said: string): OrderctlError =>
+  new OrderctlError("internal", `the broker could not read what was sent and ended the connection: ${said}`, {
+    hint: "this is a fault of orderctl; the log of the broker may say more",
+    fault: "message",
+  });
 
 /** What nobody waits for: all other refusals end a request or a publish. */
 const isSilent = ({ operation, subject }: Refused): boolean =>
@@ -249,6 +273,7 @@ function handlersOf(
     },
     [Events.Error]: (refused, code) => {
       if (authErrors.includes(code)) onRefused(true);
+      if (code === ErrorCode.ProtocolError) tellUnread(nats, watched);
       if (refused === undefined) return;
       if (isSilent(refused)) refusals.add(`${user}: ${noPermission(refused)}`);
       for (const callback of watched.denied) callback(refused.subject);

@@ -1,7 +1,9 @@
 import type { NatsConnection } from "nats";
 import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
+import { OrderctlError } from "../errors.ts";
+import { isPublishable } from "./wire-text.ts";
 
-/** A message on its way out. `headers` is a whole header block or empty; `subject` and `reply` are ASCII. */
+/** A message on its way out. `headers` is a whole header block or empty; of `subject` and `reply` each character is one byte. */
 export type Frame = { subject: string; reply: string; headers: string; payload: Uint8Array };
 
 const publishWord = Buffer.from("PUB ");
@@ -44,7 +46,10 @@ export class FrameWriter {
     return undefined;
   }
 
+  /** Throws `bad_message`, and writes nothing, where subject or reply are none that a message can be published under. */
   write({ subject, reply, headers, payload }: Frame): void {
+    if (!isPublishable(subject)) throw noSubject(subject);
+    if (!isPublishable(reply)) throw noSubject(reply);
     const headerBytes = headers === "" ? 0 : Buffer.byteLength(headers);
     const total = headerBytes + payload.length;
     const to = `${subject} ${reply}`;
@@ -55,7 +60,7 @@ export class FrameWriter {
     this.#finish(payload);
   }
 
-  /** A message without headers and reply to a subject in its bytes. */
+  /** A message without headers and reply to a subject in its bytes, which the broker itself made a line of. */
   writeTo(subject: Uint8Array, payload: Uint8Array): void {
     this.#reserve(subject.length + payload.length + overheadBytes);
     this.#append(publishWord);
@@ -97,3 +102,12 @@ export class FrameWriter {
     this.#end = 0;
   }
 }
+
+const noSubject = (text: string): OrderctlError =>
+  new OrderctlError(
+    "bad_message",
+    `${JSON.stringify(text)} is no subject that a message can be published under`,
+    {
+      fault: "message",
+    },
+  );

@@ -1,4 +1,5 @@
 import { type ErrorCode, OrderctlError } from "../errors.ts";
+import { isHeader } from "./wire-text.ts";
 
 /**
  * A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. `giveUpMs` is for
@@ -30,9 +31,18 @@ export function headersOf({ headers, expectedSequence }: Publication): string {
 export const notStored = ({ subject }: Publication, code: ErrorCode, why: string): OrderctlError =>
   new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault: "broker" });
 
-/** A header block as it goes over the wire. Values have no line breaks: they come from headers or are ours. */
+/** A header block as it goes over the wire. Throws `bad_message` for what would end a header's line. */
 function headerBlock(headers: Readonly<Record<string, string>>): string {
   let block = "NATS/1.0\r\n";
-  for (const name in headers) block += `${name}: ${headers[name]}\r\n`;
+  for (const name in headers) {
+    const value = headers[name] ?? "";
+    if (!isHeader(name, value)) throw noHeader(name, value);
+    block += `${name}: ${value}\r\n`;
+  }
   return `${block}\r\n`;
 }
+
+const noHeader = (name: string, value: string): OrderctlError =>
+  new OrderctlError("bad_message", `${JSON.stringify(`${name}: ${value}`)} is no header`, {
+    fault: "message",
+  });

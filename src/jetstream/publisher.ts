@@ -62,6 +62,7 @@ export class Publisher {
     this.#timer.unref();
     connection.onReconnect(() => this.#resendAll());
     connection.onDenied((subject) => this.#onDenied(subject));
+    connection.onUnread((error) => this.#onUnread(error));
   }
 
   /** True when another `publish` would wait for a place in the window. */
@@ -123,16 +124,17 @@ export class Publisher {
     entry.waiting = "ack";
     entry.dueAt = performance.now() + this.#options.ackWaitMs;
     if (!this.#connection.isConnected()) return;
-    entry.sends += 1;
     const { subject, payload } = entry.publication;
-    const headers = headersOf(entry.publication);
-    const { frames } = this.#connection;
-    const excess = frames.excessOf({ subject, headers, payload });
-    if (excess !== undefined) {
-      this.#settle(entry).reject(notStored(entry.publication, "too_large", excess));
-      return;
+    try {
+      const headers = headersOf(entry.publication);
+      const { frames } = this.#connection;
+      const excess = frames.excessOf({ subject, headers, payload });
+      if (excess !== undefined) throw notStored(entry.publication, "too_large", excess);
+      frames.write({ subject, reply: `${this.#inbox}.${entry.token}`, headers, payload });
+      entry.sends += 1;
+    } catch (thrown) {
+      this.#settle(entry).reject(OrderctlError.from(thrown));
     }
-    frames.write({ subject, reply: `${this.#inbox}.${entry.token}`, headers, payload });
   }
 
   #onAck(message: Msg): void {
@@ -268,6 +270,13 @@ export class Publisher {
       if (entry.publication.subject !== subject) continue;
       this.#settle(entry).reject(notStored(entry.publication, "denied", "no permission to publish there"));
     }
+  }
+
+  /** Sent again it would end the next connection as well. */
+  #onUnread(error: OrderctlError): void {
+    for (const entry of this.#inFlight.items())
+      if (entry.waiting === "ack" && entry.sends > 0)
+        this.#settle(entry).reject(notSettled(entry, error.code, error.message));
   }
 
   #settle(entry: Entry): Sink {

@@ -1,11 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import { deadLetterHeader, redriveHeader } from "../jetstream/dead-letter.ts";
+import { redriveHeader } from "../jetstream/dead-letter.ts";
 import { readHeaders } from "../jetstream/dead-letter-store.ts";
 import { Publisher } from "../jetstream/publisher.ts";
 import { applyTopology } from "../jetstream/topology.ts";
 import { decodeEvent } from "../orders/codec.ts";
+import { consumedBy, readClaimed } from "./dead-letter-origin.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 import type { RedriveMark } from "./dead-letters-rule.ts";
 import { deadLettersStream, orderTopology, redrivesStream } from "./topology.ts";
@@ -26,6 +27,8 @@ export type RedriveReport = {
   dryRun: boolean;
   redriven: DeadLetter[];
   left: { letter: DeadLetter; why: string }[];
+  /** Those among the left that are not what they say: no copies of an event in the log, or of another service's. */
+  forged: number[];
   /** Those among the redriven that cannot be read as events: they will fail again. */
   hopeless: number[];
 };
@@ -41,17 +44,14 @@ export async function redriveDeadLetters(
   options: RedriveOptions,
 ): Promise<{ report: RedriveReport; failure: OrderctlError | undefined }> {
   const { dryRun, signal } = options;
-  const report: RedriveReport = { dryRun, redriven: [], left: [], hopeless: [] };
+  const report: RedriveReport = { dryRun, redriven: [], left: [], forged: [], hopeless: [] };
   const publisher = new Publisher(connection);
+  const redriving = { connection, publisher, forged: report.forged };
   try {
     if (!dryRun) await applyTopology(connection, orderTopology());
     for (const dead of found.toReversed()) {
       signal.throwIfAborted();
-      tally(
-        report,
-        dead,
-        objectionTo(dead, options) ?? (await redrive({ connection, publisher }, dead, options)),
-      );
+      tally(report, dead, objectionTo(dead, options) ?? (await redrive(redriving, dead, options)));
     }
     return { report, failure: undefined };
   } catch (thrown) {
@@ -71,15 +71,30 @@ function tally(report: RedriveReport, dead: DeadMessage, why: string | undefined
   }
 }
 
-function objectionTo(dead: DeadMessage, { again, named }: RedriveOptions): string | undefined {
+function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | undefined {
   const { state, next, redrives, hasPayload, reason } = dead.letter;
   if (reason === unreadable) return "it cannot be read as a dead letter, so nobody knows whom to give it to";
   if (state === "failed_again") return `it was redriven and failed again: redrive ${next} instead`;
   const last = redrives.at(-1);
   if (last && !again) return `${last.by} redrove it at ${last.at}; --again does it once more`;
-  if (!hasPayload) return "its message was too large to be copied";
-  if (named || faultOf(dead) === undefined) return undefined;
-  return "it cannot be read as an event and would only fail again; name its number to try all the same";
+  return hasPayload ? undefined : "its message was too large to be copied";
+}
+
+/**
+ * What in a dead letter is not so; undefined where all of it is. Only its subject is protected by permissions: the service
+ * there is whose consumers it may name, and the log has the say on the rest.
+ */
+async function forgeryIn(
+  connection: Connection,
+  { mark, message }: DeadMessage,
+): Promise<string | undefined> {
+  const service = message.subject.split(".")[1] ?? "";
+  const consumes = consumedBy(service, mark.consumer);
+  if (consumes === undefined)
+    return `${JSON.stringify(mark.consumer)}, which it names, is no consumer of ${service}, which its subject names`;
+  const claim = { origin: mark.origin, payload: message.payload, consumes };
+  const held = await readClaimed(connection, claim);
+  return typeof held === "string" ? held : undefined;
 }
 
 /** Why the message is no event, as far as this version of the program can tell. */
@@ -92,18 +107,26 @@ function faultOf({ mark, message }: DeadMessage): string | undefined {
   }
 }
 
-type Bench = { connection: Connection; publisher: Publisher };
+type Redriving = { connection: Connection; publisher: Publisher; forged: number[] };
 
 /** Answers why it was not done. */
 async function redrive(
-  { connection, publisher }: Bench,
-  { letter, mark, message }: DeadMessage,
-  { by, dryRun, perSecond, signal }: RedriveOptions,
+  { connection, publisher, forged }: Redriving,
+  dead: DeadMessage,
+  { by, named, dryRun, perSecond, signal }: RedriveOptions,
 ): Promise<string | undefined> {
+  const { letter, mark, message } = dead;
+  const forgery = await forgeryIn(connection, dead);
+  if (forgery !== undefined) forged.push(letter.sequence);
+  if (forgery !== undefined) return forgery;
+  if (!named && faultOf(dead) !== undefined)
+    return "it cannot be read as an event and would only fail again; name its number to try all the same";
   if (dryRun) return undefined;
-  const copied = await readHeaders(connection, deadLettersStream, letter.sequence);
-  if (!copied) return "somebody purged it just now";
-  delete copied[deadLetterHeader];
+  const { stream, sequence } = mark.origin;
+  const headers = await readHeaders(connection, stream, sequence);
+  if (!headers) return "its event is gone from the log just now";
+  if (!(await readHeaders(connection, deadLettersStream, letter.sequence)))
+    return "somebody purged it just now";
   const redriven: RedriveMark = {
     deadLetter: letter.sequence,
     deadAtUs: mark.atUs,
@@ -115,7 +138,7 @@ async function redrive(
   const { duplicate } = await publisher.publish({
     subject: `${redrivesStream}.${letter.consumer}.${letter.sequence}-${mark.atUs}.${attempt}`,
     payload: message.payload,
-    headers: { ...copied, [redriveHeader]: JSON.stringify(redriven) },
+    headers: { ...headers, [redriveHeader]: JSON.stringify(redriven) },
   });
   if (perSecond !== undefined) await wait(1000 / perSecond, undefined, { signal });
   return duplicate ? "somebody else redrove it just now" : undefined;

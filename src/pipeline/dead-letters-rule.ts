@@ -1,8 +1,12 @@
 import { createHash } from "node:crypto";
+import { OrderctlError } from "../errors.ts";
+import type { Connection } from "../jetstream/connection.ts";
 import { type Origin, parseObject, redriveHeader } from "../jetstream/dead-letter.ts";
 import type { Delivery } from "../jetstream/delivery.ts";
 import type { DeadLetterRule, Processor } from "../jetstream/worker-options.ts";
-import { parseSubject } from "../orders/subjects.ts";
+import type { EventKind } from "../orders/events.ts";
+import { ordersStream, parseSubject } from "../orders/subjects.ts";
+import { readClaimed } from "./dead-letter-origin.ts";
 import type { Origin as Worker } from "./process-event.ts";
 import { deadLettersStream, suspectsBucket } from "./topology.ts";
 
@@ -47,14 +51,18 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
 
 /**
  * Works on a redriven dead letter as on the delivery that it was: its place in the log is that of the original, so that
- * what it leads to names the same cause.
+ * what it leads to names the same cause. What the log does not hold there is refused: it becomes a dead letter again.
  */
 export const processRedriven =
-  (process: Processor): Processor =>
+  (connection: Connection, consumes: EventKind, process: Processor): Processor =>
   async (delivery, signal) => {
     const original = originalOf(delivery);
+    const claim = { origin: { stream: ordersStream, ...original }, payload: delivery.payload, consumes };
+    const held = await readClaimed(connection, claim);
+    if (typeof held === "string")
+      throw new OrderctlError("bad_message", `not worked on once more: ${held}`, { fault: "message" });
     const answer = process(original, signal);
-    // Set before the first wait, and asked for when the work has ended.
+    // Set before its first wait, and asked for when the work has ended.
     delivery.watch = original.watch;
     return answer;
   };

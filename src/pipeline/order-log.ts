@@ -3,6 +3,7 @@ import { readLast, type StoredMessage } from "../jetstream/read-message.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { eventKinds, type OrderEvent } from "../orders/events.ts";
 import { ordersStream, subjectOf } from "../orders/subjects.ts";
+import type { ReadPayment } from "../services/payment.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
 import { parseTraceparent, type SpanContext } from "../telemetry/span-context.ts";
 
@@ -26,6 +27,16 @@ export async function readOrder(connection: Connection, orderId: string): Promis
   const found = (await Promise.all(reads)).filter((message) => message !== undefined);
   return found.map(loggedEvent).sort((a, b) => a.sequence - b.sequence);
 }
+
+/** Asks the log for payments; rejects with `bad_message` where one cannot be decoded. */
+export const paymentReader =
+  (connection: Connection): ReadPayment =>
+  async (orderId) => {
+    const subject = subjectOf("payments", orderId);
+    const stored = await readLast(connection, ordersStream, subject);
+    const event = stored && decodeEvent(subject, stored.payload);
+    return event?.kind === "payments" ? event : undefined;
+  };
 
 export const loggedEvent = ({
   subject,

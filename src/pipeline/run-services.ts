@@ -20,6 +20,7 @@ import type { TracedRequest } from "../telemetry/tracing.ts";
 import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
 import { createOrderDesk } from "./order-desk.ts";
+import { paymentReader } from "./order-log.ts";
 import { processWith } from "./process-event.ts";
 import { createStockStore } from "./stock-store.ts";
 import { ackWaitMs, inventoryBucket, orderTopology, redriverOf, redrivesStream } from "./topology.ts";
@@ -166,7 +167,8 @@ function startWorkers(
     bench.connection,
     new Bucket(bench.connection, bench.publisher, inventoryBucket),
   );
-  const parts = { ...options, shelf: new StockShelf(store, { log, defaultStock }) };
+  const shelf = new StockShelf(store, { log, defaultStock });
+  const parts = { ...options, shelf, readPayment: paymentReader(bench.connection) };
   const workers = new Map<string, Worker>();
   const redrivers = new Map<string, Worker>();
   for (const service of names) {
@@ -182,7 +184,10 @@ function startWorkers(
       workers.set(consumer, new Worker(bench, { ...settings, stream: ordersStream }, process));
       const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
       const again = { ...settings, ...place, concurrency: redriveConcurrency };
-      redrivers.set(again.consumer, new Worker(bench, again, processRedriven(process)));
+      redrivers.set(
+        again.consumer,
+        new Worker(bench, again, processRedriven(bench.connection, consumes, process)),
+      );
     }
   }
   return { workers, redrivers };

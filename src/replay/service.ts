@@ -11,6 +11,7 @@ import type { StreamMessage } from "../jetstream/stream-message.ts";
 import type { Processor } from "../jetstream/worker-options.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream, parseSubject } from "../orders/subjects.ts";
+import { paymentReader } from "../pipeline/order-log.ts";
 import { processWith } from "../pipeline/process-event.ts";
 import { type Parts, stationsOf } from "../services/registry.ts";
 import { compareOutcome, failedOutcome, type ReplayOutcome } from "./outcome.ts";
@@ -49,7 +50,7 @@ export const consumedKinds = (service: ReplayableService): ReadonlySet<EventKind
  */
 export function createServiceTarget(connection: Connection, options: ServiceReplayOptions): ReplayTarget {
   const publisher = new Publisher(connection, { window: options.window });
-  const processors = processorsOf(options);
+  const processors = processorsOf(connection, options);
   const settled = new ChangeSignal();
   const abort = new AbortController();
   const result = emptyResult(options);
@@ -136,11 +137,15 @@ const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: StreamMe
   header,
 });
 
-function processorsOf({ service, decision, carrier, channel, instance }: ServiceReplayOptions) {
+function processorsOf(
+  connection: Connection,
+  { service, decision, carrier, channel, instance }: ServiceReplayOptions,
+) {
   const parts: Parts = {
     gateway: createSimulatedGateway({ ...decision, latencyMs: 0 }),
     carrier,
     channel,
+    readPayment: paymentReader(connection),
     get shelf(): never {
       throw new OrderctlError("internal", "a replay has no stock");
     },

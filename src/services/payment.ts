@@ -1,4 +1,6 @@
+import { OrderctlError } from "../errors.ts";
 import { type PaymentGateway, refundKeyPrefix, type WatchCall, type WatchHold } from "../gateway/gateway.ts";
+import type { PaymentProcessed, StockReserved } from "../orders/events.ts";
 import { type Handler, type HandlerContext, nothing } from "./handler.ts";
 
 /** Charges a created order, once: the order id is the idempotency key. */
@@ -20,12 +22,22 @@ export const processPayment =
     };
   };
 
-/** Gives the money back where an approved order met an empty shelf; its own idempotency key. */
+/** The payment of an order as the log holds it; undefined where it holds none. */
+export type ReadPayment = (orderId: string) => Promise<PaymentProcessed | undefined>;
+
+/**
+ * Gives the money back where an approved order met an empty shelf; its own idempotency key. What was charged, the payment says that
+ * this service stored itself: a reservation is somebody else's word.
+ */
 export const refundPayment =
-  (gateway: PaymentGateway): Handler =>
+  (gateway: PaymentGateway, readPayment: ReadPayment): Handler =>
   async (reservation, context) => {
     if (reservation.kind !== "reservations" || reservation.status !== "OUT_OF_STOCK") return nothing;
-    const { orderId, total, chargeId } = reservation;
+    const { orderId } = reservation;
+    const payment = await readPayment(orderId);
+    if (payment?.status !== "APPROVED") throw nothingToRefund(orderId, payment);
+    const { total, chargeId } = payment;
+    if (chargeId !== reservation.chargeId) throw otherCharge(reservation, chargeId);
     const { refundId } = await gateway.refund({
       chargeId,
       total,
@@ -34,6 +46,20 @@ export const refundPayment =
     });
     return { kind: "refunds", orderId, chargeId, refundId, total, reason: "out_of_stock" };
   };
+
+const nothingToRefund = (orderId: string, payment: PaymentProcessed | undefined): OrderctlError =>
+  new OrderctlError(
+    "unprocessable",
+    `no refund for order ${orderId}: the log ${payment ? `says that its payment was ${payment.status}` : "has no payment of it"}`,
+    { fault: "message" },
+  );
+
+const otherCharge = ({ orderId, chargeId }: StockReserved, charged: string): OrderctlError =>
+  new OrderctlError(
+    "unprocessable",
+    `no refund for order ${orderId}: its reservation names charge ${chargeId}, its payment ${charged}`,
+    { fault: "message" },
+  );
 
 const callFrom = (
   context: HandlerContext,

@@ -4,12 +4,18 @@ import type { EventStatus } from "../orders/peek-status.ts";
 import type { Handler } from "./handler.ts";
 import { reserveStock } from "./inventory.ts";
 import { notifyCustomer } from "./notification.ts";
-import { processPayment, refundPayment } from "./payment.ts";
+import { processPayment, type ReadPayment, refundPayment } from "./payment.ts";
 import { bookShipment } from "./shipping.ts";
 import type { StockShelf } from "./stock-shelf.ts";
 
 /** What a service's handlers are made from. */
-export type Parts = { gateway: PaymentGateway; shelf: StockShelf; carrier: string; channel: string };
+export type Parts = {
+  gateway: PaymentGateway;
+  shelf: StockShelf;
+  carrier: string;
+  channel: string;
+  readPayment: ReadPayment;
+};
 
 /** Who ships and how customers are told; there is no other yet. */
 export const partners = { carrier: "parcel", channel: "email" } as const;
@@ -32,7 +38,7 @@ export const services = {
       consumer: "payment-refunder",
       consumes: "reservations",
       only: "OUT_OF_STOCK",
-      handler: ({ gateway }) => refundPayment(gateway),
+      handler: ({ gateway, readPayment }) => refundPayment(gateway, readPayment),
     },
   ],
   inventory: [

@@ -10,8 +10,11 @@ import { printable } from "./plain-text.ts";
 const listed = 10;
 
 /** How many were given to their consumers once more; which were left alone and why. */
-export function redriveReport({ dryRun, redriven, left, hopeless }: RedriveReport, style: Style): string {
-  const { yellow, dim } = paint(style);
+export function redriveReport(
+  { dryRun, redriven, left, forged, hopeless }: RedriveReport,
+  style: Style,
+): string {
+  const { yellow, red, dim } = paint(style);
   const verb = dryRun ? "would be redriven" : "redriven";
   const hint =
     redriven.length > 0 && !dryRun ? ["", "What became of them: orderctl dlq list --redriven"] : [];
@@ -22,6 +25,13 @@ export function redriveReport({ dryRun, redriven, left, hopeless }: RedriveRepor
     ...shortened(redriven.map((letter) => `  ${nameOf(letter)}`)),
     ...(hopeless.length > 0
       ? [yellow(`not readable as events, so these will fail again: ${hopeless.slice(0, listed).join(", ")}`)]
+      : []),
+    ...(forged.length > 0
+      ? [
+          red(
+            `not what they say, so somebody else may have stored these: ${forged.slice(0, listed).join(", ")}`,
+          ),
+        ]
       : []),
     ...(left.length > 0 ? ["", `${formatCount(left.length)} left alone`] : []),
     ...shortened(reasonsOf(left)),

@@ -45,11 +45,13 @@ describe("processPayment", () => {
   });
 });
 
+const paid = async () => approved;
+
 describe("refundPayment", () => {
   it("gives the whole charge back where stock was short, under a key of its own", async () => {
     const { gateway, refunds } = recordingGateway({ status: "APPROVED", chargeId: "ch_1" });
     const context = contextOf();
-    expect(await refundPayment(gateway)(outOfStock, context)).toEqual({
+    expect(await refundPayment(gateway, paid)(outOfStock, context)).toEqual({
       kind: "refunds",
       orderId: "o-1",
       chargeId: "ch_1",
@@ -64,11 +66,30 @@ describe("refundPayment", () => {
 
   it("moves no money for an order whose stock is reserved", async () => {
     const { gateway, refunds } = recordingGateway({ status: "APPROVED", chargeId: "ch_1" });
-    expect(await refundPayment(gateway)(reserved, contextOf())).toBeUndefined();
+    expect(await refundPayment(gateway, paid)(reserved, contextOf())).toBeUndefined();
     expect(refunds).toEqual([]);
   });
 
   it("throws when the provider is away, so that it is tried again", async () => {
-    await expect(refundPayment(outage)(outOfStock, contextOf())).rejects.toThrow("gateway away");
+    await expect(refundPayment(outage, paid)(outOfStock, contextOf())).rejects.toThrow("gateway away");
+  });
+
+  // A reservation's own charge and amount used to be paid out.
+  it.each([
+    ["the log has no payment of it", undefined, outOfStock],
+    ["its payment was DECLINED", declined, outOfStock],
+    ["its reservation names charge ch_2, its payment ch_1", approved, { ...outOfStock, chargeId: "ch_2" }],
+  ])("refuses where %s", async (why, payment, reservation) => {
+    const { gateway, refunds } = recordingGateway({ status: "APPROVED", chargeId: "ch_1" });
+    const refund = refundPayment(gateway, async () => payment)(reservation, contextOf());
+    await expect(refund).rejects.toMatchObject({ fault: "message", message: expect.stringContaining(why) });
+    expect(refunds).toEqual([]);
+  });
+
+  it("pays back what was charged, whatever the reservation says of it", async () => {
+    const { gateway, refunds } = recordingGateway({ status: "APPROVED", chargeId: "ch_1" });
+    const dear = { ...outOfStock, total: { amountMinor: 100_000_000, currency: "EUR" } };
+    await refundPayment(gateway, paid)(dear, contextOf());
+    expect(refunds).toMatchObject([{ total: approved.total }]);
   });
 });

@@ -1,0 +1,37 @@
+import type { Connection } from "../jetstream/connection.ts";
+import type { Origin } from "../jetstream/dead-letter.ts";
+import { readBySequence, type StoredMessage } from "../jetstream/read-message.ts";
+import type { EventKind } from "../orders/events.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { serviceNames, stationsOf } from "../services/registry.ts";
+
+/** A copy of an event, and what is said of where it came from. */
+export type Claim = { origin: Origin; payload: Uint8Array; consumes: EventKind };
+
+/** What a consumer of a service works on; undefined where the service has no such consumer. */
+export function consumedBy(service: string, consumer: string): EventKind | undefined {
+  const name = serviceNames.find((each) => each === service);
+  return name && stationsOf(name).find((station) => station.consumer === consumer)?.consumes;
+}
+
+/**
+ * The event that a copy is one of, as the log holds it, or why there is none. Whoever may store a copy may write into it what he
+ * likes: it points to an event, and only what the log holds there is worked on. Rejects where the log cannot be read.
+ */
+export async function readClaimed(
+  connection: Connection,
+  { origin, payload, consumes }: Claim,
+): Promise<StoredMessage | string> {
+  const { stream, subject, sequence } = origin;
+  if (stream !== ordersStream)
+    return `it says that it comes from ${stream}, and events are in ${ordersStream}`;
+  if (!subject.startsWith(`${ordersStream}.${consumes}.`))
+    return `its consumer works on ${consumes}, not on ${subject}`;
+  const held = sequence > 0 ? await readBySequence(connection, ordersStream, sequence) : undefined;
+  if (!held) return `${ordersStream} holds no event ${sequence}, which it says it is a copy of`;
+  if (held.subject !== subject)
+    return `event ${sequence} of ${ordersStream} is ${held.subject}, not ${subject}`;
+  if (Buffer.compare(held.payload, payload) !== 0)
+    return `it is not what ${ordersStream} holds as event ${sequence}, which it says it is a copy of`;
+  return held;
+}
