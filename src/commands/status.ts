@@ -3,7 +3,7 @@ import { type ClockDifference, readBrokerClock } from "../jetstream/broker-clock
 import { type Connection, openConnection } from "../jetstream/connection.ts";
 import type { ConnectionConfig } from "../jetstream/connection-config.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { type ProcessStatus, readProcesses } from "../pipeline/process-status.ts";
+import { askProcesses, type ProcessStatus } from "../pipeline/process-status.ts";
 import { connectionTimes, flagOf, type SettingName, type Settings, settingNames } from "../settings.ts";
 import { statusReport } from "../views/status-report.ts";
 import type { App, Register } from "./act.ts";
@@ -27,6 +27,8 @@ export type Status = {
   /** `null` where it cannot be reached. */
   broker: BrokerStatus | null;
   processes: ProcessStatus[];
+  /** How many answered what no process of orderctl says. */
+  unreadableAnswers: number;
 };
 
 export const registerStatus: Register = (command, act) => {
@@ -36,14 +38,14 @@ export const registerStatus: Register = (command, act) => {
 /** The settings are shown all the same where the broker cannot be reached: they may be why. */
 async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
   const { connection: config, settings: found } = await app.config();
-  const { broker, processes, failure } = await askBroker(app, config);
+  const { broker, processes, unreadableAnswers, failure } = await askBroker(app, config);
   const settings = settingsIn(flags, found);
-  app.terminal.show("status", { broker, processes, settings }, statusReport);
+  app.terminal.show("status", { broker, processes, unreadableAnswers, settings }, statusReport);
   if (failure) throw failure;
   return undefined;
 }
 
-type Answer = Pick<Status, "broker" | "processes"> & { failure?: unknown };
+type Answer = Omit<Status, "settings"> & { failure?: unknown };
 
 async function askBroker({ terminal, signal }: App, config: ConnectionConfig): Promise<Answer> {
   let broker: BrokerStatus | null = null;
@@ -52,12 +54,14 @@ async function askBroker({ terminal, signal }: App, config: ConnectionConfig): P
     const connection = await openConnection(settings, terminal.note, signal);
     try {
       broker = await readBroker(connection);
-      return { broker, processes: await readProcesses(connection, broker.roundTripMs) };
+      const asked = await askProcesses(connection, { roundTripMs: broker.roundTripMs, signal });
+      signal.throwIfAborted();
+      return { broker, processes: asked.processes, unreadableAnswers: asked.unreadable };
     } finally {
       await connection.close();
     }
   } catch (failure) {
-    return { broker, processes: [], failure };
+    return { broker, processes: [], unreadableAnswers: 0, failure };
   }
 }
 

@@ -25,6 +25,13 @@ export function answer(
   return { stop: () => subscription.unsubscribe() };
 }
 
+/** Longer than what any of our processes says; a longer one is of somebody else. */
+const mostAnswerBytes = 256 * 1024;
+const mostAnswers = 5000;
+const mostBytes = 32 * 1024 * 1024;
+/** Of a question to all, in quiet times: others answer as long as they like. */
+const mostQuietTimes = 10;
+
 /** The first answer to a question on `subject`; undefined where nobody answers in time, or asking is not allowed. */
 export async function ask(
   { nats }: Connection,
@@ -32,7 +39,8 @@ export async function ask(
   timeoutMs: number,
 ): Promise<string | undefined> {
   try {
-    return (await nats.request(subject, undefined, { timeout: timeoutMs })).string();
+    const { data } = await nats.request(subject, undefined, { timeout: timeoutMs });
+    return data.length > mostAnswerBytes ? undefined : Buffer.from(data).toString();
   } catch {
     return undefined;
   }
@@ -41,18 +49,32 @@ export async function ask(
 /** The status of a question that nobody listens to. */
 const noResponders = 503;
 
+export type Question = {
+  subject: string;
+  replyTo: string;
+  quietMs: number;
+  signal?: AbortSignal | undefined;
+};
+
+/** `refused` are those that were too long, or more than anybody would wait for. */
+export type Answers = { texts: string[]; refused: number };
+
 /**
  * Every answer to a question on `subject`, in the order in which they come to `replyTo`: it ends when none has come for
- * `quietMs`, and at once where nobody listens. Rejects with `denied` where this user may not ask.
+ * `quietMs`, after ten times that in any case, with 5,000 answers or 32 MiB, and at once where nobody listens or the signal
+ * aborts. Rejects with `denied` where this user may not ask.
  */
 export function askAll(
   { nats, onDenied }: Connection,
-  { subject, replyTo, quietMs }: { subject: string; replyTo: string; quietMs: number },
-): Promise<string[]> {
+  { subject, replyTo, quietMs, signal }: Question,
+): Promise<Answers> {
   return new Promise((resolve, reject) => {
-    const answers: string[] = [];
+    const answers: Answers = { texts: [], refused: 0 };
+    let bytes = 0;
     const end = () => {
-      clearTimeout(timer);
+      clearTimeout(quiet);
+      clearTimeout(limit);
+      signal?.removeEventListener("abort", end);
       stopListening();
       subscription.unsubscribe();
       resolve(answers);
@@ -61,20 +83,29 @@ export function askAll(
       reject(new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { hint: permissionHint }));
       end();
     };
+    const take = (data: Uint8Array) => {
+      bytes += data.length;
+      if (data.length > mostAnswerBytes || bytes > mostBytes) answers.refused += 1;
+      else answers.texts.push(Buffer.from(data).toString());
+      if (bytes > mostBytes || answers.texts.length + answers.refused >= mostAnswers) end();
+      else quiet.refresh();
+    };
     const stopListening = onDenied((refused) => {
       if (refused === subject) refuse(noPermission({ operation: "publish", subject }));
       if (refused === replyTo) refuse(noPermission({ operation: "subscription", subject: replyTo }));
     });
     const subscription = nats.subscribe(replyTo, {
       callback: (error, message) => {
-        // A refusal is told by the connection.
-        if (error) return;
-        if (message.headers?.code === noResponders) return end();
-        answers.push(message.string());
-        timer.refresh();
+        // A refusal is told by the connection. What is on its way when it ends still comes here.
+        if (error || subscription.isClosed()) return;
+        if (message.headers?.code === noResponders) end();
+        else take(message.data);
       },
     });
-    const timer = setTimeout(end, quietMs);
-    nats.publish(subject, undefined, { reply: replyTo });
+    const quiet = setTimeout(end, quietMs);
+    const limit = setTimeout(end, mostQuietTimes * quietMs);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+    else nats.publish(subject, undefined, { reply: replyTo });
   });
 }

@@ -13,7 +13,7 @@ export async function findOpenBreaker(
   service: string,
 ): Promise<OpenBreaker | undefined> {
   const askedAt = performance.now();
-  const processes = await readProcesses(connection, 0).catch(() => []);
+  const processes = await readProcesses(connection).catch(() => []);
   const open = processes
     .filter(({ services, stopping }) => services.includes(service) && !stopping)
     .map(({ breakers }) =>

@@ -3,37 +3,44 @@ import { z } from "zod";
 import { answer, askAll } from "../jetstream/ask.ts";
 import type { Connection } from "../jetstream/connection.ts";
 
+/** Whoever may answer may say anything: what no process of ours would say is not believed. */
+const text = z.string().max(500);
+const longText = z.string().max(20_000);
+const count = z.int().nonnegative();
+/** 300 years. */
+const milliseconds = z.number().min(0).max(1e13);
+const few = 200;
+
 const schema = z.object({
-  instance: z.string(),
-  version: z.string(),
-  services: z.array(z.string()),
+  instance: text,
+  version: text,
+  services: z.array(text).max(few),
   /** ISO. */
-  startedAt: z.string(),
-  uptimeMs: z.number(),
+  startedAt: text.refine((time) => !Number.isNaN(Date.parse(time))),
+  uptimeMs: milliseconds,
   stopping: z.boolean(),
-  breakers: z.array(
-    z.object({
-      name: z.string(),
-      state: z.enum(["closed", "half-open", "open"]),
-      /** Whose calls it guards, and for how long it has let none but probes through; earlier versions do not say. */
-      service: z.string().optional(),
-      openForMs: z.number().nullish(),
-    }),
-  ),
-  workers: z.array(
-    z.object({
-      consumer: z.string(),
-      processed: z.number(),
-      failed: z.number(),
-      duplicates: z.number(),
-      inFlight: z.number(),
-    }),
-  ),
+  breakers: z
+    .array(
+      z.object({
+        name: text,
+        state: z.enum(["closed", "half-open", "open"]),
+        /** Whose calls it guards, and for how long it has let none but probes through; earlier versions do not say. */
+        service: text.optional(),
+        openForMs: milliseconds.nullish(),
+      }),
+    )
+    .max(few),
+  workers: z
+    .array(z.object({ consumer: text, processed: count, failed: count, duplicates: count, inFlight: count }))
+    .max(few),
   /** What keeps a worker from its work, and for how long by then; a process of an earlier version tells of none. */
-  problems: z.array(z.object({ consumer: z.string(), text: z.string(), forMs: z.number() })).default([]),
-  ordersUrl: z.string().nullable(),
-  metricsUrl: z.string().nullable(),
-  spansTo: z.string().nullable(),
+  problems: z
+    .array(z.object({ consumer: text, text: longText, forMs: milliseconds }))
+    .max(few)
+    .default([]),
+  ordersUrl: text.nullable(),
+  metricsUrl: text.nullable(),
+  spansTo: text.nullable(),
 });
 
 /** What a process that runs services says of itself; counts are since its start. */
@@ -50,24 +57,46 @@ const roundTrips = 4;
 
 /** Tells whoever asks the broker how this process is, until it is stopped. */
 export const announceProcess = (connection: Connection, status: () => ProcessStatus): { stop(): void } =>
-  answer(connection, { subject: questions, replyTo: answersForm }, () => JSON.stringify(status()));
+  answer(connection, { subject: questions, replyTo: answersForm }, () => JSON.stringify(shortened(status())));
+
+/** As much as is believed. */
+const shortened = (status: ProcessStatus): ProcessStatus => ({
+  ...status,
+  problems: status.problems
+    .slice(0, few)
+    .map((problem) => ({ ...problem, text: problem.text.slice(0, 20_000) })),
+});
+
+/** By name; `unreadable` is how many answered what no process says. */
+export type Processes = { processes: ProcessStatus[]; unreadable: number };
 
 /**
- * How every process is that runs services on this broker, by name. Who answers 300 ms after the others, or four round
- * trips where those take longer, is not among them. Rejects with `denied` where this user may not ask.
+ * How every process is that runs services on this broker. Who answers 300 ms after the others, or four round trips where
+ * those take longer, is not among them; ten times that is the end. Rejects with `denied` where this user may not ask.
  */
-export async function readProcesses(connection: Connection, roundTripMs: number): Promise<ProcessStatus[]> {
+export async function askProcesses(
+  connection: Connection,
+  { roundTripMs = 0, signal }: { roundTripMs?: number; signal?: AbortSignal } = {},
+): Promise<Processes> {
   const quietMs = Math.max(leastQuietMs, roundTrips * roundTripMs);
   const replyTo = `${answers}.${randomUUID()}`;
-  const said = await askAll(connection, { subject: questions, replyTo, quietMs });
-  const known = said.map(statusIn).filter((status) => status !== undefined);
-  return known.sort((a, b) => (a.instance < b.instance ? -1 : 1));
+  const { texts, refused } = await askAll(connection, { subject: questions, replyTo, quietMs, signal });
+  const said = texts.map(statusIn);
+  // A process answers once: what comes under its name afterwards is not its own.
+  const byName = new Map<string, ProcessStatus>();
+  for (const status of said) if (status && !byName.has(status.instance)) byName.set(status.instance, status);
+  const processes = [...byName.values()].sort((a, b) => (a.instance < b.instance ? -1 : 1));
+  return { processes, unreadable: refused + said.length - processes.length };
 }
 
+/** Those of them that can be read. */
+export const readProcesses = async (connection: Connection, signal?: AbortSignal): Promise<ProcessStatus[]> =>
+  (await askProcesses(connection, signal ? { signal } : {})).processes;
+
 /** Undefined for what another program answers. */
-function statusIn(text: string): ProcessStatus | undefined {
+function statusIn(said: string): ProcessStatus | undefined {
   try {
-    return schema.safeParse(JSON.parse(text)).data;
+    return schema.safeParse(JSON.parse(said)).data;
   } catch {
     return undefined;
   }

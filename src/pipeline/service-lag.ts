@@ -14,7 +14,7 @@ const goesOn: ReadonlySet<LagState> = new Set(["up_to_date", "keeps_up", "behind
 export async function readServiceLag(connection: Connection, query: LagQuery): Promise<StreamLag> {
   const lag = await readLag(connection, query);
   if (query.stream !== ordersStream || lag.consumers.every(({ state }) => goesOn.has(state))) return lag;
-  const processes = await readProcesses(connection, 0).catch(() => undefined);
+  const processes = await readProcesses(connection, query.signal).catch(() => undefined);
   if (!processes) return lag;
   // What was acknowledged while they were asked is nobody's any more.
   const later = await readLag(connection, { ...query, intervalMs: 0 });

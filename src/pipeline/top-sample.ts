@@ -47,7 +47,7 @@ export function createTopReader(
   return async () => {
     const [lag, processes] = await Promise.all([
       readLag(connection, { stream: ordersStream, intervalMs, durableOnly: true, signal }),
-      readProcesses(connection, 0),
+      readProcesses(connection, signal),
     ]);
     const [endedLately, deadLetters] = await Promise.all([
       readEndedLately(connection, signal),

@@ -8,7 +8,7 @@ import { printable, wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 /** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */
-export const statusReport: View<Status> = ({ broker, processes, settings }, style) => {
+export const statusReport: View<Status> = ({ broker, processes, unreadableAnswers, settings }, style) => {
   const { yellow } = paint(style);
   const parts = [wrapWords(headline(broker, processes), style.width).join("\n")];
   const apart = broker && broker.clock.aheadMs !== null ? clockNote(broker.clock) : undefined;
@@ -17,6 +17,12 @@ export const statusReport: View<Status> = ({ broker, processes, settings }, styl
       wrapWords(apart, style.width)
         .map((line) => yellow(line))
         .join("\n"),
+    );
+  if (unreadableAnswers > 0)
+    parts.push(
+      yellow(
+        `${formatCount(unreadableAnswers)} ${unreadableAnswers === 1 ? "answer" : "answers"} of others could not be read as a process's`,
+      ),
     );
   if (processes.length > 0) parts.push(processes.map((process) => processText(process, style)).join("\n"));
   return [...parts, settingsTable(settings, style)].join("\n\n");

@@ -116,3 +116,36 @@ describe("where there is no broker", () => {
     expect(ran.stderr).toMatch(/^error: cannot connect to nats:\/\/127\.0\.0\.1:1: connection refused\n/);
   });
 });
+
+describe("where somebody else answers", () => {
+  const lie = {
+    instance: "liar",
+    version: "1",
+    services: ["payment"],
+    startedAt: "2026-03-01T12:00:00.000Z",
+    uptimeMs: 1,
+    stopping: false,
+    breakers: [],
+    workers: [{ consumer: "c", processed: 1, failed: 0, duplicates: 0, inFlight: 0 }],
+    ordersUrl: null,
+    metricsUrl: null,
+    spansTo: null,
+  };
+
+  // All of these used to be believed.
+  it.each([
+    ["counts below nothing", { workers: [{ ...lie.workers[0], failed: -5 }] }],
+    ["counts that are no counts", { workers: [{ ...lie.workers[0], processed: 1e308 }] }],
+    ["times without end", { uptimeMs: 1e308 }],
+    ["more services than there are", { services: Array.from({ length: 60_000 }, (_, n) => `s${n}`) }],
+    ["a time that is none", { startedAt: "x" }],
+  ])("believes no %s, and says that there was an answer", async (_, part) => {
+    const liar = await openTestConnection(broker.url);
+    onTestFinished(() => liar.close());
+    const said = JSON.stringify({ ...lie, ...part });
+    liar.nats.subscribe("orderctl.status", { callback: (_, message) => void message.respond(said) });
+    await liar.nats.flush();
+    expect(await readStatus()).toMatchObject({ processes: [], unreadableAnswers: 1 });
+    expect((await status()).stdout).toContain("1 answer of others could not be read as a process's");
+  });
+});

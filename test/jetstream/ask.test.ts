@@ -80,6 +80,47 @@ it("leaves nothing behind of a question to all", async () => {
     };
   };
   const question = { subject: "who.is.there", replyTo: "answers.1", quietMs: 50 };
-  expect(await askAll({ ...other, onDenied }, question)).toEqual(["me"]);
+  expect(await askAll({ ...other, onDenied }, question)).toEqual({ texts: ["me"], refused: 0 });
   expect(listening).toBe(0);
+});
+
+const toAll = { subject: "who.is.there", replyTo: "answers.1", quietMs: 100 };
+
+// One who answered every 100 ms used to keep who asked for ever.
+it("ends after ten times the quiet, however long somebody goes on answering", async () => {
+  const { one, other } = await openBoth();
+  let dripping: NodeJS.Timeout | undefined;
+  one.nats.subscribe("who.is.there", {
+    callback: (_, message) => {
+      dripping = setInterval(() => message.respond("x"), 20);
+    },
+  });
+  await one.nats.flush();
+  const { texts } = await askAll(other, toAll);
+  clearInterval(dripping);
+  expect(texts.length).toBeGreaterThan(10);
+});
+
+it("ends when it is told to", async () => {
+  const { one, other } = await openBoth();
+  const abort = new AbortController();
+  one.nats.subscribe("who.is.there", { callback: () => abort.abort() });
+  await one.nats.flush();
+  expect(await askAll(other, { ...toAll, quietMs: 3_600_000, signal: abort.signal })).toMatchObject({
+    texts: [],
+  });
+});
+
+// They used to be kept, 631 MB of them.
+it("keeps no more than 5,000 answers, and none that is longer than any process says", async () => {
+  const { one, other } = await openBoth();
+  one.nats.subscribe("who.is.there", {
+    callback: (_, message) => {
+      message.respond("x".repeat(300_000));
+      for (let n = 0; n < 20_000; n += 1) message.respond("x");
+    },
+  });
+  await one.nats.flush();
+  const { texts, refused } = await askAll(other, { ...toAll, quietMs: 5000 });
+  expect({ texts: texts.length, refused }).toEqual({ texts: 4999, refused: 1 });
 });

@@ -73,7 +73,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
       as.operator.nats.publish("orderctl.status", undefined, { reply });
       as.publisher.nats.publish("orderctl.collector", undefined, { reply });
     }
-    expect(await readProcesses(as.operator, 100)).toHaveLength(5);
+    expect(await readProcesses(as.operator)).toHaveLength(5);
     expect(await findCollector(as.publisher)).toBe("http://127.0.0.1:4318");
     for (const each of [...announced, collector]) each.stop();
     await settle(as.operator, as.admin);

@@ -155,7 +155,7 @@ it("lets a service go on that runs while its credentials are renewed", async () 
   await writeFile(file, after.secret);
   const connection = await openTestConnection(url, { user: "clerk", password: "two" });
   onTestFinished(() => connection.close());
-  await until(async () => (await readProcesses(connection, 1)).length === 1);
+  await until(async () => (await readProcesses(connection)).length === 1);
   expect((await serving.stop()).exitCode).toBe(0);
 });
 
