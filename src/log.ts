@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
 import { OrderctlError } from "./errors.ts";
+import { printable, printableJson } from "./foreign-text.ts";
 import { maskFields, maskText } from "./mask-secrets.ts";
 
 /** The three ids are written as `trace_id`, `span_id` and `order_id`, all else by its own name. */
@@ -66,7 +67,7 @@ export async function createLog({ stream, level, pretty, colour, fields }: LogOp
     formatters: { level: (label: string) => ({ level: label }) },
   };
   const logger = pino(options, {
-    write: (line) => target.write(pretty ? prettyLine(JSON.parse(line), colour) : line),
+    write: (line) => target.write(pretty ? prettyLine(JSON.parse(line), colour) : printableJson(line)),
   });
   return bind({ logger, flush: target.flush }, pretty ? {} : fields);
 }
@@ -138,8 +139,7 @@ function prettyLine({ time, level, msg, ...fields }: Line, colour: boolean): str
 }
 
 /** What could begin a line of its own or move the cursor becomes `?`, line breaks a space. */
-const oneLine = (text: string): string =>
-  text.replace(/\s*[\r\n\u2028\u2029]\s*/g, " ").replace(/\p{C}/gu, "?");
+const oneLine = (text: string): string => printable(text.replace(/\s*[\r\n\u2028\u2029]\s*/g, " "));
 
 /** In quotes where it could be taken for more than one value. */
 function valueText(value: unknown): string {

@@ -1,5 +1,6 @@
 import type { Ora } from "ora";
 import type { OrderctlError } from "./errors.ts";
+import { printable, printableData, printableJson, printableLines } from "./foreign-text.ts";
 import type { Note } from "./note.ts";
 import { openTextScreen, type TextScreen } from "./text-screen.ts";
 
@@ -38,7 +39,9 @@ export type Terminal = {
   readonly live: boolean;
   /** For ink, which draws by itself. */
   readonly stdout: Sink;
-  /** Writes one result: as text, or as one line of JSON `{kind, version, data}`. */
+  /** A view of data on stdout, for what draws by itself. Nothing in the data can act on a terminal; the view's own colours can. */
+  render<T>(data: T, view: View<T>): string;
+  /** Writes one result: rendered, or as one line of JSON `{kind, version, data}`. */
   show<T>(kind: string, data: T, view: View<T>): void;
   note: Note;
   fail(error: OrderctlError): void;
@@ -54,15 +57,18 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
   const noting = styleOf(stderr, env);
   const write = (sink: Sink, text: string) => void sink.write(`${text}\n`);
   let screen: TextScreen | undefined;
-  const asJson = (kind: string, data: unknown) => JSON.stringify({ kind, version: schemaVersion, data });
+  const asJson = (kind: string, data: unknown) =>
+    printableJson(JSON.stringify({ kind, version: schemaVersion, data }));
+  const render = <T>(data: T, view: View<T>) => view(printableData(data), styleOf(stdout, env));
   return {
     style: () => styleOf(stdout, env),
     noteStyle: noting,
     json,
     live: stdout.isTTY === true && !json,
     stdout,
-    show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : view(data, styleOf(stdout, env))),
-    note: (text) => (screen ? screen.note(text) : write(stderr, text)),
+    render,
+    show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : render(data, view)),
+    note: (text) => (screen ? screen.note(printableLines(text)) : write(stderr, printableLines(text))),
     fail({ code, message, hint, exitCode }) {
       if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
       write(stderr, `${red(noting, "error:")} ${harmless(message)}`);
@@ -77,7 +83,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
 }
 
 /** It may quote what a stranger sent: nothing of it moves the cursor or hides, or begins a line but as a hint does. */
-const harmless = (text: string): string => text.replace(/(?!\n {2})\p{C}/gu, "?");
+const harmless = (text: string): string => text.split("\n  ").map(printable).join("\n  ");
 
 async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
   if (!shown) return { update: () => {}, end: () => {} };
@@ -85,7 +91,7 @@ async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
   const spinner: Ora = ora({ stream, discardStdin: false, hideCursor: true });
   return {
     update(text) {
-      spinner.text = text;
+      spinner.text = printable(text);
       if (!spinner.isSpinning) spinner.start();
     },
     end: () => void spinner.stop(),

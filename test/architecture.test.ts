@@ -19,7 +19,16 @@ function isAllowed({ from, to, typeOnly }: Import): boolean {
   if (!row) return false;
   if (
     rowOf(from) === rowOf(to) ||
-    isInAny(to, ["errors", "note", "duration", "listening", "until-aborted", "within", ...row.may])
+    isInAny(to, [
+      "errors",
+      "foreign-text",
+      "note",
+      "duration",
+      "listening",
+      "until-aborted",
+      "within",
+      ...row.may,
+    ])
   )
     return true;
   return typeOnly && isInAny(to, row.types ?? []);

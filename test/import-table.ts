@@ -1,6 +1,6 @@
 /**
  * Who may import whom; a name with a slash is one file or folder of a part. What is in `types` may be imported as types
- * only. A part's own files go without saying, and so do `errors`, `note`, `duration`, `listening`, `until-aborted` and `within`.
+ * only. A part's own files go without saying, and so do `errors`, `foreign-text`, `note`, `duration`, `listening`, `until-aborted` and `within`.
  */
 export const rows: Record<string, { may: string[]; types?: string[] }> = {
   main: { may: ["cli"] },
@@ -10,6 +10,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   "nats-context": { may: [] },
   "server-urls": { may: [] },
   errors: { may: [] },
+  "foreign-text": { may: [] },
   duration: { may: [] },
   listening: { may: [] },
   "lock-file": { may: ["process-identity"] },

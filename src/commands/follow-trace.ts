@@ -66,7 +66,7 @@ function openDrawing(
         unreadable: found.unreadable,
       },
     );
-    screen.draw(orderTree(filterTrace(trace, filter), terminal.style()));
+    screen.draw(terminal.render(filterTrace(trace, filter), orderTree));
     const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
     const { sequence } = found.logged.at(-2) ?? {};
     const isLast = ({ kind, attributes }: Span) =>

@@ -1,4 +1,5 @@
 import { OrderctlError } from "../errors.ts";
+import { printableData, printableJson } from "../foreign-text.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { type ReplayStream, readReplayStream } from "../jetstream/replay-streams.ts";
 import { ordersStream } from "../orders/subjects.ts";
@@ -65,8 +66,8 @@ async function runReplay(
 function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary: ReplaySummary): void {
   const kind = "replay-report";
   if (out !== "-" || dryRun) terminal.show(kind, summary, replayReport);
-  else if (terminal.json) terminal.note(JSON.stringify({ kind, version: 1, data: summary }));
-  else terminal.note(replayReport(summary, terminal.noteStyle));
+  else if (terminal.json) terminal.note(printableJson(JSON.stringify({ kind, version: 1, data: summary })));
+  else terminal.note(replayReport(printableData(summary), { ...terminal.noteStyle, colour: false }));
 }
 
 const isRefuted = (result: ReplayResult): boolean =>

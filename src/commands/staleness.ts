@@ -1,7 +1,7 @@
 import type { OrderctlError } from "../errors.ts";
+import { printable } from "../foreign-text.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { formatDuration } from "../views/format.ts";
-import { printable } from "../views/plain-text.ts";
 
 export type Staleness = {
   /** There is a new sample: answers when, for a line of text. */

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import { OrderctlError } from "../errors.ts";
+import { printableJson } from "../foreign-text.ts";
 import { readBrokerClock } from "../jetstream/broker-clock.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { foldOrder } from "../orders/order-state.ts";
@@ -161,7 +162,8 @@ async function showOtlp(terminal: App["terminal"], found: FoundTrace): Promise<v
   const { encodeOtlpJson } = await import("../telemetry/otlp/otlp-json.ts");
   const { spans, reasons } = found.unreadable;
   if (spans > 0) terminal.note(`${spans} that cannot be read are left out: ${reasons.join("; ")}`);
-  terminal.show("otlp", encodeOtlpJson(exportTrace(found)), (document) => JSON.stringify(document));
+  const document = encodeOtlpJson(exportTrace(found));
+  terminal.show("otlp", document, () => printableJson(JSON.stringify(document)));
 }
 
 /** Of a trace of which nothing can be read, and something is there. */

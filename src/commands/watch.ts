@@ -78,7 +78,7 @@ function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): 
   });
   return {
     sample(sample) {
-      const text = view(sample, terminal.style());
+      const text = terminal.render(sample, view);
       last = stripVTControlCharacters(text);
       screen.draw(`${text}\n\nas of ${staleness.fresh()}, Ctrl-C ends`);
     },

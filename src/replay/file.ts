@@ -2,6 +2,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { stat, truncate } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { OrderctlError } from "../errors.ts";
+import { printableJson } from "../foreign-text.ts";
 import { ChangeSignal } from "../jetstream/change-signal.ts";
 import type { StreamMessage } from "../jetstream/stream-message.ts";
 import type { Note } from "../note.ts";
@@ -54,7 +55,7 @@ class FileTarget implements ReplayTarget {
 
   take(message: StreamMessage, settle: Settle): Promise<void> | undefined {
     const { document, isEvent } = replayDocument(message);
-    const line = JSON.stringify(document);
+    const line = printableJson(JSON.stringify(document));
     // It was written without its line break, and the place to go on was taken to be before it.
     const isThere = line === this.#unendedLine;
     this.#unendedLine = undefined;

@@ -1,9 +1,10 @@
+import { printable } from "../foreign-text.ts";
 import type { AuditRule, Offender } from "../orders/audit-report.ts";
 import type { LogAudit } from "../pipeline/audit-log.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable, wrapWords } from "./plain-text.ts";
+import { wrapWords } from "./plain-text.ts";
 
 const shown = 20;
 

@@ -1,9 +1,10 @@
+import { printable } from "../foreign-text.ts";
 import type { DeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
 import type { Style } from "../terminal.ts";
 import { fateOf, shortTime } from "./dead-letter-text.ts";
 import { formatCount } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable, wrapWords } from "./plain-text.ts";
+import { wrapWords } from "./plain-text.ts";
 
 const dumpedBytes = 256;
 const bytesPerLine = 16;

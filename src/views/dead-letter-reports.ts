@@ -1,3 +1,4 @@
+import { printable } from "../foreign-text.ts";
 import type { DeadLetter } from "../pipeline/dead-letters.ts";
 import type { PurgeReport } from "../pipeline/dead-letters-purge.ts";
 import type { RedriveReport } from "../pipeline/dead-letters-redrive.ts";
@@ -5,7 +6,6 @@ import type { Style } from "../terminal.ts";
 import { deadLetters } from "./dead-letter-text.ts";
 import { formatCount } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable } from "./plain-text.ts";
 
 const listed = 10;
 

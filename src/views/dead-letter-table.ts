@@ -1,10 +1,11 @@
+import { printable } from "../foreign-text.ts";
 import type { DeadLetter } from "../pipeline/dead-letters.ts";
 import type { Style } from "../terminal.ts";
 import { deadLetters, fateOf, shortTime } from "./dead-letter-text.ts";
 import { formatCount } from "./format.ts";
 import { paint } from "./paint.ts";
-import { cutMiddle, printable } from "./plain-text.ts";
-import { table } from "./table.ts";
+import { cutMiddle } from "./plain-text.ts";
+import { longest, table } from "./table.ts";
 
 /** `letters` are the first of `total`. */
 export type DeadLetterList = { total: number; letters: readonly DeadLetter[] };
@@ -48,9 +49,7 @@ const rowOf = (letter: DeadLetter): string[] => [
 
 /** An id is cut in its middle where the line is too short. */
 function fitted(rows: readonly string[][], style: Style): string[][] {
-  const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
-  );
+  const widths = columns.map(({ title }, index) => longest(rows, index, title.length));
   const all = widths.reduce((sum, width) => sum + width + 2, -2);
   const room = Math.max(narrowestId, (widths[orderColumn] ?? 0) - Math.max(0, all - style.width));
   return rows.map((row) =>

@@ -1,9 +1,10 @@
+import { printable } from "../foreign-text.ts";
 import type { ConsumerLag, StreamLag } from "../jetstream/lag.ts";
 import type { LagState } from "../jetstream/lag-state.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable, wrapWords } from "./plain-text.ts";
+import { wrapWords } from "./plain-text.ts";
 import { table, tableWidth } from "./table.ts";
 
 const columns = [

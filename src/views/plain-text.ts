@@ -1,8 +1,5 @@
 import type { Style } from "../terminal.ts";
 
-/** Text from the log, fit for a terminal: what could move its cursor or hide in it becomes `?`. */
-export const printable = (text: string): string => text.replace(/\p{C}/gu, "?");
-
 /** `text` within `width` columns, the middle left out: of ids and host names, both ends tell them apart. */
 export function cutMiddle(text: string, width: number, { unicode }: Style): string {
   if (text.length <= width) return text;

@@ -1,9 +1,9 @@
+import { printable } from "../foreign-text.ts";
 import type { Reject } from "../orders/sources/order-source.ts";
 import type { FeedReport } from "../pipeline/feed-orders.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable } from "./plain-text.ts";
 
 export type PublishReport = FeedReport & {
   seed: number | null;

@@ -1,11 +1,12 @@
+import { printable } from "../foreign-text.ts";
 import type { ClockDifference } from "../jetstream/broker-clock.ts";
 import type { ReplayReport } from "../replay/replay.ts";
 import type { FileResult, PrefixResult, ReplayResult, ServiceResult } from "../replay/target.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable } from "./plain-text.ts";
 import { replayOutcomeLine } from "./replay-text.ts";
+import { longest } from "./table.ts";
 
 export type ReplaySummary = ReplayReport & {
   dryRun: boolean;
@@ -104,9 +105,19 @@ function extent({ firstSequence, lastSequence, firstStoredAt, lastStoredAt }: Re
   return `${sequences}, stored ${firstStoredAt} to ${lastStoredAt} (${formatDuration(lasted)})`;
 }
 
+/** What is longer stands out, and does not move the others. */
+const mostWide = 80;
+
 function groups({ bySubject }: ReplaySummary): string[] {
   const rows = Object.entries(bySubject);
-  const width = Math.max(...rows.map(([subject]) => subject.length));
+  const width = Math.min(
+    longest(
+      rows.map(([subject]) => [subject]),
+      0,
+      0,
+    ),
+    mostWide,
+  );
   return rows.map(([subject, count]) => `  ${printable(subject).padEnd(width)}  ${formatCount(count)}`);
 }
 

@@ -1,7 +1,7 @@
+import { printable } from "../foreign-text.ts";
 import type { ReplayOutcome } from "../replay/outcome.ts";
 import type { ReplayProgress } from "../replay/replay.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
-import { printable } from "./plain-text.ts";
 
 /** Gaps that are worth a word; what they do to the time left, nobody knows. */
 const longWaitMs = 1000;

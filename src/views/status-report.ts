@@ -1,10 +1,11 @@
 import type { Status, StatusSetting } from "../commands/status.ts";
+import { printable } from "../foreign-text.ts";
 import type { ProcessStatus } from "../pipeline/process-status.ts";
 import type { Style, View } from "../terminal.ts";
 import { clockNote } from "./clock-note.ts";
 import { formatCount, formatDuration } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable, wrapWords } from "./plain-text.ts";
+import { wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 /** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */

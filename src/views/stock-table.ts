@@ -1,8 +1,9 @@
+import { printable } from "../foreign-text.ts";
 import type { StockLevel } from "../pipeline/stock-level.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount } from "./format.ts";
 import { paint } from "./paint.ts";
-import { printable, wrapWords } from "./plain-text.ts";
+import { wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 const columns = [

@@ -14,7 +14,7 @@ export function table(
   style: Style,
   mark: (padded: string, cell: { row: number; column: number }) => string = (padded) => padded,
 ): string {
-  const widths = columnWidths({ columns, rows });
+  const widths = columnWidths({ columns, rows }).map((width) => Math.min(width, widestCell(style)));
   widths[0] = Math.max(12, (widths[0] ?? 0) - Math.max(0, sumOf(widths) - style.width));
   const aligned = (text: string, index: number) =>
     pad(text, widths[index] ?? 0, columns[index]?.align ?? "left");
@@ -36,8 +36,15 @@ export function table(
 /** How wide the table is where nothing gives way. */
 export const tableWidth = (cells: Cells): number => sumOf(columnWidths(cells));
 
+/** One cell that a stranger made long does not make all rows so; JSON has it whole. */
+export const widestCell = ({ width }: Style): number => Math.max(40, Math.min(width, 200) - 40);
+
 const columnWidths = ({ columns, rows }: Cells): number[] =>
-  columns.map(({ title }, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
+  columns.map(({ title }, index) => longest(rows, index, title.length));
+
+/** There may be more rows than a function takes arguments. */
+export const longest = (rows: readonly (readonly string[])[], column: number, least: number): number =>
+  rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), least);
 
 const sumOf = (widths: number[]): number => widths.reduce((sum, width) => sum + width + 2, -2);
 

@@ -1,10 +1,11 @@
+import { printable } from "../foreign-text.ts";
 import type { GoneProcess } from "../pipeline/gone-processes.ts";
 import type { EndedLately, ProcessRates, TopSample } from "../pipeline/top-sample.ts";
 import type { Style, View } from "../terminal.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
 import { clockTime, lagTable } from "./lag-table.ts";
 import { paint } from "./paint.ts";
-import { printable, wrapWords } from "./plain-text.ts";
+import { wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 /** Is all well: rates, latency, breakers, failures. Then every consumer, then every process. */

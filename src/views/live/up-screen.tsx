@@ -1,5 +1,6 @@
 import { Box, render, Static, Text } from "ink";
 import { useSyncExternalStore } from "react";
+import { printableData } from "../../foreign-text.ts";
 import type { StreamLag } from "../../jetstream/lag.ts";
 import type { Serving } from "../../pipeline/run-services.ts";
 import type { Style } from "../../terminal.ts";
@@ -28,7 +29,7 @@ export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style):
   let state: UpState = { serving: undefined, lag: undefined, stale: undefined, notes: [] };
   const listeners = new Set<() => void>();
   const set = (change: Partial<UpState>) => {
-    state = { ...state, ...change };
+    state = { ...state, ...printableData(change) };
     for (const listener of listeners) listener();
   };
   const subscribe = (listener: () => void) => {

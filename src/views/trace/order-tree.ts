@@ -1,8 +1,9 @@
+import { printable } from "../../foreign-text.ts";
 import type { Style } from "../../terminal.ts";
 import type { OrderTrace } from "../../trace/picture.ts";
 import { formatDuration } from "../format.ts";
 import { paint } from "../paint.ts";
-import { cutMiddle, printable } from "../plain-text.ts";
+import { cutMiddle } from "../plain-text.ts";
 import { traceBody } from "./body.ts";
 import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 

@@ -1,5 +1,5 @@
+import { printable } from "../../foreign-text.ts";
 import type { Style } from "../../terminal.ts";
-import { printable } from "../plain-text.ts";
 
 /** Bars have to end somewhere: where nobody looks at a screen they are drawn for one of 100 columns. */
 export const drawable = (style: Style): Style =>

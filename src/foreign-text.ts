@@ -1,0 +1,39 @@
+/**
+ * Text of others: SKUs, names, reasons, subjects. A terminal would obey it (C0 and C1 controls), hide it or turn it round (U+200B, U+202E
+ * …), or begin a line with it (U+0085, U+2028).
+ */
+const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/** Fit for a line of text: what is no visible character becomes `?`. */
+export const printable = (text: string): string => text.replace(unprintable, "?");
+
+/** The same for text of several lines. */
+export const printableLines = (text: string): string =>
+  text.replace(unprintable, (character) => (character === "\n" ? character : "?"));
+
+/** The same of every text in it, for a view that adds its own colours and line breaks; what needs no change is handed on as it is. */
+export function printableData<T>(data: T): T {
+  if (typeof data === "string") return printable(data) as T;
+  if (typeof data !== "object" || data === null) return data;
+  if (Array.isArray(data)) return printableArray(data) as T;
+  if (Object.getPrototypeOf(data) !== Object.prototype) return data;
+  const entries = Object.entries(data);
+  const plain = entries.map(([key, value]): [string, unknown] => [printable(key), printableData(value)]);
+  const isSame = plain.every(([key, value], at) => key === entries[at]?.[0] && value === entries[at]?.[1]);
+  return isSame ? data : (Object.fromEntries(plain) as T);
+}
+
+function printableArray(data: unknown[]): unknown[] {
+  const plain = data.map(printableData);
+  return plain.every((value, at) => value === data[at]) ? data : plain;
+}
+
+/** JSON in which all that is unprintable is escaped; to a parser it is the same. Beyond U+FFFF that takes two. */
+export const printableJson = (json: string): string =>
+  json.replace(unprintable, (character) => (character === "\n" ? character : escaped(character)));
+
+const escaped = (character: string): string =>
+  Array.from(
+    { length: character.length },
+    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`,
+  ).join("");
