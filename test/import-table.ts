@@ -11,7 +11,9 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   "server-urls": { may: [] },
   errors: { may: [] },
   duration: { may: [] },
-  listening: { may: [] },
+  "connection-cap": { may: [] },
+  "host-check": { may: [] },
+  listening: { may: ["connection-cap", "host-check"] },
   "lock-file": { may: ["process-identity"] },
   note: { may: [] },
   "process-identity": { may: [] },
@@ -24,7 +26,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   "mask-secrets": { may: [] },
   terminal: { may: ["text-screen"] },
   "text-screen": { may: [] },
-  collector: { may: ["jetstream", "telemetry"] },
+  collector: { may: ["host-check", "jetstream", "telemetry"] },
   commands: {
     may: [
       "bench",

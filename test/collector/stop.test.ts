@@ -13,7 +13,7 @@ it("finishes the requests under way when it is stopped, and takes no more", asyn
     answer += chunk;
   });
   const ended = new Promise((resolve) => slow.on("close", resolve));
-  const head = `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${checkout.length}\r\nexpect: 100-continue\r\n\r\n`;
+  const head = `POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${checkout.length}\r\nexpect: 100-continue\r\n\r\n`;
   slow.write(head);
   await until(() => answer.includes("100 Continue"));
   const stopped = collector.stop(10_000);
@@ -43,7 +43,7 @@ it("cuts off at its deadline who does not finish", async () => {
     begun = true;
   });
   slow.write(
-    "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\r\n",
+    "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\r\n",
   );
   await until(() => begun);
   const startedAt = performance.now();
