@@ -25,7 +25,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   version: { may: [] },
   log: { may: ["mask-secrets"] },
   "mask-secrets": { may: [] },
-  terminal: { may: ["text-screen"] },
+  terminal: { may: ["mask-secrets", "text-screen"] },
   "text-screen": { may: [] },
   collector: { may: ["host-check", "jetstream", "telemetry"] },
   commands: {
@@ -58,7 +58,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   orders: { may: ["check-json"] },
   gateway: { may: ["lock-file"], types: ["orders/events"] },
   jetstream: { may: [] },
-  telemetry: { may: ["check-json"] },
+  telemetry: { may: ["check-json", "mask-secrets"] },
   broker: { may: ["lock-file", "process-identity"] },
   bench: { may: ["broker", "config", "gateway", "jetstream", "orders", "pipeline", "services", "telemetry"] },
   views: {

@@ -5,6 +5,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { countSubjects } from "../jetstream/read-subject.ts";
 import { collectLine } from "../views/collect-line.ts";
 import { collectSummary } from "../views/collect-summary.ts";
+import { within } from "../within.ts";
 import type { Online, Register } from "./act.ts";
 import {
   type AllowedHostFlags,
@@ -67,8 +68,13 @@ async function collect(app: Online, { keep, ...options }: Options): Promise<unde
   return undefined;
 }
 
+/** What is only told at the end must not keep a command from ending. */
+const countMs = 1000;
+
 const countTraces = async (connection: Connection): Promise<number | null> =>
-  connection.isConnected() ? countSubjects(connection, tracesStream).catch(() => null) : null;
+  connection.isConnected()
+    ? within(countSubjects(connection, tracesStream), countMs, "").catch(() => null)
+    : null;
 
 function keepMs(text: string): number {
   const ms = durationMs(text);

@@ -51,3 +51,39 @@ it("cuts off at its deadline who does not finish", async () => {
   await ended;
   expect(performance.now() - startedAt).toBeLessThan(3000);
 });
+
+it.each([
+  ["nothing", ""],
+  ["half of its headers", "POST /v1/traces HTTP/1.1\r\nhost: lo"],
+  [
+    "a part of its body",
+    "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
+  ],
+])("does not wait for who has sent %s, nor for who keeps a connection open", async (_what, sent) => {
+  const { collector } = await openCollectorWorld();
+  const { hostname, port } = new URL(collector.url);
+  const idle = connect(Number(port), hostname);
+  const answered = new Promise((resolve) => idle.once("data", resolve));
+  idle.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+  const slow = connect(Number(port), hostname);
+  slow.on("error", () => {});
+  await new Promise((resolve) => slow.once("connect", resolve));
+  slow.write(sent);
+  await answered;
+  const startedAt = performance.now();
+  await collector.stop(15_000);
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+});
+
+it("does not wait for a broker that hangs, and tells who sent spans to come again", async () => {
+  const { collector, broker, post } = await openCollectorWorld({ patienceMs: 15_000 });
+  process.kill(broker.pid, "SIGSTOP");
+  const answer = post(checkout);
+  // Answered by the same process, so that the spans are on their way to the broker by then.
+  await send(`${collector.url}/healthz`);
+  const startedAt = performance.now();
+  await collector.stop(15_000);
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+  expect((await answer).status).toBe(503);
+  process.kill(broker.pid, "SIGCONT");
+});

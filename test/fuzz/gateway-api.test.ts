@@ -43,7 +43,7 @@ const setFaults = (faults: unknown) =>
   send({ method: "PUT", path: "/faults", headers: [json], body: JSON.stringify(faults) });
 
 function expectRefusal({ status, headers, body }: RawAnswer): void {
-  expect([400, 404, 405, 413, 414, 415, 417, 422, 431], body).toContain(status);
+  expect([400, 404, 405, 413, 414, 415, 417, 421, 422, 431], body).toContain(status);
   expect(body).not.toMatch(/\bat .+:\d+:\d+|node_modules|\.ts\b|\.js\b/);
   // Node refuses expectations by itself, without a word.
   if (status === 417) return;
