@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { type ConnectionCap, capConnections } from "./connection-cap.ts";
@@ -114,12 +120,16 @@ function guardServers(place: Place): Guard {
   };
 }
 
-/** A problem as RFC 9457 writes it. */
+/** A problem as RFC 9457 writes it; `message` is where callers of the collector and the gateway look. */
 function refuse(response: ServerResponse, { status, code, detail }: HostRefusal): void {
-  const headers = { "content-type": "application/problem+json", connection: "close" };
-  response
-    .writeHead(status, headers)
-    .end(`${JSON.stringify({ type: "about:blank", status, code, detail })}\n`);
+  const title = STATUS_CODES[status];
+  const body = JSON.stringify({ type: "about:blank", title, status, detail, message: detail, code });
+  response.writeHead(status, {
+    "content-type": "application/problem+json",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+  });
+  response.end(body);
 }
 
 /** Why a server cannot listen: `conflict` where the port is taken, else `usage`; names the flag that helps. */
