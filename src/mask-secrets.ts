@@ -8,17 +8,25 @@ const maxLength = 8192;
 const maxDepth = 8;
 
 /**
- * The text without the user info of addresses (`nats://ann:***@host`, `nats://***@host`), JSON Web Tokens and nkey
- * seeds (https://docs.nats.io/using-nats/developer/connecting/nkey). Masks rather too much than too little.
+ * The text without the user info of addresses (`nats://ann:***@host`, `nats://***@host`), what their query calls a
+ * secret (`?password=***`), what follows `Authorization`, JSON Web Tokens and nkey seeds (https://docs.nats.io/using-nats/developer/connecting/nkey). Masks rather too much than too little.
  */
 export const maskText = (text: string): string =>
   cut(text)
     .replace(userInfo, (_, told: string) => `://${hidePassword(told)}@`)
+    .replace(parameter, (_, before: string) => `${before}${mask}`)
+    .replace(authorization, (_, before: string) => `${before}${mask}`)
     .replace(webToken, mask)
     .replace(seed, mask);
 
 /** Up to the last `@` of the word, as passwords are typed; the next address of a list is another one. */
 const userInfo = /:\/\/((?:(?!,[a-z0-9+.-]{1,20}:\/\/)\S)*)@/gi;
+/** `?access_token=…`, `&X-Amz-Signature=…`; up to the next one, or the end of the word. */
+const parameter =
+  /([?&;#][\w.%-]{0,40}?(?:passw|pwd|secret|token|cred|auth|api.?key|nkey|seed|jwt|sig)[\w.%-]{0,40}=)[^&;#\s"'`]+/gi;
+/** As HTTP and `OTEL_EXPORTER_OTLP_HEADERS` write it. */
+const authorization =
+  /(\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?)(?:(?:basic|bearer)(?:\s|%20){1,4})?[^\s,"']+/gi;
 const webToken = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const seed = /S[UAONCX][A-Z2-7]{56}/g;
 

@@ -47,6 +47,8 @@ function splitUrl(url: string): { server: string; credentials: Credentials | und
   const server = `${scheme}${rest.slice(end + 1)}`;
   if (!URL.canParse(server) || new URL(server).hostname === "") throw badAddress(JSON.stringify(server));
   if (!/^(nats|tls):$/i.test(new URL(server).protocol)) throw badAddress(JSON.stringify(server));
+  // Such an address would be shown, with the password that somebody put there in vain.
+  if (/[?#]/.test(server)) throw noQuery(server.replace(/[?#].*$/s, ""));
   return { server, credentials: end < 0 ? undefined : parseCredentials(rest.slice(0, end)) };
 }
 
@@ -64,6 +66,11 @@ function decode(text: string): string {
     return text;
   }
 }
+
+const noQuery = (shown: string): OrderctlError =>
+  new OrderctlError("usage", `${JSON.stringify(shown)} is followed by a query, which no server reads`, {
+    hint: "credentials stand before the host (nats://user:password@host), or come with --user, --token, --creds …",
+  });
 
 const badAddress = (shown: string): OrderctlError =>
   new OrderctlError("usage", `${shown} is not the address of a server`, {

@@ -1,6 +1,7 @@
 import type { Ora } from "ora";
 import type { OrderctlError } from "./errors.ts";
 import { printable, printableData, printableJson, printableLines } from "./foreign-text.ts";
+import { maskText } from "./mask-secrets.ts";
 import type { Note } from "./note.ts";
 import { openTextScreen, type TextScreen } from "./text-screen.ts";
 
@@ -68,8 +69,16 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     stdout,
     render,
     show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : render(data, view)),
-    note: (text) => (screen ? screen.note(printableLines(text)) : write(stderr, printableLines(text))),
-    fail({ code, message, hint, exitCode }) {
+    note(text) {
+      const told = printableLines(maskText(text));
+      if (screen) screen.note(told);
+      else write(stderr, told);
+    },
+    fail(error) {
+      const { code, exitCode } = error;
+      // An address that was given is told back, and may have a password in it.
+      const message = maskText(error.message);
+      const hint = error.hint && maskText(error.hint);
       if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
       write(stderr, `${red(noting, "error:")} ${harmless(message)}`);
       if (hint) write(stderr, `  ${harmless(hint)}`);

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { isLoopback } from "../host-check.ts";
 import { answer, ask, inboxForm } from "../jetstream/ask.ts";
 import type { Connection } from "../jetstream/connection.ts";
 
@@ -7,8 +8,6 @@ const patienceMs = 500;
 
 /** A host name as a token of a subject. */
 const ownSubject = `${subject}.${hostname().replace(/[^A-Za-z0-9_-]/g, "-")}`;
-
-const isLoopback = (host: string): boolean => /^(localhost|127\.[\d.]+|\[?::1\]?)$/.test(host);
 
 /**
  * Tells whoever asks the broker where a collector is, until it is stopped: programs on this host, and on every other

@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { OrderctlError } from "../errors.ts";
-import { type Listening, listen, type Place } from "../listening.ts";
+import { type Listening, listen, type Place, type ServerFactory } from "../listening.ts";
 import { encodingOf, type HttpAnswer, refusal } from "./http-answer.ts";
 import { type Reception, receiveSpans } from "./receive-spans.ts";
 
@@ -11,19 +11,19 @@ export type ReceiverOptions = Place & { reception: Reception };
  * and `GET /readyz` (the broker can be reached). Rejects with `conflict` where the port is taken.
  */
 export async function openReceiver({ reception, ...place }: ReceiverOptions): Promise<Listening> {
-  const app = createServer(reception.onRefused);
-  addRoutes(app, reception);
-  return listen(app, place);
+  return listen(place, (serverFactory) => {
+    const app = createApp(serverFactory, reception.onRefused);
+    addRoutes(app, reception);
+    return app;
+  });
 }
 
-function createServer(onRefused: Reception["onRefused"]): FastifyInstance {
+function createApp(serverFactory: ServerFactory, onRefused: Reception["onRefused"]): FastifyInstance {
   const app = fastify({
     logger: false,
+    serverFactory,
     // Who is on an open connection while the collector stops is still served, and told to close it.
     return503OnClosing: false,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: 15_000 },
   });
   // A body is read by the handler, which knows how much of it to take.
   app.removeAllContentTypeParsers();

@@ -64,11 +64,7 @@ export class SpanStore {
     this.counts.bytes += payload.length;
   }
 
-  /** Resolves when nothing is in flight any more. */
-  drain(): Promise<void> {
-    return this.#publisher.drain();
-  }
-
+  /** What is not stored yet rejects with `interrupted`. */
   close(): void {
     this.#publisher.close();
   }

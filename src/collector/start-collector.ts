@@ -36,7 +36,7 @@ export const traceDefaults: TraceLimits = { keepMs: 24 * 3_600_000, maxBytes: 10
  * that ask the broker are told where it is. Rejects with `conflict` where the port is taken.
  */
 export async function startCollector(connection: Connection, options: CollectorOptions): Promise<Collector> {
-  const { host, port, flag = "--port", note } = options;
+  const { host, port, allowedHosts, flag = "--port", note } = options;
   const limits = { ...traceDefaults, ...options };
   for (const drift of await applyTopology(connection, traceTopology(limits))) note(driftText(drift));
   // Whoever may not even look at the stream stores nothing in it.
@@ -53,7 +53,7 @@ export async function startCollector(connection: Connection, options: CollectorO
   const reception = createReception(store, { ...options, onRefused, onRejected });
   // fastify is loaded only where spans are received.
   const { openReceiver } = await import("./otlp-receiver.ts");
-  const receiver = await openReceiver({ host, port, flag, reception }).catch((thrown) => {
+  const receiver = await openReceiver({ host, port, allowedHosts, flag, reception }).catch((thrown) => {
     store.close();
     throw thrown;
   });
@@ -88,15 +88,14 @@ function createReception(
   };
 }
 
-/** Requests that were answered already may have left spans that still wait for the broker. */
+/** How long the broker has to store what senders wait for; who is told 503 then sends it again, elsewhere or later. */
+const lastAnswersMs = 1500;
+
+/** Nobody waits for spans whose request is answered: what was answered with 200 is stored. */
 async function stopWithin(deadlineMs: number, receiver: Listening, store: SpanStore): Promise<void> {
-  const startedAt = performance.now();
+  const waitMs = store.isReady ? Math.min(lastAnswersMs, deadlineMs) : 0;
+  const timer = setTimeout(() => store.close(), waitMs);
   await receiver.stop(deadlineMs);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, deadlineMs - (performance.now() - startedAt));
-  });
-  await Promise.race([store.drain(), late]);
   clearTimeout(timer);
   store.close();
 }

@@ -5,13 +5,23 @@ import type { Connection } from "../jetstream/connection.ts";
 import { countSubjects } from "../jetstream/read-subject.ts";
 import { collectLine } from "../views/collect-line.ts";
 import { collectSummary } from "../views/collect-summary.ts";
+import { within } from "../within.ts";
 import type { Online, Register } from "./act.ts";
-import { bytes, durationMs, port, replicas, withConnection } from "./options.ts";
+import {
+  type AllowedHostFlags,
+  bytes,
+  durationMs,
+  port,
+  replicas,
+  withAllowedHosts,
+  withConnection,
+} from "./options.ts";
 import { untilStopped } from "./serve.ts";
 import type { LogFlags } from "./service-log.ts";
 import { logLevelOption } from "./telemetry-options.ts";
 
-type Options = LogFlags & { host: string; port: number; keep: number; maxBytes: number; replicas: number };
+type Options = LogFlags &
+  AllowedHostFlags & { host: string; port: number; keep: number; maxBytes: number; replicas: number };
 
 /** Where spans are taken and where they go. */
 export type Collecting = TraceLimits & {
@@ -26,7 +36,7 @@ export type Collected = ReturnType<Collector["counts"]> & { traces: number | nul
 
 export const registerCollect: Register = (command, act) => {
   withConnection(
-    command
+    withAllowedHosts(command)
       .option("--host <host>", "where to listen", "127.0.0.1")
       .option("--port <port>", "where to listen; 0 takes a free one", port, 4318)
       .addOption(
@@ -47,7 +57,8 @@ export const registerCollect: Register = (command, act) => {
 async function collect(app: Online, { keep, ...options }: Options): Promise<undefined> {
   const { connection, terminal } = app;
   const limits = { keepMs: keep, maxBytes: options.maxBytes, replicas: options.replicas };
-  const where = { host: options.host, port: options.port, flag: "--port" };
+  const { host, port, allowHost: allowedHosts } = options;
+  const where = { host, port, allowedHosts, flag: "--port" };
   const collector = await startCollector(connection, { ...where, ...limits, note: terminal.note });
   const place = { endpoint: collector.url, stream: tracesStream, broker: connection.server };
   terminal.show<Collecting>("collecting", { ...place, ...limits }, collectLine);
@@ -57,8 +68,13 @@ async function collect(app: Online, { keep, ...options }: Options): Promise<unde
   return undefined;
 }
 
+/** What is only told at the end must not keep a command from ending. */
+const countMs = 1000;
+
 const countTraces = async (connection: Connection): Promise<number | null> =>
-  connection.isConnected() ? countSubjects(connection, tracesStream).catch(() => null) : null;
+  connection.isConnected()
+    ? within(countSubjects(connection, tracesStream), countMs, "").catch(() => null)
+    : null;
 
 function keepMs(text: string): number {
   const ms = durationMs(text);

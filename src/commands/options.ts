@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseBytes } from "../byte-size.ts";
 import { parseDurationMs } from "../duration.ts";
@@ -141,6 +142,21 @@ export const withStreamFlags = (command: Command): Command =>
       "when they are created: of ORDERS; new orders are refused then. Of the others a tenth of it",
       bytes,
     );
+
+export type AllowedHostFlags = { allowHost?: readonly string[] };
+
+/** For commands that serve HTTP. */
+export const withAllowedHosts = (command: Command): Command =>
+  command.option(
+    "--allow-host <name>",
+    "answer HTTP requests whose Host is this name as well; may be repeated",
+    (text: string, before: readonly string[] = []) => [...before, hostName(text)],
+  );
+
+function hostName(text: string): string {
+  if (/^([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.?)+$/i.test(text) || isIP(text) !== 0) return text;
+  throw new InvalidArgumentError("expected a host name without a port, such as orders.example.com.");
+}
 
 /** The address of an HTTP API, with or without a path. */
 export function httpUrl(text: string): URL {

@@ -5,9 +5,10 @@ import type { Simulator } from "../gateway/simulator/open-simulator.ts";
 import { gatewayLine } from "../views/gateway-line.ts";
 import type { App } from "./act.ts";
 import { decisionOf, type GatewayFlags } from "./gateway-options.ts";
-import { port } from "./options.ts";
+import { type AllowedHostFlags, port } from "./options.ts";
 
-export type SimulatorFlags = GatewayFlags & { ledger?: string; gatewayHost: string; gatewayPort: number };
+export type SimulatorFlags = GatewayFlags &
+  AllowedHostFlags & { ledger?: string; gatewayHost: string; gatewayPort: number };
 
 /** A simulated gateway as it is told; `entries` of its ledger at the start. */
 export type ServingGateway = { url: string; ledger: string; entries: number };
@@ -34,6 +35,7 @@ export async function startGateway({ env, terminal }: App, flags: SimulatorFlags
   const simulator = await openSimulator({
     host: flags.gatewayHost,
     port: flags.gatewayPort,
+    allowedHosts: flags.allowHost,
     flag: "--gateway-port",
     ledger,
     decision: decisionOf(flags),

@@ -5,7 +5,14 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { App } from "./act.ts";
 import { type GatewayFlags, openGateway, withGatewayFlags } from "./gateway-options.ts";
 import { instanceOf } from "./identity.ts";
-import { count, port, positive, withStreamFlags } from "./options.ts";
+import {
+  type AllowedHostFlags,
+  count,
+  port,
+  positive,
+  withAllowedHosts,
+  withStreamFlags,
+} from "./options.ts";
 
 /** The flags that every command has which runs services. */
 export type ServiceFlags = GatewayFlags & {
@@ -18,7 +25,7 @@ export type ServiceFlags = GatewayFlags & {
   defaultStock: number;
   httpHost: string;
   httpPort: number;
-};
+} & AllowedHostFlags;
 
 export function withServiceFlags(command: Command): Command {
   command
@@ -36,7 +43,7 @@ export function withServiceFlags(command: Command): Command {
     .option("--default-stock <n>", "inventory: units of a SKU that nobody has stocked", count, 1_000_000)
     .option("--http-host <host>", "order: where to listen", "127.0.0.1")
     .option("--http-port <port>", "order: where to listen; 0 takes a free port", port, 8080);
-  return withGatewayFlags(command);
+  return withGatewayFlags(withAllowedHosts(command));
 }
 
 export async function serviceOptions(
@@ -57,7 +64,7 @@ export async function serviceOptions(
     instance: await instanceOf(app, flags),
     replicas: flags.replicas,
     maxBytes: flags.maxBytes,
-    http: { host: flags.httpHost, port: flags.httpPort },
+    http: { host: flags.httpHost, port: flags.httpPort, allowedHosts: flags.allowHost },
     note: app.terminal.note,
   };
 }

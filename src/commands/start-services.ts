@@ -11,6 +11,7 @@ import { readVersion } from "../version.ts";
 import { clockNote } from "../views/clock-note.ts";
 import type { Online } from "./act.ts";
 import { instanceOf, serviceName } from "./identity.ts";
+import type { AllowedHostFlags } from "./options.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
 import { type MetricsFlags, openTelemetry, type TracingFlags } from "./telemetry-options.ts";
 import { whenAnswered } from "./when-answered.ts";
@@ -129,13 +130,13 @@ function statusOf(
 async function openHealth(
   { scrape }: Telemetry,
   { connection }: Online,
-  { flags, work }: { flags: MetricsFlags; work: { state: string } },
+  { flags, work }: { flags: MetricsFlags & AllowedHostFlags; work: { state: string } },
 ): Promise<Listening | undefined> {
-  const { metricsPort: port, metricsHost: host } = flags;
+  const { metricsPort: port, metricsHost: host, allowHost: allowedHosts } = flags;
   if (port === undefined) return undefined;
   const isReady = () => {
     if (work.state !== "running") return { ready: false, reason: work.state };
     return connection.isConnected() ? { ready: true } : { ready: false, reason: "the broker is away" };
   };
-  return openHealthServer({ host, port, scrape, isReady });
+  return openHealthServer({ host, port, allowedHosts, scrape, isReady });
 }

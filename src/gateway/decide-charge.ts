@@ -11,9 +11,15 @@ const reasons = ["insufficient_funds", "card_expired", "do_not_honor", "suspecte
 /** What a simulated provider answers: it depends on nothing but the idempotency key and the seed. */
 export function decideCharge(idempotencyKey: string, { seed, declineShare }: Decision): Charge {
   const hash = fnv1a(idempotencyKey, seed);
-  if (hash / 2 ** 32 >= declineShare) return { status: "APPROVED", chargeId: `ch_${idempotencyKey}` };
+  if (hash / 2 ** 32 >= declineShare)
+    return { status: "APPROVED", chargeId: `${chargePrefix}${idempotencyKey}` };
   return { status: "DECLINED", reason: reasons[hash % reasons.length] ?? reasons[0] };
 }
+
+const chargePrefix = "ch_";
+
+/** The idempotency key of a charge, by its id. */
+export const keyOfCharge = (chargeId: string): string => chargeId.slice(chargePrefix.length);
 
 export const refundIdFor = (idempotencyKey: string): string => `re_${idempotencyKey}`;
 

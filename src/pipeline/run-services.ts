@@ -9,7 +9,7 @@ import { type Drift, driftText } from "../jetstream/settings-drift.ts";
 import { applyTopology, readStreamIdentity } from "../jetstream/topology.ts";
 import { Worker } from "../jetstream/worker.ts";
 import type { WorkerCounts } from "../jetstream/worker-options.ts";
-import type { Listening } from "../listening.ts";
+import type { Listening, Place } from "../listening.ts";
 import type { Note } from "../note.ts";
 import { hasOtherStatus } from "../orders/peek-status.ts";
 import { ordersStream } from "../orders/subjects.ts";
@@ -44,7 +44,7 @@ export type ServiceOptions = {
   /** Of ORDERS, when it is created. */
   maxBytes?: number | undefined;
   /** Where the order API listens. */
-  http: { host: string; port: number };
+  http: Omit<Place, "flag">;
   /** Where the work is reported; nowhere by default. */
   telemetry?: Pick<Telemetry, "tracing" | "metrics">;
   /** What this machine's clock is ahead of the broker's by, µs; 0 by default. */

@@ -1,8 +1,6 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrderctlError } from "../errors.ts";
-import { type Listening, notListening, urlOf } from "../listening.ts";
+import { type Listening, listenPlainly } from "../listening.ts";
 import type { Scrape } from "./metric-scrape.ts";
 
 export type Readiness = { ready: boolean; reason?: string | undefined };
@@ -10,6 +8,7 @@ export type Readiness = { ready: boolean; reason?: string | undefined };
 export type HealthServerOptions = {
   /** Loopback unless told otherwise. */
   host?: string | undefined;
+  allowedHosts?: readonly string[] | undefined;
   /** 0 takes a free one. */
   port: number;
   /** Where there is none, there is no `/metrics`. */
@@ -24,30 +23,17 @@ type Answer = { status: number; contentType: string; body: string };
 
 type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
-/** Nobody holds a connection by being slow: a question is short, and asked at once. Times in ms. */
-const limits = {
-  headersTimeout: 5000,
-  requestTimeout: 5000,
-  keepAliveTimeout: 5000,
-  connectionsCheckingInterval: 1000,
-  maxHeaderSize: 16 * 1024,
-};
-
 /**
  * Serves `/metrics`, `/healthz` and `/readyz`, whether or not the broker can be reached. Rejects with `conflict` where the
  * port is taken, and with `usage` where it may not listen there.
  */
 export async function openHealthServer(options: HealthServerOptions): Promise<Listening> {
-  const { host = "127.0.0.1", port } = options;
+  const { host = "127.0.0.1", port, allowedHosts } = options;
   const routes = routesOf(options);
-  const server = createServer(limits, (request, response) => void respond(routes, request, response));
-  try {
-    server.listen(port, host);
-    await once(server, "listening");
-  } catch (thrown) {
-    throw notListening(thrown, { host, port, flag: "--metrics-port" });
-  }
-  return { url: urlOf(server.address() as AddressInfo), stop: (deadlineMs) => close(server, deadlineMs) };
+  return listenPlainly(
+    { host, port, allowedHosts, flag: "--metrics-port" },
+    (request, response) => void respond(routes, request, response),
+  );
 }
 
 function routesOf({ scrape, isReady, isAlive = () => true }: HealthServerOptions): Routes {
@@ -96,11 +82,3 @@ const json = (status: number, body: object): Answer => ({
   contentType: "application/json",
   body: `${JSON.stringify(body)}\n`,
 });
-
-async function close(server: Server, deadlineMs: number): Promise<void> {
-  const cutOff = setTimeout(() => server.closeAllConnections(), deadlineMs);
-  const closed = once(server, "close");
-  server.close();
-  await closed;
-  clearTimeout(cutOff);
-}

@@ -10,6 +10,7 @@ import {
 import { envDetector, hostDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK, type NodeSDKConfiguration } from "@opentelemetry/sdk-node";
 import { ParentBasedSampler, StackContextManager } from "@opentelemetry/sdk-trace";
+import { maskText } from "../mask-secrets.ts";
 import type { Note } from "../note.ts";
 import { MetricLedger } from "./metric-ledger.ts";
 import { createMetricReaders, startRuntimeMetrics } from "./metric-readers.ts";
@@ -49,7 +50,7 @@ export function startSdk(options: TelemetryOptions, wanted: Wanted): Telemetry {
 /** What the environment names wins; an exporter that needs no endpoint is told by its name. */
 function receiverOf({ env, collector }: TelemetryOptions): string {
   const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT || collector;
-  return endpoint?.replace(/\/\/[^/]*@/, "//") ?? env.OTEL_TRACES_EXPORTER ?? "otlp";
+  return (endpoint && maskText(endpoint.replace(/\/\/[^/]*@/, "//"))) ?? env.OTEL_TRACES_EXPORTER ?? "otlp";
 }
 
 /** Where the environment asks for something special, NodeSDK sets it up from the environment by itself. */

@@ -95,7 +95,7 @@ describe("the collector", () => {
     const { post, collector } = await openCollectorWorld({ maxWaitingBytes: 100_000 });
     const large = jsonBody([jsonSpan(1, 1, { name: "x".repeat(60_000) })]);
     const { hostname, port } = new URL(collector.url);
-    const head = `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${large.length}\r\n\r\n`;
+    const head = `POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${large.length}\r\n\r\n`;
     const slow = connect(Number(port), hostname);
     slow.write(head + large.slice(0, -10));
     await until(async () => (await post(large)).status === 503);

@@ -37,7 +37,7 @@ const send = (request: Omit<RawRequest, "path"> & { path?: string }) =>
 
 /** Taken, or refused in JSON with a reason and without anything of the program's inside. */
 function expectAnswer({ status, body }: RawAnswer): void {
-  expect([200, 400, 404, 405, 413, 414, 415, 417, 431], body).toContain(status);
+  expect([200, 400, 404, 405, 413, 414, 415, 417, 421, 431], body).toContain(status);
   expect(body).not.toMatch(/\bat .+:\d+:\d+|node_modules|\.ts\b|\.js\b/);
   // Node refuses expectations by itself, without a word.
   if (status !== 200 && status !== 417)

@@ -10,7 +10,7 @@ import { exchange, type RawAnswer, type RawRequest } from "./raw-http.ts";
 const numRuns = size({ short: 150, long: 4000 });
 const json = ["content-type", "application/json"] as const;
 /** Every status that the README or RFC 9110 has for these requests; 5xx only where the log is away, which it is not. */
-const refusals = [400, 404, 405, 409, 413, 414, 415, 417, 422, 431];
+const refusals = [400, 404, 405, 409, 413, 414, 415, 417, 421, 422, 431];
 
 let broker: TestBroker;
 let serving: Launched;

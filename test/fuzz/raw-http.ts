@@ -35,7 +35,7 @@ function encode({ method = "POST", path, headers = [], body = "" }: RawRequest):
   const payload = Buffer.from(body);
   const given = new Set(headers.map(([name]) => name.toLowerCase()));
   const own: [string, string][] = [["connection", "close"]];
-  if (!given.has("host")) own.push(["host", "fuzz"]);
+  if (!given.has("host")) own.push(["host", "localhost"]);
   if (!given.has("content-length") && !given.has("transfer-encoding") && payload.length > 0)
     own.push(["content-length", String(payload.length)]);
   const lines = [...own, ...headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");

@@ -3,7 +3,7 @@ import { createHttpGateway } from "../../src/gateway/http-gateway.ts";
 import { createSimulatedGateway } from "../../src/gateway/simulated-gateway.ts";
 import { until } from "../until.ts";
 import { setFaults } from "./set-faults.ts";
-import { order, post, readBooked, startSimulator } from "./test-simulator.ts";
+import { order, post, readBooked, startSimulator, temporaryFile } from "./test-simulator.ts";
 
 describe("POST /charges", () => {
   it("books a key once and answers it again as before", async () => {
@@ -56,7 +56,8 @@ describe("POST /charges", () => {
     const answers = await answersOf(outside);
     expect(answers).toEqual(await answersOf(inside));
     expect(new Set(answers.map(({ status }) => status)).size).toBe(2);
-    const refund = { ...call("r"), chargeId: "ch_r" };
+    const approved = answers.flatMap((answer) => (answer.status === "APPROVED" ? answer.chargeId : []));
+    const refund = { ...call("r"), chargeId: approved[0] ?? "" };
     expect(await outside.refund(refund)).toEqual(await inside.refund(refund));
   });
 
@@ -71,15 +72,65 @@ describe("POST /charges", () => {
 
 it("keeps the keys of refunds apart from those of charges", async () => {
   const { url } = await startSimulator();
-  await post(`${url}/charges`, order("refund_a"), "refund_a");
+  for (const key of ["refund_a", "a", "b"]) await post(`${url}/charges`, order(key), key);
   const refund = { charge_id: "ch_a", amount_minor: 1999, currency: "GBP" };
   const answer = { status: "refunded", refund_id: "re_refund_a", charge_id: "ch_a" };
   expect(await post(`${url}/refunds`, refund, "refund_a")).toEqual({ status: 201, body: answer });
   expect(await post(`${url}/refunds`, refund, "refund_a")).toEqual({ status: 200, body: answer });
   const other = { ...refund, charge_id: "ch_b" };
   expect(await post(`${url}/refunds`, other, "refund_a")).toMatchObject({ status: 422 });
-  expect(await readBooked(url, "charges")).toHaveLength(1);
+  expect(await readBooked(url, "charges")).toHaveLength(3);
   expect(await readBooked(url, "refunds")).toMatchObject([{ operation: "refund", charge_id: "ch_a" }]);
+});
+
+describe("POST /refunds", () => {
+  const refund = { charge_id: "ch_a", amount_minor: 1999, currency: "GBP" };
+
+  it.each([
+    ["a charge that nobody made", { ...refund, charge_id: "ch_x" }, "no such charge"],
+    ["a charge whose id only resembles one", { ...refund, charge_id: "xx_a" }, "no such charge"],
+    ["a charge that was declined", { ...refund, charge_id: "ch_order-1" }, "no such charge"],
+    ["more than was charged", { ...refund, amount_minor: 2000 }, "only 1999 were charged"],
+    ["in another currency", { ...refund, currency: "EUR" }, "made in GBP"],
+  ])("gives nothing back for %s", async (_what, body, message) => {
+    const { url } = await startSimulator({ seed: 1, declineShare: 0.5 });
+    const charges = await Promise.all(["a", "order-1"].map((key) => post(`${url}/charges`, order(key), key)));
+    expect(charges.map(({ status }) => status)).toEqual([201, 402]);
+    const answer = await post(`${url}/refunds`, body, "any");
+    expect(answer).toEqual({ status: 422, body: { message: expect.stringContaining(message) } });
+    expect(await readBooked(url, "refunds")).toEqual([]);
+  });
+
+  it("gives a charge back once, whatever the key, also after a restart and when asked twice at a time", async () => {
+    const ledger = await temporaryFile("ledger.ndjson");
+    const first = await startSimulator({ ledger });
+    await post(`${first.url}/charges`, order("a"), "a");
+    await setFaults(first.url, { latency_ms: 100 });
+    const both = ["refund_a", "forged"].map((key) => post(`${first.url}/refunds`, refund, key));
+    expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([201, 409]);
+    await setFaults(first.url, {});
+    const [booked] = await readBooked(first.url, "refunds");
+    expect(await post(`${first.url}/refunds`, refund, "other")).toMatchObject({ status: 422 });
+    await first.stop(0);
+    const { url } = await startSimulator({ ledger });
+    expect(await post(`${url}/refunds`, refund, "other")).toMatchObject({ status: 422 });
+    expect(await post(`${url}/refunds`, refund, booked?.idempotency_key)).toMatchObject({ status: 200 });
+    expect(await readBooked(url, "refunds")).toHaveLength(1);
+  });
+
+  it("gives nothing back for what another gateway has charged", async () => {
+    const [charged, other] = [await startSimulator(), await startSimulator()];
+    const total = { amountMinor: 1999, currency: "GBP" };
+    const { signal } = new AbortController();
+    const at = (url: string) => createHttpGateway({ url: new URL(url), timeoutMs: 2000 });
+    await at(charged.url).charge({ orderId: "a", total, idempotencyKey: "a", signal });
+    const wanted = { chargeId: "ch_a", total, idempotencyKey: "refund_a", signal };
+    await expect(at(other.url).refund(wanted)).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("no such charge was made here"),
+    });
+    expect(await at(charged.url).refund(wanted)).toEqual({ refundId: "re_refund_a" });
+  });
 });
 
 it("shows one entry by its key, however odd, and 404 where there is none", async () => {

@@ -69,7 +69,7 @@ describe("a stranger", () => {
       socket.on("data", (chunk) => {
         answer += chunk;
       });
-      socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${"y".repeat(20 * 1024)}\r\n\r\n`);
+      socket.write(`GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-long: ${"y".repeat(20 * 1024)}\r\n\r\n`);
       // It may be reset, which is an error to `once`.
       await new Promise((resolve) => socket.once("close", resolve));
       expect(answer, each).toMatch(/^HTTP\/1\.1 431 /);
@@ -80,7 +80,7 @@ describe("a stranger", () => {
     const { metricsUrl = "" } = await start("serve order --http-port 0 --metrics-port 0");
     const slow = await Promise.all(Array.from({ length: 50 }, () => dial(metricsUrl)));
     const closed = Promise.all(slow.map((socket) => once(socket, "close")));
-    for (const socket of slow) socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\n");
+    for (const socket of slow) socket.write("GET /metrics HTTP/1.1\r\nhost: localhost\r\n");
     expect((await fetch(`${metricsUrl}/metrics`)).status).toBe(200);
     const startedAt = performance.now();
     await closed;

@@ -111,7 +111,7 @@ describe("the health server", () => {
     const server = await open();
     const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
     await once(socket, "connect");
-    socket.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+    socket.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await once(socket, "data");
     const ended = once(socket, "close");
     await server.stop(10_000);

@@ -18,13 +18,16 @@ export class Ledger {
   readonly #unlock: () => Promise<void>;
   /** Key → line, in the order of the file. */
   readonly #lines: Map<string, string>;
+  /** Charge id → key of its refund. */
+  readonly #refunds: Map<string, string>;
   readonly #queue: Waiting[] = [];
   #bytes: number;
   #writing: Promise<void> | undefined;
 
-  private constructor(file: FileHandle, { lines, bytes }: Read, unlock: () => Promise<void>) {
+  private constructor(file: FileHandle, { lines, refunds, bytes }: Read, unlock: () => Promise<void>) {
     this.#file = file;
     this.#lines = lines;
+    this.#refunds = refunds;
     this.#bytes = bytes;
     this.#unlock = unlock;
   }
@@ -59,12 +62,21 @@ export class Ledger {
     return line === undefined ? undefined : decodeEntry(line);
   }
 
+  /** The idempotency key under which a charge was refunded. */
+  refundOf(chargeId: string): string | undefined {
+    return this.#refunds.get(chargeId);
+  }
+
   /** Resolves once it is written; the caller sees to it that no other entry of its key is under way. */
   add(entry: LedgerEntry): Promise<void> {
     const id = idOf(entry.operation, entry.idempotency_key);
     if (this.#lines.has(id)) throw new OrderctlError("internal", `the ledger has an entry for ${id}`);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ id, line: encodeEntry(entry), resolve, reject });
+      const written = () => {
+        noteRefund(this.#refunds, entry);
+        resolve();
+      };
+      this.#queue.push({ id, line: encodeEntry(entry), resolve: written, reject });
       this.#writing ??= this.#write();
     });
   }
@@ -123,11 +135,19 @@ const inUse =
       hint: `choose another file with --ledger; if there is no such process any more, delete ${path}.lock`,
     });
 
-type Read = { lines: Map<string, string>; bytes: number };
+type Read = { lines: Map<string, string>; refunds: Map<string, string>; bytes: number };
+
+/** The first refund of a charge counts. */
+function noteRefund(
+  refunds: Map<string, string>,
+  { operation, charge_id: id, idempotency_key }: LedgerEntry,
+): void {
+  if (operation === "refund" && id !== undefined && !refunds.has(id)) refunds.set(id, idempotency_key);
+}
 
 /** The whole lines only. */
 async function readLines(path: string): Promise<Read> {
-  const read: Read = { lines: new Map(), bytes: 0 };
+  const read: Read = { lines: new Map(), refunds: new Map(), bytes: 0 };
   let rest = "";
   for await (const chunk of createReadStream(path, "utf8")) {
     const lines = `${rest}${chunk}`.split("\n");
@@ -140,12 +160,13 @@ async function readLines(path: string): Promise<Read> {
 function addLine(read: Read, line: string, path: string): void {
   const entry = decodeEntry(line);
   const id = entry && idOf(entry.operation, entry.idempotency_key);
-  if (id === undefined || read.lines.has(id)) {
+  if (!entry || id === undefined || read.lines.has(id)) {
     const reason = id === undefined ? "is no entry of a ledger" : `is a second entry for ${id}`;
     throw new OrderctlError("bad_message", `${path}: line ${read.lines.size + 1} ${reason}`, {
       hint: "choose another file with --ledger, or move this one away",
     });
   }
   read.lines.set(id, line);
+  noteRefund(read.refunds, entry);
   read.bytes += Buffer.byteLength(line) + 1;
 }

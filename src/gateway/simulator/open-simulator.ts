@@ -1,7 +1,7 @@
 import { once, setMaxListeners } from "node:events";
 import { Readable } from "node:stream";
 import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
-import { type Listening, listen, type Place } from "../../listening.ts";
+import { type Listening, listen, type Place, type ServerFactory } from "../../listening.ts";
 import type { Note } from "../../note.ts";
 import type { Decision } from "../decide-charge.ts";
 import type { Operation } from "../gateway.ts";
@@ -35,9 +35,11 @@ export async function openSimulator({ note, ...options }: SimulatorOptions): Pro
   // Every call that takes its time listens to it.
   setMaxListeners(0, stopping.signal);
   try {
-    const app = createApp();
-    addRoutes(app, { ...options, ledger, signal: stopping.signal });
-    const { url, stop } = await listen(app, options);
+    const { url, stop } = await listen(options, (serverFactory) => {
+      const app = createApp(serverFactory);
+      addRoutes(app, { ...options, ledger, signal: stopping.signal });
+      return app;
+    });
     return {
       url,
       entries: ledger.size,
@@ -53,9 +55,10 @@ export async function openSimulator({ note, ...options }: SimulatorOptions): Pro
   }
 }
 
-function createApp(): FastifyInstance {
+function createApp(serverFactory: ServerFactory): FastifyInstance {
   return fastify({
     logger: false,
+    serverFactory,
     bodyLimit: 16 * 1024,
     return503OnClosing: false,
     routerOptions: { maxParamLength: maxKeyLength },

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Decision, decideCharge, refundIdFor } from "../decide-charge.ts";
+import { type Decision, decideCharge, keyOfCharge, refundIdFor } from "../decide-charge.ts";
 import type { Operation } from "../gateway.ts";
 import type { Faults } from "./faults.ts";
 import type { Ledger } from "./ledger.ts";
@@ -16,19 +16,21 @@ export type Till = (call: Call, signal: AbortSignal) => Promise<Answer | undefin
 
 /**
  * Books calls, each idempotency key once: a key that is booked is answered as it was, 422 where the call is another,
- * 409 while the key is being booked. `faults` is asked for each call.
+ * 409 while the key is being booked. A charge that is booked here is refunded once, whatever the key, and at most what was
+ * paid; 422 for any other refund. `faults` is asked for each call.
  */
 export function createTill(ledger: Ledger, decision: Decision, faults: () => Faults): Till {
   const underWay = new Set<string>();
   const bookAfter = async (latencyMs: number, call: Call, signal: AbortSignal): Promise<Answer> => {
-    const id = `${call.operation} ${call.key}`;
-    if (underWay.has(id)) return refusal(409, "a call with this Idempotency-Key is under way");
-    underWay.add(id);
+    const ids = [`${call.operation} ${call.key}`, `money of ${call.body.charge_id ?? call.key}`];
+    if (ids.some((id) => underWay.has(id)))
+      return refusal(409, "a call with this Idempotency-Key, or for this charge, is under way");
+    for (const id of ids) underWay.add(id);
     try {
       if (latencyMs > 0) await wait(latencyMs, undefined, { signal });
       return await book(ledger, decision, call);
     } finally {
-      underWay.delete(id);
+      for (const id of ids) underWay.delete(id);
     }
   };
   return async (call, signal) => {
@@ -45,11 +47,25 @@ async function book(ledger: Ledger, decision: Decision, call: Call): Promise<Ans
   if (known && !isOf(known, call)) {
     return refusal(422, "this Idempotency-Key was used for another order, charge or amount");
   }
+  const fault = known ? undefined : refundFault(ledger, call);
+  if (fault !== undefined) return refusal(422, fault);
   const entry = known ?? entryFor(call, decision);
   if (!known) await ledger.add(entry);
   const { status, charge_id, refund_id, reason } = entry;
   const code = status === "declined" ? 402 : known ? 200 : 201;
   return { status: code, body: { status, charge_id, refund_id, reason } };
+}
+
+/** Why money may not go back; undefined for a charge. */
+function refundFault(ledger: Ledger, { operation, body }: Call): string | undefined {
+  const { charge_id: id, amount_minor, currency } = body;
+  if (operation !== "refund" || id === undefined) return undefined;
+  const charge = ledger.find("charge", keyOfCharge(id));
+  if (charge?.status !== "approved" || charge.charge_id !== id) return "no such charge was made here";
+  const before = ledger.refundOf(id);
+  if (before !== undefined) return `this charge was refunded under the Idempotency-Key ${before}`;
+  if (currency !== charge.currency) return `this charge was made in ${charge.currency}`;
+  return amount_minor > charge.amount_minor ? `only ${charge.amount_minor} were charged` : undefined;
 }
 
 const isOf = (entry: LedgerEntry, { operation, body }: Call): boolean =>

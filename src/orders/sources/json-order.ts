@@ -1,3 +1,4 @@
+import { checkJson } from "../../check-json.ts";
 import { findEventFault } from "../event-fault.ts";
 import type { OrderCreated, OrderLine } from "../events.ts";
 import { isCurrency, toMinor } from "../money.ts";
@@ -21,6 +22,7 @@ const fieldNames = new RegExp(`\\b(?:${Object.keys(jsonNames).join("|")})\\b`);
 
 /** The JSON object in `bytes`; `bad_message` for anything else. */
 export function parseJsonObject(bytes: Uint8Array): JsonObject {
+  checkJson(bytes);
   const parsed = parseJson(decodeStrictly(bytes));
   if (!isObject(parsed)) throw badRow("not a JSON object");
   return parsed;

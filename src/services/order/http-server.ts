@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
 import { OrderctlError, systemCode } from "../../errors.ts";
+import type { ServerFactory } from "../../listening.ts";
 import { parseJsonObject } from "../../orders/sources/json-order.ts";
 import { type HttpAnswer, problemAnswer } from "./problem.ts";
 
@@ -21,15 +22,16 @@ const refusals: Record<number, { code: string; detail: string }> = {
 };
 
 /** A server without routes that reads JSON objects and answers every error with `application/problem+json`. */
-export function createHttpServer(note: (text: string) => void): FastifyInstance {
+export function createHttpServer(
+  serverFactory: ServerFactory,
+  note: (text: string) => void,
+): FastifyInstance {
   const app = fastify({
     logger: false,
+    serverFactory,
     bodyLimit,
     // Who is on an open connection while the service stops is still served, and told to close it.
     return503OnClosing: false,
-    requestTimeout: 30_000,
-    keepAliveTimeout: 65_000,
-    http: { headersTimeout: 15_000 },
     frameworkErrors: (error, _request, reply) => void respond(reply, refusal(error)),
     clientErrorHandler: refuseConnection,
   });

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { type Listening, listen } from "../../listening.ts";
+import { type Listening, listen, type Place } from "../../listening.ts";
 import type { JsonObject } from "../../orders/sources/json-order.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
@@ -9,10 +9,7 @@ import { patientDesk } from "./patient-desk.ts";
 import { problemAnswer } from "./problem.ts";
 import { traceContextOf } from "./trace-context.ts";
 
-export type OrderApiOptions = {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
+export type OrderApiOptions = Omit<Place, "flag"> & {
   orders: OrderDesk;
   watchRequest?: WatchRequest | undefined;
   /** Told of each failure that the caller is told nothing of. */
@@ -26,10 +23,12 @@ export type OrderApiOptions = {
  * reached). Every error is `application/problem+json`. Rejects with `conflict` where the port is taken.
  */
 export async function openOrderApi(options: OrderApiOptions): Promise<Listening> {
-  const { host, port, note } = options;
-  const app = createHttpServer(note);
-  addRoutes(app, options);
-  return listen(app, { host, port, flag: "--http-port" });
+  const { host, port, allowedHosts, note } = options;
+  return listen({ host, port, allowedHosts, flag: "--http-port" }, (serverFactory) => {
+    const app = createHttpServer(serverFactory, note);
+    addRoutes(app, options);
+    return app;
+  });
 }
 
 /** Budget of a POST: 200 µs of this process, the publisher included. */

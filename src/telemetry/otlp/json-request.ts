@@ -83,11 +83,12 @@ function takeEach({ fields, path }: Place, name: string, { parsed, take, spansIn
   const items = fields[name] ?? [];
   if (!Array.isArray(items)) throw misfit(name, "an array");
   for (const [index, item] of items.entries()) {
+    if (parsed.isHopeless) return;
     const here = `${path}${name}[${index}]`;
     try {
       take({ fields: fieldsOf(item), path: `${here}.` });
     } catch (thrown) {
-      parsed.faults.add(faultAt(here, thrown), spansIn(item));
+      parsed.refuse(faultAt(here, thrown), spansIn(item));
     }
   }
 }

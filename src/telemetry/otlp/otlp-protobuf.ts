@@ -2,6 +2,7 @@ import { OrderctlError } from "../../errors.ts";
 import type { Span } from "../span.ts";
 import type { SpanReading } from "../span-reading.ts";
 import { buildRequest } from "./build-request.ts";
+import { checkParts } from "./check-parts.ts";
 import { faultAt, ParsedSpans } from "./parsed-spans.ts";
 import { type Pieces, splitMessage } from "./protobuf-pieces.ts";
 import { type WireRequest, type WireResourceSpans, type WireScopeSpans, wire } from "./wire.ts";
@@ -20,11 +21,12 @@ export function encodeOtlp(spans: readonly Span[]): Uint8Array {
 
 /**
  * As `parseOtlpJson`. A span that is cut short or nested deeper than 100 messages costs only itself; `bad_message` is for
- * what is no request at all.
+ * what is no request at all, `too_large` for one of more messages than anybody sends.
  */
 export function parseOtlp(bytes: Uint8Array): ParsedSpans {
   // A Buffer's ids are Buffers, which know hex.
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  checkParts(body);
   let request: WireRequest;
   try {
     request = wire.ExportTraceServiceRequest.decode(body);
@@ -34,7 +36,10 @@ export function parseOtlp(bytes: Uint8Array): ParsedSpans {
     const reason = `not readable as OTLP protobuf: ${reasonOf(cause)}`;
     throw new OrderctlError("bad_message", reason, { cause });
   }
-  return takeAll(request);
+  const parsed = takeAll(request);
+  const [reason] = parsed.faults.reasons;
+  if (parsed.isHopeless && reason !== undefined) throw new OrderctlError("bad_message", reason);
+  return parsed;
 }
 
 export const encodeRequest = (request: WireRequest): Uint8Array =>
@@ -47,10 +52,11 @@ function takeAll({ resourceSpans }: WireRequest): ParsedSpans {
   resourceSpans?.forEach((resource, r) => {
     resource.scopeSpans?.forEach((scope, s) => {
       scope.spans?.forEach((span, n) => {
+        if (parsed.isHopeless) return;
         try {
           parsed.take({ resource, scope, span });
         } catch (thrown) {
-          parsed.faults.add(faultAt(`resourceSpans[${r}].scopeSpans[${s}].spans[${n}]`, thrown));
+          parsed.refuse(faultAt(`resourceSpans[${r}].scopeSpans[${s}].spans[${n}]`, thrown));
         }
       });
     });
@@ -66,7 +72,7 @@ function parseInPieces(body: Buffer): ParsedSpans | undefined {
   const parsed = new ParsedSpans();
   const request = splitMessage(body, fields.resourceSpans);
   request?.inner.forEach((bytes, index) => {
-    takeResource(bytes, `resourceSpans[${index}]`, parsed);
+    if (!parsed.isHopeless) takeResource(bytes, `resourceSpans[${index}]`, parsed);
   });
   return request && parsed;
 }
@@ -79,7 +85,8 @@ function takeResource(bytes: Buffer, place: string, parsed: ParsedSpans): void {
     spansIn: spansInResource,
   });
   pieces?.inner.forEach((each, index) => {
-    if (resource) takeScope(each, { resource, place: `${place}.scopeSpans[${index}]` }, parsed);
+    if (resource && !parsed.isHopeless)
+      takeScope(each, { resource, place: `${place}.scopeSpans[${index}]` }, parsed);
   });
 }
 
@@ -95,11 +102,11 @@ function takeScope(
     spansIn: ({ inner }) => inner.length,
   });
   pieces?.inner.forEach((each, index) => {
-    if (!scope) return;
+    if (!scope || parsed.isHopeless) return;
     try {
       parsed.take({ resource, scope, span: wire.Span.decode(each) });
     } catch (thrown) {
-      parsed.faults.add(`${place}.spans[${index}].${reasonOf(thrown)}`);
+      parsed.refuse(`${place}.spans[${index}].${reasonOf(thrown)}`);
     }
   });
 }
@@ -113,13 +120,13 @@ function readOuter<T>(
   { place, parsed, spansIn }: Outer,
 ): T | undefined {
   if (!pieces) {
-    parsed.faults.add(`${place}: not readable as protobuf`, 0);
+    parsed.refuse(`${place}: not readable as protobuf`, 0);
     return undefined;
   }
   try {
     return codec.decode(pieces.rest);
   } catch (thrown) {
-    parsed.faults.add(`${place}: ${reasonOf(thrown)}`, spansIn(pieces));
+    parsed.refuse(`${place}: ${reasonOf(thrown)}`, spansIn(pieces));
     return undefined;
   }
 }

@@ -8,14 +8,20 @@ export type Pieces = { inner: Buffer[]; rest: Buffer };
 export function splitMessage(bytes: Buffer, field: number): Pieces | undefined {
   const inner: Buffer[] = [];
   const others: Buffer[] = [];
+  // Fields one after the other are one piece: there may be millions of two bytes.
+  let othersFrom = 0;
   for (let at = 0; at < bytes.length; ) {
     const tag = readVarint(bytes, at);
     const end = tag && endOfField(bytes, tag);
     if (!tag || !end || end.at > bytes.length) return undefined;
-    if (tag.value === field * 8 + lengthDelimited) inner.push(bytes.subarray(end.from, end.at));
-    else others.push(bytes.subarray(at, end.at));
+    if (tag.value === field * 8 + lengthDelimited) {
+      inner.push(bytes.subarray(end.from, end.at));
+      if (at > othersFrom) others.push(bytes.subarray(othersFrom, at));
+      othersFrom = end.at;
+    }
     at = end.at;
   }
+  others.push(bytes.subarray(othersFrom));
   return { inner, rest: Buffer.concat(others) };
 }
 
