@@ -20,7 +20,9 @@ type Asked = {
 
 async function settle({ flags = {}, env = {}, selected, background }: Asked) {
   const all = { ...(await withContexts(contexts, selected)), ...env };
-  const { found, servers, withheld } = findSettings(flags, all, background);
+  const running =
+    background === undefined ? undefined : { url: background, isRunning: true, nkey: undefined };
+  const { found, servers, withheld } = findSettings(flags, all, running);
   const { user, password, credsFile, certFile } = found;
   return {
     servers: servers.join(","),

@@ -58,7 +58,7 @@ export async function connectError(
     const hint =
       withheld.length > 0
         ? `${withheld.join(" and ")} was not sent: NATS_URL names another broker`
-        : error.hint;
+        : (loopbackHint(config.servers) ?? error.hint);
     return new OrderctlError(code, text, { hint, cause: thrown });
   }
   if (code !== "internal")
@@ -69,6 +69,13 @@ export async function connectError(
   // Whatever it says, it is not what a nats-server says.
   const isStrange = !(thrown instanceof NatsError);
   return isStrange ? new OrderctlError("unavailable", message, { hint: strangeHint, cause: thrown }) : error;
+}
+
+/** The key of the broker in the background goes to its address only, not to another name of this machine. */
+function loopbackHint(servers: readonly string[]): string | undefined {
+  const { hostname, port } = new URL(servers[0] ?? "");
+  if (hostname !== "localhost" && hostname !== "[::1]") return undefined;
+  return `is it the one of \`orderctl broker start\`? then write --server nats://127.0.0.1:${port || 4222}, to which its key is sent`;
 }
 
 /** The client is told nothing where the broker hangs up because of its certificate; the broker's greeting tells. */
