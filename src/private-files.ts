@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { constants, lstatSync, mkdtempSync, realpathSync, type Stats } from "node:fs";
-import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { constants, lstatSync, mkdtempSync, realpathSync, type Stats, statSync } from "node:fs";
+import { chmod, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { OrderctlError, systemCode } from "./errors.ts";
@@ -19,16 +19,23 @@ const everybodyElse = 0o077;
  */
 export async function openPrivateFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
-  if (own === undefined) return;
+  const found = checkFolder(path);
+  if (own !== undefined && found && (found.mode & everybodyElse) !== 0) await chmod(path, 0o700);
+}
+
+/** Throws the same, and changes nothing; undefined where there is no such folder. */
+export function checkFolder(path: string): Stats | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (own === undefined || found === undefined) return found;
   const danger = dangerAbove(path);
   if (danger !== undefined) throw unsafe(danger.path, danger.why, danger.fix);
-  const { uid, gid, mode } = await stat(path);
+  const { uid, gid, mode } = found;
   if (uid !== own) throw unsafe(path, `belongs to user ${uid}`, `chown ${own} ${path}`);
   // Under umask 002 a user's own group may write into all that he makes.
-  const isOfOthers =
-    (mode & otherMayWrite) !== 0 || ((mode & groupMayWrite) !== 0 && gid !== process.getgid?.());
-  if (isOfOthers) throw unsafe(path, "may be written by other users", `chmod go-w ${path}`);
-  if ((mode & everybodyElse) !== 0) await chmod(path, 0o700);
+  const isGroupOfOthers = (mode & groupMayWrite) !== 0 && gid !== process.getgid?.();
+  if ((mode & otherMayWrite) !== 0 || isGroupOfOthers)
+    throw unsafe(path, "may be written by other users", `chmod go-w ${path}`);
+  return found;
 }
 
 /** Makes a new folder for this process alone. Throws `usage` where others could replace it. */

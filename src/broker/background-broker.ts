@@ -138,7 +138,9 @@ export async function findBackgroundServer(env: NodeJS.ProcessEnv): Promise<Back
     const [url, nkey] = [urlOf(defaultPort), findKey(storeDir)];
     if (nkey === undefined || (await isBrokerAnswering(url)) !== undefined) return undefined;
     return { url, isRunning: false, nkey };
-  } catch {
+  } catch (thrown) {
+    // Only where the folder is one of others it has to be known.
+    if (thrown instanceof OrderctlError && thrown.code === "usage") throw thrown;
     return undefined;
   }
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { OrderctlError } from "../errors.ts";
 import { takeLock } from "../lock-file.ts";
-import { openPrivateFolder, writePrivateFile } from "../private-files.ts";
+import { checkFolder, openPrivateFolder, writePrivateFile } from "../private-files.ts";
 import { identify, isAlive, isRunning, type ProcessIdentity, processIdentity } from "../process-identity.ts";
 import { brokerSources } from "./broker-binary.ts";
 import { isBrokerAnswering, type ServerGreeting } from "./probe.ts";
@@ -91,9 +91,12 @@ async function isOwner(storeDir: string, { pid, started }: ProcessIdentity): Pro
 
 /**
  * The server that runs on this store, whether it answers or hangs; undefined where none does. What is written there counts
- * only as far as that process is still there. Throws `conflict` where that cannot be told.
+ * only as far as that process is still there. Throws `conflict` where that cannot be told, and `usage` where others may write
+ * into the folder.
  */
 export async function findStoreOwner(storeDir: string): Promise<FoundOwner | undefined> {
+  // Whoever may write there could name a server of his own.
+  checkFolder(storeDir);
   const owner = await readOwner(storeDir);
   const isHere = owner && isRunning(owner.process);
   if (owner && isHere !== false) {
