@@ -1,6 +1,6 @@
 import { chmod, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeTemporaryFolder } from "../private-files.ts";
+import { checkFolder, makeTemporaryFolder } from "../private-files.ts";
 import { type AptSource, parseDeb822Sources, parseSourcesList, pickDebianArchives } from "./apt-sources.ts";
 import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";
@@ -61,6 +61,8 @@ async function unpackFitting(
   const fit = await chooseVersion(await apt.show(), libc);
   if ("reason" in fit) throw new Error(fit.reason);
   const upstream = fit.version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
+  // What lies there is run.
+  checkFolder(cacheDir);
   const cached = cachedPath(cacheDir, upstream);
   const version = await readBinaryVersion(cached, signal).catch(() => undefined);
   if (version !== undefined) return { path: cached, version, source: "debian" };

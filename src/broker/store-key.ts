@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { OrderctlError, systemCode } from "../errors.ts";
 import { createUserSeed, publicKeyOf } from "../jetstream/user-key.ts";
@@ -19,17 +19,20 @@ export const findKey = (storeDir: string): string | undefined =>
 export async function openKey(storeDir: string): Promise<string> {
   const path = keyPath(storeDir);
   const seed = await readSeed(path);
+  if (seed === undefined) {
+    const made = createUserSeed();
+    await writePrivateFile(path, `${made}\n`);
+    return publicKeyOf(made);
+  }
+  await chmod(path, 0o600);
   try {
-    if (seed !== undefined) return publicKeyOf(seed);
+    return publicKeyOf(seed);
   } catch {
     // What the library says of it may quote it.
     throw new OrderctlError("usage", `${path} holds no nkey seed`, {
       hint: "delete it, and the next start makes another",
     });
   }
-  const made = createUserSeed();
-  await writePrivateFile(path, `${made}\n`);
-  return publicKeyOf(made);
 }
 
 async function readSeed(path: string): Promise<string | undefined> {
