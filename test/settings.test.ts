@@ -40,29 +40,22 @@ const withheld = "NATS_USER NATS_PASSWORD";
 const background = { url: "nats://127.0.0.1:4300", isRunning: true, nkey: "/store/broker.nk" };
 
 /** The key of the broker in the background: the address, who else is given, and whether it is sent. */
-const keys: [string, SettingFlags, NodeJS.ProcessEnv, string | undefined][] = [
-  ["nobody named a server", {}, {}, background.nkey],
-  ["its address is named", { server: "127.0.0.1:4300" }, {}, background.nkey],
-  ["… by a variable", {}, { NATS_URL: "nats://127.0.0.1:4300" }, background.nkey],
-  ["another port is named", { server: "127.0.0.1:4222" }, {}, undefined],
-  ["another name of this machine", { server: "localhost:4300" }, {}, undefined],
-  ["one more server beside it", { server: "127.0.0.1:4300,prod:4222" }, {}, undefined],
-  ["somebody else logs in by flag", { user: "ann" }, {}, undefined],
-  ["… in the address", { server: "nats://ann:secret@127.0.0.1:4300" }, {}, undefined],
-  [
-    "credentials for others lie in the environment",
-    {},
-    { NATS_USER: "pia", NATS_PASSWORD: "p" },
-    background.nkey,
-  ],
-  ["… which names the server as well", {}, { NATS_URL: background.url, NATS_USER: "pia" }, undefined],
+const keys: [string, Pick<Asked, "flags" | "env">, string | undefined][] = [
+  ["nobody named a server", {}, background.nkey],
+  ["its address is named", { flags: { server: "127.0.0.1:4300" } }, background.nkey],
+  ["… by a variable", { env: { NATS_URL: "nats://127.0.0.1:4300" } }, background.nkey],
+  ["another port is named", { flags: { server: "127.0.0.1:4222" } }, undefined],
+  ["another name of this machine", { flags: { server: "localhost:4300" } }, undefined],
+  ["one more server beside it", { flags: { server: "127.0.0.1:4300,prod:4222" } }, undefined],
+  ["somebody else logs in by flag", { flags: { user: "ann" } }, undefined],
+  ["… in the address", { flags: { server: "nats://ann:secret@127.0.0.1:4300" } }, undefined],
+  ["the environment has credentials for others", { env: { NATS_USER: "pia" } }, background.nkey],
+  ["… and names the server as well", { env: { NATS_URL: background.url, NATS_USER: "pia" } }, undefined],
 ];
 
-it.each(
-  keys,
-)("sends the key of the broker in the background to that alone: %s", async (_, flags, env, key) => {
-  const all = { ...(await withContexts(contexts)), ...env };
-  expect(findSettings(flags, all, background).found.nkeyFile?.value).toBe(key);
+it.each(keys)("sends the key of the broker in the background to that alone: %s", async (_, given, key) => {
+  const all = { ...(await withContexts(contexts)), ...given.env };
+  expect(findSettings(given.flags ?? {}, all, background).found.nkeyFile?.value).toBe(key);
 });
 
 it("knows the key of a broker that is not started yet, and does not take its address for a given one", () => {
