@@ -177,7 +177,8 @@ describe("installBroker", () => {
   });
 });
 
-const hasApt = existsSync("/usr/bin/apt-get") && existsSync("/usr/share/keyrings/debian-archive-keyring.gpg");
+const needed = ["/usr/bin/apt-get", "/usr/bin/gpg", "/usr/share/keyrings/debian-archive-keyring.gpg"];
+const hasApt = needed.every((path) => existsSync(path));
 
 describe.runIf(hasApt)("an apt archive", () => {
   /** Answers as an archive whose index says what it likes. */
