@@ -70,7 +70,8 @@ async function share(app: App, own: OwnBroker, running: FoundOwner) {
   if (!isAnswering || url === undefined) throw storeInUse(running);
   const adopted = await adoptBroker(own.storeDir);
   own.note(adopted ? leftBehind(running) : usesOther(running));
-  if (nkey === undefined && !own.noAuth) own.note(`the nats-server at ${url} takes everybody on this machine`);
+  if (nkey === undefined && !own.noAuth)
+    own.note(`the nats-server at ${url} takes everybody on this machine`);
   return adopted ? keep(app, { ...own, port: adopted.port }, adopted) : { url, nkey };
 }
 
