@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { OrderctlError } from "./errors.ts";
 import type { ConnectionConfig } from "./jetstream/connection-config.ts";
 import {
+  type Background,
   connectionTimes,
   findSettings,
   type SettingFlags,
@@ -22,15 +23,23 @@ export type Config = {
   instance: string;
 };
 
-/** The settings for a broker of our own at `server`: of the flags only times count, credentials are for others. */
-export const ownBrokerConfig = (flags: TimeFlags, server: string): Config =>
-  resolveConfig({ ...timeFlagsIn(flags), server }, {});
+/** A broker of our own, and the file with what one logs in with there. */
+export type OwnServer = { url: string; nkey: string | undefined };
+
+/** The settings for a broker of our own: of the flags only times count, credentials are for others. */
+export const ownBrokerConfig = (flags: TimeFlags, { url, nkey }: OwnServer): Config =>
+  resolveConfig({ ...timeFlagsIn(flags), server: url, ...(nkey === undefined ? {} : { nkey }) }, {});
+
 const defaultGiveUpMs = 300_000;
 
 /** The settings in force: those that `findSettings` finds, and the defaults. */
-export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv, background?: string): Config {
+export function resolveConfig(
+  flags: ConnectionFlags,
+  env: NodeJS.ProcessEnv,
+  background?: Background,
+): Config {
   const settings = findSettings(flags, env, background);
-  const { found, servers, tlsFirst, withheld } = settings;
+  const { found, servers, serverGiven, tlsFirst, withheld } = settings;
   const instance = `${hostname()}-${process.pid}`;
   const files = {
     certFile: found.certFile?.value,
@@ -39,7 +48,7 @@ export function resolveConfig(flags: ConnectionFlags, env: NodeJS.ProcessEnv, ba
   };
   return {
     settings,
-    serverGiven: found.server !== undefined && found.server.value !== background,
+    serverGiven,
     instance,
     connection: {
       servers,

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { type OrderctlError, systemCode } from "./errors.ts";
+import { writePrivateFile } from "./private-files.ts";
 import { identify, isRunning, processIdentity } from "./process-identity.ts";
 
 const lockSchema = processIdentity.extend({ id: z.string() });
@@ -10,7 +11,7 @@ const lockSchema = processIdentity.extend({ id: z.string() });
 type Lock = z.infer<typeof lockSchema>;
 
 const pollMs = 50;
-/** A lock without an owner is one that is just being written, for so long. */
+/** A lock without an owner is one that another version of this program is just writing, for so long. */
 const writingMs = 2000;
 
 type Waiting = {
@@ -53,22 +54,25 @@ async function take(path: string, own: Lock): Promise<boolean> {
   try {
     const again = await readLock(path);
     if (again?.id !== found.id || again.isHeld) return false;
-    const draft = `${path}.${own.id}`;
-    await writeFile(draft, JSON.stringify(own));
-    await rename(draft, path);
+    await writePrivateFile(path, JSON.stringify(own));
     return true;
   } finally {
     await rm(claim, { force: true });
   }
 }
 
+/** It appears with its owner in it: one that is halted in between would be taken for gone. */
 async function create(path: string, own: Lock): Promise<boolean> {
+  const draft = `${path}.${own.id}`;
+  await writeFile(draft, JSON.stringify(own), { flag: "wx", mode: 0o600 });
   try {
-    await writeFile(path, JSON.stringify(own), { flag: "wx" });
+    await link(draft, path);
     return true;
   } catch (thrown) {
     if (systemCode(thrown) === "EEXIST") return false;
     throw thrown;
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 

@@ -43,6 +43,8 @@ export type Settings = {
   found: FoundSettings;
   /** The addresses in `found.server`, or the default's, without credentials. */
   servers: string[];
+  /** False where nobody said where the broker is. */
+  serverGiven: boolean;
   tlsFirst: Found<boolean> | undefined;
   context: Found | undefined;
   /** Variables with credentials that are for the broker of NATS_URL, which is not the one in force. */
@@ -77,24 +79,29 @@ type Source = {
  * A flag wins over credentials in the server's address, these over the environment, the environment over the nats CLI's
  * context; but a context that a flag names wins over the environment. An empty variable is none. Credentials go only where
  * they belong: those of a context to its servers, those of the environment not to another broker than that of NATS_URL.
- * Where nobody names a server, it is the one in the `background`.
+ * Where nobody names a server, it is the one in the `background`, whose key goes to exactly that address: before the
+ * environment's credentials, which are for others, where nobody named a server, and else where nobody gives another login.
  * Throws `usage` where a context would have to send its own elsewhere, and for two ways to log in from one source.
  */
-export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, background?: string): Settings {
+export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, background?: Background): Settings {
   const context = chooseContext(flags, env);
   const keys: NatsContext = context ? readContext(env, context.value) : {};
   const given = sourcesOf(flags, env, { context, keys });
-  const server = firstOf("server", given.inOrder) ?? (background ? inBackground(background) : undefined);
+  const server = firstOf("server", given.inOrder) ?? inBackground(background);
   const { servers, ...address } = parseServerUrls(server?.value ?? defaultServer);
   const inAddress: Source = { values: address, from: () => "the server's address" };
   const isForOther = env.NATS_URL ? !isAmong(servers, env.NATS_URL) : false;
   const variables = isForOther ? withoutCredentials(given.variables) : given.variables;
   const order = given.inOrder.map((source) => (source === given.variables ? variables : source));
-  const found = choose([given.flags, inAddress, ...order.filter((source) => source !== given.flags)]);
+  const others = order.filter((source) => source !== given.flags);
+  const key: Source = { values: { nkeyFile: keyFor(servers, background) }, from: () => fromBackground };
+  const isOurs = server?.from === fromBackground;
+  const found = choose([given.flags, inAddress, ...(isOurs ? [key, ...others] : [...others, key])]);
   if (context) refuseElsewhere(context, { found, keys, servers });
   return {
     found: server ? { ...found, server } : found,
     servers,
+    serverGiven: server !== undefined && !isOurs,
     context,
     tlsFirst: findTlsFirst(flags, keys, context),
     withheld: credentials
@@ -103,7 +110,19 @@ export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, backgr
   };
 }
 
-const inBackground = (value: string): Found => ({ value, from: "broker in the background" });
+/** The broker of this user: its address counts where nobody names one and it runs, its key at that address alone. */
+export type Background = { url: string; isRunning: boolean; nkey: string | undefined };
+
+const fromBackground = "broker in the background";
+
+const inBackground = (background: Background | undefined): Found | undefined =>
+  background?.isRunning ? { value: background.url, from: fromBackground } : undefined;
+
+/** Another name of this machine may lead to another listener, who could pass the broker's challenge on. */
+const keyFor = (servers: readonly string[], background: Background | undefined): string | undefined =>
+  background && servers.every((server) => new URL(server).host === new URL(background.url).host)
+    ? background.nkey
+    : undefined;
 
 type Given = { flags: Source; variables: Source; inOrder: Source[] };
 

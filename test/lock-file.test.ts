@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,6 +52,31 @@ it("is held by one at a time, also where all find the lock of a process that has
   expect(most).toBe(1);
   expect(await readdir(folder)).toEqual([]);
 }, 30_000);
+
+const textOf = (file: string): string => {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "absent";
+  }
+};
+
+// Whoever was halted between making it and writing into it used to be taken for gone, after 2 s.
+it("is never there without its owner in it", async () => {
+  let isDone = false;
+  const seen = new Set<string>();
+  const look = async () => {
+    while (!isDone) {
+      seen.add(textOf(path));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const looking = look();
+  for (let n = 0; n < 300; n += 1) await (await take())();
+  isDone = true;
+  await looking;
+  expect(seen).not.toContain("");
+});
 
 it("is refused while its process runs, and taken over once that has ended", async () => {
   const { end, ...owner } = running();

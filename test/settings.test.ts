@@ -20,7 +20,9 @@ type Asked = {
 
 async function settle({ flags = {}, env = {}, selected, background }: Asked) {
   const all = { ...(await withContexts(contexts, selected)), ...env };
-  const { found, servers, withheld } = findSettings(flags, all, background);
+  const running =
+    background === undefined ? undefined : { url: background, isRunning: true, nkey: undefined };
+  const { found, servers, withheld } = findSettings(flags, all, running);
   const { user, password, credsFile, certFile } = found;
   return {
     servers: servers.join(","),
@@ -34,6 +36,37 @@ const anonymous = { login: "", withheld: "" };
 const asStu = { login: "stu stage-secret", withheld: "" };
 const asPia = { login: "pia prod-secret", withheld: "" };
 const withheld = "NATS_USER NATS_PASSWORD";
+
+const background = { url: "nats://127.0.0.1:4300", isRunning: true, nkey: "/store/broker.nk" };
+
+/** The key of the broker in the background: the address, who else is given, and whether it is sent. */
+const keys: [string, Pick<Asked, "flags" | "env">, string | undefined][] = [
+  ["nobody named a server", {}, background.nkey],
+  ["its address is named", { flags: { server: "127.0.0.1:4300" } }, background.nkey],
+  ["… by a variable", { env: { NATS_URL: "nats://127.0.0.1:4300" } }, background.nkey],
+  ["another port is named", { flags: { server: "127.0.0.1:4222" } }, undefined],
+  ["another name of this machine", { flags: { server: "localhost:4300" } }, undefined],
+  ["one more server beside it", { flags: { server: "127.0.0.1:4300,prod:4222" } }, undefined],
+  ["somebody else logs in by flag", { flags: { user: "ann" } }, undefined],
+  ["… in the address", { flags: { server: "nats://ann:secret@127.0.0.1:4300" } }, undefined],
+  ["the environment has credentials for others", { env: { NATS_USER: "pia" } }, background.nkey],
+  ["… and names the server as well", { env: { NATS_URL: background.url, NATS_USER: "pia" } }, undefined],
+];
+
+it.each(keys)("sends the key of the broker in the background to that alone: %s", async (_, given, key) => {
+  const all = { ...(await withContexts(contexts)), ...given.env };
+  expect(findSettings(given.flags ?? {}, all, background).found.nkeyFile?.value).toBe(key);
+});
+
+it("knows the key of a broker that is not started yet, and does not take its address for a given one", () => {
+  const env = { HOME: "/nonexistent" };
+  const { found, serverGiven } = findSettings({}, env, {
+    ...background,
+    url: "nats://127.0.0.1:4222",
+    isRunning: false,
+  });
+  expect([found.nkeyFile?.value, found.server, serverGiven]).toEqual([background.nkey, undefined, false]);
+});
 
 /** Where a command goes, and as whom. */
 const ways: [string, Asked, object][] = [

@@ -9,14 +9,17 @@ import {
   type NatsConnection,
 } from "nats";
 import type { ConnectionConfig } from "../jetstream/connection-config.ts";
+import { readCredentials } from "../jetstream/credentials.ts";
 import { fromNats } from "../jetstream/nats-error.ts";
 import { hopHeader } from "../telemetry/hop.ts";
 import { hop, traceparent } from "./yardstick.ts";
 
-/** A connection with the client's own settings, and none of orderctl's. */
-export async function connectBare({ servers }: ConnectionConfig): Promise<NatsConnection> {
+/** A connection with the client's own settings, and of orderctl's but where and as whom. */
+export async function connectBare(config: ConnectionConfig): Promise<NatsConnection> {
+  const { servers } = config;
+  const { authenticator } = readCredentials(config, () => {});
   try {
-    return await connect({ servers });
+    return await connect(authenticator ? { servers, authenticator } : { servers });
   } catch (thrown) {
     throw fromNats(thrown, `connect to ${servers.join(", ")}`);
   }

@@ -26,13 +26,13 @@ export function adoptBroker(storeDir: string, { background = false } = {}): Prom
 export const isLeftBehind = ({ isAnswering, isHere, keeper, isKept }: FoundOwner): boolean =>
   isAnswering && isHere && keeper !== undefined && !isKept;
 
-function brokerOf({ process: server, port = 0, url = "", version, storeDir }: FoundOwner): Broker {
+function brokerOf({ process: server, port = 0, url = "", nkey, version, storeDir }: FoundOwner): Broker {
   const ended = watchEnd(server);
   const killNow = () => signalProcess(server, "SIGKILL");
   process.once("exit", killNow);
   void ended.then(() => process.off("exit", killNow));
   return {
-    ...{ url, port, version, storeDir, pid: server.pid },
+    ...{ url, nkey, port, version, storeDir, pid: server.pid },
     exited: ended.then(() => ({ code: null, signal: null })),
     async stop() {
       await endProcess(server);

@@ -6,6 +6,7 @@ import { brokerDataDir } from "./directories.ts";
 import { type BrokerSearch, findBroker, findLocalBroker } from "./find-broker.ts";
 import { isBrokerAnswering } from "./probe.ts";
 import { startBroker } from "./start-broker.ts";
+import { findKey } from "./store-key.ts";
 import {
   awaitStoreOwner,
   type FoundOwner,
@@ -30,6 +31,10 @@ export type BackgroundStatus = {
   uptimeS: number | null;
   binary: string | null;
   source: BrokerSource | null;
+  /** Whether it wants its key; `null` where none runs. The key itself is told nowhere. */
+  credential: "present" | "none" | null;
+  /** The file that has the key. */
+  nkey: string | null;
   /** The process that ends it with itself, such as an `orderctl up`; `null` where `orderctl broker stop` ends it. */
   keptBy: number | null;
 };
@@ -41,22 +46,22 @@ export type BackgroundStatus = {
  * throw.
  */
 export async function startBackgroundBroker(
-  search: BrokerSearch & { port?: number | undefined },
+  search: BrokerSearch & { port?: number | undefined; noAuth?: boolean | undefined },
 ): Promise<BackgroundStatus & { started: boolean }> {
-  const { env, signal, port } = search;
+  const { env, signal, port, noAuth } = search;
   const storeDir = brokerDataDir(env);
   const running = await awaitStoreOwner(storeDir);
-  if (running !== undefined) return { ...(await joinRunning(running, port)), started: false };
+  if (running !== undefined) return { ...(await joinRunning(running, search)), started: false };
   try {
     await refuseTakenPort(port ?? defaultPort);
     const binary = await findBroker(search);
     search.onStep?.(`starting nats-server ${binary.version}`);
-    await startBroker({ binary, port: port ?? defaultPort, storeDir, signal, background: true });
+    await startBroker({ binary, port: port ?? defaultPort, storeDir, signal, noAuth, background: true });
   } catch (thrown) {
     // Somebody else may have been faster.
     const winner = await awaitStoreOwner(storeDir);
     if (winner === undefined) throw thrown;
-    return { ...(await joinRunning(winner, port)), started: false };
+    return { ...(await joinRunning(winner, search)), started: false };
   }
   const started = await findStoreOwner(storeDir);
   if (started) return { ...statusOf(started), started: true };
@@ -65,8 +70,12 @@ export async function startBackgroundBroker(
   });
 }
 
-async function joinRunning(running: FoundOwner, port: number | undefined): Promise<BackgroundStatus> {
+async function joinRunning(
+  running: FoundOwner,
+  { port, noAuth }: { port?: number | undefined; noAuth?: boolean | undefined },
+): Promise<BackgroundStatus> {
   if (!running.isAnswering || (port && running.port !== port)) throw storeInUse(running);
+  if (noAuth && running.nkey !== undefined) throw wantsKey(running);
   if (!isLeftBehind(running)) return statusOf(running);
   await adoptBroker(running.storeDir, { background: true });
   return statusOf({ ...running, isKept: false });
@@ -109,18 +118,37 @@ export async function readBackgroundStatus(search: BrokerSearch): Promise<Backgr
     uptimeS: null,
     binary: binary?.path ?? null,
     source: binary?.source ?? null,
+    ...{ credential: null, nkey: null },
     keptBy: null,
   };
 }
 
-/** The address of what runs on the background store, for whoever named none; undefined where nothing is known to. */
-export async function findBackgroundServer(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+/** Where the broker of the background store is reached, and what one logs in with there. */
+export type BackgroundServer = { url: string; isRunning: boolean; nkey: string | undefined };
+
+/**
+ * What runs on the background store; where nothing does, and nobody else listens at its usual address, what will be there
+ * once it is started: a service may be first. Undefined where nothing is known.
+ */
+export async function findBackgroundServer(env: NodeJS.ProcessEnv): Promise<BackgroundServer | undefined> {
+  const storeDir = brokerDataDir(env);
   try {
-    return (await findStoreOwner(brokerDataDir(env)))?.url;
-  } catch {
+    const running = await findStoreOwner(storeDir);
+    if (running?.url) return { url: running.url, isRunning: true, nkey: running.nkey };
+    const [url, nkey] = [urlOf(defaultPort), findKey(storeDir)];
+    if (nkey === undefined || (await isBrokerAnswering(url)) !== undefined) return undefined;
+    return { url, isRunning: false, nkey };
+  } catch (thrown) {
+    // Only where the folder is one of others it has to be known.
+    if (thrown instanceof OrderctlError && thrown.code === "usage") throw thrown;
     return undefined;
   }
 }
+
+const wantsKey = (running: FoundOwner): OrderctlError =>
+  new OrderctlError("conflict", `the broker that runs at ${running.url} wants its key`, {
+    hint: `leave --no-auth away, or ${stopHint(running)} first`,
+  });
 
 const statusOf = (owner: FoundOwner): BackgroundStatus => ({
   running: true,
@@ -132,6 +160,8 @@ const statusOf = (owner: FoundOwner): BackgroundStatus => ({
   uptimeS: owner.startedAt ? Math.max(0, (Date.now() - Date.parse(owner.startedAt)) / 1000) : null,
   binary: owner.binary ?? null,
   source: owner.source ?? null,
+  credential: owner.nkey === undefined ? "none" : "present",
+  nkey: owner.nkey ?? null,
   keptBy: owner.isKept ? (owner.keeper?.pid ?? null) : null,
 });
 

@@ -1,5 +1,6 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { openPrivateFolder } from "../private-files.ts";
 import { binaryName, compareVersions, readBinaryVersion } from "./broker-binary.ts";
 
 const stagingPrefix = ".staging-";
@@ -22,7 +23,7 @@ export async function addToCache(
   cacheDir: string,
   fetch: (stagingDir: string) => Promise<string>,
 ): Promise<{ path: string; version: string }> {
-  await mkdir(cacheDir, { recursive: true });
+  await openPrivateFolder(cacheDir);
   await removeStaleStaging(cacheDir);
   const stagingDir = await mkdtemp(join(cacheDir, stagingPrefix));
   try {

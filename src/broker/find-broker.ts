@@ -1,5 +1,7 @@
-import { delimiter, join } from "node:path";
+import { existsSync } from "node:fs";
+import { delimiter, isAbsolute, join } from "node:path";
 import { OrderctlError } from "../errors.ts";
+import { whoMayReplace } from "../private-files.ts";
 import { cachedPath, listCachedVersions } from "./binary-cache.ts";
 import {
   type BrokerBinary,
@@ -90,10 +92,17 @@ async function firstOf(steps: Step[], search: BrokerSearch): Promise<BrokerBinar
   });
 }
 
-async function searchPath({ env, signal }: BrokerSearch): Promise<BrokerBinary> {
+/** The first that nobody else could have put there; one that is passed over for that is told. */
+async function searchPath({ env, signal, onStep }: BrokerSearch): Promise<BrokerBinary> {
   const reasons: string[] = [];
-  for (const dir of (env.PATH ?? "").split(delimiter).filter((entry) => entry !== "")) {
+  for (const dir of (env.PATH ?? "").split(delimiter)) {
     const path = join(dir, binaryName);
+    const danger = dangerOf(dir, path);
+    if (danger !== undefined) {
+      onStep?.(`not used: ${danger}`);
+      reasons.push(danger);
+      continue;
+    }
     try {
       return { path, version: await readBinaryVersion(path, signal), source: "path" };
     } catch (error) {
@@ -103,11 +112,24 @@ async function searchPath({ env, signal }: BrokerSearch): Promise<BrokerBinary> 
   throw new Error(reasons.length === 0 ? "not found" : reasons.join("; "));
 }
 
-async function searchCache({ env, signal }: BrokerSearch): Promise<BrokerBinary> {
+function dangerOf(dir: string, path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  if (!isAbsolute(dir)) return `${path}: ${JSON.stringify(dir)} on the PATH is wherever one happens to be`;
+  const danger = whoMayReplace(path);
+  return danger && `${path}: ${danger}`;
+}
+
+async function searchCache({ env, signal, onStep }: BrokerSearch): Promise<BrokerBinary> {
   const cacheDir = brokerCacheDir(env);
   const reasons: string[] = [];
   for (const name of await listCachedVersions(cacheDir)) {
     const path = cachedPath(cacheDir, name);
+    const danger = dangerOf(cacheDir, path);
+    if (danger !== undefined) {
+      onStep?.(`not used: ${danger}`);
+      reasons.push(danger);
+      continue;
+    }
     try {
       return { path, version: await readBinaryVersion(path, signal), source: "cache" };
     } catch (error) {

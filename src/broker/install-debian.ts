@@ -1,6 +1,6 @@
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { checkFolder, makeTemporaryFolder } from "../private-files.ts";
 import { type AptSource, parseDeb822Sources, parseSourcesList, pickDebianArchives } from "./apt-sources.ts";
 import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";
@@ -32,7 +32,7 @@ export type DebianInstall = {
 export async function installFromDebian(install: DebianInstall): Promise<BrokerBinary> {
   const libc = await readLibcVersion();
   const targets = await listTargets(install);
-  const aptDir = await mkdtemp(join(tmpdir(), "orderctl-apt-"));
+  const aptDir = makeTemporaryFolder("orderctl-apt-");
   // As root, apt fetches as a user of its own, who must be able to get in.
   await chmod(aptDir, 0o755);
   const reasons: string[] = [];
@@ -61,6 +61,8 @@ async function unpackFitting(
   const fit = await chooseVersion(await apt.show(), libc);
   if ("reason" in fit) throw new Error(fit.reason);
   const upstream = fit.version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
+  // What lies there is run.
+  checkFolder(cacheDir);
   const cached = cachedPath(cacheDir, upstream);
   const version = await readBinaryVersion(cached, signal).catch(() => undefined);
   if (version !== undefined) return { path: cached, version, source: "debian" };

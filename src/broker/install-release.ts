@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { checkFolder } from "../private-files.ts";
 import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";
 import { downloadVerified } from "./download.ts";
@@ -26,6 +27,8 @@ export async function installFromRelease(install: ReleaseInstall): Promise<Broke
   const platform = `${process.platform}-${process.arch}`;
   const release = releases[platform];
   if (release === undefined) throw new Error(`no pinned release for ${platform}`);
+  // What lies there is run.
+  checkFolder(cacheDir);
   const cached = cachedPath(cacheDir, release.version);
   const version = await readBinaryVersion(cached, signal).catch(() => undefined);
   if (version !== undefined) return { path: cached, version, source: "release" };

@@ -18,7 +18,9 @@ export async function keepBroker(
 ): Promise<Omit<Broker, "kill" | "exited" | "pid"> & { pid(): number }> {
   let broker = running ?? (await startBroker(start));
   let startedAt = performance.now();
-  const { url, port, version, storeDir } = broker;
+  const { url, nkey, port, version, storeDir } = broker;
+  // Whoever is connected comes back with what he has.
+  const again = { ...start, port, noAuth: nkey === undefined };
   const stopped = new AbortController();
   const keeping = (async () => {
     while (!stopped.signal.aborted) {
@@ -27,11 +29,11 @@ export async function keepBroker(
       note(`nats-server ended by itself (${reasonOf(exit)}); starting it again`);
       if (performance.now() - startedAt < pauseMs) await pause(stopped.signal);
       startedAt = performance.now();
-      broker = await startAgain({ ...start, port, signal: stopped.signal }, note, broker);
+      broker = await startAgain({ ...again, signal: stopped.signal }, note, broker);
     }
   })();
   return {
-    ...{ url, port, version, storeDir },
+    ...{ url, nkey, port, version, storeDir },
     pid: () => broker.pid,
     async stop() {
       stopped.abort();

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { delimiter, isAbsolute } from "node:path";
 
 type CommandOptions = {
   cwd?: string;
@@ -19,7 +20,7 @@ export function runCommand(file: string, args: string[], options: CommandOptions
       args,
       {
         cwd,
-        env: env ?? process.env,
+        env: withoutHere(env ?? process.env),
         // Of its own: Node leaves its listener on the signal when the program does not exist.
         signal: signal && AbortSignal.any([signal]),
         timeout: timeoutMs,
@@ -32,6 +33,12 @@ export function runCommand(file: string, args: string[], options: CommandOptions
       },
     );
   });
+}
+
+/** No program is taken from the folder one happens to be in. */
+function withoutHere(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const PATH = env.PATH?.split(delimiter).filter(isAbsolute).join(delimiter);
+  return PATH === undefined ? env : { ...env, PATH };
 }
 
 type ExecError = Error & { code?: string | number | null | undefined; killed?: boolean | undefined };

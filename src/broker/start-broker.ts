@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
+import { openPrivateAppend, writePrivateFile } from "../private-files.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
 import type { BrokerBinary } from "./broker-binary.ts";
 import { isBrokerAnswering, isJetStreamAnswering } from "./probe.ts";
+import { keyPath, openKey } from "./store-key.ts";
 import {
   configPath,
   findStoreOwner,
@@ -36,6 +38,8 @@ export type BrokerStart = {
   extraConfig?: string | undefined;
   /** Lets the broker outlive this process. */
   background?: boolean | undefined;
+  /** Takes everybody who can connect; otherwise only who has the store's key. */
+  noAuth?: boolean | undefined;
 };
 
 export type BrokerExit = { code: number | null; signal: NodeJS.Signals | null };
@@ -43,6 +47,8 @@ export type BrokerExit = { code: number | null; signal: NodeJS.Signals | null };
 /** A nats-server with JetStream that was started here, on loopback. */
 export type Broker = {
   url: string;
+  /** What one logs in with; absent where everybody is taken. */
+  nkey: string | undefined;
   port: number;
   pid: number;
   version: string;
@@ -82,6 +88,7 @@ async function startServer(start: BrokerStart): Promise<Broker> {
     if (background) child.unref();
     return {
       url: `nats://127.0.0.1:${port}`,
+      nkey: start.noAuth ? undefined : keyPath(storeDir),
       port,
       pid: child.pid ?? 0,
       version: binary.version,
@@ -145,26 +152,28 @@ const ownerOf = ({ binary, background }: BrokerStart, server: ProcessIdentity): 
   ...(background ? {} : { keeper: identify(process.pid) }),
 });
 
-async function writeConfig({ storeDir, port = 0, extraConfig = "" }: BrokerStart): Promise<void> {
+async function writeConfig({ storeDir, port = 0, noAuth, extraConfig = "" }: BrokerStart): Promise<void> {
+  const users = noAuth ? "" : `authorization { users: [{ nkey: ${await openKey(storeDir)} }] }\n`;
   for (const { name } of await readPortsFiles(storeDir)) await rm(join(storeDir, name));
-  await writeFile(
+  await writePrivateFile(
     configPath(storeDir),
     `server_name: "${serverNameOf(storeDir)}"
 host: "127.0.0.1"
 port: ${port === 0 ? -1 : port}
 ports_file_dir: ${JSON.stringify(storeDir)}
 jetstream { store_dir: ${JSON.stringify(storeDir)} }
-${extraConfig}
+${users}${extraConfig}
 `,
   );
 }
 
 async function spawnServer(path: string, storeDir: string) {
-  const log = await open(join(storeDir, "nats-server.log"), "a");
+  const log = await openPrivateAppend(join(storeDir, "nats-server.log"));
   try {
     const logStart = (await log.stat()).size;
     const child = spawn(path, ["--config", configPath(storeDir)], {
       cwd: storeDir,
+      env: environment(process.env),
       detached: true,
       windowsHide: true,
       stdio: ["ignore", log.fd, log.fd],
@@ -175,6 +184,10 @@ async function spawnServer(path: string, storeDir: string) {
     await log.close();
   }
 }
+
+/** Our own credentials are none of its business, and others of this user may read what a process was started with. */
+const environment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^(NATS|OTEL|ORDERCTL)_/.test(name)));
 
 async function watchExit(child: ChildProcess): Promise<BrokerExit> {
   try {

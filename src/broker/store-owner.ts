@@ -1,13 +1,15 @@
 import { createHash } from "node:crypto";
 import { readFileSync, realpathSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { OrderctlError } from "../errors.ts";
 import { takeLock } from "../lock-file.ts";
+import { checkFolder, openPrivateFolder, writePrivateFile } from "../private-files.ts";
 import { identify, isAlive, isRunning, type ProcessIdentity, processIdentity } from "../process-identity.ts";
 import { brokerSources } from "./broker-binary.ts";
 import { isBrokerAnswering, type ServerGreeting } from "./probe.ts";
+import { findKey } from "./store-key.ts";
 
 const ownerSchema = z.object({
   process: processIdentity,
@@ -31,6 +33,8 @@ export type StoreOwner = z.infer<typeof ownerSchema>;
 export type FoundOwner = StoreOwner & {
   storeDir: string;
   url: string | undefined;
+  /** What one logs in with; absent where everybody is taken. */
+  nkey: string | undefined;
   isAnswering: boolean;
   isKept: boolean;
   isHere: boolean;
@@ -52,7 +56,7 @@ export const serverNameOf = (storeDir: string): string =>
 
 /** Runs `work` while no other process starts or stops a server on this store. */
 export async function withStoreLock<T>(storeDir: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(storeDir, { recursive: true });
+  await openPrivateFolder(storeDir);
   const path = lockPath(storeDir);
   const refuse = (pid: number | undefined) =>
     new OrderctlError("timeout", `process ${pid ?? "?"} is starting or stopping the broker of ${storeDir}`, {
@@ -67,9 +71,7 @@ export async function withStoreLock<T>(storeDir: string, work: () => Promise<T>)
 }
 
 export async function writeOwner(storeDir: string, owner: StoreOwner): Promise<void> {
-  const draft = `${ownerPath(storeDir)}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(ownerSchema.parse(owner), null, 2)}\n`);
-  await rename(draft, ownerPath(storeDir));
+  await writePrivateFile(ownerPath(storeDir), `${JSON.stringify(ownerSchema.parse(owner), null, 2)}\n`);
 }
 
 /** Forgets a server that has ended, unless another one has the store by now. For whoever holds the lock. */
@@ -89,15 +91,19 @@ async function isOwner(storeDir: string, { pid, started }: ProcessIdentity): Pro
 
 /**
  * The server that runs on this store, whether it answers or hangs; undefined where none does. What is written there counts
- * only as far as that process is still there. Throws `conflict` where that cannot be told.
+ * only as far as that process is still there. Throws `conflict` where that cannot be told, and `usage` where others may write
+ * into the folder.
  */
 export async function findStoreOwner(storeDir: string): Promise<FoundOwner | undefined> {
+  // Whoever may write there could name a server of his own.
+  checkFolder(storeDir);
   const owner = await readOwner(storeDir);
   const isHere = owner && isRunning(owner.process);
   if (owner && isHere !== false) {
     const greeting = owner.port ? await isBrokerAnswering(urlOf(owner.port), patienceMs) : undefined;
     const isAnswering = greeting !== undefined && greeting.serverId === owner.serverId;
-    if (isAnswering || isHere) return found(storeDir, owner, { isAnswering, isHere: isHere === true });
+    if (isAnswering || isHere)
+      return found(storeDir, owner, { greeting, isAnswering, isHere: isHere === true });
     throw unknowable(storeDir, owner);
   }
   return findByPortsFile(storeDir);
@@ -119,7 +125,7 @@ async function findByPortsFile(storeDir: string): Promise<FoundOwner | undefined
     const isAnswering = greeting?.name === serverNameOf(storeDir);
     const isHere = isServerOf(storeDir, pid);
     if (!isAnswering && !isHere) continue;
-    return found(storeDir, unremembered({ pid, port }, greeting), { isAnswering, isHere });
+    return found(storeDir, unremembered({ pid, port }, greeting), { greeting, isAnswering, isHere });
   }
   return undefined;
 }
@@ -134,13 +140,15 @@ const unremembered = (
   version: greeting?.version ?? "unknown",
 });
 
-function found(
-  storeDir: string,
-  owner: StoreOwner,
-  { isAnswering, isHere }: { isAnswering: boolean; isHere: boolean },
-): FoundOwner {
+type Asked = { greeting: ServerGreeting | undefined; isAnswering: boolean; isHere: boolean };
+
+function found(storeDir: string, owner: StoreOwner, { greeting, isAnswering, isHere }: Asked): FoundOwner {
   const isKept = owner.keeper !== undefined && isRunning(owner.keeper) !== false;
-  return { ...owner, storeDir, url: owner.port ? urlOf(owner.port) : undefined, isAnswering, isKept, isHere };
+  // One that does not answer may do so later.
+  const isOpen = isAnswering && greeting?.needsCredentials === false;
+  const nkey = isOpen ? undefined : findKey(storeDir);
+  const url = owner.port ? urlOf(owner.port) : undefined;
+  return { ...owner, storeDir, url, nkey, isAnswering, isKept, isHere };
 }
 
 const urlOf = (port: number): string => `nats://127.0.0.1:${port}`;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Config, ConnectionFlags } from "../config.ts";
+import type { Config, ConnectionFlags, OwnServer } from "../config.ts";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal.ts";
@@ -16,7 +16,7 @@ export type App = {
   /** The command line as it was typed. */
   argv: readonly string[];
   /** The settings in force; those for a broker of our own where its address is given: only times are taken from the flags. */
-  config: (own?: string) => Promise<Config>;
+  config: (own?: OwnServer) => Promise<Config>;
 };
 
 /** The same with an open connection, which is closed when the command ends. */
@@ -44,7 +44,7 @@ export function createAct(world: World, argv: readonly string[], setExitCode: (c
       const flags = options as ConnectionFlags & { json?: boolean };
       const terminal = createTerminal(world, { json: flags.json === true });
       const { env, stdin, stderr, signal } = world;
-      const config = (own?: string) => findConfig(flags, env, own);
+      const config = (own?: OwnServer) => findConfig(flags, env, own);
       const app = { terminal, env, stdin, stderr, signal, argv, config };
       const code = await work(app, options as never, args);
       setExitCode(typeof code === "number" ? code : 0);
@@ -66,19 +66,22 @@ export function createAct(world: World, argv: readonly string[], setExitCode: (c
   };
 }
 
-/** Whoever names no broker means the one in the background, if one runs. */
+/** Whoever names no broker means the one in the background, if one runs; who names that one has its key as well. */
 async function findConfig(
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv,
-  own: string | undefined,
+  own: OwnServer | undefined,
 ): Promise<Config> {
   const { ownBrokerConfig, resolveConfig } = await import("../config.ts");
   if (own !== undefined) return ownBrokerConfig(flags, own);
   const config = resolveConfig(flags, env);
-  if (config.serverGiven) return config;
+  if (config.serverGiven && !isHere(config.connection.servers)) return config;
   const { findBackgroundServer } = await import("../broker/background-broker.ts");
   return resolveConfig(flags, env, await findBackgroundServer(env));
 }
+
+const isHere = (servers: readonly string[]): boolean =>
+  servers.every((server) => new URL(server).hostname === "127.0.0.1");
 
 async function goOnline(
   app: App,

@@ -7,7 +7,7 @@ import {
 import { type BrokerSearch, installBroker } from "../broker/find-broker.ts";
 import { brokerInstalled, brokerStatus, brokerStopped } from "../views/broker-status.ts";
 import type { App, Register } from "./act.ts";
-import { port, withJson } from "./options.ts";
+import { port, withJson, withNoAuth } from "./options.ts";
 
 export const registerBroker: Register = (command, act) => {
   const install = command
@@ -22,9 +22,9 @@ export const registerBroker: Register = (command, act) => {
     .command("start")
     .description("start a nats-server in the background, fetching one if there is none")
     .option("--port <port>", `on loopback; 0 takes a free one (default: ${defaultPort})`, port);
-  withJson(start).action(
-    act.offline<{ port?: number }>(async (app, options) => {
-      const status = await startBackgroundBroker({ ...searchOf(app), port: options.port });
+  withJson(withNoAuth(start)).action(
+    act.offline<{ port?: number; auth: boolean }>(async (app, { port, auth }) => {
+      const status = await startBackgroundBroker({ ...searchOf(app), port, noAuth: !auth });
       app.terminal.show("broker", status, brokerStatus);
     }),
   );

@@ -43,6 +43,13 @@ export function withConnection(command: Command): Command {
   return withJson(command);
 }
 
+/** For commands that start a broker of their own. */
+export const withNoAuth = (command: Command): Command =>
+  command.option(
+    "--no-auth",
+    "a broker that it starts takes everybody on this machine, not only who has its key",
+  );
+
 /** For commands that store: how long they hold what the broker does not take. */
 export const withGiveUp = (command: Command): Command =>
   command.addOption(

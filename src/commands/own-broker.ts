@@ -1,19 +1,19 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { adoptBroker } from "../broker/adopt-broker.ts";
 import { findBroker } from "../broker/find-broker.ts";
 import { keepBroker } from "../broker/keep-broker.ts";
 import type { Broker } from "../broker/start-broker.ts";
 import { awaitStoreOwner, type FoundOwner, storeInUse } from "../broker/store-owner.ts";
+import type { OwnServer } from "../config.ts";
 import { OrderctlError } from "../errors.ts";
 import { openConnection } from "../jetstream/connection.ts";
 import type { Note } from "../note.ts";
+import { makeTemporaryFolder } from "../private-files.ts";
 import type { App, Online } from "./act.ts";
 
-type OwnBroker = { port: number; storeDir: string; note: Note };
+type OwnBroker = { port: number; storeDir: string; note: Note; noAuth?: boolean | undefined };
 
-type KeptBroker = Pick<Broker, "url" | "version"> & { source: string; pid(): number };
+type KeptBroker = Pick<Broker, "url" | "nkey" | "version"> & { source: string; pid(): number };
 
 /** Runs `work` against a broker with a temporary store, both of which end with it, whatever happens. */
 export async function withOwnBroker<T>(
@@ -21,11 +21,11 @@ export async function withOwnBroker<T>(
   { port, note }: Pick<OwnBroker, "port" | "note">,
   work: (online: Online, broker: KeptBroker) => Promise<T>,
 ): Promise<T> {
-  const storeDir = await mkdtemp(join(tmpdir(), "orderctl-"));
+  const storeDir = makeTemporaryFolder("orderctl-");
   try {
     const broker = await keep(app, { port, storeDir, note });
     try {
-      return await withConnectionTo(app, { server: broker.url, note }, (online) => work(online, broker));
+      return await withConnectionTo(app, { server: broker, note }, (online) => work(online, broker));
     } finally {
       await broker.stop();
     }
@@ -45,13 +45,13 @@ export async function withBrokerOf<T>(
 ): Promise<T> {
   const broker = await findOrStart(app, own);
   try {
-    return await withConnectionTo(app, { server: broker.url, note: own.note }, work);
+    return await withConnectionTo(app, { server: broker, note: own.note }, work);
   } finally {
     await broker.stop?.();
   }
 }
 
-async function findOrStart(app: App, own: OwnBroker): Promise<{ url: string; stop?: () => Promise<void> }> {
+async function findOrStart(app: App, own: OwnBroker): Promise<OwnServer & { stop?: () => Promise<void> }> {
   for (;;) {
     const running = await awaitStoreOwner(own.storeDir);
     if (running) return share(app, own, running);
@@ -66,11 +66,13 @@ async function findOrStart(app: App, own: OwnBroker): Promise<{ url: string; sto
 }
 
 async function share(app: App, own: OwnBroker, running: FoundOwner) {
-  const { isAnswering, url } = running;
+  const { isAnswering, url, nkey } = running;
   if (!isAnswering || url === undefined) throw storeInUse(running);
   const adopted = await adoptBroker(own.storeDir);
   own.note(adopted ? leftBehind(running) : usesOther(running));
-  return adopted ? keep(app, { ...own, port: adopted.port }, adopted) : { url };
+  if (nkey === undefined && !own.noAuth)
+    own.note(`the nats-server at ${url} takes everybody on this machine`);
+  return adopted ? keep(app, { ...own, port: adopted.port }, adopted) : { url, nkey };
 }
 
 const leftBehind = ({ url, process, keeper }: FoundOwner): string =>
@@ -83,19 +85,19 @@ function usesOther({ url, process, isKept, keeper }: FoundOwner): string {
   return `using the nats-server that runs at ${url} (process ${process.pid}); ${end}`;
 }
 
-async function keep({ env, signal }: App, { port, storeDir, note }: OwnBroker, running?: Broker) {
+async function keep({ env, signal }: App, { port, storeDir, note, noAuth }: OwnBroker, running?: Broker) {
   const binary = await findBroker({ env, signal, onStep: note });
-  const broker = await keepBroker({ binary, port, storeDir, signal }, note, running);
+  const broker = await keepBroker({ binary, port, storeDir, signal, noAuth }, note, running);
   return { ...broker, source: binary.source };
 }
 
 /**
  * Runs `work` with a connection, closed afterwards: to the broker that the settings name or, with the times they say and
- * nothing else of them, to `server`, which is ours: credentials and domains belong to other brokers.
+ * nothing else of them, to `server`, which is ours, with its own key: other credentials and domains belong to other brokers.
  */
 export async function withConnectionTo<T>(
   app: App,
-  { server, note }: { server?: string; note: Note },
+  { server, note }: { server?: OwnServer; note: Note },
   work: (online: Online) => Promise<T>,
 ): Promise<T> {
   const config = await app.config(server);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { stateDir } from "../broker/directories.ts";
 import type { Simulator } from "../gateway/simulator/open-simulator.ts";
+import { openPrivateFolder } from "../private-files.ts";
 import { gatewayLine } from "../views/gateway-line.ts";
 import type { App } from "./act.ts";
 import { decisionOf, type GatewayFlags } from "./gateway-options.ts";
@@ -31,6 +32,7 @@ export const withSimulatorFlags = (command: Command): Command =>
 export async function startGateway({ env, terminal }: App, flags: SimulatorFlags): Promise<Simulator> {
   const { openSimulator } = await import("../gateway/simulator/open-simulator.ts");
   const { noFaults } = await import("../gateway/simulator/faults.ts");
+  if (flags.ledger === undefined) await openPrivateFolder(stateDir(env));
   const ledger = flags.ledger ?? join(stateDir(env), "gateway-ledger.ndjson");
   const simulator = await openSimulator({
     host: flags.gatewayHost,

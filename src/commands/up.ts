@@ -13,7 +13,7 @@ import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
 import type { UpScreen } from "../views/live/up-screen.tsx";
 import { servingLine } from "../views/serving-line.ts";
 import type { App, Online, Register } from "./act.ts";
-import { port, withConnection } from "./options.ts";
+import { port, withConnection, withNoAuth } from "./options.ts";
 import { withBrokerOf, withConnectionTo } from "./own-broker.ts";
 import { noteClock } from "./read-clock.ts";
 import { untilStopped } from "./serve.ts";
@@ -29,7 +29,7 @@ const collectorMs = 1000;
 /** Taking a request apart holds up the services beside it: 30 ms for so many bytes of JSON. */
 const maxBodyBytes = 2 * 1024 * 1024;
 
-type Options = ServingFlags & { collectPort: number };
+type Options = ServingFlags & { collectPort: number; auth: boolean };
 
 export const registerUp: Register = (command, act) => {
   withMetricsFlags(withServiceFlags(command)).option(
@@ -38,6 +38,7 @@ export const registerUp: Register = (command, act) => {
     port,
     4318,
   );
+  withNoAuth(command);
   withConnection(command).action(act.offline(up));
 };
 
@@ -53,7 +54,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
     const storeDir = brokerDataDir(app.env);
     if (serverGiven || (await isForeignBrokerAt(defaultServer, storeDir)))
       await withConnectionTo(app, { note }, work);
-    else await withBrokerOf(app, { port: defaultPort, storeDir, note }, work);
+    else await withBrokerOf(app, { port: defaultPort, storeDir, note, noAuth: !flags.auth }, work);
   } finally {
     screen?.close();
     await log.flush();

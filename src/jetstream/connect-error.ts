@@ -54,11 +54,7 @@ export async function connectError(
   const { code, message } = error;
   if (code === "denied") {
     const text = `cannot ${what}: the broker refuses ${who}`;
-    const { withheld = [] } = config;
-    const hint =
-      withheld.length > 0
-        ? `${withheld.join(" and ")} was not sent: NATS_URL names another broker`
-        : error.hint;
+    const hint = refusalHint(config) ?? error.hint;
     return new OrderctlError(code, text, { hint, cause: thrown });
   }
   if (code !== "internal")
@@ -69,6 +65,14 @@ export async function connectError(
   // Whatever it says, it is not what a nats-server says.
   const isStrange = !(thrown instanceof NatsError);
   return isStrange ? new OrderctlError("unavailable", message, { hint: strangeHint, cause: thrown }) : error;
+}
+
+/** The key of the broker in the background goes to its address only, not to another name of this machine. */
+function refusalHint({ servers, withheld = [] }: ConnectionConfig): string | undefined {
+  if (withheld.length > 0) return `${withheld.join(" and ")} was not sent: NATS_URL names another broker`;
+  const { hostname, port } = new URL(servers[0] ?? "");
+  if (hostname !== "localhost" && hostname !== "[::1]") return undefined;
+  return `is it the one of \`orderctl broker start\`? then write --server nats://127.0.0.1:${port || 4222}, to which its key is sent`;
 }
 
 /** The client is told nothing where the broker hangs up because of its certificate; the broker's greeting tells. */

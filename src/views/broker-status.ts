@@ -12,6 +12,7 @@ export function brokerStatus(status: BackgroundStatus & { started?: boolean }): 
     `nats-server ${version} ${state} (pid ${pid})`,
     `  up      ${formatDuration(status.uptimeS === null ? null : status.uptimeS * 1000)}`,
     `  data    ${status.storeDir}`,
+    `  login   ${loginOf(status)}`,
     ...(status.binary === null ? [] : [`  binary  ${status.binary} (${status.source})`]),
     keptBy === null
       ? "stop it with `orderctl broker stop`"
@@ -19,6 +20,12 @@ export function brokerStatus(status: BackgroundStatus & { started?: boolean }): 
   ];
   return facts.join("\n");
 }
+
+/** Others than orderctl have to be told where the key is. */
+const loginOf = ({ credential, nkey, url }: BackgroundStatus): string =>
+  credential === "present"
+    ? `credential present; \`nats --server ${url} --nkey ${nkey}\` uses it`
+    : "none: everybody on this machine may connect (--no-auth, or started by an older orderctl)";
 
 function notRunning({ version, binary, source, storeDir }: BackgroundStatus): string {
   const next =

@@ -77,6 +77,8 @@ it("says what start would use when nothing runs, and starts nothing", async () =
     uptimeS: null,
     binary: env.ORDERCTL_NATS_SERVER,
     source: "env",
+    credential: null,
+    nkey: null,
   });
 });
 
@@ -87,10 +89,10 @@ it("starts one broker when two ask at the same time", async () => {
 });
 
 it("keeps its streams from one start to the next", async () => {
-  const first = await start();
+  const first = await startBackgroundBroker({ env, port: 0, noAuth: true });
   await natsRequest(String(first.url), "$JS.API.STREAM.CREATE.KEPT", '{"name":"KEPT","subjects":["kept"]}');
   await stopBackgroundBroker({ env });
-  const second = await start();
+  const second = await startBackgroundBroker({ env, port: 0, noAuth: true });
   const names = await natsRequest(String(second.url), "$JS.API.STREAM.NAMES", "");
   expect(names).toMatchObject({ streams: ["KEPT"] });
 });

@@ -1,7 +1,10 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { pickDebianArchives } from "../../src/broker/apt-sources.ts";
 import { compareVersions, readBinaryVersion } from "../../src/broker/broker-binary.ts";
 import { findBroker, findLocalBroker, installBroker } from "../../src/broker/find-broker.ts";
@@ -72,6 +75,56 @@ describe("findBroker", () => {
     expect(await findBroker(search())).toMatchObject({ version: "2.10.2", source: "cache" });
   });
 
+  it.each([
+    [
+      "a folder into which every user may write",
+      (bin: string) => chmod(bin, 0o777),
+      "may be written by every user",
+    ],
+    [
+      "a file that every user may change",
+      (bin: string) => chmod(join(bin, "nats-server"), 0o777),
+      "every user",
+    ],
+  ])("runs no nats-server of %s, and says why", async (_, open, reason) => {
+    const trap = join(dir, "ran");
+    await putServer("bin", "2.99.2");
+    await writeFile(join(dir, "bin", "nats-server"), `#!/bin/sh\ntouch ${trap}\n`);
+    await open(join(dir, "bin"));
+    const steps: string[] = [];
+    const found = await findBroker({ ...search(), onStep: (text) => void steps.push(text) });
+    expect(found).toMatchObject({ source: "release" });
+    expect(existsSync(trap)).toBe(false);
+    expect(steps[0]).toContain(`not used: ${join(dir, "bin", "nats-server")}: `);
+    expect(steps[0]).toContain(reason);
+  });
+
+  it.each([
+    ".",
+    "",
+    "bin",
+  ])("runs no nats-server of the PATH's entry %j, which depends on where one is", async (entry) => {
+    const before = process.cwd();
+    onTestFinished(() => process.chdir(before));
+    await putServer("bin", "2.99.2");
+    process.chdir(entry === "bin" ? dir : join(dir, "bin"));
+    const steps: string[] = [];
+    const found = await findBroker({
+      ...search({ PATH: `${entry}:/nonexistent` }),
+      onStep: (text) => void steps.push(text),
+    });
+    expect(found).toMatchObject({ source: "release" });
+    expect(steps[0]).toContain("is wherever one happens to be");
+  });
+
+  it.runIf(process.getuid?.() === 0)("runs no nats-server of another user", async () => {
+    await chown(await putServer("bin", "2.99.2"), 65_534, 65_534);
+    const steps: string[] = [];
+    const found = await findBroker({ ...search(), onStep: (text) => void steps.push(text) });
+    expect(found).toMatchObject({ source: "release" });
+    expect(steps[0]).toContain("belongs to user 65534");
+  });
+
   it("passes over a nats-server on PATH that is too old", async () => {
     await putServer("bin", "2.9.9");
     const newer = await putServer("bin2", "2.9.10");
@@ -123,6 +176,59 @@ describe("installBroker", () => {
     expect(await installBroker(search())).toMatchObject({ version: "2.99.3", source: "release" });
   });
 });
+
+const needed = ["/usr/bin/apt-get", "/usr/bin/gpg", "/usr/share/keyrings/debian-archive-keyring.gpg"];
+const hasApt = needed.every((path) => existsSync(path));
+
+describe.runIf(hasApt)("an apt archive", () => {
+  /** Answers as an archive whose index says what it likes. */
+  const archive = async (answer: (path: string) => string | undefined) => {
+    const server = createServer((request, response) => {
+      const text = answer(request.url ?? "");
+      response.writeHead(text === undefined ? 404 : 200).end(text);
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    await mkdir(join(dir, "apt"));
+    await writeFile(join(dir, "apt", "sources.list"), `deb http://127.0.0.1:${port}/debian stable main\n`);
+    const env = { ...search().env, ORDERCTL_DEBIAN_SUITE: "stable" };
+    return findBroker({ ...search(), env }).catch(OrderctlError.from);
+  };
+  const release = [
+    "Origin: Debian",
+    "Suite: stable",
+    `Date: ${new Date().toUTCString()}`,
+    "SHA256:",
+    ` ${"0".repeat(64)} 10 main/binary-amd64/Packages`,
+    "",
+  ].join("\n");
+
+  it.each([
+    ["is not signed", (path: string) => (path.endsWith("/Release") ? release : undefined)],
+    [
+      "is signed by somebody else",
+      (path: string) => (path.endsWith("/InRelease") ? signed(dir, release) : undefined),
+    ],
+  ])("is refused where its index %s, and nothing of it is kept", async (_, answer) => {
+    const error = await archive(answer);
+    expect(error).toMatchObject({
+      code: "unavailable",
+      message: expect.stringMatching(/not (signed|verif)|signature|NO_PUBKEY/i),
+    });
+    expect(await readdir(dir)).not.toContain("cache");
+  });
+});
+
+/** By a key that was made just now. */
+function signed(home: string, text: string): string {
+  const options = ["--homedir", home, "--batch", "--quiet", "--passphrase", ""];
+  const gpg = (args: string[], input = "") =>
+    execFileSync("gpg", [...options, ...args], { input, encoding: "utf8" });
+  gpg(["--quick-generate-key", "mallory@example.com", "ed25519", "sign", "never"]);
+  return gpg(["--clearsign"], text);
+}
 
 const mirrorReachable = await isDebianReachable();
 

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -77,6 +77,65 @@ describe("installFromRelease", () => {
     );
     await expect(install(mirror, { stallMs: 100 })).rejects.toThrow("nothing arrived for 100 ms");
     expect(await readdir(cacheDir)).toEqual([]);
+  });
+
+  it.each([
+    ["another host", "http://localhost:1/other", "redirects to another host, localhost:1"],
+    ["a file", "file:///etc/passwd", "is no http or https address"],
+    ["what is no address", "http://[", "redirects to what is no address"],
+    ["a user of its own", "http://ann:secret@127.0.0.1/", "is no http or https address without user"],
+  ])("follows no redirect to %s", async (_, location, reason) => {
+    mirror = await startReleaseMirror("2.99.0", (response) => response.writeHead(302, { location }).end());
+    await expect(install(mirror)).rejects.toThrow(reason);
+    expect(await readdir(cacheDir)).toEqual([]);
+  });
+
+  it("follows a redirect on the same host, and not for ever", async () => {
+    mirror = await startReleaseMirror("2.99.0", (response, archive) => {
+      if (response.req.url === "/moved") response.end(archive);
+      else response.writeHead(302, { location: "/moved" }).end();
+    });
+    expect(await install(mirror)).toMatchObject({ version: "2.99.0" });
+    await rm(join(cacheDir, "2.99.0"), { recursive: true });
+    mirror.close();
+    mirror = await startReleaseMirror("2.99.0", (response) =>
+      response.writeHead(302, { location: "/" }).end(),
+    );
+    await expect(install(mirror)).rejects.toThrow("redirects more than 5 times");
+  });
+
+  it.each([
+    ["says so", { "content-length": 2 ** 31 }],
+    ["does not say so", {}],
+  ])("refuses a body that is far too long and %s", async (_, headers) => {
+    mirror = await startReleaseMirror("2.99.0", (response) => {
+      const chunk = Buffer.alloc(2 ** 20);
+      const more = () => {
+        while (!response.destroyed && response.write(chunk));
+        if (!response.destroyed) response.once("drain", more);
+      };
+      response.writeHead(200, headers);
+      more();
+    });
+    await expect(install(mirror)).rejects.toThrow("has more than 64 MiB");
+    expect(await readdir(cacheDir)).toEqual([]);
+  });
+
+  it("tells nobody the password in the address of a mirror", async () => {
+    mirror = await startReleaseMirror("2.99.0");
+    const error = await install(mirror, { mirror: mirror.url.replace("//", "//ann:secret@") }).catch(String);
+    expect(error).toContain("without user and password");
+    expect(error).not.toContain("secret");
+  });
+
+  it("runs nothing out of a cache into which others may write", async () => {
+    mirror = await startReleaseMirror("2.99.0");
+    const trap = join(cacheDir, "ran");
+    await mkdir(join(cacheDir, "2.99.0"));
+    await writeFile(join(cacheDir, "2.99.0", "nats-server"), `#!/bin/sh\ntouch ${trap}\n`, { mode: 0o755 });
+    await chmod(cacheDir, 0o777);
+    await expect(install(mirror)).rejects.toThrow(`${cacheDir} may be written by other users`);
+    expect(await readdir(cacheDir)).toEqual(["2.99.0"]);
   });
 
   it("leaves no files when it is interrupted in the middle of the download", async () => {

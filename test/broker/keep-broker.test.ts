@@ -13,7 +13,7 @@ async function start() {
   onTestFinished(() => rm(storeDir, { recursive: true, force: true }));
   const notes: string[] = [];
   const binary = await findBroker({ env: process.env });
-  const broker = await keepBroker({ binary, storeDir }, (text) => void notes.push(text));
+  const broker = await keepBroker({ noAuth: true, binary, storeDir }, (text) => void notes.push(text));
   onTestFinished(() => broker.stop());
   /** Its process, by the file that it writes once it listens. */
   const readPid = async () => {

@@ -23,7 +23,7 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 describe("startBroker", () => {
   it("listens on loopback with JetStream on, and says which server it is", async () => {
-    const broker = await startBroker({ binary, storeDir: join(dir, "plain") });
+    const broker = await startBroker({ binary, storeDir: join(dir, "plain"), noAuth: true });
     try {
       expect(broker.url).toBe(`nats://127.0.0.1:${broker.port}`);
       expect(await isBrokerAnswering(broker.url)).toMatchObject({
@@ -50,7 +50,7 @@ describe("startBroker", () => {
 
   it("waits for a server that wants credentials", async () => {
     const extraConfig = 'authorization { user: "clerk", password: "secret" }';
-    const broker = await startBroker({ binary, storeDir: join(dir, "secret"), extraConfig });
+    const broker = await startBroker({ binary, storeDir: join(dir, "secret"), noAuth: true, extraConfig });
     expect(await isBrokerAnswering(broker.url)).toMatchObject({ needsCredentials: true });
     await broker.stop();
   });

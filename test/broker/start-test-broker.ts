@@ -7,7 +7,7 @@ import { type Broker, type BrokerStart, startBroker } from "../../src/broker/sta
 /** A broker of the test's own. `stop` also removes its data; after `kill`, `restart` takes up the same port and data. */
 export type TestBroker = Broker & { restart(): Promise<void> };
 
-type Options = Pick<BrokerStart, "port" | "extraConfig"> & {
+type Options = Pick<BrokerStart, "port" | "extraConfig" | "noAuth"> & {
   /** Of the nats-server to start, where it is not the one that tests run on. */
   path?: string;
 };
@@ -16,11 +16,12 @@ export async function startTestBroker({ path, ...options }: Options = {}): Promi
   const env = path === undefined ? process.env : { ...process.env, ORDERCTL_NATS_SERVER: path };
   const binary = await findBroker({ env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-test-"));
-  const start = { ...options, binary, storeDir };
+  const start = { noAuth: true, ...options, binary, storeDir };
   let current = await startBroker(start);
-  const { url, port, version } = current;
+  const { url, nkey, port, version } = current;
   return {
     url,
+    nkey,
     port,
     version,
     storeDir,

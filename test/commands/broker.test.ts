@@ -177,6 +177,8 @@ it("says that `start` fetches a nats-server where there is none", () => {
     uptimeS: null,
     binary: null,
     source: null,
+    credential: null,
+    nkey: null,
   };
   expect(brokerStatus({ running: false, storeDir: "/data", ...nothing })).toBe(
     "no background broker is running\n  data    /data\nthere is no nats-server here; `orderctl broker start` fetches one",

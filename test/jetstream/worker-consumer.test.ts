@@ -76,13 +76,13 @@ it("works within a limit that the server has of its own", async () => {
   const binary = await findBroker({ env: process.env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-test-"));
   onTestFinished(() => rm(storeDir, { recursive: true, force: true }));
-  const before = await startBroker({ binary, storeDir });
+  const before = await startBroker({ binary, storeDir, noAuth: true });
   const earlier = await openTestConnection(before.url);
   await createQueue(earlier, "LIMITED", { count: 20 });
   await earlier.close();
   await before.stop();
   const limits = `jetstream { store_dir: ${JSON.stringify(storeDir)}, limits { max_request_batch: 3 } }`;
-  const limited = await startBroker({ binary, storeDir, extraConfig: limits });
+  const limited = await startBroker({ binary, storeDir, noAuth: true, extraConfig: limits });
   onTestFinished(() => limited.stop());
   const later = await openTestConnection(limited.url);
   onTestFinished(() => later.close());

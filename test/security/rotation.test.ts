@@ -46,7 +46,7 @@ const creds = (): Generation => {
 /** A broker that is restarted at the same address, and takes others then. */
 async function startWith({ config }: { config: string }) {
   const binary = await findBroker({ env: process.env });
-  const start = { binary, storeDir: join(folder, "store") };
+  const start = { binary, storeDir: join(folder, "store"), noAuth: true };
   let broker: Broker = await startBroker({ ...start, extraConfig: config });
   onTestFinished(() => broker.stop());
   const { url, port } = broker;

@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { OrderctlError } from "../../errors.ts";
 import { takeLock } from "../../lock-file.ts";
 import type { Note } from "../../note.ts";
+import { openPrivateAppend } from "../../private-files.ts";
 import type { Operation } from "../gateway.ts";
 import { decodeEntry, encodeEntry, type LedgerEntry, linePrefix } from "./ledger-entry.ts";
 
@@ -39,7 +40,10 @@ export class Ledger {
   static async open(path: string, note: Note): Promise<Ledger> {
     await mkdir(dirname(path), { recursive: true });
     const unlock = await takeLock(`${path}.lock`, { refuse: inUse(path) });
-    const file = await open(path, "a");
+    const file = await openPrivateAppend(path).catch(async (thrown) => {
+      await unlock();
+      throw thrown;
+    });
     try {
       const read = await readLines(path);
       const torn = (await file.stat()).size - read.bytes;

@@ -1,0 +1,45 @@
+import { existsSync } from "node:fs";
+import { chmod, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { OrderctlError, systemCode } from "../errors.ts";
+import { createUserSeed, publicKeyOf } from "../jetstream/user-key.ts";
+import { writePrivateFile } from "../private-files.ts";
+
+/**
+ * The key with which one logs in to the server of this store: an nkey seed, as `nats --nkey` takes it. It stays from one
+ * start to the next, so that whoever is connected comes back.
+ */
+export const keyPath = (storeDir: string): string => join(storeDir, "broker.nk");
+
+/** The path of the key, where there is one. */
+export const findKey = (storeDir: string): string | undefined =>
+  existsSync(keyPath(storeDir)) ? keyPath(storeDir) : undefined;
+
+/** The public part of the store's key, which is made where there is none. For whoever holds the store's lock. */
+export async function openKey(storeDir: string): Promise<string> {
+  const path = keyPath(storeDir);
+  const seed = await readSeed(path);
+  if (seed === undefined) {
+    const made = createUserSeed();
+    await writePrivateFile(path, `${made}\n`);
+    return publicKeyOf(made);
+  }
+  await chmod(path, 0o600);
+  try {
+    return publicKeyOf(seed);
+  } catch {
+    // What the library says of it may quote it.
+    throw new OrderctlError("usage", `${path} holds no nkey seed`, {
+      hint: "delete it, and the next start makes another",
+    });
+  }
+}
+
+async function readSeed(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
+    if (systemCode(thrown) === "ENOENT") return undefined;
+    throw thrown;
+  }
+}
