@@ -231,7 +231,7 @@ export class StockShelf {
     await this.#holds.refresh();
     let fresh = false;
     for (;;) {
-      fresh ||= await this.#load(slot);
+      if (!slot.entry) fresh = await this.#load(slot);
       const entry = slot.entry ?? this.#unstocked();
       const ended = await this.#holds.end(entry.stock);
       const results = await this.#takeEach(batch, entry.stock);
@@ -243,7 +243,6 @@ export class StockShelf {
 
   /** True where the entry is as it is now. */
   async #load(slot: Slot): Promise<boolean> {
-    if (slot.entry) return false;
     // Most likely nobody has stocked it: its entry is made without a read, and where there is one that is refused.
     const isGuess = slot.isNew && this.#options.defaultStock > 0;
     slot.isNew = false;
