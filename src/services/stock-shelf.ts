@@ -197,6 +197,7 @@ export class StockShelf {
 
   async #serve(slot: Slot): Promise<void> {
     const batch = slot.queue.splice(0).filter(({ order }) => !order.isOver);
+    if (batch.length === 0) return;
     for (const take of batch) take.isBegun = true;
     try {
       const results = await this.#takeBatch(slot, batch);
@@ -227,18 +228,26 @@ export class StockShelf {
   }
 
   async #takeBatch(slot: Slot, batch: readonly Take[]): Promise<Result[]> {
-    if (batch.length === 0) return [];
     await this.#holds.refresh();
     let fresh = false;
     for (;;) {
       if (!slot.entry) fresh = await this.#load(slot);
-      const entry = slot.entry ?? this.#unstocked();
-      const ended = await this.#holds.end(entry.stock);
-      const results = await this.#takeEach(batch, entry.stock);
-      const isChanged = ended || results.includes("held");
-      if (!fresh && results.includes("short")) slot.entry = undefined;
-      else if (!isChanged || (await this.#save(slot, entry))) return results;
+      const results = await this.#takeOnce(slot, batch, fresh);
+      if (results) return results;
     }
+  }
+
+  /** Undefined where the entry has to be read again. */
+  async #takeOnce(slot: Slot, batch: readonly Take[], fresh: boolean): Promise<Result[] | undefined> {
+    const entry = slot.entry ?? this.#unstocked();
+    const ended = await this.#holds.end(entry.stock);
+    const results = await this.#takeEach(batch, entry.stock);
+    if (!fresh && results.includes("short")) {
+      slot.entry = undefined;
+      return undefined;
+    }
+    const isChanged = ended || results.includes("held");
+    return !isChanged || (await this.#save(slot, entry)) ? results : undefined;
   }
 
   /** True where the entry is as it is now. */

@@ -17,7 +17,7 @@ const line: fc.Arbitrary<OrderLine> = record({
 });
 const lines = fc.array(line, { maxLength: 5 });
 
-const valueOf = (each: readonly OrderLine[]): number =>
+const worthOf = (each: readonly OrderLine[]): number =>
   each.reduce((sum, { quantity, unitPriceMinor }) => sum + quantity * unitPriceMinor, 0);
 
 /** The total of an order is what its lines are worth; one without lines has any. */
@@ -28,7 +28,7 @@ const pricedLines = fc
   .chain((each) => fc.tuple(fc.constant(each), total))
   .map(([each, { amountMinor, currency }]) => ({
     lines: each,
-    total: { amountMinor: each.length === 0 ? amountMinor : valueOf(each), currency },
+    total: { amountMinor: each.length === 0 ? amountMinor : worthOf(each), currency },
   }));
 
 const eventOfKind: { [K in EventKind]: fc.Arbitrary<EventOf<K>> } = {
