@@ -99,17 +99,19 @@ export class StockShelf {
   take(sequence: number, units: ReadonlyMap<string, number>): Promise<Taken> {
     if (units.size === 0) return Promise.resolve({ missing: [] });
     return new Promise((resolve, reject) => {
-      const order = {
-        ...{
-          sequence,
-          units,
-          left: units.entries(),
-          waiting: [],
-          open: 0,
-          turns: 0,
-          missing: new Set<string>(),
-        },
-        ...{ isLong: false, isQueued: false, isOver: false, resolve, reject },
+      const order: Order = {
+        sequence,
+        units,
+        left: units.entries(),
+        waiting: [],
+        open: 0,
+        turns: 0,
+        isLong: false,
+        isQueued: false,
+        isOver: false,
+        missing: new Set(),
+        resolve,
+        reject,
       };
       this.#ask(order);
       this.#next();
