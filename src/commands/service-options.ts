@@ -1,5 +1,11 @@
-import type { Command } from "commander";
-import { defaultMaxAttempts, type ServiceOptions } from "../pipeline/run-services.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { maxLines } from "../orders/event-fault.ts";
+import {
+  defaultMaxAttempts,
+  type ServiceOptions,
+  type UnknownSkus,
+  unknownSkuPolicies,
+} from "../pipeline/run-services.ts";
 import { partners } from "../services/registry.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { App } from "./act.ts";
@@ -23,6 +29,8 @@ export type ServiceFlags = GatewayFlags & {
   replicas: number;
   maxBytes?: number;
   defaultStock: number;
+  unknownSkus: UnknownSkus;
+  maxLines: number;
   httpHost: string;
   httpPort: number;
 } & AllowedHostFlags;
@@ -41,9 +49,26 @@ export function withServiceFlags(command: Command): Command {
     .option("--instance <name>", "how this process calls itself (default: host and process id)");
   withStreamFlags(command)
     .option("--default-stock <n>", "inventory: units of a SKU that nobody has stocked", count, 1_000_000)
+    .addOption(
+      new Option("--unknown-skus <what>", "inventory: stock has them, or refuse the orders that name one")
+        .choices(unknownSkuPolicies)
+        .default("stock"),
+    )
+    .option(
+      "--max-lines <n>",
+      `order: lines that an order may have, ${maxLines} at most`,
+      lineCount,
+      maxLines,
+    )
     .option("--http-host <host>", "order: where to listen", "127.0.0.1")
     .option("--http-port <port>", "order: where to listen; 0 takes a free port", port, 8080);
   return withGatewayFlags(withAllowedHosts(command));
+}
+
+function lineCount(text: string): number {
+  const lines = positive(text);
+  if (lines <= maxLines) return lines;
+  throw new InvalidArgumentError(`an order has ${maxLines} lines at most.`);
 }
 
 export async function serviceOptions(
@@ -57,6 +82,8 @@ export async function serviceOptions(
     breakers: { payment: breaker },
     telemetry,
     defaultStock: flags.defaultStock,
+    unknownSkus: flags.unknownSkus,
+    maxLines: flags.maxLines,
     ...partners,
     concurrency: flags.concurrency,
     window: flags.window,

@@ -27,6 +27,7 @@ export function findFieldFault(event: OrderEvent): string | undefined {
         textFault("customerId", event.customerId) ??
         linesFault(event.lines) ??
         moneyFault(event.total) ??
+        totalFault(event.total, event.lines) ??
         (event.createdAtUs === null ? undefined : countFault("createdAtUs", event.createdAtUs))
       );
     case "payments":
@@ -92,6 +93,15 @@ function listFault(field: string, texts: readonly string[]): string | undefined 
 function moneyFault({ amountMinor, currency }: Money): string | undefined {
   if (!isCurrency(currency)) return `currency ${JSON.stringify(currency)} is not three capital letters`;
   return countFault("total", amountMinor);
+}
+
+/** An order without lines, as other programs store it, is worth what it says. */
+function totalFault({ amountMinor }: Money, lines: readonly OrderLine[]): string | undefined {
+  if (lines.length === 0) return undefined;
+  let sum = 0;
+  for (const { quantity, unitPriceMinor } of lines) sum += quantity * unitPriceMinor;
+  if (sum === amountMinor) return undefined;
+  return `total is ${amountMinor}, and the lines are worth ${sum} minor units`;
 }
 
 function countFault(field: string, value: number): string | undefined {

@@ -25,12 +25,20 @@ import { processWith } from "./process-event.ts";
 import { createStockStore } from "./stock-store.ts";
 import { ackWaitMs, inventoryBucket, orderTopology, redriverOf, redrivesStream } from "./topology.ts";
 
+/** What becomes of a SKU that nobody has stocked: it has the default stock, or orders of it are OUT_OF_STOCK. */
+export const unknownSkuPolicies = ["stock", "refuse"] as const;
+export type UnknownSkus = (typeof unknownSkuPolicies)[number];
+
 export type ServiceOptions = {
   gateway: PaymentGateway;
   /** While a service's breaker is open, its workers pull nothing. */
   breakers?: Partial<Record<ServiceName, Breaker>>;
-  /** Units of a SKU that nobody has stocked. */
+  /** Units of a SKU that nobody has stocked, unless such SKUs are refused. */
   defaultStock: number;
+  /** `stock` by default. */
+  unknownSkus?: UnknownSkus;
+  /** Lines of an order that the API takes; as many as an event can have by default. */
+  maxLines?: number;
   carrier: string;
   channel: string;
   /** Deliveries in flight per worker. */
@@ -64,6 +72,8 @@ export type Serving = {
   metricsUrl: string | null;
   /** Where spans are sent; `null` where none are. */
   spansTo: string | null;
+  /** Units of a SKU that nobody has stocked, 0 where they are refused; `null` where inventory does not run. */
+  unknownSkuUnits: number | null;
   drifts: Drift[];
 };
 
@@ -109,6 +119,7 @@ export async function runServices(
       url: api?.url ?? null,
       metricsUrl: null,
       spansTo: null,
+      unknownSkuUnits: names.includes("inventory") ? unknownSkuUnits(options) : null,
       drifts,
     },
     problems: () =>
@@ -143,17 +154,20 @@ function refuseBrokenPromises(drifts: readonly Drift[], names: readonly Runnable
   });
 }
 
+const unknownSkuUnits = ({ unknownSkus, defaultStock }: ServiceOptions): number =>
+  unknownSkus === "refuse" ? 0 : defaultStock;
+
 const isWorking = (name: RunnableName): name is ServiceName => name !== "order";
 
 /** fastify is loaded only where the API runs. */
 async function startApi(
   bench: Bench,
-  { http, instance, note, telemetry = noTelemetry }: ServiceOptions,
+  { http, instance, note, maxLines, telemetry = noTelemetry }: ServiceOptions,
 ): Promise<Listening> {
   const { openOrderApi } = await import("../services/order/order-api.ts");
   const orders = createOrderDesk({ ...bench, telemetry }, { service: "order", instance });
   const watchRequest = (request: TracedRequest) => telemetry.tracing?.request(request);
-  return openOrderApi({ ...http, orders, watchRequest, note });
+  return openOrderApi({ ...http, orders, watchRequest, note, maxLines });
 }
 
 function startWorkers(
@@ -161,13 +175,13 @@ function startWorkers(
   names: readonly ServiceName[],
   options: ServiceOptions & { log: string },
 ): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
-  const { log, concurrency, instance, note, defaultStock, maxAttempts = defaultMaxAttempts } = options;
+  const { log, concurrency, instance, note, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry } = options;
   const store = createStockStore(
     bench.connection,
     new Bucket(bench.connection, bench.publisher, inventoryBucket),
   );
-  const shelf = new StockShelf(store, { log, defaultStock });
+  const shelf = new StockShelf(store, { log, defaultStock: unknownSkuUnits(options) });
   const parts = { ...options, shelf, readPayment: paymentReader(bench.connection) };
   const workers = new Map<string, Worker>();
   const redrivers = new Map<string, Worker>();

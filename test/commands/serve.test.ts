@@ -50,7 +50,7 @@ describe("serve", () => {
     const ran = await serving.stop();
     expect(ran.exitCode).toBe(0);
     expect(ran.stdout).toBe(
-      `serving payment, inventory, shipping, notification on ${broker.url} (nats-server ${broker.version}) as box-7 - stop with Ctrl-C\n`,
+      `serving payment, inventory, shipping, notification on ${broker.url} (nats-server ${broker.version}) as box-7; 1,000,000 units of each SKU that nobody has stocked - stop with Ctrl-C\n`,
     );
     expect(logged(ran)).toMatchObject([
       { level: "info", instance: expect.any(String), msg: expect.stringMatching(/^stopping: finishing/) },

@@ -17,15 +17,32 @@ const line: fc.Arbitrary<OrderLine> = record({
 });
 const lines = fc.array(line, { maxLength: 5 });
 
+const worthOf = (each: readonly OrderLine[]): number =>
+  each.reduce((sum, { quantity, unitPriceMinor }) => sum + quantity * unitPriceMinor, 0);
+
+/** The total of an order is what its lines are worth; one without lines has any. */
+const pricedLines = fc
+  .array(record({ sku: name, quantity: fc.integer({ min: 1, max: 10_000 }), unitPriceMinor: fc.nat() }), {
+    maxLength: 5,
+  })
+  .chain((each) => fc.tuple(fc.constant(each), total))
+  .map(([each, { amountMinor, currency }]) => ({
+    lines: each,
+    total: { amountMinor: each.length === 0 ? amountMinor : worthOf(each), currency },
+  }));
+
 const eventOfKind: { [K in EventKind]: fc.Arbitrary<EventOf<K>> } = {
-  created: record({
-    kind: fc.constant("created"),
-    orderId,
-    customerId: text,
-    lines,
-    total,
-    createdAtUs: fc.option(count),
-  }),
+  created: fc
+    .tuple(
+      record({
+        kind: fc.constant("created" as const),
+        orderId,
+        customerId: text,
+        createdAtUs: fc.option(count),
+      }),
+      pricedLines,
+    )
+    .map(([order, priced]) => ({ ...order, ...priced })),
   payments: record({
     kind: fc.constant("payments"),
     orderId,

@@ -50,7 +50,8 @@ describe("what was encoded", () => {
 
   test("keeps the largest safe integers exact", () => {
     const total = { amountMinor: Number.MAX_SAFE_INTEGER, currency: "JPY" };
-    const largest = { ...order, total, createdAtUs: Number.MAX_SAFE_INTEGER };
+    const lines = [{ sku: "MUG-3", quantity: 1, unitPriceMinor: Number.MAX_SAFE_INTEGER }];
+    const largest = { ...order, lines, total, createdAtUs: Number.MAX_SAFE_INTEGER };
     expect(decodeEvent("ORDERS.created.o-1", encodeEvent(largest))).toStrictEqual(largest);
   });
 });
@@ -154,6 +155,7 @@ describe("an event that would be refused when read", () => {
     ["a fraction of a cent", { ...order, total: { amountMinor: 1.5, currency: "USD" } }],
     ["no number", { ...order, total: { amountMinor: Number.NaN, currency: "USD" } }],
     ["money beyond 2^53", { ...order, total: { amountMinor: 2 ** 53, currency: "USD" } }],
+    ["a total that its lines are not worth", { ...order, total: { amountMinor: 1, currency: "GBP" } }],
     ["a currency of two letters", { ...order, total: { amountMinor: 1, currency: "US" } }],
     ["a quantity beyond 32 bits", { ...order, lines: [{ sku: "A", quantity: 2 ** 31, unitPriceMinor: 1 }] }],
     ["a time before 1970", { ...order, createdAtUs: -1 }],

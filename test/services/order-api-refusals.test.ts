@@ -36,6 +36,10 @@ describe("an order that cannot be", () => {
     [{ lines: [{ ...line, unit_price: 4.255 }] }, "lines[0].unit_price"],
     [{ lines: [{ ...line, unit_price: "1e3" }] }, "lines[0].unit_price"],
     [{ total_amount: "1.00", total_minor: 101 }, "total_amount"],
+    // It used to be stored, and its customer charged a cent.
+    [{ total_minor: 1, lines: [{ ...line, unit_price: "99990.00" }] }, "total"],
+    [{ total_amount: "2.01", lines: [line, line] }, "total"],
+    [{ total_minor: 0, lines: [line] }, "total"],
     [{}, undefined],
   ])("is answered with 422 and the field: %.200j", async (order, field) => {
     const { status, headers, body } = await world.post(order);

@@ -96,6 +96,60 @@ describe("two shelves on one store", () => {
   });
 });
 
+/** `count` orders of SKUs that nobody else has named. */
+const inventedOrders = (count: number, lines: number): Order[] =>
+  Array.from({ length: count }, (_, order) =>
+    orderOf(
+      order + 1,
+      Object.fromEntries(Array.from({ length: lines }, (_, index) => [`X-${order}-${index}`, 1])),
+    ),
+  );
+
+describe("an order of one line", () => {
+  // It used to wait until every line of all orders before it was written.
+  it("does not wait for the thousands of lines of others, of which only a few are under way", async () => {
+    let [underWay, most] = [0, 0];
+    const store = new StockWorld({ pause: () => new Promise(setImmediate), fails: () => false });
+    const write = store.write.bind(store);
+    store.write = async (sku, entry) => {
+      underWay += 1;
+      most = Math.max(most, underWay);
+      return write(sku, entry).finally(() => {
+        underWay -= 1;
+      });
+    };
+    const shelf = new StockShelf(store, { log, defaultStock: 10 });
+    const long = inventedOrders(40, 200).map(({ sequence, units }) => shelf.take(sequence, units));
+    expect(await shelf.take(99, new Map([["MUG", 1]]))).toEqual({ missing: [] });
+    expect(store.entries.size).toBeLessThan(300);
+    expect(most).toBeLessThanOrEqual(16);
+    for (const taken of await Promise.all(long)) expect(taken).toEqual({ missing: [] });
+    expect(store.entries.size).toBe(40 * 200 + 1);
+  });
+});
+
+describe("an order that ends without its units", () => {
+  it("makes no entry where SKUs that nobody stocked are refused", async () => {
+    const store = new StockWorld(calm);
+    const shelf = new StockShelf(store, { log, defaultStock: 0 });
+    const [order] = inventedOrders(1, 500);
+    expect(await shelf.take(1, order?.units ?? new Map())).toEqual({
+      missing: [...(order?.units.keys() ?? [])],
+    });
+    expect(store.entries.size).toBe(0);
+  });
+
+  // Each of its other lines used to make an entry with the default stock, and to write it again to give it back.
+  it("makes no entries once it is known to miss a SKU, and names all that it misses", async () => {
+    const store = new StockWorld(calm);
+    const shelf = new StockShelf(store, { log, defaultStock: 5 });
+    const [order] = inventedOrders(1, 500);
+    const units = new Map([["NONE", 6], ...(order?.units ?? []), ["LAST", 7]]);
+    expect(await shelf.take(1, units)).toEqual({ missing: ["NONE", "LAST"] });
+    expect(store.entries.size).toBeLessThan(40);
+  });
+});
+
 describe("take", () => {
   const openShelf = (stocked: number) => {
     const store = new StockWorld(calm);

@@ -10,7 +10,13 @@ import type { OrderDesk, TraceContext } from "./order-desk.ts";
 import { orderDocument, receipt } from "./order-document.ts";
 import { type HttpAnswer, invalidOrder, type Problem, problemAnswer, problemOf } from "./problem.ts";
 
-export type Desk = { orders: OrderDesk; note: (text: string) => void; keys: KeyMemory };
+export type Desk = {
+  orders: OrderDesk;
+  note: (text: string) => void;
+  keys: KeyMemory;
+  /** Lines that an order may have. */
+  maxLines: number;
+};
 
 const anotherOrder = { status: 409, code: "order_exists", detail: "another order is stored under this id" };
 const anotherBody = {
@@ -43,7 +49,10 @@ export async function answerPost(
   if (!body) return problemAnswer(noBody);
   const order = orderIn(body, key);
   if ("status" in order) return problemAnswer(order);
-  const { orderId } = order;
+  const { orderId, lines } = order;
+  if (lines.length > desk.maxLines) {
+    return problemAnswer(invalidOrder(`lines are ${lines.length}, ${desk.maxLines} are the most`));
+  }
   const claimed = key === undefined ? orderId : desk.keys.claim(key, orderId);
   if (claimed !== orderId) return problemAnswer({ ...anotherBody, orderId: claimed });
   return guarded(desk, orderId, () => placeOrder(desk.orders, order, context));

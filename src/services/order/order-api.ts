@@ -1,5 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { type Listening, listen, type Place } from "../../listening.ts";
+import { maxLines as mostLines } from "../../orders/event-fault.ts";
 import type { JsonObject } from "../../orders/sources/json-order.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
@@ -14,6 +15,8 @@ export type OrderApiOptions = Omit<Place, "flag"> & {
   watchRequest?: WatchRequest | undefined;
   /** Told of each failure that the caller is told nothing of. */
   note: (text: string) => void;
+  /** Lines that an order may have; as many as an event can have by default. */
+  maxLines?: number | undefined;
   /** How long a caller waits for the order log before being told to come again. */
   patienceMs?: number;
 };
@@ -33,8 +36,8 @@ export async function openOrderApi(options: OrderApiOptions): Promise<Listening>
 
 /** Budget of a POST: 200 µs of this process, the publisher included. */
 function addRoutes(app: FastifyInstance, options: OrderApiOptions): void {
-  const { orders, note, patienceMs = 10_000, watchRequest } = options;
-  const desk = { orders: patientDesk(orders, patienceMs), note, keys: new KeyMemory() };
+  const { orders, note, patienceMs = 10_000, maxLines = mostLines, watchRequest } = options;
+  const desk = { orders: patientDesk(orders, patienceMs), note, keys: new KeyMemory(), maxLines };
   app.post<{ Body: JsonObject | undefined }>("/orders", async ({ body, headers }, reply) => {
     const watched = watchRequest?.({ method: "POST", route: "/orders", headers });
     const key = idempotencyKeyOf(headers);

@@ -20,7 +20,7 @@ describe("a messy NDJSON file", () => {
       [2, "nd-2", "c-2", 1, { amountMinor: 1200, currency: "JPY" }],
       [3, "cc10323867291d03f633f479a95a5be7", "c-3", 1, { amountMinor: 105, currency: "USD" }],
       [4, "nd-4", "c-4", 0, { amountMinor: 1999, currency: "USD" }],
-      [6, "nd-5", "Zoë 雪", 1, { amountMinor: 1050, currency: "USD" }],
+      [6, "nd-5", "Zoë 雪", 1, { amountMinor: 800, currency: "USD" }],
       [7, "nd-6", "", 1, { amountMinor: 0, currency: "USD" }],
       [28, "nd-27", "the last line has no line break", 0, { amountMinor: 10, currency: "USD" }],
     ]);
