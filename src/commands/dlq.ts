@@ -2,15 +2,15 @@ import { hostname, userInfo } from "node:os";
 import type { Command } from "commander";
 import { OrderctlError } from "../errors.ts";
 import { plainDetail } from "../jetstream/dead-letter.ts";
-import { type DeadMessage, readDeadLetters } from "../pipeline/dead-letters.ts";
+import { type DeadMessage, readNewestDeadLetters } from "../pipeline/dead-letters.ts";
 import { readDeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
-import { type DeadLetterFilter, filterDeadLetters } from "../pipeline/dead-letters-filter.ts";
+import { type DeadLetterFilter, findDeadLetters, fits } from "../pipeline/dead-letters-filter.ts";
 import { purgeDeadLetters } from "../pipeline/dead-letters-purge.ts";
 import { redriveDeadLetters } from "../pipeline/dead-letters-redrive.ts";
 import { deadLettersStream } from "../pipeline/topology.ts";
 import { deadLetterDetail } from "../views/dead-letter-detail.ts";
 import { purgeReport, redriveReport } from "../views/dead-letter-reports.ts";
-import { deadLetterTable } from "../views/dead-letter-table.ts";
+import { deadLetterTable, moreLetters } from "../views/dead-letter-table.ts";
 import type { Online, Register } from "./act.ts";
 import { durationMs, positive, withConnection, withGiveUp } from "./options.ts";
 import { readClock } from "./read-clock.ts";
@@ -62,22 +62,33 @@ const withSelection = (command: Command): Command =>
     .option("--dry-run", "only tell which", false);
 
 async function listDeadLetters(online: Online, options: ListOptions): Promise<undefined> {
-  const { connection, terminal, signal } = online;
+  const { terminal } = online;
   const filter = await filterOf(online, options);
-  const found = filterDeadLetters(await readDeadLetters(connection, signal), filter);
-  const letters = found.slice(0, options.limit).map(({ letter }) => letter);
-  if (!terminal.json) terminal.show("dead-letters", { total: found.length, letters }, deadLetterTable);
+  const { limit } = options;
+  const { found, isWhole } = await newest(online, filter, limit);
+  const letters = found.slice(0, limit).map(({ letter }) => letter);
+  const total = isWhole ? found.length : null;
+  if (!terminal.json) terminal.show("dead-letters", { total, letters }, deadLetterTable);
   else for (const letter of letters) terminal.show("dead-letter", letter, String);
-  const more = found.length - letters.length;
-  if (terminal.json && more > 0) terminal.note(`${more} more; --limit shows them`);
+  if (terminal.json && total !== letters.length) terminal.note(moreLetters(total, letters.length));
   return undefined;
+}
+
+/** Of one order or service they are few among many; of all, the last ones are read. */
+async function newest({ connection, signal }: Online, filter: DeadLetterFilter, wanted: number) {
+  const { orderId, service } = filter;
+  if (orderId === undefined && service === undefined)
+    return readNewestDeadLetters(connection, { wanted, fits: (letter) => fits(letter, filter), signal });
+  return { found: await findDeadLetters(connection, filter, signal), isWhole: true };
 }
 
 async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): Promise<undefined> {
   const { connection, terminal, signal } = online;
-  const all = await readDeadLetters(connection, signal);
-  const numbered = all.filter(({ letter }) => String(letter.sequence) === id);
-  const found = numbered.length > 0 ? numbered : all.filter(({ letter }) => letter.orderId === id);
+  const numbered = isNumber(id) ? await findDeadLetters(connection, { sequences: [Number(id)] }, signal) : [];
+  const found =
+    numbered.length > 0
+      ? numbered
+      : await findDeadLetters(connection, { orderId: id, settled: true }, signal);
   const [newest, ...older] = found;
   if (!newest) throw unknown(connection.server, [id]);
   terminal.show("dead-letter-detail", await readDeadLetterDetail(connection, newest), deadLetterDetail);
@@ -140,7 +151,7 @@ function mustNameSome(options: Selection, args: string[]): void {
 async function select(online: Online, options: Selection, args: string[]): Promise<DeadMessage[]> {
   const { connection, signal } = online;
   const filter = await filterOf(online, options, args);
-  const found = filterDeadLetters(await readDeadLetters(connection, signal), filter);
+  const found = await findDeadLetters(connection, filter, signal);
   const missing = args.filter((arg) => !found.some(({ letter }) => letter.sequence === Number(arg)));
   if (missing.length > 0) throw unknown(connection.server, missing);
   return found;
@@ -163,8 +174,10 @@ async function filterOf(
   };
 }
 
+const isNumber = (text: string): boolean => /^\d{1,15}$/.test(text);
+
 function numberOf(arg: string): number {
-  if (/^\d{1,15}$/.test(arg)) return Number(arg);
+  if (isNumber(arg)) return Number(arg);
   throw new OrderctlError("usage", `${JSON.stringify(arg)} is not the number of a dead letter`, {
     hint: "`orderctl dlq list` tells the numbers; --order names an order",
   });

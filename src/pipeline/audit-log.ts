@@ -8,8 +8,7 @@ import type { AuditReport } from "../orders/audit-report.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { type Auditor, createAuditor } from "../orders/invariants.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { readDeadLetters } from "./dead-letters.ts";
-import { filterDeadLetters } from "./dead-letters-filter.ts";
+import { findDeadLetters } from "./dead-letters-filter.ts";
 import { readStockEntries } from "./read-stock.ts";
 import { inventoryBucket } from "./topology.ts";
 
@@ -107,7 +106,7 @@ async function addBooked(
 /** By order, what has become a dead letter and was not handled since. */
 async function readGivenUp(connection: Connection, signal: AbortSignal): Promise<Map<string, string>> {
   const givenUp = new Map<string, string>();
-  for (const { letter } of filterDeadLetters(await readDeadLetters(connection, signal), {})) {
+  for (const { letter } of await findDeadLetters(connection, {}, signal)) {
     const { orderId, consumer, reason, sequence } = letter;
     if (orderId) givenUp.set(orderId, `${consumer} gave up on it, ${reason} (dead letter ${sequence})`);
   }

@@ -2,6 +2,7 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { deadLetterHeader } from "../jetstream/dead-letter.ts";
 import { readHeaders } from "../jetstream/dead-letter-store.ts";
+import { readBySequence, type StoredMessage } from "../jetstream/read-message.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import type { OrderEvent } from "../orders/events.ts";
 import { parseTraceparent } from "../telemetry/span-context.ts";
@@ -21,17 +22,25 @@ export type DeadLetterDetail = DeadLetter & {
 
 export async function readDeadLetterDetail(
   connection: Connection,
-  { letter, mark, message }: DeadMessage,
+  { letter, mark }: DeadMessage,
 ): Promise<DeadLetterDetail> {
+  const { payload } = await readDeadMessage(connection, letter.sequence);
   const headers = (await readHeaders(connection, deadLettersStream, letter.sequence)) ?? {};
   delete headers[deadLetterHeader];
   return {
     ...letter,
-    ...decoded(mark.origin.subject, message.payload),
-    payloadBase64: Buffer.from(message.payload).toString("base64"),
+    ...decoded(mark.origin.subject, payload),
+    payloadBase64: Buffer.from(payload).toString("base64"),
     headers,
     traceId: parseTraceparent(headers.traceparent)?.traceId ?? null,
   };
+}
+
+/** Rejects with `not_found` where somebody purged it. */
+export async function readDeadMessage(connection: Connection, sequence: number): Promise<StoredMessage> {
+  const message = await readBySequence(connection, deadLettersStream, sequence);
+  if (message) return message;
+  throw new OrderctlError("not_found", `dead letter ${sequence} was purged just now`);
 }
 
 function decoded(subject: string, payload: Uint8Array): Pick<DeadLetterDetail, "event" | "fault"> {

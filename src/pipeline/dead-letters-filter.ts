@@ -1,4 +1,8 @@
-import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
+import type { Connection } from "../jetstream/connection.ts";
+import { readBySequence } from "../jetstream/read-message.ts";
+import { readStreamSize } from "../jetstream/stream-size.ts";
+import { type DeadLetter, type DeadMessage, readDeadLetters } from "./dead-letters.ts";
+import { deadLettersStream } from "./topology.ts";
 
 /** Which dead letters are meant: those that fit everything that is named. */
 export type DeadLetterFilter = {
@@ -12,10 +16,40 @@ export type DeadLetterFilter = {
   settled?: boolean | undefined;
 };
 
-export const filterDeadLetters = (found: readonly DeadMessage[], filter: DeadLetterFilter): DeadMessage[] =>
-  found.filter(({ letter }) => fits(letter, filter));
+/** Those that fit, newest first. Reads the subjects that they can have, not all dead letters, where that is known. */
+export async function findDeadLetters(
+  connection: Connection,
+  filter: DeadLetterFilter,
+  signal?: AbortSignal,
+): Promise<DeadMessage[]> {
+  let found: DeadMessage[] = [];
+  for (const subjects of await subjectsOf(connection, filter)) {
+    const all = await readDeadLetters(connection, { filter: subjects, signal });
+    found = found.concat(all.filter(({ letter }) => fits(letter, filter)));
+  }
+  return found.sort((a, b) => b.letter.sequence - a.letter.sequence);
+}
 
-function fits(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+/** More are found sooner by reading all. */
+const mostSubjects = 10;
+const isToken = (text: string): boolean => /^[\w-]+$/.test(text);
+
+/** A dead letter and what became of it are under one subject. Undefined: under any. */
+async function subjectsOf(
+  connection: Connection,
+  { sequences = [], orderId = "*", service = "*" }: DeadLetterFilter,
+): Promise<(string | undefined)[]> {
+  if (sequences.length > mostSubjects) return [undefined];
+  if (sequences.length === 0)
+    return [orderId, service].every((part) => part === "*" || isToken(part))
+      ? [service + orderId === "**" ? undefined : `${deadLettersStream}.${service}.${orderId}`]
+      : [undefined];
+  if ((await readStreamSize(connection, deadLettersStream)) === undefined) return [];
+  const named = sequences.map((sequence) => readBySequence(connection, deadLettersStream, sequence));
+  return [...new Set((await Promise.all(named)).flatMap((message) => (message ? [message.subject] : [])))];
+}
+
+export function fits(letter: DeadLetter, filter: DeadLetterFilter): boolean {
   const { sequences = [], orderId, service, reason, sinceMs, settled = false } = filter;
   // Whoever names one by its number means it, whatever became of it.
   if (sequences.length > 0) return sequences.includes(letter.sequence);

@@ -4,6 +4,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { redriveHeader } from "../jetstream/dead-letter.ts";
 import { readHeaders } from "../jetstream/dead-letter-store.ts";
 import { Publisher } from "../jetstream/publisher.ts";
+import { readBySequence } from "../jetstream/read-message.ts";
 import { applyTopology } from "../jetstream/topology.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { consumedBy, readClaimed } from "./dead-letter-origin.ts";
@@ -46,7 +47,7 @@ export async function redriveDeadLetters(
   const { dryRun, signal } = options;
   const report: RedriveReport = { dryRun, redriven: [], left: [], forged: [], hopeless: [] };
   const publisher = new Publisher(connection);
-  const redriving = { connection, publisher, forged: report.forged };
+  const redriving = { connection, publisher, report };
   try {
     if (!dryRun) await applyTopology(connection, orderTopology());
     for (const dead of found.toReversed()) {
@@ -63,12 +64,9 @@ export async function redriveDeadLetters(
 }
 
 /** `why` says why it was left alone. */
-function tally(report: RedriveReport, dead: DeadMessage, why: string | undefined): void {
-  if (why !== undefined) report.left.push({ letter: dead.letter, why });
-  else {
-    report.redriven.push(dead.letter);
-    if (faultOf(dead) !== undefined) report.hopeless.push(dead.letter.sequence);
-  }
+function tally(report: RedriveReport, { letter }: DeadMessage, why: string | undefined): void {
+  if (why === undefined) report.redriven.push(letter);
+  else report.left.push({ letter, why });
 }
 
 function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | undefined {
@@ -86,47 +84,50 @@ function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | und
  */
 async function forgeryIn(
   connection: Connection,
-  { mark, message }: DeadMessage,
+  { mark, subject }: DeadMessage,
+  payload: Uint8Array,
 ): Promise<string | undefined> {
-  const service = message.subject.split(".")[1] ?? "";
+  const service = subject.split(".")[1] ?? "";
   const consumes = consumedBy(service, mark.consumer);
   if (consumes === undefined)
     return `${JSON.stringify(mark.consumer)}, which it names, is no consumer of ${service}, which its subject names`;
-  const claim = { origin: mark.origin, payload: message.payload, consumes };
+  const claim = { origin: mark.origin, payload, consumes };
   const held = await readClaimed(connection, claim);
   return typeof held === "string" ? held : undefined;
 }
 
 /** Why the message is no event, as far as this version of the program can tell. */
-function faultOf({ mark, message }: DeadMessage): string | undefined {
+function faultOf({ mark }: DeadMessage, payload: Uint8Array): string | undefined {
   try {
-    decodeEvent(mark.origin.subject, message.payload);
+    decodeEvent(mark.origin.subject, payload);
     return undefined;
   } catch (thrown) {
     return OrderctlError.from(thrown).message;
   }
 }
 
-type Redriving = { connection: Connection; publisher: Publisher; forged: number[] };
+type Redriving = { connection: Connection; publisher: Publisher; report: RedriveReport };
 
 /** Answers why it was not done. */
 async function redrive(
-  { connection, publisher, forged }: Redriving,
+  { connection, publisher, report }: Redriving,
   dead: DeadMessage,
   { by, named, dryRun, perSecond, signal }: RedriveOptions,
 ): Promise<string | undefined> {
-  const { letter, mark, message } = dead;
-  const forgery = await forgeryIn(connection, dead);
-  if (forgery !== undefined) forged.push(letter.sequence);
+  const { letter, mark } = dead;
+  const copy = await readBySequence(connection, deadLettersStream, letter.sequence);
+  if (!copy) return "somebody purged it just now";
+  const forgery = await forgeryIn(connection, dead, copy.payload);
+  if (forgery !== undefined) report.forged.push(letter.sequence);
   if (forgery !== undefined) return forgery;
-  if (!named && faultOf(dead) !== undefined)
+  const isHopeless = faultOf(dead, copy.payload) !== undefined;
+  if (isHopeless && !named)
     return "it cannot be read as an event and would only fail again; name its number to try all the same";
+  if (isHopeless) report.hopeless.push(letter.sequence);
   if (dryRun) return undefined;
   const { stream, sequence } = mark.origin;
   const headers = await readHeaders(connection, stream, sequence);
   if (!headers) return "its event is gone from the log just now";
-  if (!(await readHeaders(connection, deadLettersStream, letter.sequence)))
-    return "somebody purged it just now";
   const redriven: RedriveMark = {
     deadLetter: letter.sequence,
     deadAtUs: mark.atUs,
@@ -137,7 +138,7 @@ async function redrive(
   const attempt = letter.redrives.length + 1;
   const { duplicate } = await publisher.publish({
     subject: `${redrivesStream}.${letter.consumer}.${letter.sequence}-${mark.atUs}.${attempt}`,
-    payload: message.payload,
+    payload: copy.payload,
     headers: { ...headers, [redriveHeader]: JSON.stringify(redriven) },
   });
   if (perSecond !== undefined) await wait(1000 / perSecond, undefined, { signal });

@@ -6,8 +6,8 @@ import {
   redriveHeader,
 } from "../jetstream/dead-letter.ts";
 import { readConsumerProgress } from "../jetstream/dead-letter-store.ts";
-import type { StoredMessage } from "../jetstream/read-message.ts";
-import { scanStream } from "../jetstream/read-stream.ts";
+import { readLastSequence, type StoredMessage } from "../jetstream/read-message.ts";
+import { type StreamRange, scanStream } from "../jetstream/read-stream.ts";
 import { readStreamSize } from "../jetstream/stream-size.ts";
 import { parseSubject } from "../orders/subjects.ts";
 import { consumerTable } from "../services/registry.ts";
@@ -49,11 +49,11 @@ export type DeadLetter = {
   next: number | null;
 };
 
-/** A dead letter with its message, and the sequences of its redrives. */
+/** A dead letter, where it is stored, and the sequences of its redrives. */
 export type DeadMessage = {
   letter: DeadLetter;
   mark: DeadLetterMark | StrangersMark;
-  message: StoredMessage;
+  subject: string;
   redriveSequences: number[];
 };
 
@@ -61,38 +61,98 @@ export type DeadMessage = {
 export const unreadable = "unreadable";
 
 /**
- * Every dead letter, newest first; none where nothing ever kept one. What stands among them and cannot be read as one is
- * told as `unreadable`, with itself as its origin.
+ * Every dead letter whose subject fits `filter`, newest first; none where nothing ever kept one. What stands among them and cannot be
+ * read as one is told as `unreadable`, with itself as its origin. Payloads are left where they are: some 0.5 kB of memory each.
  */
-export async function readDeadLetters(connection: Connection, signal?: AbortSignal): Promise<DeadMessage[]> {
-  const found = await readMarked(connection, signal);
-  if (found.length === 0) return [];
-  const redrives = await readRedrives(connection, signal);
-  const isDone = await readRedriveProgress(connection);
-  const next = new Map(found.flatMap(({ mark, message }) => follow(mark, message)));
+export async function readDeadLetters(
+  connection: Connection,
+  { filter, signal }: { filter?: string | undefined; signal?: AbortSignal | undefined } = {},
+): Promise<DeadMessage[]> {
+  const lastSequence = await readEnd(connection);
+  const found =
+    lastSequence > 0 ? await readMarked(connection, { toSequence: lastSequence, filter, signal }) : [];
+  return withFates(found, found.length > 0 ? await readFates(connection, signal) : noFates);
+}
+
+/** How many are read at first, from the end. */
+const leastWindow = 1000;
+
+/**
+ * The newest dead letters that fit, until there are `wanted` of them, and a few more. Reads from the end of the stream, so that their
+ * time does not grow with what lies before. `isWhole` where there are no others.
+ */
+export async function readNewestDeadLetters(
+  connection: Connection,
+  { wanted, fits, signal }: { wanted: number; fits: (letter: DeadLetter) => boolean; signal?: AbortSignal },
+): Promise<{ found: DeadMessage[]; isWhole: boolean }> {
+  let toSequence = await readEnd(connection);
+  if (toSequence === 0) return { found: [], isWhole: true };
+  const fates = await readFates(connection, signal);
+  let marked: Marked[] = [];
+  for (let window = Math.max(leastWindow, 2 * wanted); ; window *= 4) {
+    const from = Math.max(1, toSequence - window + 1);
+    marked = [
+      ...(await readMarked(connection, { start: { sequence: from }, toSequence, signal })),
+      ...marked,
+    ];
+    // What became of one, a younger one tells.
+    const found = withFates(marked, fates).filter(({ letter }) => fits(letter));
+    if (from === 1 || found.length >= wanted) return { found, isWhole: from === 1 };
+    toSequence = from - 1;
+  }
+}
+
+/** The last sequence that is stored, 0 where there is none: older brokers' pipelines have no such stream. */
+async function readEnd(connection: Connection): Promise<number> {
+  if (!(await readStreamSize(connection, deadLettersStream))?.messages) return 0;
+  return readLastSequence(connection, deadLettersStream);
+}
+
+type Fates = {
+  redrives: ReadonlyMap<number, Redrive[]>;
+  isDone: (consumer: string, sequence: number) => boolean;
+};
+
+const noFates: Fates = { redrives: new Map(), isDone: () => false };
+
+const readFates = async (connection: Connection, signal: AbortSignal | undefined): Promise<Fates> => ({
+  redrives: await readRedrives(connection, signal),
+  isDone: await readRedriveProgress(connection),
+});
+
+function withFates(found: readonly Marked[], { redrives, isDone }: Fates): DeadMessage[] {
+  const next = new Map(found.flatMap(follow));
   return found
-    .map(({ mark, message }) => {
-      const own = redrives.get(message.sequence)?.filter(({ deadAtUs }) => deadAtUs === mark.atUs) ?? [];
-      const after = next.get(message.sequence) ?? null;
+    .map((marked) => {
+      const { mark, place } = marked;
+      const own = redrives.get(place.sequence)?.filter(({ deadAtUs }) => deadAtUs === mark.atUs) ?? [];
+      const after = next.get(place.sequence) ?? null;
       const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
       const state = stateOf({ redriven: own.length > 0, done, after });
       const times = own.map(({ by, storedAtUs }) => ({ by, at: isoTime(storedAtUs) }));
-      const letter = letterOf(mark, message, { state, redrives: times, next: after });
-      return { letter, mark, message, redriveSequences: own.map(({ sequence }) => sequence) };
+      const letter = letterOf(marked, { state, redrives: times, next: after });
+      return { letter, mark, subject: place.subject, redriveSequences: own.map(({ sequence }) => sequence) };
     })
     .reverse();
 }
 
 type StrangersMark = Omit<DeadLetterMark, "reason"> & { reason: typeof unreadable };
 
-type Marked = { mark: DeadLetterMark | StrangersMark; message: StoredMessage };
+/** Where a dead letter is stored, and how large its payload is. */
+type Place = { subject: string; sequence: number; storedAtUs: number; payloadBytes: number };
 
-async function readMarked(connection: Connection, signal: AbortSignal | undefined): Promise<Marked[]> {
+type Marked = { mark: DeadLetterMark | StrangersMark; place: Place };
+
+async function readMarked(
+  connection: Connection,
+  { signal, ...range }: Omit<StreamRange, "stream" | "signal"> & { signal: AbortSignal | undefined },
+): Promise<Marked[]> {
   const found: Marked[] = [];
-  // Older brokers' pipelines have none, and reading would fail.
-  if (!(await readStreamSize(connection, deadLettersStream))?.messages) return found;
-  await scanStream(connection, { stream: deadLettersStream, ...(signal && { signal }) }, (message) => {
-    found.push({ mark: decodeMark(message.header(deadLetterHeader)) ?? markOfStranger(message), message });
+  const scan = { stream: deadLettersStream, ...range, ...(signal && { signal }) };
+  await scanStream(connection, scan, (message) => {
+    const { subject, sequence, storedAtUs, payload } = message;
+    const mark = decodeMark(message.header(deadLetterHeader)) ?? markOfStranger(message);
+    found.push({ mark, place: { subject, sequence, storedAtUs, payloadBytes: payload.length } });
   });
   signal?.throwIfAborted();
   return found;
@@ -116,10 +176,8 @@ function markOfStranger({ subject, sequence, storedAtUs, header }: StoredMessage
 }
 
 /** The younger one of a message that failed again takes the place of the older. */
-const follow = (
-  { redriveOf }: Pick<DeadLetterMark, "redriveOf">,
-  { sequence }: StoredMessage,
-): [number, number][] => (redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]]);
+const follow = ({ mark: { redriveOf }, place: { sequence } }: Marked): [number, number][] =>
+  redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]];
 
 type Redrive = RedriveMark & { consumer: string; sequence: number; storedAtUs: number };
 
@@ -161,8 +219,7 @@ function stateOf(known: { redriven: boolean; done: boolean; after: number | null
 }
 
 function letterOf(
-  mark: DeadLetterMark | StrangersMark,
-  { sequence, payload, storedAtUs }: StoredMessage,
+  { mark, place: { sequence, payloadBytes, storedAtUs } }: Marked,
   fate: Pick<DeadLetter, "state" | "redrives" | "next">,
 ): DeadLetter {
   const { origin, service, instance, consumer, reason, detail, attempts, redriveOf } = mark;
@@ -180,7 +237,7 @@ function letterOf(
     subject: origin.subject,
     storedSequence: origin.sequence,
     storedAt: isoTime(origin.storedAtUs),
-    payloadBytes: mark.omittedBytes ?? payload.length,
+    payloadBytes: mark.omittedBytes ?? payloadBytes,
     hasPayload: mark.omittedBytes === null,
     redriveOf,
     ...fate,

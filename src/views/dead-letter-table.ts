@@ -7,8 +7,8 @@ import { paint } from "./paint.ts";
 import { cutMiddle } from "./plain-text.ts";
 import { longest, table } from "./table.ts";
 
-/** `letters` are the first of `total`. */
-export type DeadLetterList = { total: number; letters: readonly DeadLetter[] };
+/** `letters` are the newest of `total`; `null` where nobody counted how many there are before. */
+export type DeadLetterList = { total: number | null; letters: readonly DeadLetter[] };
 
 const columns = [
   { title: "when" },
@@ -27,16 +27,19 @@ export function deadLetterTable({ total, letters }: DeadLetterList, style: Style
   if (total === 0) return "no dead letters";
   const { dim } = paint(style);
   const rows = fitted(letters.map(rowOf), style);
-  const more = total - letters.length;
+  const isAll = total === letters.length;
   return [
-    deadLetters(total),
+    total === null ? `the newest ${deadLetters(letters.length)}` : deadLetters(total),
     "",
     table({ columns, rows }, style),
-    ...(more > 0 ? [dim(`${formatCount(more)} more; --limit shows them`)] : []),
+    ...(isAll ? [] : [dim(moreLetters(total, letters.length))]),
     "",
     `Why, and what it was: orderctl dlq show ${letters[0]?.sequence ?? 0}`,
   ].join("\n");
 }
+
+export const moreLetters = (total: number | null, shown: number): string =>
+  `${total === null ? "there are" : formatCount(total - shown)} more; --limit shows them`;
 
 const rowOf = (letter: DeadLetter): string[] => [
   shortTime(letter.at),

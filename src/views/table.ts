@@ -37,7 +37,7 @@ export function table(
 export const tableWidth = (cells: Cells): number => sumOf(columnWidths(cells));
 
 /** One cell that a stranger made long does not make all rows so; JSON has it whole. */
-export const widestCell = ({ width }: Style): number => Math.max(40, Math.min(width, 200) - 40);
+export const widestCell = ({ width }: Style): number => Math.max(60, Math.min(width, 200));
 
 const columnWidths = ({ columns, rows }: Cells): number[] =>
   columns.map(({ title }, index) => longest(rows, index, title.length));
