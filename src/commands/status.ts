@@ -29,6 +29,8 @@ export type Status = {
   processes: ProcessStatus[];
   /** How many answered what no process of orderctl says. */
   unreadableAnswers: number;
+  /** Were there more answers than anybody waits for? Some of the processes may be missing then. */
+  answersCut: boolean;
 };
 
 export const registerStatus: Register = (command, act) => {
@@ -38,9 +40,9 @@ export const registerStatus: Register = (command, act) => {
 /** The settings are shown all the same where the broker cannot be reached: they may be why. */
 async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
   const { connection: config, settings: found } = await app.config();
-  const { broker, processes, unreadableAnswers, failure } = await askBroker(app, config);
+  const { failure, ...answered } = await askBroker(app, config);
   const settings = settingsIn(flags, found);
-  app.terminal.show("status", { broker, processes, unreadableAnswers, settings }, statusReport);
+  app.terminal.show("status", { ...answered, settings }, statusReport);
   if (failure) throw failure;
   return undefined;
 }
@@ -56,12 +58,13 @@ async function askBroker({ terminal, signal }: App, config: ConnectionConfig): P
       broker = await readBroker(connection);
       const asked = await askProcesses(connection, { roundTripMs: broker.roundTripMs, signal });
       signal.throwIfAborted();
-      return { broker, processes: asked.processes, unreadableAnswers: asked.unreadable };
+      const { processes, unreadable: unreadableAnswers, isCut: answersCut } = asked;
+      return { broker, processes, unreadableAnswers, answersCut };
     } finally {
       await connection.close();
     }
   } catch (failure) {
-    return { broker, processes: [], unreadableAnswers: 0, failure };
+    return { broker, processes: [], unreadableAnswers: 0, answersCut: false, failure };
   }
 }
 

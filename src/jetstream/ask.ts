@@ -56,8 +56,8 @@ export type Question = {
   signal?: AbortSignal | undefined;
 };
 
-/** `refused` are those that were too long, or more than anybody would wait for. */
-export type Answers = { texts: string[]; refused: number };
+/** `refused` were too long; `isCut` where others went on answering when it ended. */
+export type Answers = { texts: string[]; refused: number; isCut: boolean };
 
 /**
  * Every answer to a question on `subject`, in the order in which they come to `replyTo`: it ends when none has come for
@@ -69,8 +69,12 @@ export function askAll(
   { subject, replyTo, quietMs, signal }: Question,
 ): Promise<Answers> {
   return new Promise((resolve, reject) => {
-    const answers: Answers = { texts: [], refused: 0 };
+    const answers: Answers = { texts: [], refused: 0, isCut: false };
     let bytes = 0;
+    const cut = () => {
+      answers.isCut = true;
+      end();
+    };
     const end = () => {
       clearTimeout(quiet);
       clearTimeout(limit);
@@ -87,7 +91,7 @@ export function askAll(
       bytes += data.length;
       if (data.length > mostAnswerBytes || bytes > mostBytes) answers.refused += 1;
       else answers.texts.push(Buffer.from(data).toString());
-      if (bytes > mostBytes || answers.texts.length + answers.refused >= mostAnswers) end();
+      if (bytes > mostBytes || answers.texts.length + answers.refused >= mostAnswers) cut();
       else quiet.refresh();
     };
     const stopListening = onDenied((refused) => {
@@ -103,7 +107,7 @@ export function askAll(
       },
     });
     const quiet = setTimeout(end, quietMs);
-    const limit = setTimeout(end, mostQuietTimes * quietMs);
+    const limit = setTimeout(cut, mostQuietTimes * quietMs);
     signal?.addEventListener("abort", end);
     if (signal?.aborted) end();
     else nats.publish(subject, undefined, { reply: replyTo });

@@ -23,7 +23,8 @@ const schema = z.object({
     .array(
       z.object({
         name: text,
-        state: z.enum(["closed", "half-open", "open"]),
+        /** `unknown` is one that a later version has. */
+        state: z.enum(["closed", "half-open", "open", "unknown"]).catch("unknown"),
         /** Whose calls it guards, and for how long it has let none but probes through; earlier versions do not say. */
         service: text.optional(),
         openForMs: milliseconds.nullish(),
@@ -38,9 +39,9 @@ const schema = z.object({
     .array(z.object({ consumer: text, text: longText, forMs: milliseconds }))
     .max(few)
     .default([]),
-  ordersUrl: text.nullable(),
-  metricsUrl: text.nullable(),
-  spansTo: text.nullable(),
+  ordersUrl: text.nullable().default(null),
+  metricsUrl: text.nullable().default(null),
+  spansTo: text.nullable().default(null),
 });
 
 /** What a process that runs services says of itself; counts are since its start. */
@@ -67,8 +68,8 @@ const shortened = (status: ProcessStatus): ProcessStatus => ({
     .map((problem) => ({ ...problem, text: problem.text.slice(0, 20_000) })),
 });
 
-/** By name; `unreadable` is how many answered what no process says. */
-export type Processes = { processes: ProcessStatus[]; unreadable: number };
+/** By name; `unreadable` is how many answered what no process says, `isCut` that there were more answers than are waited for. */
+export type Processes = { processes: ProcessStatus[]; unreadable: number; isCut: boolean };
 
 /**
  * How every process is that runs services on this broker. Who answers 300 ms after the others, or four round trips where
@@ -80,13 +81,15 @@ export async function askProcesses(
 ): Promise<Processes> {
   const quietMs = Math.max(leastQuietMs, roundTrips * roundTripMs);
   const replyTo = `${answers}.${randomUUID()}`;
-  const { texts, refused } = await askAll(connection, { subject: questions, replyTo, quietMs, signal });
-  const said = texts.map(statusIn);
-  // A process answers once: what comes under its name afterwards is not its own.
-  const byName = new Map<string, ProcessStatus>();
-  for (const status of said) if (status && !byName.has(status.instance)) byName.set(status.instance, status);
-  const processes = [...byName.values()].sort((a, b) => (a.instance < b.instance ? -1 : 1));
-  return { processes, unreadable: refused + said.length - processes.length };
+  const { texts, refused, isCut } = await askAll(connection, {
+    subject: questions,
+    replyTo,
+    quietMs,
+    signal,
+  });
+  const processes = texts.map(statusIn).filter((status) => status !== undefined);
+  processes.sort((a, b) => (a.instance < b.instance ? -1 : 1));
+  return { processes, unreadable: refused + texts.length - processes.length, isCut };
 }
 
 /** Those of them that can be read. */

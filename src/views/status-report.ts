@@ -9,7 +9,10 @@ import { wrapWords } from "./plain-text.ts";
 import { table } from "./table.ts";
 
 /** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */
-export const statusReport: View<Status> = ({ broker, processes, unreadableAnswers, settings }, style) => {
+export const statusReport: View<Status> = (
+  { broker, processes, unreadableAnswers, answersCut, settings },
+  style,
+) => {
   const { yellow } = paint(style);
   const parts = [wrapWords(headline(broker, processes), style.width).join("\n")];
   const apart = broker && broker.clock.aheadMs !== null ? clockNote(broker.clock) : undefined;
@@ -25,6 +28,7 @@ export const statusReport: View<Status> = ({ broker, processes, unreadableAnswer
         `${formatCount(unreadableAnswers)} ${unreadableAnswers === 1 ? "answer" : "answers"} of others could not be read as a process's`,
       ),
     );
+  if (answersCut) parts.push(yellow("answers did not end: there may be processes that are not told here"));
   if (processes.length > 0) parts.push(processes.map((process) => processText(process, style)).join("\n"));
   return [...parts, settingsTable(settings, style)].join("\n\n");
 };

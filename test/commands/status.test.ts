@@ -132,6 +132,18 @@ describe("where somebody else answers", () => {
     spansTo: null,
   };
 
+  it("reads what a later version says beside what it knows, and leaves out what an earlier one does not say", async () => {
+    const other = await openTestConnection(broker.url);
+    onTestFinished(() => other.close());
+    const { ordersUrl: _, spansTo: __, ...earlier } = lie;
+    const breakers = [{ name: "B", state: "isolated", since: 1 }];
+    const said = JSON.stringify({ ...earlier, breakers, mood: "good" });
+    other.nats.subscribe("orderctl.status", { callback: (_, message) => void message.respond(said) });
+    await other.nats.flush();
+    const processes = [{ instance: "liar", breakers: [{ name: "B", state: "unknown" }], spansTo: null }];
+    expect(await readStatus()).toMatchObject({ processes, unreadableAnswers: 0, answersCut: false });
+  });
+
   // All of these used to be believed.
   it.each([
     ["counts below nothing", { workers: [{ ...lie.workers[0], failed: -5 }] }],

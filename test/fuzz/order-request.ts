@@ -40,13 +40,15 @@ const orderSchema = {
 
 type Body = Record<string, unknown>;
 
+/** Has it lines, whose worth a total would have to be? */
+const hasLines = ({ lines }: Body): boolean => Array.isArray(lines) && lines.length > 0;
+
 /** Orders with lines or a total, each in every form that is allowed. */
 export const validOrder = validFor(orderSchema)
   .filter((order) => hasDecimals(order as Body))
   .map((order) => {
-    const body = order as Body;
-    const isEmpty = ((body.lines as unknown[]) ?? []).length === 0 && body.total_amount === undefined;
-    return isEmpty ? { ...body, total_amount: "1.00" } : body;
+    const { total_amount, ...body } = order as Body;
+    return hasLines(body) ? body : { ...body, total_amount: total_amount ?? "1.00" };
   });
 
 /** Codes are drawn at random, and some are of currencies in which 0.01 cannot be paid. */
@@ -56,7 +58,11 @@ const hasDecimals = ({ currency }: Body): boolean =>
 /** Nothing else is wrong with them. An empty id is as good as none. */
 export const brokenOrder = brokenFor(orderSchema)
   .filter(({ body }) => (body as Body).order_id !== "" && hasDecimals(body as Body))
-  .map(({ at, body }) => ({ at, body: { total_amount: "1.00", ...(body as Body) } }));
+  .map(({ at, body }) => ({ at, body: { total_amount: "1.00", ...(body as Body) } }))
+  .map(({ at, body: { total_amount, ...body } }) => ({
+    at,
+    body: hasLines(body) && !at.startsWith(".total_amount") ? body : { ...body, total_amount },
+  }));
 
 /** What is no order by its outside: JSON of any other kind, numbers that are none, depths, sizes, encodings. */
 export const noOrder: fc.Arbitrary<string | Buffer> = fc.oneof(

@@ -44,7 +44,7 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
       instance: "one",
       version: "1",
       services: ["inventory"],
-      startedAt: "",
+      startedAt: "2026-03-01T12:00:00.000Z",
       uptimeMs: 0,
       stopping: false,
     },
