@@ -51,7 +51,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./commands/audit.ts")).registerAudit,
   },
   dlq: {
-    summary: "dead letters: list, show, redrive, purge",
+    summary: "dead letters: list, show, redrive, purge; remove-event",
     load: async () => (await import("./commands/dlq.ts")).registerDlq,
   },
   inventory: {

@@ -7,10 +7,12 @@ import { readDeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
 import { type DeadLetterFilter, findDeadLetters, fits } from "../pipeline/dead-letters-filter.ts";
 import { purgeDeadLetters } from "../pipeline/dead-letters-purge.ts";
 import { redriveDeadLetters } from "../pipeline/dead-letters-redrive.ts";
+import { readFalseEvent, removeFalseEvent } from "../pipeline/false-event.ts";
 import { deadLettersStream } from "../pipeline/topology.ts";
 import { deadLetterDetail } from "../views/dead-letter-detail.ts";
 import { purgeReport, redriveReport } from "../views/dead-letter-reports.ts";
 import { deadLetterTable, moreLetters } from "../views/dead-letter-table.ts";
+import { removalReport } from "../views/removal-report.ts";
 import type { Online, Register } from "./act.ts";
 import { durationMs, positive, withConnection, withGiveUp } from "./options.ts";
 import { readClock } from "./read-clock.ts";
@@ -37,6 +39,16 @@ export const registerDlq: Register = (command, act) => {
     .option("--again", "those that were redriven before as well", false)
     .option("--rate <n>", "at most so many a second", positive);
   withConnection(withGiveUp(redrive)).action(act.online(redriveSelected, { check: mustNameSome }));
+
+  const removeEvent = command
+    .command("remove-event")
+    .description("delete a message of the log that is no event and takes the place of one")
+    .argument("<number>", "of the message in ORDERS, as `audit` and the dead letter tell it")
+    .optionsGroup("How:")
+    .option("--dry-run", "only tell what it is", false)
+    .option("--force", "also where it is an event as it should be", false)
+    .option("--yes", "needed, as it is gone for good", false);
+  withConnection(removeEvent).action(act.online(removeEventNamed));
 
   const purge = command
     .command("purge")
@@ -137,6 +149,26 @@ async function purgeSelected(online: Online, options: PurgeOptions, args: string
   }
   terminal.show("purge", await purgeDeadLetters(connection, found, { dryRun, signal }), purgeReport);
   return undefined;
+}
+
+type RemoveOptions = { dryRun: boolean; force: boolean; yes: boolean };
+
+async function removeEventNamed(
+  { connection, terminal }: Online,
+  { dryRun, force, yes }: RemoveOptions,
+  [number = ""]: string[],
+): Promise<undefined> {
+  if (!isNumber(number) || Number(number) === 0)
+    throw new OrderctlError("usage", `${JSON.stringify(number)} is not the number of a message`, {
+      hint: "`orderctl audit` tells the numbers of messages that cannot be read",
+    });
+  const found = await readFalseEvent(connection, Number(number));
+  const removal = await removeFalseEvent(connection, found, { force, dryRun: dryRun || !yes });
+  terminal.show("event-removal", removal, removalReport);
+  if (removal.removed || dryRun) return undefined;
+  throw new OrderctlError("usage", "nothing is removed: it would be gone for good", {
+    hint: "--yes does it",
+  });
 }
 
 function mustNameSome(options: Selection, args: string[]): void {

@@ -14,6 +14,9 @@ export function consumedBy(service: string, consumer: string): EventKind | undef
   return name && stationsOf(name).find((station) => station.consumer === consumer)?.consumes;
 }
 
+/** Why there is no such event. `isForged` where it never was; where the log holds none any more, somebody removed it. */
+export type Unfounded = { why: string; isForged: boolean };
+
 /**
  * The event that a copy is one of, as the log holds it, or why there is none. Whoever may store a copy may write into it what he
  * likes: it points to an event, and only what the log holds there is worked on. Rejects where the log cannot be read.
@@ -21,17 +24,19 @@ export function consumedBy(service: string, consumer: string): EventKind | undef
 export async function readClaimed(
   connection: Connection,
   { origin, payload, consumes }: Claim,
-): Promise<StoredMessage | string> {
+): Promise<StoredMessage | Unfounded> {
   const { stream, subject, sequence } = origin;
+  const forged = (why: string): Unfounded => ({ why, isForged: true });
   if (stream !== ordersStream)
-    return `it says that it comes from ${stream}, and events are in ${ordersStream}`;
+    return forged(`it says that it comes from ${stream}, and events are in ${ordersStream}`);
   if (!subject.startsWith(`${ordersStream}.${consumes}.`))
-    return `its consumer works on ${consumes}, not on ${subject}`;
+    return forged(`its consumer works on ${consumes}, not on ${subject}`);
   const held = sequence > 0 ? await readBySequence(connection, ordersStream, sequence) : undefined;
-  if (!held) return `${ordersStream} holds no event ${sequence}, which it says it is a copy of`;
+  if (!held)
+    return { why: `${ordersStream} holds no event ${sequence}, of which it is a copy`, isForged: false };
   if (held.subject !== subject)
-    return `event ${sequence} of ${ordersStream} is ${held.subject}, not ${subject}`;
+    return forged(`event ${sequence} of ${ordersStream} is ${held.subject}, not ${subject}`);
   if (Buffer.compare(held.payload, payload) !== 0)
-    return `it is not what ${ordersStream} holds as event ${sequence}, which it says it is a copy of`;
+    return forged(`it is not what ${ordersStream} holds as event ${sequence}, which it says it is a copy of`);
   return held;
 }

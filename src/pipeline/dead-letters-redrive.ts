@@ -7,7 +7,7 @@ import { Publisher } from "../jetstream/publisher.ts";
 import { readBySequence } from "../jetstream/read-message.ts";
 import { applyTopology } from "../jetstream/topology.ts";
 import { decodeEvent } from "../orders/codec.ts";
-import { consumedBy, readClaimed } from "./dead-letter-origin.ts";
+import { consumedBy, readClaimed, type Unfounded } from "./dead-letter-origin.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 import type { RedriveMark } from "./dead-letters-rule.ts";
 import { deadLettersStream, orderTopology, redrivesStream } from "./topology.ts";
@@ -82,18 +82,21 @@ function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | und
  * What in a dead letter is not so; undefined where all of it is. Only its subject is protected by permissions: the service
  * there is whose consumers it may name, and the log has the say on the rest.
  */
-async function forgeryIn(
+async function findUnfounded(
   connection: Connection,
   { mark, subject }: DeadMessage,
   payload: Uint8Array,
-): Promise<string | undefined> {
+): Promise<Unfounded | undefined> {
   const service = subject.split(".")[1] ?? "";
   const consumes = consumedBy(service, mark.consumer);
   if (consumes === undefined)
-    return `${JSON.stringify(mark.consumer)}, which it names, is no consumer of ${service}, which its subject names`;
+    return {
+      why: `${JSON.stringify(mark.consumer)}, which it names, is no consumer of ${service}, which its subject names`,
+      isForged: true,
+    };
   const claim = { origin: mark.origin, payload, consumes };
   const held = await readClaimed(connection, claim);
-  return typeof held === "string" ? held : undefined;
+  return "why" in held ? held : undefined;
 }
 
 /** Why the message is no event, as far as this version of the program can tell. */
@@ -117,9 +120,9 @@ async function redrive(
   const { letter, mark } = dead;
   const copy = await readBySequence(connection, deadLettersStream, letter.sequence);
   if (!copy) return "somebody purged it just now";
-  const forgery = await forgeryIn(connection, dead, copy.payload);
-  if (forgery !== undefined) report.forged.push(letter.sequence);
-  if (forgery !== undefined) return forgery;
+  const unfounded = await findUnfounded(connection, dead, copy.payload);
+  if (unfounded?.isForged) report.forged.push(letter.sequence);
+  if (unfounded) return unfounded.why;
   const isHopeless = faultOf(dead, copy.payload) !== undefined;
   if (isHopeless && !named)
     return "it cannot be read as an event and would only fail again; name its number to try all the same";

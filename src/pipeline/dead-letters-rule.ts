@@ -59,8 +59,8 @@ export const processRedriven =
     const original = originalOf(delivery);
     const claim = { origin: { stream: ordersStream, ...original }, payload: delivery.payload, consumes };
     const held = await readClaimed(connection, claim);
-    if (typeof held === "string")
-      throw new OrderctlError("bad_message", `not worked on once more: ${held}`, { fault: "message" });
+    if ("why" in held)
+      throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { fault: "message" });
     const answer = process(original, signal);
     // Set before its first wait, and asked for when the work has ended.
     delivery.watch = original.watch;

@@ -1,4 +1,4 @@
-import type { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../errors.ts";
 import type { Operation, WatchedCall } from "../gateway/gateway.ts";
 import type { Delivery, DeliveryWatch } from "../jetstream/delivery.ts";
 import type { Stored } from "../jetstream/publication.ts";
@@ -98,7 +98,9 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
   stored(stored: Stored): void {
     if (!this.outcome) return;
     const { kind, orderId } = this.outcome;
-    const held = stored.existing ? decodeEvent(subjectOf(kind, orderId), stored.existing) : this.outcome;
+    const held = stored.existing
+      ? readExisting(subjectOf(kind, orderId), stored.existing, stored.sequence)
+      : this.outcome;
     this.#report?.stored(stored, held);
     this.#tell?.(held);
   }
@@ -115,6 +117,20 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
     if (this.#report) return this.#report.labels();
     const orderId = parseSubject(this.#delivery.subject)?.orderId;
     return orderId === undefined ? {} : { orderId };
+  }
+}
+
+/** What stands in the place of an outcome has to be such an event: else the order would be taken for one that went on. */
+function readExisting(subject: string, payload: Uint8Array, sequence: number): OrderEvent {
+  try {
+    return decodeEvent(subject, payload);
+  } catch (cause) {
+    const { message } = OrderctlError.from(cause);
+    throw new OrderctlError(
+      "conflict",
+      `its place is taken by message ${sequence}, which is no such event (${message}): \`orderctl dlq remove-event ${sequence}\``,
+      { cause, fault: "message" },
+    );
   }
 }
 

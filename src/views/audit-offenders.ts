@@ -31,12 +31,16 @@ export function auditOffenders({ offences, offenders }: LogAudit, style: Style):
   const more = offences - listed.length;
   const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
   const orderId = traceable(listed);
+  const falseEvent = listed.find(({ rule }) => rule === "unreadable")?.sequence;
   const isLate = listed.some(({ rule }) => rule === "not_notified");
   return [
     "",
     ...lines,
     ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
     ...(orderId ? ["", `What happened to an order: orderctl trace ${orderId}`] : []),
+    ...(falseEvent != null
+      ? [`Away with what is no event and takes the place of one: orderctl dlq remove-event ${falseEvent}`]
+      : []),
     ...(isLate ? ["Is anybody working on what is late: orderctl lag"] : []),
   ];
 }
