@@ -19,7 +19,8 @@ export type ReplayFlags = ConnectionFlags &
     subject?: string;
     order?: string;
     /** `null` for as fast as it goes. */
-    speed: number | null;
+    /** Infinite where nothing is paced. */
+    speed: number;
     window: number;
     to?: string;
     create: boolean;
@@ -54,7 +55,7 @@ export function withReplayFlags(command: Command): Command {
     .option("--dry-run", "only tell what would be replayed", false)
     .optionsGroup("How:")
     .addOption(
-      new Option("--speed <factor>", "1x as stored, 10x, 2.5x").default(null, "max").argParser(speed),
+      new Option("--speed <factor>", "1x as stored, 10x, 2.5x").default(Number.POSITIVE_INFINITY, "max").argParser(speed),
     )
     .option("--window <n>", "messages under way", positive, 256)
     .option("--create", "--to: make a stream where none listens", false)
@@ -145,8 +146,9 @@ export function placeTimes(
   return { sinceUs, untilUs };
 }
 
-function speed(text: string): number | null {
-  if (text === "max") return null;
+/** Never null: commander takes that for no value at all. */
+function speed(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
   const factor = Number(/^(\d+(?:\.\d+)?)x?$/.exec(text)?.[1]);
   if (factor > 0) return factor;
   throw new InvalidArgumentError("expected a factor such as 1x, 10x or 2.5x, or max.");

@@ -32,7 +32,7 @@ type Valued = [name: string, value: string | number | undefined];
 const valued = (flags: ReplayFlags): Valued[] => [
   ["subject", flags.subject],
   ["order", flags.order],
-  ["speed", flags.speed === null ? undefined : `${flags.speed}x`],
+  ["speed", flags.speed === Number.POSITIVE_INFINITY ? undefined : `${flags.speed}x`],
   ["window", flags.window === 256 ? undefined : flags.window],
   ["to", flags.to],
   ["service", flags.service],

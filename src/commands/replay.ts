@@ -48,7 +48,7 @@ async function runReplay(
   const { report, failure } = await replay(connection, {
     plan,
     target,
-    speed: flags.speed,
+    speed: Number.isFinite(flags.speed) ? flags.speed : null,
     signal,
     onProgress: (state) => progress.update(replayProgressText(state)),
   }).finally(() => progress.end());

@@ -49,6 +49,12 @@ describe("what is replayed", () => {
     await until(async () => (await consumers()) === 7);
   });
 
+  // commander takes a parsed null for no value: the first message came, and then none for ever.
+  it("goes as fast as it can with --speed max, as without it", async () => {
+    const [given, silent] = [await world.replay("--out - --speed max"), await world.replay("--out -")];
+    expect([given.exitCode, given.stdout]).toEqual([0, silent.stdout]);
+  });
+
   it.each([
     ["NOPE --dry-run", 4, "there is no stream NOPE"],
     ["--to A --out b", 2, "exclude each other"],
