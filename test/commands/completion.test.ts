@@ -11,7 +11,7 @@ const scriptFor = async (shell: string) => (await runCommand(`completion ${shell
 
 const typed: [line: string, completions: string[]][] = [
   ["orderctl la", ["lag"]],
-  ["orderctl dlq ", ["list", "show", "redrive", "purge", "--help"]],
+  ["orderctl dlq ", ["list", "show", "redrive", "purge", "remove-event", "--help"]],
   ["orderctl lag --wat", ["--watch"]],
   ["orderctl serve payment ship", ["shipping"]],
   ["orderctl publish order --format ", ["csv", "json", "ndjson"]],
