@@ -61,6 +61,19 @@ async function take(path: string, own: Lock): Promise<boolean> {
   }
 }
 
+/** What file systems without hard links say. */
+const noLinks = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+async function writeNew(path: string, own: Lock): Promise<boolean> {
+  try {
+    await writeFile(path, JSON.stringify(own), { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (thrown) {
+    if (systemCode(thrown) === "EEXIST") return false;
+    throw thrown;
+  }
+}
+
 /** It appears with its owner in it: one that is halted in between would be taken for gone. */
 async function create(path: string, own: Lock): Promise<boolean> {
   const draft = `${path}.${own.id}`;
@@ -69,8 +82,10 @@ async function create(path: string, own: Lock): Promise<boolean> {
     await link(draft, path);
     return true;
   } catch (thrown) {
-    if (systemCode(thrown) === "EEXIST") return false;
-    throw thrown;
+    const code = systemCode(thrown) ?? "";
+    if (code === "EEXIST") return false;
+    if (!noLinks.has(code)) throw thrown;
+    return writeNew(path, own);
   } finally {
     await rm(draft, { force: true });
   }

@@ -29,14 +29,16 @@ export function checkFolder(path: string): Stats | undefined {
   if (own === undefined || found === undefined) return found;
   const danger = dangerAbove(path);
   if (danger !== undefined) throw unsafe(danger.path, danger.why, danger.fix);
-  const { uid, gid, mode } = found;
+  const { uid, mode } = found;
   if (uid !== own) throw unsafe(path, `belongs to user ${uid}`, `chown ${own} ${path}`);
-  // Under umask 002 a user's own group may write into all that he makes.
-  const isGroupOfOthers = (mode & groupMayWrite) !== 0 && gid !== process.getgid?.();
-  if ((mode & otherMayWrite) !== 0 || isGroupOfOthers)
+  if ((mode & otherMayWrite) !== 0 || isOfOtherGroup(found))
     throw unsafe(path, "may be written by other users", `chmod go-w ${path}`);
   return found;
 }
+
+/** Under umask 002 a user's own group may write into all that he makes. */
+const isOfOtherGroup = ({ gid, mode }: Stats): boolean =>
+  (mode & groupMayWrite) !== 0 && gid !== process.getgid?.();
 
 /** Makes a new folder for this process alone. Throws `usage` where others could replace it. */
 export function makeTemporaryFolder(prefix: string): string {
@@ -51,7 +53,11 @@ export function whoMayReplace(path: string): string | undefined {
   const real = realpathSync(path);
   const itself = lstatSync(real);
   const danger = dangerOf(real, itself) ?? dangerAbove(real) ?? dangerAbove(path);
-  return danger && `${danger.path} ${danger.why}`;
+  if (danger) return `${danger.path} ${danger.why}`;
+  const folder = dirname(real);
+  for (const each of [real, folder])
+    if (isOfOtherGroup(lstatSync(each))) return `${each} may be written by another group`;
+  return undefined;
 }
 
 type Danger = { path: string; why: string; fix: string };

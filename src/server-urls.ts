@@ -35,7 +35,7 @@ const isSame = (one: URL, other: URL): boolean =>
   (one.port || defaultPort) === (other.port || defaultPort) &&
   (one.protocol === "tls:" || other.protocol !== "tls:");
 
-const defaultPort = "4222";
+export const defaultPort = "4222";
 
 /** Loopback has several names. */
 const hostOf = ({ hostname }: URL): string =>

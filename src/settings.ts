@@ -1,6 +1,6 @@
 import { OrderctlError } from "./errors.ts";
 import { type NatsContext, readContext, selectedContext } from "./nats-context.ts";
-import { areAmong, parseServerUrls } from "./server-urls.ts";
+import { areAmong, defaultPort, parseServerUrls } from "./server-urls.ts";
 
 type SourceNames = { flag?: string; variable?: string; key: keyof NatsContext };
 
@@ -120,9 +120,14 @@ const inBackground = (background: Background | undefined): Found | undefined =>
 
 /** Another name of this machine may lead to another listener, who could pass the broker's challenge on. */
 const keyFor = (servers: readonly string[], background: Background | undefined): string | undefined =>
-  background && servers.every((server) => new URL(server).host === new URL(background.url).host)
+  background && servers.every((server) => placeOf(server) === placeOf(background.url))
     ? background.nkey
     : undefined;
+
+function placeOf(server: string): string {
+  const { hostname, port } = new URL(server);
+  return `${hostname}:${port || defaultPort}`;
+}
 
 type Given = { flags: Source; variables: Source; inOrder: Source[] };
 

@@ -52,6 +52,8 @@ export type Terminal = {
 };
 
 const schemaVersion = 1;
+/** A longer one is a report, of which nothing may be cut; no address of a connection is in it. */
+const longestNote = 8000;
 const defaultWidth = 100;
 
 export function createTerminal({ env, stdout, stderr }: World, { json }: { json: boolean }): Terminal {
@@ -70,7 +72,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     render,
     show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : render(data, view)),
     note(text) {
-      const told = printableLines(maskText(text));
+      const told = printableLines(text.length > longestNote ? text : maskText(text));
       if (screen) screen.note(told);
       else write(stderr, told);
     },

@@ -58,7 +58,7 @@ export const rows: Record<string, { may: string[]; types?: string[] }> = {
   replay: { may: ["collector", "gateway", "jetstream", "orders", "pipeline", "services", "telemetry"] },
   trace: { may: ["collector", "jetstream", "orders", "pipeline", "services/registry", "telemetry"] },
   services: { may: ["gateway/gateway", "orders"] },
-  orders: { may: ["check-json", "private-files"] },
+  orders: { may: ["check-json"] },
   gateway: { may: ["lock-file", "private-files"], types: ["orders/events"] },
   jetstream: { may: [] },
   telemetry: { may: ["check-json", "mask-secrets"] },

@@ -55,7 +55,9 @@ export function withReplayFlags(command: Command): Command {
     .option("--dry-run", "only tell what would be replayed", false)
     .optionsGroup("How:")
     .addOption(
-      new Option("--speed <factor>", "1x as stored, 10x, 2.5x").default(Number.POSITIVE_INFINITY, "max").argParser(speed),
+      new Option("--speed <factor>", "1x as stored, 10x, 2.5x")
+        .default(Number.POSITIVE_INFINITY, "max")
+        .argParser(speed),
     )
     .option("--window <n>", "messages under way", positive, 256)
     .option("--create", "--to: make a stream where none listens", false)

@@ -273,10 +273,12 @@ export class Publisher {
   }
 
   /** Sent again it would end the next connection as well. */
-  #onUnread(error: OrderctlError): void {
-    for (const entry of this.#inFlight.items())
-      if (entry.waiting === "ack" && entry.sends > 0)
-        this.#settle(entry).reject(notSettled(entry, error.code, error.message));
+  #onUnread({ code, message: why, hint, fault }: OrderctlError): void {
+    for (const entry of this.#inFlight.items()) {
+      if (entry.waiting !== "ack" || entry.sends === 0) continue;
+      const { message } = notStored(entry.publication, code, why);
+      this.#settle(entry).reject(new OrderctlError(code, message, { hint, fault, isUncertain: true }));
+    }
   }
 
   #settle(entry: Entry): Sink {

@@ -1,8 +1,7 @@
-import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OrderctlError, systemCode } from "../../errors.ts";
-import { makeTemporaryFolder } from "../../private-files.ts";
 
 const batchSize = 500;
 
@@ -18,7 +17,7 @@ export class RowSpool<Row> {
 
   constructor() {
     this.#file = guarded(() => {
-      const dir = makeTemporaryFolder("orderctl-rows-");
+      const dir = mkdtempSync(join(tmpdir(), "orderctl-rows-"));
       const file = openSync(join(dir, "rows"), "wx+", 0o600);
       rmSync(dir, { recursive: true });
       return file;
