@@ -30,3 +30,17 @@ it("keeps the last figures, dimmed, below a line that says since when they are o
   screen.update({ stale: undefined });
   screen.close();
 });
+
+it("shows lines of the log in their colours, and nothing of others that acts on the terminal", async () => {
+  const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
+  let shown = "";
+  stdout.on("data", (chunk) => {
+    shown += chunk;
+  });
+  const screen = openUpScreen(stdout, () => ({ colour: true, width: 80, unicode: true }));
+  screen.note("\u001b[33mWARN\u001b[39m lost the broker");
+  screen.update({ stale: "waits for \u001b]0;title\u0007" });
+  await until(() => shown.includes("\u001b[33mWARN\u001b[39m lost the broker"));
+  await until(() => shown.includes("waits for ?]0;title?"));
+  screen.close();
+});

@@ -29,7 +29,7 @@ export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style):
   let state: UpState = { serving: undefined, lag: undefined, stale: undefined, notes: [] };
   const listeners = new Set<() => void>();
   const set = (change: Partial<UpState>) => {
-    state = { ...state, ...printableData(change) };
+    state = { ...state, ...change };
     for (const listener of listeners) listener();
   };
   const subscribe = (listener: () => void) => {
@@ -41,7 +41,8 @@ export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style):
   const options = { stdout: stdout as NodeJS.WriteStream, exitOnCtrlC: false, patchConsole: false };
   const instance = render(<Live />, options);
   return {
-    update: set,
+    update: (change) => set(printableData(change)),
+    // Lines of the log, in its colours: what others wrote in them is harmless already.
     note: (text) => set({ notes: [...state.notes, text] }),
     close: () => instance.unmount(),
   };
