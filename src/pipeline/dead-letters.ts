@@ -193,7 +193,9 @@ async function readRedrives(
     const mark = decodeRedrive(header(redriveHeader));
     if (!mark) return;
     const redrive = { ...mark, consumer: subject.split(".")[1] ?? "", sequence, storedAtUs };
-    found.set(mark.deadLetter, [...(found.get(mark.deadLetter) ?? []), redrive]);
+    const before = found.get(mark.deadLetter);
+    if (before) before.push(redrive);
+    else found.set(mark.deadLetter, [redrive]);
   });
   return found;
 }
