@@ -7,7 +7,17 @@ const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
 /** Fit for a line of text: what is no visible character becomes `?`. */
 export const printable = (text: string): string => text.replace(unprintable, "?");
 
-/** The same for text of several lines. */
+/**
+ * The text as an operand of a command that people paste into a shell, which must read no more than one word into it; undefined
+ * where nobody can type it.
+ */
+export function operand(text: string): string | undefined {
+  if (text !== printable(text)) return undefined;
+  const word = /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  return text.startsWith("-") ? `-- ${word}` : word;
+}
+
+/** As `printable`, for text of several lines. */
 export const printableLines = (text: string): string =>
   text.replace(unprintable, (character) => (character === "\n" ? character : "?"));
 

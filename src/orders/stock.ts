@@ -1,4 +1,6 @@
 import { OrderctlError } from "../errors.ts";
+import { operand } from "../foreign-text.ts";
+import { findSkuFault } from "./event-fault.ts";
 
 /**
  * What is known of one SKU, as one value that is changed by compare-and-set. `available + reserved` is every
@@ -77,13 +79,17 @@ export function decodeStock(sku: string, text: string): Stock {
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 
-const unreadable = (sku: string, cause?: unknown): OrderctlError =>
-  new OrderctlError(
+function unreadable(sku: string, cause?: unknown): OrderctlError {
+  const command = settable(sku);
+  return new OrderctlError(
     "bad_message",
     `the stock of ${sku} cannot be read: its entry is not as orderctl writes it`,
-    {
-      hint: `\`orderctl inventory set ${sku}=<units>\` writes it anew`,
-      fault: "store",
-      cause,
-    },
+    { hint: command && `\`${command}\` writes it anew`, fault: "store", cause },
   );
+}
+
+/** The command that writes the entry of `sku`; undefined for what no SKU can be called, or nobody can type. */
+export function settable(sku: string): string | undefined {
+  const word = findSkuFault(sku) === undefined ? operand(sku) : undefined;
+  return word && `orderctl inventory set ${word}=<units>`;
+}

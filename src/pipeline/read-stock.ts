@@ -2,7 +2,7 @@ import { OrderctlError } from "../errors.ts";
 import { Bucket, encodeKey } from "../jetstream/bucket.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { Publisher } from "../jetstream/publisher.ts";
-import { decodeStock, type Stock } from "../orders/stock.ts";
+import { decodeStock, type Stock, settable } from "../orders/stock.ts";
 import { createSettler } from "./settle-stock.ts";
 import { bySku, type StockLevel, stockLevel, unreadableLevel } from "./stock-level.ts";
 import { inventoryBucket } from "./topology.ts";
@@ -37,9 +37,11 @@ function decoded(sku: string, value: string): StockEntry["stock"] {
   }
 }
 
-const foreignKey = (key: string): string =>
-  `no service reads the key ${key}: the stock of such a SKU is kept under ${encodeKey(key)}; ` +
-  `\`orderctl inventory set ${key}=<units>\` writes it there and removes this one`;
+function foreignKey(key: string): string {
+  const told = `no service reads the key ${key}: the stock of such a SKU is kept under ${encodeKey(key)}`;
+  const command = settable(key);
+  return command === undefined ? told : `${told}; \`${command}\` writes it there and removes this one`;
+}
 
 /** What there is of every SKU, with what is settled by now taken as such; nothing where no inventory was ever kept. */
 export async function readStock(connection: Connection): Promise<StockLevel[]> {

@@ -1,4 +1,4 @@
-import { printable } from "../foreign-text.ts";
+import { operand, printable } from "../foreign-text.ts";
 import type { AuditRule, Offender } from "../orders/audit-report.ts";
 import type { LogAudit } from "../pipeline/audit-log.ts";
 import type { Style } from "../terminal.ts";
@@ -37,7 +37,7 @@ export function auditOffenders({ offences, offenders }: LogAudit, style: Style):
     "",
     ...lines,
     ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
-    ...(orderId ? ["", `What happened to an order: orderctl trace ${orderId}`] : []),
+    ...(orderId ? ["", `What happened to an order: orderctl trace ${operand(orderId)}`] : []),
     ...(falseEvent != null
       ? [`Away with what is no event and takes the place of one: orderctl dlq remove-event ${falseEvent}`]
       : []),

@@ -1,4 +1,4 @@
-import { printable } from "../foreign-text.ts";
+import { operand, printable } from "../foreign-text.ts";
 import type { DeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
 import type { Style } from "../terminal.ts";
 import { fateOf, shortTime } from "./dead-letter-text.ts";
@@ -81,7 +81,7 @@ function nextSteps({ sequence, state, orderId, traceId, event }: DeadLetterDetai
   const traced = event ? orderId : null;
   const trace = traced ?? traceId;
   return [
-    ...(trace === null ? [] : [`What happened to it: orderctl trace ${trace}`]),
+    ...(trace === null ? [] : [`What happened to it: orderctl trace ${operand(trace)}`]),
     ...(state === "open" && event ? [`Once more:           orderctl dlq redrive ${sequence}`] : []),
     ...(state === "open" && !event
       ? [`It would only fail again. Away with it: orderctl dlq purge ${sequence} --yes`]

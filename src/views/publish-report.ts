@@ -1,4 +1,4 @@
-import { printable } from "../foreign-text.ts";
+import { operand, printable } from "../foreign-text.ts";
 import type { Reject } from "../orders/sources/order-source.ts";
 import type { FeedReport } from "../pipeline/feed-orders.ts";
 import type { Style } from "../terminal.ts";
@@ -25,7 +25,7 @@ export function publishReport(report: PublishReport, style: Style): string {
     ...rejectLines(report),
   ];
   const { dim } = paint(style);
-  if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${report.firstOrderId}`));
+  if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${operand(report.firstOrderId)}`));
   parts.push(...goOn(report));
   return parts.join("\n");
 }

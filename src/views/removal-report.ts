@@ -1,3 +1,4 @@
+import { operand } from "../foreign-text.ts";
 import type { Removal } from "../pipeline/false-event.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount } from "./format.ts";
@@ -31,6 +32,6 @@ function next({ removed, sequence, orderId, copies, waiting }: Removal): string[
     copies.length > 0
       ? [`Its own dead letters are of no use: orderctl dlq purge ${copies.join(" ")} --yes`]
       : [];
-  const look = orderId === null ? [] : [`What became of it: orderctl trace ${orderId}`];
+  const look = orderId === null ? [] : [`What became of it: orderctl trace ${operand(orderId)}`];
   return ["", ...give, ...away, ...look];
 }

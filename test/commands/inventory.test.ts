@@ -237,6 +237,18 @@ describe("inventory list", () => {
     expect((await readSku("size=M")).stock.available).toBe(2);
   });
 
+  it("names no command in which a shell would read more than a SKU, and no key without end", async () => {
+    const { nats } = connection;
+    const keys = ["x;$(touch$HOMEx)", "k".repeat(2000)];
+    for (const key of keys) await nats.jetstream().publish(`$KV.INVENTORY.${key}`, "7");
+    const { stdout } = await inventory("list");
+    expect(stdout.replaceAll("\n", " ")).toContain("`orderctl inventory set 'x;$(touch$HOMEx)'=<units>`");
+    expect(stdout).not.toMatch(/inventory set k/);
+    expect(stdout).not.toMatch(/k{600}/);
+    const store = await nats.jetstreamManager();
+    for (const key of keys) await store.streams.purge("KV_INVENTORY", { filter: `$KV.INVENTORY.${key}` });
+  });
+
   it("says when a SKU was never stocked", async () => {
     const { exitCode, stderr } = await inventory("list NOPE");
     expect(exitCode).toBe(4);
