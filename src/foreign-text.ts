@@ -4,7 +4,7 @@
  */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-/** Fit for a line of text: what is no visible character becomes `?`. */
+/** Fit for a line of text: what is no visible character becomes `?`, tabs and line breaks as well. */
 export const printable = (text: string): string => text.replace(unprintable, "?");
 
 /**
@@ -21,16 +21,29 @@ export function operand(text: string): string | undefined {
 export const printableLines = (text: string): string =>
   text.replace(unprintable, (character) => (character === "\n" ? character : "?"));
 
-/** The same of every text in it, for a view that adds its own colours and line breaks; what needs no change is handed on as it is. */
+/**
+ * The same of every text in data that JSON can hold, names of fields as well, for a view that adds its own colours and line breaks.
+ * What needs no change is handed on as it is, and so is what is no list or record (a Date).
+ */
 export function printableData<T>(data: T): T {
   if (typeof data === "string") return printable(data) as T;
   if (typeof data !== "object" || data === null) return data;
   if (Array.isArray(data)) return printableArray(data) as T;
-  if (Object.getPrototypeOf(data) !== Object.prototype) return data;
+  const prototype = Object.getPrototypeOf(data);
+  return prototype === Object.prototype || prototype === null ? (printableRecord(data) as T) : data;
+}
+
+function printableRecord(data: object): object {
   const entries = Object.entries(data);
-  const plain = entries.map(([key, value]): [string, unknown] => [printable(key), printableData(value)]);
-  const isSame = plain.every(([key, value], at) => key === entries[at]?.[0] && value === entries[at]?.[1]);
-  return isSame ? data : (Object.fromEntries(plain) as T);
+  const plain = new Map<string, unknown>();
+  for (const [key, value] of entries) {
+    let name = printable(key);
+    // Two may look alike then, and none is to be lost.
+    while (plain.has(name)) name += "?";
+    plain.set(name, printableData(value));
+  }
+  const isSame = entries.every(([key, value]) => plain.has(key) && plain.get(key) === value);
+  return isSame ? data : Object.fromEntries(plain);
 }
 
 function printableArray(data: unknown[]): unknown[] {
@@ -38,7 +51,7 @@ function printableArray(data: unknown[]): unknown[] {
   return plain.every((value, at) => value === data[at]) ? data : plain;
 }
 
-/** JSON in which all that is unprintable is escaped; to a parser it is the same. Beyond U+FFFF that takes two. */
+/** JSON in which all that is unprintable is escaped but line breaks between lines; to a parser it is the same. Beyond U+FFFF that takes two. */
 export const printableJson = (json: string): string =>
   json.replace(unprintable, (character) => (character === "\n" ? character : escaped(character)));
 

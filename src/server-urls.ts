@@ -32,10 +32,10 @@ export const areAmong = (servers: readonly string[], others: readonly string[]):
 
 const isSame = (one: URL, other: URL): boolean =>
   hostOf(one) === hostOf(other) &&
-  (one.port || defaultPort) === (other.port || defaultPort) &&
+  portOf(one) === portOf(other) &&
   (one.protocol === "tls:" || other.protocol !== "tls:");
 
-export const defaultPort = "4222";
+export const portOf = ({ port }: URL): string => port || "4222";
 
 /** Loopback has several names. */
 const hostOf = ({ hostname }: URL): string =>

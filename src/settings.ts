@@ -1,6 +1,6 @@
 import { OrderctlError } from "./errors.ts";
 import { type NatsContext, readContext, selectedContext } from "./nats-context.ts";
-import { areAmong, defaultPort, parseServerUrls } from "./server-urls.ts";
+import { areAmong, parseServerUrls, portOf } from "./server-urls.ts";
 
 type SourceNames = { flag?: string; variable?: string; key: keyof NatsContext };
 
@@ -120,14 +120,12 @@ const inBackground = (background: Background | undefined): Found | undefined =>
 
 /** Another name of this machine may lead to another listener, who could pass the broker's challenge on. */
 const keyFor = (servers: readonly string[], background: Background | undefined): string | undefined =>
-  background && servers.every((server) => placeOf(server) === placeOf(background.url))
+  background && servers.every((server) => isPlace(new URL(server), new URL(background.url)))
     ? background.nkey
     : undefined;
 
-function placeOf(server: string): string {
-  const { hostname, port } = new URL(server);
-  return `${hostname}:${port || defaultPort}`;
-}
+const isPlace = (one: URL, other: URL): boolean =>
+  one.hostname === other.hostname && portOf(one) === portOf(other);
 
 type Given = { flags: Source; variables: Source; inOrder: Source[] };
 

@@ -44,6 +44,8 @@ export type Terminal = {
   render<T>(data: T, view: View<T>): string;
   /** Writes one result: rendered, or as one line of JSON `{kind, version, data}`. */
   show<T>(kind: string, data: T, view: View<T>): void;
+  /** The same on stderr: where stdout holds something else, such as the events that a replay writes. */
+  tell<T>(kind: string, data: T, view: View<T>): void;
   note: Note;
   fail(error: OrderctlError): void;
   progress(): Promise<Progress>;
@@ -52,8 +54,6 @@ export type Terminal = {
 };
 
 const schemaVersion = 1;
-/** A longer one is a report, of which nothing may be cut; no address of a connection is in it. */
-const longestNote = 8000;
 const defaultWidth = 100;
 
 export function createTerminal({ env, stdout, stderr }: World, { json }: { json: boolean }): Terminal {
@@ -71,8 +71,9 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     stdout,
     render,
     show: (kind, data, view) => write(stdout, json ? asJson(kind, data) : render(data, view)),
+    tell: (kind, data, view) => write(stderr, json ? asJson(kind, data) : view(printableData(data), noting)),
     note(text) {
-      const told = printableLines(text.length > longestNote ? text : maskText(text));
+      const told = printableLines(maskText(text));
       if (screen) screen.note(told);
       else write(stderr, told);
     },

@@ -1,5 +1,4 @@
 import { OrderctlError } from "../errors.ts";
-import { printableData, printableJson } from "../foreign-text.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { type ReplayStream, readReplayStream } from "../jetstream/replay-streams.ts";
 import { ordersStream } from "../orders/subjects.ts";
@@ -64,10 +63,8 @@ async function runReplay(
 
 /** Where the events are the result, the summary is no part of it. */
 function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary: ReplaySummary): void {
-  const kind = "replay-report";
-  if (out !== "-" || dryRun) terminal.show(kind, summary, replayReport);
-  else if (terminal.json) terminal.note(printableJson(JSON.stringify({ kind, version: 1, data: summary })));
-  else terminal.note(replayReport(printableData(summary), { ...terminal.noteStyle, colour: false }));
+  const write = out === "-" && !dryRun ? terminal.tell : terminal.show;
+  write("replay-report", summary, replayReport);
 }
 
 const isRefuted = (result: ReplayResult): boolean =>

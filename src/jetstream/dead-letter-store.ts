@@ -17,25 +17,6 @@ export async function readConsumerProgress(
   }
 }
 
-/**
- * The headers of a stored message but those to the broker (`Nats-…`), repeated ones joined; undefined where the message
- * is gone.
- */
-export async function readHeaders(
-  { jsm }: Connection,
-  stream: string,
-  sequence: number,
-): Promise<Record<string, string> | undefined> {
-  try {
-    const { header } = await jsm.streams.getMessage(stream, { seq: sequence });
-    const names = (header?.keys() ?? []).filter((name) => !/^nats-/i.test(name));
-    return Object.fromEntries(names.map((name) => [name, header.values(name).join(", ")]));
-  } catch (thrown) {
-    if (apiErrorOf(thrown) === apiErrors.messageNotFound) return undefined;
-    throw fromNats(thrown, `read message ${sequence} of stream ${stream}`);
-  }
-}
-
 /** How many subjects of a stream that fit a filter hold a message; 0 where there is no such stream. */
 export async function countSubjectsLike(
   { jsm }: Connection,

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors.ts";
+import { copyHeaders } from "./raw-message.ts";
 
 /** Where a message was first stored; `storedAtUs` is the broker's clock, Unix µs. */
 export type Origin = { stream: string; subject: string; sequence: number; storedAtUs: number };
@@ -83,19 +84,8 @@ const setAside = "Original-";
  * The headers of a block for a copy of its message. Those that would make the broker act on the copy as well (a message
  * id, an expected sequence) are kept under another name, repeated ones are joined, and what is no header is left out.
  */
-export function headersForCopy(block: string): Record<string, string> {
-  const copied = new Map<string, string>();
-  for (const line of block.split("\r\n").slice(1)) {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, Math.max(0, colon));
-    if (!token.test(name)) continue;
-    const kept = acting.test(name) ? `${setAside}${name}` : name;
-    const value = line
-      .slice(colon + 1)
-      .replace(/\p{Cc}/gu, "?")
-      .trim();
-    const before = copied.get(kept);
-    copied.set(kept, before === undefined ? value : `${before}, ${value}`);
-  }
-  return Object.fromEntries(copied);
-}
+export const headersForCopy = (block: string): Record<string, string> =>
+  copyHeaders(block, (name) => {
+    if (!token.test(name)) return undefined;
+    return acting.test(name) ? `${setAside}${name}` : name;
+  });

@@ -38,6 +38,30 @@ export function headerIn(block: string, name: string): string | undefined {
   return block.slice(from, block.indexOf("\r\n", from)).trim();
 }
 
+/**
+ * The headers of a block to write another with: under the name that `rename` gives them, undefined for those to be left out; repeated
+ * ones are joined, and control characters, which could end a line, become `?`.
+ */
+export function copyHeaders(
+  block: string,
+  rename: (name: string) => string | undefined,
+): Record<string, string> {
+  // Names are others' choice, `__proto__` as well.
+  const copied = new Map<string, string>();
+  for (const line of block.split("\r\n").slice(1)) {
+    const colon = line.indexOf(":");
+    const name = colon < 1 ? undefined : rename(line.slice(0, colon));
+    if (name === undefined) continue;
+    const value = line
+      .slice(colon + 1)
+      .replace(/\p{Cc}/gu, "?")
+      .trim();
+    const before = copied.get(name);
+    copied.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return Object.fromEntries(copied);
+}
+
 /** Of the few headers that this program knows: what is joined afresh is flattened afresh by each search. */
 const beginnings = new Map<string, string>();
 

@@ -11,6 +11,9 @@ export type StoredMessage = {
   header(name: string): string | undefined;
 };
 
+/** The same with all of its headers but those to the broker (`Nats-…`), repeated ones joined. */
+export type WholeMessage = StoredMessage & { headers(): Record<string, string> };
+
 /**
  * The last message stored under `subject`, read from the stream's leader, or undefined if there is none.
  * Rejects with `not_found` when there is no such stream.
@@ -19,30 +22,26 @@ export const readLast = (
   connection: Connection,
   stream: string,
   subject: string,
-): Promise<StoredMessage | undefined> => readOne(connection, stream, { last_by_subj: subject });
+): Promise<WholeMessage | undefined> => readOne(connection, stream, { last_by_subj: subject });
 
 /** The message with a sequence, or undefined if it is gone or was never stored. */
 export const readBySequence = (
   connection: Connection,
   stream: string,
   sequence: number,
-): Promise<StoredMessage | undefined> => readOne(connection, stream, { seq: sequence });
+): Promise<WholeMessage | undefined> => readOne(connection, stream, { seq: sequence });
 
 /** The first message from a sequence on whose subject a filter matches, read from the stream's leader; undefined if there is none. */
 export const readNext = (
   connection: Connection,
   stream: string,
   query: { seq: number; next_by_subj: string },
-): Promise<StoredMessage | undefined> => readOne(connection, stream, query);
+): Promise<WholeMessage | undefined> => readOne(connection, stream, query);
 
 /** The client types the last query for direct reads only, which tell no missing stream from a slow one on server 2.9. */
 type Query = { last_by_subj: string } | { seq: number } | { seq: number; next_by_subj: string };
 
-async function readOne(
-  { jsm }: Connection,
-  stream: string,
-  query: Query,
-): Promise<StoredMessage | undefined> {
+async function readOne({ jsm }: Connection, stream: string, query: Query): Promise<WholeMessage | undefined> {
   try {
     return storedMessage(await jsm.streams.getMessage(stream, query satisfies MsgRequest));
   } catch (thrown) {
@@ -51,13 +50,19 @@ async function readOne(
   }
 }
 
-export const storedMessage = ({ subject, seq, timestamp, data, header }: StoredMsg): StoredMessage => ({
+const storedMessage = ({ subject, seq, timestamp, data, header }: StoredMsg): WholeMessage => ({
   subject,
   sequence: seq,
   storedAtUs: parseTimestampUs(timestamp),
   payload: data,
   header: headerReader(header),
+  headers: () => allHeaders(header),
 });
+
+function allHeaders(headers: MsgHdrs | undefined): Record<string, string> {
+  const names = (headers?.keys() ?? []).filter((name) => !/^nats-/i.test(name));
+  return Object.fromEntries(names.map((name) => [name, headers?.values(name).join(", ") ?? ""]));
+}
 
 export const headerReader =
   (headers: MsgHdrs | undefined) =>

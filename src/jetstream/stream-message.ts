@@ -1,6 +1,6 @@
 import type { Msg } from "nats";
 import type { DeliveryPlace } from "./delivery-place.ts";
-import { headerBlock, headerIn, subjectFrom } from "./raw-message.ts";
+import { copyHeaders, headerBlock, headerIn, subjectFrom } from "./raw-message.ts";
 import type { StoredMessage } from "./read-message.ts";
 
 /** A stored message with all of its headers. */
@@ -25,18 +25,8 @@ export function streamMessage(message: Msg, { sequence, storedAtUs }: DeliveryPl
     storedAtUs,
     payload: message.data,
     header: (name) => headerIn(headersOf(), name),
-    headers: () => headersIn(headersOf()),
+    headers: () => copyHeaders(headersOf(), renamed),
   };
 }
 
-function headersIn(block: string): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (const line of block.split("\r\n").slice(1)) {
-    const colon = line.indexOf(":");
-    if (colon < 1) continue;
-    const name = line.slice(0, colon).replace(/^(?=nats-)/i, "Original-");
-    const value = line.slice(colon + 1).trim();
-    headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
-  }
-  return headers;
-}
+const renamed = (name: string): string => name.replace(/^(?=nats-)/i, "Original-");

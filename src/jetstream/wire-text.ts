@@ -7,10 +7,10 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
 const noSubject = /^$|^\.|\.$|\.\.|(?:^|\.)[*>](?:\.|$)|[\x00-\x20\x7f]|[^\x00-\xff]/;
 
-/** Can a message be published under it? Each character is one byte, as in what a broker delivers. Hot path: ~0.05 µs. */
+/** Can a message be published under it? Each character is one byte, as in what a broker delivers. Hot path: ~0.07 µs. */
 export const isPublishable = (subject: string): boolean => !noSubject.test(subject);
 
-const noHeaderName = /^$|[^!-9;-~]/;
+const noHeaderName = /^$|[:\r\n]/;
 
 /** Neither may end its line: the next would be a header of its own, or the payload. */
 export const isHeader = (name: string, value: string): boolean =>

@@ -1,6 +1,6 @@
 import type { Connection } from "../jetstream/connection.ts";
 import type { Origin } from "../jetstream/dead-letter.ts";
-import { readBySequence, type StoredMessage } from "../jetstream/read-message.ts";
+import { readBySequence, type WholeMessage } from "../jetstream/read-message.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { serviceNames, stationsOf } from "../services/registry.ts";
@@ -24,7 +24,7 @@ export type Unfounded = { why: string; isForged: boolean };
 export async function readClaimed(
   connection: Connection,
   { origin, payload, consumes }: Claim,
-): Promise<StoredMessage | Unfounded> {
+): Promise<WholeMessage | Unfounded> {
   const { stream, subject, sequence } = origin;
   const forged = (why: string): Unfounded => ({ why, isForged: true });
   if (stream !== ordersStream)

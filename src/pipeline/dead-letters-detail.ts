@@ -1,8 +1,7 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { deadLetterHeader } from "../jetstream/dead-letter.ts";
-import { readHeaders } from "../jetstream/dead-letter-store.ts";
-import { readBySequence, type StoredMessage } from "../jetstream/read-message.ts";
+import { readBySequence } from "../jetstream/read-message.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import type { OrderEvent } from "../orders/events.ts";
 import { parseTraceparent } from "../telemetry/span-context.ts";
@@ -20,12 +19,15 @@ export type DeadLetterDetail = DeadLetter & {
   traceId: string | null;
 };
 
+/** Rejects with `not_found` where somebody purged it. */
 export async function readDeadLetterDetail(
   connection: Connection,
   { letter, mark }: DeadMessage,
 ): Promise<DeadLetterDetail> {
-  const { payload } = await readDeadMessage(connection, letter.sequence);
-  const headers = (await readHeaders(connection, deadLettersStream, letter.sequence)) ?? {};
+  const message = await readBySequence(connection, deadLettersStream, letter.sequence);
+  if (!message) throw new OrderctlError("not_found", `dead letter ${letter.sequence} was purged just now`);
+  const { payload } = message;
+  const headers = message.headers();
   delete headers[deadLetterHeader];
   return {
     ...letter,
@@ -34,13 +36,6 @@ export async function readDeadLetterDetail(
     headers,
     traceId: parseTraceparent(headers.traceparent)?.traceId ?? null,
   };
-}
-
-/** Rejects with `not_found` where somebody purged it. */
-export async function readDeadMessage(connection: Connection, sequence: number): Promise<StoredMessage> {
-  const message = await readBySequence(connection, deadLettersStream, sequence);
-  if (message) return message;
-  throw new OrderctlError("not_found", `dead letter ${sequence} was purged just now`);
 }
 
 function decoded(subject: string, payload: Uint8Array): Pick<DeadLetterDetail, "event" | "fault"> {

@@ -2,11 +2,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { redriveHeader } from "../jetstream/dead-letter.ts";
-import { readHeaders } from "../jetstream/dead-letter-store.ts";
 import { Publisher } from "../jetstream/publisher.ts";
-import { readBySequence } from "../jetstream/read-message.ts";
+import { readBySequence, type WholeMessage } from "../jetstream/read-message.ts";
 import { applyTopology } from "../jetstream/topology.ts";
-import { decodeEvent } from "../orders/codec.ts";
+import { findMessageFault } from "../orders/codec.ts";
 import { consumedBy, readClaimed, type Unfounded } from "./dead-letter-origin.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 import type { RedriveMark } from "./dead-letters-rule.ts";
@@ -79,34 +78,19 @@ function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | und
 }
 
 /**
- * What in a dead letter is not so; undefined where all of it is. Only its subject is protected by permissions: the service
- * there is whose consumers it may name, and the log has the say on the rest.
+ * The event that a dead letter is of, or why there is none. Only its subject is protected by permissions: the service there is
+ * whose consumers it may name, and the log has the say on the rest.
  */
-async function findUnfounded(
+async function findEvent(
   connection: Connection,
-  { mark, subject }: DeadMessage,
+  { mark: { consumer, origin }, subject }: DeadMessage,
   payload: Uint8Array,
-): Promise<Unfounded | undefined> {
+): Promise<WholeMessage | Unfounded> {
   const service = subject.split(".")[1] ?? "";
-  const consumes = consumedBy(service, mark.consumer);
-  if (consumes === undefined)
-    return {
-      why: `${JSON.stringify(mark.consumer)}, which it names, is no consumer of ${service}, which its subject names`,
-      isForged: true,
-    };
-  const claim = { origin: mark.origin, payload, consumes };
-  const held = await readClaimed(connection, claim);
-  return "why" in held ? held : undefined;
-}
-
-/** Why the message is no event, as far as this version of the program can tell. */
-function faultOf({ mark }: DeadMessage, payload: Uint8Array): string | undefined {
-  try {
-    decodeEvent(mark.origin.subject, payload);
-    return undefined;
-  } catch (thrown) {
-    return OrderctlError.from(thrown).message;
-  }
+  const consumes = consumedBy(service, consumer);
+  if (consumes !== undefined) return readClaimed(connection, { origin, payload, consumes });
+  const why = `${JSON.stringify(consumer)}, which it names, is no consumer of ${service}, which its subject names`;
+  return { why, isForged: true };
 }
 
 type Redriving = { connection: Connection; publisher: Publisher; report: RedriveReport };
@@ -120,17 +104,16 @@ async function redrive(
   const { letter, mark } = dead;
   const copy = await readBySequence(connection, deadLettersStream, letter.sequence);
   if (!copy) return "somebody purged it just now";
-  const unfounded = await findUnfounded(connection, dead, copy.payload);
-  if (unfounded?.isForged) report.forged.push(letter.sequence);
-  if (unfounded) return unfounded.why;
-  const isHopeless = faultOf(dead, copy.payload) !== undefined;
+  const event = await findEvent(connection, dead, copy.payload);
+  if ("why" in event) {
+    if (event.isForged) report.forged.push(letter.sequence);
+    return event.why;
+  }
+  const isHopeless = findMessageFault(event.subject, event.payload) !== undefined;
   if (isHopeless && !named)
     return "it cannot be read as an event and would only fail again; name its number to try all the same";
   if (isHopeless) report.hopeless.push(letter.sequence);
   if (dryRun) return undefined;
-  const { stream, sequence } = mark.origin;
-  const headers = await readHeaders(connection, stream, sequence);
-  if (!headers) return "its event is gone from the log just now";
   const redriven: RedriveMark = {
     deadLetter: letter.sequence,
     deadAtUs: mark.atUs,
@@ -141,8 +124,8 @@ async function redrive(
   const attempt = letter.redrives.length + 1;
   const { duplicate } = await publisher.publish({
     subject: `${redrivesStream}.${letter.consumer}.${letter.sequence}-${mark.atUs}.${attempt}`,
-    payload: copy.payload,
-    headers: { ...headers, [redriveHeader]: JSON.stringify(redriven) },
+    payload: event.payload,
+    headers: { ...event.headers(), [redriveHeader]: JSON.stringify(redriven) },
   });
   if (perSecond !== undefined) await wait(1000 / perSecond, undefined, { signal });
   return duplicate ? "somebody else redrove it just now" : undefined;

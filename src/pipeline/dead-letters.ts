@@ -6,7 +6,7 @@ import {
   redriveHeader,
 } from "../jetstream/dead-letter.ts";
 import { readConsumerProgress } from "../jetstream/dead-letter-store.ts";
-import { readLastSequence, type StoredMessage } from "../jetstream/read-message.ts";
+import type { StoredMessage } from "../jetstream/read-message.ts";
 import { type StreamRange, scanStream } from "../jetstream/read-stream.ts";
 import { readStreamSize } from "../jetstream/stream-size.ts";
 import { parseSubject } from "../orders/subjects.ts";
@@ -104,8 +104,8 @@ export async function readNewestDeadLetters(
 
 /** The last sequence that is stored, 0 where there is none: older brokers' pipelines have no such stream. */
 async function readEnd(connection: Connection): Promise<number> {
-  if (!(await readStreamSize(connection, deadLettersStream))?.messages) return 0;
-  return readLastSequence(connection, deadLettersStream);
+  const size = await readStreamSize(connection, deadLettersStream);
+  return size?.messages ? size.lastSequence : 0;
 }
 
 type Fates = {

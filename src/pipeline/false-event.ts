@@ -1,8 +1,8 @@
 import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { deleteMessage } from "../jetstream/dead-letter-store.ts";
-import { readBySequence, type StoredMessage } from "../jetstream/read-message.ts";
-import { decodeEvent } from "../orders/codec.ts";
+import { readBySequence } from "../jetstream/read-message.ts";
+import { findMessageFault } from "../orders/codec.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream, parseSubject } from "../orders/subjects.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
@@ -52,7 +52,7 @@ export async function readFalseEvent(connection: Connection, sequence: number): 
     sequence,
     subject,
     storedAt: isoTime(storedAtUs),
-    fault: faultOf(message),
+    fault: findMessageFault(subject, payload) ?? null,
     payloadBytes: payload.length,
     orderId: place?.orderId ?? null,
     storedBy: place ? storedBy[place.kind] : [],
@@ -79,15 +79,6 @@ export async function removeFalseEvent(
   if (dryRun) return { ...found, removed: false };
   if (!(await deleteMessage(connection, ordersStream, sequence))) throw gone(connection, sequence);
   return { ...found, removed: true };
-}
-
-function faultOf({ subject, payload }: StoredMessage): string | null {
-  try {
-    decodeEvent(subject, payload);
-    return null;
-  } catch (thrown) {
-    return OrderctlError.from(thrown).message;
-  }
 }
 
 const gone = ({ server }: Connection, sequence: number): OrderctlError =>

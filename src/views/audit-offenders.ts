@@ -1,4 +1,4 @@
-import { operand, printable } from "../foreign-text.ts";
+import { operand } from "../foreign-text.ts";
 import type { AuditRule, Offender } from "../orders/audit-report.ts";
 import type { LogAudit } from "../pipeline/audit-log.ts";
 import type { Style } from "../terminal.ts";
@@ -53,11 +53,11 @@ function traceable(offenders: readonly Offender[]): string | undefined {
 
 function nameOf({ orderId, sku, sequence }: Offender): string {
   if (orderId !== null) return `order ${orderId}`;
-  return sku === null ? `message ${sequence}` : `SKU ${printable(sku)}`;
+  return sku === null ? `message ${sequence}` : `SKU ${sku}`;
 }
 
 function violation({ rule, detail, sequence, orderId }: Offender, { width }: Style): string[] {
   const where = sequence !== null && orderId !== null ? ` (message ${sequence})` : "";
-  const text = `${words[rule]}: ${printable(detail)}${where}`;
+  const text = `${words[rule]}: ${detail}${where}`;
   return wrapWords(text, width - 4).map((line, index) => `${index === 0 ? "  " : "    "}${line}`);
 }

@@ -1,4 +1,4 @@
-import { operand, printable } from "../foreign-text.ts";
+import { operand } from "../foreign-text.ts";
 import type { DeadLetterDetail } from "../pipeline/dead-letters-detail.ts";
 import type { Style } from "../terminal.ts";
 import { fateOf, shortTime } from "./dead-letter-text.ts";
@@ -15,10 +15,10 @@ export function deadLetterDetail(letter: DeadLetterDetail, style: Style): string
   const subject = letter.orderId === null ? letter.subject : `order ${letter.orderId}`;
   const reason = wrapWords(`${letter.reason}: ${letter.detail}`, style.width);
   return [
-    `dead letter ${letter.sequence}: ${bold(printable(subject))}`,
-    ...reason.map((line) => red(printable(line))),
+    `dead letter ${letter.sequence}: ${bold(subject)}`,
+    ...reason.map((line) => red(line)),
     "",
-    ...facts(letter).map(([name, value]) => `${name.padEnd(10)} ${printable(value)}`),
+    ...facts(letter).map(([name, value]) => `${name.padEnd(10)} ${value}`),
     "",
     ...payloadLines(letter, style),
     "",
@@ -58,10 +58,10 @@ function payloadLines(letter: DeadLetterDetail, { width }: Style): string[] {
   const { event, fault, payloadBytes, hasPayload } = letter;
   const size = `${formatCount(payloadBytes)} bytes`;
   if (!hasPayload) return [`${size}, too large to be copied: only the log has them`];
-  if (event) return [`${size}:`, ...JSON.stringify(event, undefined, 2).split("\n").map(printable)];
+  if (event) return [`${size}:`, ...JSON.stringify(event, undefined, 2).split("\n")];
   const bytes = Buffer.from(letter.payloadBase64, "base64");
   const first = bytes.length > dumpedBytes ? `, the first ${dumpedBytes}` : "";
-  const why = wrapWords(`${size}${first}; not an event: ${fault}`, width).map(printable);
+  const why = wrapWords(`${size}${first}; not an event: ${fault}`, width);
   return [...why, ...hexDump(bytes.subarray(0, dumpedBytes))];
 }
 

@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { DeadLetter } from "../pipeline/dead-letters.ts";
 import type { PurgeReport } from "../pipeline/dead-letters-purge.ts";
 import type { RedriveReport } from "../pipeline/dead-letters-redrive.ts";
@@ -49,7 +48,7 @@ function reasonsOf(left: RedriveReport["left"]): string[] {
   }
   return [...numbers].map(([why, all]) => {
     const others = all.length > listed ? ` and ${formatCount(all.length - listed)} more` : "";
-    return `  ${all.slice(0, listed).join(", ")}${others}: ${printable(why)}`;
+    return `  ${all.slice(0, listed).join(", ")}${others}: ${why}`;
   });
 }
 
@@ -63,7 +62,7 @@ export function purgeReport({ dryRun, purged }: PurgeReport, _style: Style): str
 }
 
 const nameOf = ({ sequence, service, orderId, subject, reason }: DeadLetter): string =>
-  `${sequence}  ${printable(`${service}  ${orderId ?? subject}  ${reason}`)}`;
+  `${sequence}  ${service}  ${orderId ?? subject}  ${reason}`;
 
 function shortened(lines: readonly string[]): string[] {
   const more = lines.length - listed;

@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { DeadLetter } from "../pipeline/dead-letters.ts";
 import type { Style } from "../terminal.ts";
 import { deadLetters, fateOf, shortTime } from "./dead-letter-text.ts";
@@ -44,10 +43,10 @@ export const moreLetters = (total: number | null, shown: number): string =>
 const rowOf = (letter: DeadLetter): string[] => [
   shortTime(letter.at),
   String(letter.sequence),
-  printable(letter.service),
-  printable(letter.orderId ?? letter.subject),
+  letter.service,
+  letter.orderId ?? letter.subject,
   formatCount(letter.attempts),
-  printable([letter.reason, ...fateOf(letter)].join(", ")),
+  [letter.reason, ...fateOf(letter)].join(", "),
 ];
 
 /** An id is cut in its middle where the line is too short. */

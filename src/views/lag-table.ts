@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { ConsumerLag, StreamLag } from "../jetstream/lag.ts";
 import type { LagState } from "../jetstream/lag-state.ts";
 import type { Style } from "../terminal.ts";
@@ -35,9 +34,9 @@ export function lagTable(lag: StreamLag, style: Style): string {
   const body = table(shown, style, (text, { row }) => (isLate(row) ? yellow(text) : text));
   const wrapped = (text: string) => wrapWords(text, style.width).join("\n");
   const reasons = lag.consumers.flatMap(({ consumer, reasons: why }) =>
-    why.map((reason) => wrapped(printable(`${consumer}: ${reason}`))),
+    why.map((reason) => wrapped(`${consumer}: ${reason}`)),
   );
-  const parts = [wrapped(printable(headline(lag))), body, reasons.join("\n")];
+  const parts = [wrapped(headline(lag)), body, reasons.join("\n")];
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
@@ -140,7 +139,7 @@ const backlogOf = ({ pending, ackPending }: ConsumerLag): number => pending + ac
 const namesOf = (consumers: ConsumerLag[]): string => consumers.map(({ consumer }) => consumer).join(", ");
 
 const lagRow = (lag: ConsumerLag): string[] => [
-  printable(lag.consumer),
+  lag.consumer,
   formatCount(lag.pending),
   formatCount(lag.ackPending),
   formatCount(lag.redelivered),

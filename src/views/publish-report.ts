@@ -1,4 +1,4 @@
-import { operand, printable } from "../foreign-text.ts";
+import { operand } from "../foreign-text.ts";
 import type { Reject } from "../orders/sources/order-source.ts";
 import type { FeedReport } from "../pipeline/feed-orders.ts";
 import type { Style } from "../terminal.ts";
@@ -90,7 +90,7 @@ export function rejectLines({
   file,
 }: Pick<PublishReport, "rejected" | "rejectsShown" | "file">): string[] {
   if (rejected === 0) return [];
-  const rows = rejectsShown.map(({ row, reason }) => `  ${file}:${row}: ${printable(reason)}`);
+  const rows = rejectsShown.map(({ row, reason }) => `  ${file}:${row}: ${reason}`);
   const more = rejected - rejectsShown.length;
   const rest = more > 0 ? [`  … and ${formatCount(more)} more; --rejects FILE keeps them all`] : [];
   return [`${formatCount(rejected)} ${rejected === 1 ? "row is" : "rows are"} rejected:`, ...rows, ...rest];

@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { ClockDifference } from "../jetstream/broker-clock.ts";
 import type { ReplayReport } from "../replay/replay.ts";
 import type { FileResult, PrefixResult, ReplayResult, ServiceResult } from "../replay/target.ts";
@@ -118,7 +117,7 @@ function groups({ bySubject }: ReplaySummary): string[] {
     ),
     mostWide,
   );
-  return rows.map(([subject, count]) => `  ${printable(subject).padEnd(width)}  ${formatCount(count)}`);
+  return rows.map(([subject, count]) => `  ${subject.padEnd(width)}  ${formatCount(count)}`);
 }
 
 function differences(result: ReplayResult): string[] {

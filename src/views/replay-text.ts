@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { ReplayOutcome } from "../replay/outcome.ts";
 import type { ReplayProgress } from "../replay/replay.ts";
 import { formatCount, formatDuration, formatRate } from "./format.ts";
@@ -30,7 +29,7 @@ export function replayOutcomeLine(outcome: ReplayOutcome): string {
     nothing: "nothing to store",
     failed: `fails${because}`,
   };
-  return printable(`${event}  ${said[verdict]}`);
+  return `${event}  ${said[verdict]}`;
 }
 
 const changeText = ({ field, would, stored }: ReplayOutcome["changes"][number]): string =>

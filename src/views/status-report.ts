@@ -1,5 +1,4 @@
 import type { Status, StatusSetting } from "../commands/status.ts";
-import { printable } from "../foreign-text.ts";
 import type { ProcessStatus } from "../pipeline/process-status.ts";
 import type { Style, View } from "../terminal.ts";
 import { clockNote } from "./clock-note.ts";
@@ -40,7 +39,7 @@ function headline(broker: Status["broker"], processes: readonly ProcessStatus[])
   const open = processes.flatMap(({ breakers }) => breakers.filter(({ state }) => state !== "closed"));
   const stuck = [...new Set(processes.flatMap(({ problems }) => problems.map(({ consumer }) => consumer)))];
   const worst = open[0] === undefined ? "" : `; ${open[0].name} is ${open[0].state}`;
-  const kept = stuck.length === 0 ? "" : `; problems of ${stuck.map(printable).join(", ")}`;
+  const kept = stuck.length === 0 ? "" : `; problems of ${stuck.join(", ")}`;
   const where = `${server} (nats-server ${version}${jetStream ? "" : " without JetStream"}, ${formatDuration(roundTripMs)})`;
   return `connected to ${where} as ${user}; ${count} services${worst}${kept}`;
 }
@@ -68,18 +67,16 @@ function processText(status: ProcessStatus, style: Style): string {
     ["spans to", status.spansTo],
   ].flatMap(([what, url]) => (url === null ? [] : [`${what} ${url}`]));
   const lines = [services.join(", "), facts.join(", "), places.join(", ")].filter((line) => line !== "");
-  const told = lines.flatMap((line) => wrapWords(printable(line), style.width - 2));
+  const told = lines.flatMap((line) => wrapWords(line, style.width - 2));
   const marked = breakers.map(({ name, state }) => {
-    const line = printable(`breaker ${name} ${state}`);
+    const line = `breaker ${name} ${state}`;
     return state === "closed" ? line : yellow(line);
   });
   const problems = status.problems.slice(0, mostProblems).flatMap(({ consumer, text, forMs }) => {
     const told = `${consumer}, for ${formatDuration(forMs)}: ${text.slice(0, longestProblem)}`;
-    return wrapWords(printable(told), style.width - 2).map((line) => yellow(line));
+    return wrapWords(told, style.width - 2).map((line) => yellow(line));
   });
-  return [bold(printable(instance)), ...[...told, ...problems, ...marked].map((line) => `  ${line}`)].join(
-    "\n",
-  );
+  return [bold(instance), ...[...told, ...problems, ...marked].map((line) => `  ${line}`)].join("\n");
 }
 
 const columns = [{ title: "setting" }, { title: "value" }, { title: "from" }] as const;

@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { StockLevel } from "../pipeline/stock-level.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount } from "./format.ts";
@@ -20,17 +19,15 @@ export function stockTable({ items }: { items: readonly StockLevel[] }, style: S
   const { yellow } = paint(style);
   const marked = items.map(({ available }) => available === 0 || available === null);
   const body = table({ columns, rows }, style, (text, { row }) => (marked[row] ? yellow(text) : text));
-  const errors = items.flatMap(({ error }) =>
-    error === null ? [] : wrapWords(printable(error), style.width),
-  );
+  const errors = items.flatMap(({ error }) => (error === null ? [] : wrapWords(error, style.width)));
   return [headline(items), body, ...(errors.length > 0 ? [errors.join("\n")] : [])].join("\n\n");
 }
 
 function stockRow({ sku, ...level }: StockLevel): string[] {
-  if (level.error !== null) return [printable(sku), "unreadable", "?", "?"];
+  if (level.error !== null) return [sku, "unreadable", "?", "?"];
   const { available, reserved, held } = level;
   return [
-    printable(sku),
+    sku,
     available === 0 ? "sold out" : formatCount(available),
     formatCount(reserved),
     formatCount(held),

@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.ts";
 import type { GoneProcess } from "../pipeline/gone-processes.ts";
 import type { EndedLately, ProcessRates, TopSample } from "../pipeline/top-sample.ts";
 import type { Style, View } from "../terminal.ts";
@@ -29,7 +28,7 @@ function headline({ lag, processes, gone, endedLately, deadLetters }: TopSample,
   ].filter((text) => text !== "");
   const isWrong = worst !== undefined || holders.length > 0;
   const mark = markOf({ isWrong, isOdd: (failedPerS ?? 0) > 0 || deadLetters > 0 }, style);
-  return wrapWords(printable(said.join("; ")), style.width)
+  return wrapWords(said.join("; "), style.width)
     .map((line) => mark(line))
     .join("\n");
 }
@@ -85,7 +84,7 @@ function processTable({ processes, gone }: TopSample, style: Style): string {
 }
 
 const goneRow = ({ instance, services, goneMs, holds }: GoneProcess): string[] => [
-  printable(instance),
+  instance,
   servicesText(services),
   `gone ${formatDuration(goneMs)}`,
   "-",
@@ -95,14 +94,14 @@ const goneRow = ({ instance, services, goneMs, holds }: GoneProcess): string[] =
 ];
 
 const servicesText = (services: readonly string[]): string =>
-  printable(services.length > 2 ? `${services.length} services` : services.join(", "));
+  services.length > 2 ? `${services.length} services` : services.join(", ");
 
 const processRow = (process: ProcessRates): string[] => [
-  printable(process.instance),
+  process.instance,
   servicesText(process.services),
   process.stopping ? "stopping" : formatDuration(process.uptimeMs),
   formatRate(process.processedPerS),
   formatRate(process.failedPerS),
   formatCount(process.workers.reduce((sum, { inFlight }) => sum + inFlight, 0)),
-  printable(process.breakers.map(({ state }) => state).join(", ") || "-"),
+  process.breakers.map(({ state }) => state).join(", ") || "-",
 ];

@@ -53,6 +53,18 @@ describe("replay --to", () => {
     });
   });
 
+  // `constructor` used to come out with a function's text before it, and so did `toString`.
+  it("keeps headers whose names every object knows", async () => {
+    const odd = { constructor: "a", toString: "c" };
+    const sent = headers();
+    for (const [name, value] of Object.entries(odd)) sent.append(name, value);
+    const js = world.connection.nats.jetstream();
+    const { seq } = await js.publish("ORDERS.created.e", "x", { headers: sent });
+    expect(await world.replay(`--to REPLAY --create --from-seq ${seq}`)).toMatchObject({ exitCode: 0 });
+    const [copy] = await world.read("REPLAY");
+    expect(copy?.headers()).toMatchObject(odd);
+  });
+
   it("can be repeated: what the target holds is there already, with a word on what differs", async () => {
     await world.replay("--to REPLAY --create --to-seq 4");
     await world.connection.nats.jetstream().publish("REPLAY.notifications.b", "something else");

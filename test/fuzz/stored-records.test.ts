@@ -193,7 +193,7 @@ const counts = async () => {
 
 it(
   `nothing crashes, hangs or acts on a terminal with ${records} records of strangers in each place`,
-  async () => {
+  async ({ annotate }) => {
     // Whoever asks is answered with anything at all.
     connection.nats.subscribe("orderctl.>", {
       callback: (_, message) => void (message.reply && message.respond(pick(documents))),
@@ -224,7 +224,7 @@ it(
     expect(published.exitCode, published.stderr).toBe(0);
     expect([services.isAlive(), collector.isAlive()], services.stderr()).toEqual([true, true]);
     const [serviceMb, collectorMb] = [await peakMb(services.pid), await peakMb(collector.pid)];
-    console.log(`memory at most: services ${serviceMb} MB, collector ${collectorMb} MB`);
+    await annotate(`memory at most: services ${serviceMb} MB, collector ${collectorMb} MB`);
     expect(Math.max(serviceMb, collectorMb)).toBeLessThan(700);
     expect((await services.stop()).exitCode).toBe(0);
   },

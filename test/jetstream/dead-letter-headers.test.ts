@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { deadLetterHeader, headersForCopy } from "../../src/jetstream/dead-letter.ts";
+import { copyHeaders } from "../../src/jetstream/raw-message.ts";
 
 describe("headersForCopy", () => {
   it("keeps what is a header, joins repeated ones, and sets aside what anybody would act on", () => {
@@ -10,5 +11,18 @@ describe("headersForCopy", () => {
       "Original-Orderctl-Dead-Letter": "{}",
     });
     expect(headersForCopy("")).toEqual({});
+  });
+});
+
+describe("copyHeaders", () => {
+  it("takes every name for what it is, renames and leaves out as it is told", () => {
+    const block =
+      "NATS/1.0\r\nconstructor: 1\r\n__proto__: 2\r\nbad name: 3\r\nout: 4\r\nconstructor: 5\r\n\r\n";
+    const copied = copyHeaders(block, (name) => (name === "out" ? undefined : name));
+    expect(Object.entries(copied)).toEqual([
+      ["constructor", "1, 5"],
+      ["__proto__", "2"],
+      ["bad name", "3"],
+    ]);
   });
 });

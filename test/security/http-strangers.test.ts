@@ -8,6 +8,7 @@ import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts
 import { temporaryFile } from "../gateway/test-simulator.ts";
 import { runCommand } from "../run-command.ts";
 import { until } from "../until.ts";
+import { startListening } from "./listening-command.ts";
 
 let broker: TestBroker;
 
@@ -17,21 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => broker.stop());
 
-/** Runs a command that listens, until the end of the test; resolves to what it showed first. */
-async function start(words: string): Promise<Record<string, string>> {
-  const controller = new AbortController();
-  let said = "";
-  const onStdout = (shown: string) => {
-    said += shown;
-  };
-  const ran = runCommand(`${words} --json -s ${broker.url}`, { signal: controller.signal, onStdout });
-  onTestFinished(async () => {
-    controller.abort("SIGINT");
-    await ran;
-  });
-  await until(() => said.includes("\n"));
-  return JSON.parse(said).data;
-}
+const start = (words: string) => startListening(broker.url, words);
 
 /** The URLs of all four servers. */
 async function startAll(flags = "", host = "127.0.0.1") {

@@ -2,8 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import { startListening } from "./listening-command.ts";
 import { listeningSockets } from "./listening-sockets.ts";
 
 let broker: TestBroker;
@@ -14,21 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => broker.stop());
 
-/** Runs a command that listens, until the end of the test; resolves to what it showed first. */
-async function start(words: string): Promise<Record<string, string>> {
-  const controller = new AbortController();
-  let said = "";
-  const onStdout = (text: string) => {
-    said += text;
-  };
-  const ran = runCommand(`${words} --json -s ${broker.url}`, { signal: controller.signal, onStdout });
-  onTestFinished(async () => {
-    controller.abort("SIGINT");
-    await ran;
-  });
-  await until(() => said.includes("\n"));
-  return JSON.parse(said).data;
-}
+const start = (words: string) => startListening(broker.url, words);
 
 const isLinux = process.platform === "linux";
 

@@ -36,7 +36,9 @@ const publish = (does: string, to: string, ...subjects: string[]): Act => ({
 });
 
 const stores = (...patterns: string[]): Act[] =>
-  patterns.map((pattern) => publish("stores", `\`${pattern}\``, pattern.replaceAll("*", "x")));
+  patterns.map((pattern) =>
+    publish("stores", `\`${pattern}\``, pattern.replaceAll("*", "x").replace(">", "x.y")),
+  );
 
 const onStreams = (does: string, ...verbs: string[]): Act[] =>
   streams.map((stream) =>
@@ -77,7 +79,7 @@ const letters = (to: string, whose: (role: Role) => string[]): Act => ({
 
 /** Every right that is to be told of: what is stored, the whole of JetStream's API, and the subjects of orderctl. */
 export const acts: readonly Act[] = [
-  ...stores(...eventKinds.map((kind) => `ORDERS.${kind}.*`), "$KV.INVENTORY.*"),
+  ...stores(...eventKinds.map((kind) => `ORDERS.${kind}.*`), "$KV.INVENTORY.>"),
   letters("`DEAD_LETTERS.*.*` of its service", (role) => serviceNames.filter((name) => name === role)),
   letters("`DEAD_LETTERS.*.*` of others", others),
   ...stores("$KV.SUSPECTS.*", "TRACES.*", "REDRIVES.*.*.*"),

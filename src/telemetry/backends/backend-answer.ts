@@ -1,4 +1,5 @@
 import { OrderctlError } from "../../errors.ts";
+import { printable } from "../../foreign-text.ts";
 
 /**
  * `missing`: the backend knows no such trace. `no_route`: it does not serve this path at all, being older or newer or
@@ -50,7 +51,7 @@ function parseDocument(text: string): Answer {
 }
 
 /** What a foreign program said, in one short line fit for a terminal. */
-const excerpt = (text: string): string => text.trim().slice(0, 200).replace(/\p{C}/gu, "?");
+const excerpt = (text: string): string => printable(text.trim().slice(0, 200));
 
 function denied(who: string, status: number): OrderctlError {
   const why = status === 401 ? "wants to know who asks" : "does not allow this";

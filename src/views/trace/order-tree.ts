@@ -1,4 +1,3 @@
-import { printable } from "../../foreign-text.ts";
 import type { Style } from "../../terminal.ts";
 import type { OrderTrace } from "../../trace/picture.ts";
 import { formatDuration } from "../format.ts";
@@ -55,8 +54,8 @@ function origin({ startedAt, hops }: OrderTrace, style: Style): string {
   );
   const [worker, ...others] = workers;
   const text = `${began} ${time}${by}`;
-  if (worker === undefined || others.length > 0) return paint(style).dim(printable(text));
+  if (worker === undefined || others.length > 0) return paint(style).dim(text);
   const handled = ", handled by ";
   const room = Math.max(10, style.width - text.length - handled.length);
-  return paint(style).dim(printable(text + handled + cutMiddle(worker, room, style)));
+  return paint(style).dim(text + handled + cutMiddle(worker, room, style));
 }

@@ -1,16 +1,13 @@
-import { printable } from "../../foreign-text.ts";
 import type { Style } from "../../terminal.ts";
 
 /** Bars have to end somewhere: where nobody looks at a screen they are drawn for one of 100 columns. */
 export const drawable = (style: Style): Style =>
   Number.isFinite(style.width) ? style : { ...style, width: 100 };
 
-/** Text of a program unknown to us, fit for this terminal: without what moves the cursor, and in ASCII where it must be. */
-export function safeText(text: string, { unicode }: Style): string {
-  const clean = printable(text);
+/** Text of a program unknown to us, in ASCII where this terminal has no more. */
+export const safeText = (text: string, { unicode }: Style): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is all of ASCII
-  return unicode ? clean : clean.replace(/…/g, "...").replace(/[^\u0000-\u007f]/gu, "?");
-}
+  unicode ? text : text.replace(/…/g, "...").replace(/[^\u0000-\u007f]/gu, "?");
 
 /** East Asian wide and fullwidth characters and emoji take two columns, marks none. */
 const wide =

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { printableData } from "../../../src/foreign-text.ts";
 import { buildOrderTrace } from "../../../src/trace/picture.ts";
 import { orderTree } from "../../../src/views/trace/order-tree.ts";
 import { event, ways } from "../../orders/order-log.ts";
@@ -192,7 +193,7 @@ describe("orderTree", () => {
       [event("created", id), event("payments", id, { status: "DECLINED", reason })],
       times.map((time) => ({ ...time, instance: "\u009b31mbox" })),
     );
-    const text = orderTree(nasty, narrow);
+    const text = orderTree(printableData(nasty), narrow);
     expect(text).toContain("✗ DECLINED ?[2Jno?funds");
     expect(text.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { printableData } from "../../../src/foreign-text.ts";
 import { filterTrace } from "../../../src/trace/filter.ts";
 import { buildSpanTrace } from "../../../src/trace/picture.ts";
 import { textWidth } from "../../../src/views/trace/text.ts";
@@ -92,7 +93,10 @@ describe("any trace", () => {
 
   const views = [many, nasty].flatMap((spans) => {
     const trace = buildSpanTrace(spans);
-    return [{}, { critical: true }, { errors: true }].map((filter) => filterTrace(trace, filter));
+    // As the terminal hands it to the view.
+    return [{}, { critical: true }, { errors: true }].map((filter) =>
+      printableData(filterTrace(trace, filter)),
+    );
   });
 
   it.each([80, 100, 140, 200])("fits into %d columns, whatever it says and however deep it is", (width) => {
