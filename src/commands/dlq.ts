@@ -158,7 +158,7 @@ async function removeEventNamed(
   { dryRun, force, yes }: RemoveOptions,
   [number = ""]: string[],
 ): Promise<undefined> {
-  if (!isNumber(number) || Number(number) === 0)
+  if (!isNumber(number))
     throw new OrderctlError("usage", `${JSON.stringify(number)} is not the number of a message`, {
       hint: "`orderctl audit` tells the numbers of messages that cannot be read",
     });

@@ -24,12 +24,13 @@ export const readLast = (
   subject: string,
 ): Promise<WholeMessage | undefined> => readOne(connection, stream, { last_by_subj: subject });
 
-/** The message with a sequence, or undefined if it is gone or was never stored. */
-export const readBySequence = (
+/** The message with a sequence, or undefined if it is gone or was never stored. No sequence is below 1: the broker refuses to look. */
+export const readBySequence = async (
   connection: Connection,
   stream: string,
   sequence: number,
-): Promise<WholeMessage | undefined> => readOne(connection, stream, { seq: sequence });
+): Promise<WholeMessage | undefined> =>
+  sequence < 1 ? undefined : readOne(connection, stream, { seq: sequence });
 
 /** The first message from a sequence on whose subject a filter matches, read from the stream's leader; undefined if there is none. */
 export const readNext = (

@@ -31,7 +31,7 @@ export async function readClaimed(
     return forged(`it says that it comes from ${stream}, and events are in ${ordersStream}`);
   if (!subject.startsWith(`${ordersStream}.${consumes}.`))
     return forged(`its consumer works on ${consumes}, not on ${subject}`);
-  const held = sequence > 0 ? await readBySequence(connection, ordersStream, sequence) : undefined;
+  const held = await readBySequence(connection, ordersStream, sequence);
   if (!held)
     return { why: `${ordersStream} holds no event ${sequence}, of which it is a copy`, isForged: false };
   if (held.subject !== subject)

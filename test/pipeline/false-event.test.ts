@@ -77,5 +77,6 @@ it("removes no event that is one, unless it is forced to", async () => {
   expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
   expect(refused.stderr).toContain("message 1 is an event as it should be: ORDERS.created.honest");
   expect(await run("dlq remove-event 1 --yes --force")).toMatchObject({ exitCode: 0 });
+  expect(await run("dlq remove-event 0 --yes")).toMatchObject({ exitCode: 4 });
   expect((await run("dlq remove-event x")).stderr).toContain('"x" is not the number of a message');
 });
