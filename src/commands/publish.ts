@@ -127,7 +127,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   if (isTold) terminal.show("publish-report", data, publishReport);
   await rejects.close();
   if (failure) throw withHint(failure, isTold ? null : resumeCommand);
-  return rejected + report.conflicts > 0 && !options.skipInvalid ? exitOnRejects : 0;
+  return rejected + report.conflicts + report.blocked > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
 
 /** The same orders once more: what is stored is not stored again. None where the orders themselves are wrong. */

@@ -6,6 +6,7 @@ import type { Connection } from "../jetstream/connection.ts";
 import { foldOrder } from "../orders/order-state.ts";
 import { checkOrderId, ordersStream } from "../orders/subjects.ts";
 import { findOpenBreaker, type OpenBreaker } from "../pipeline/open-breaker.ts";
+import { takenBy } from "../pipeline/order-log.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
 import { joinReadings } from "../telemetry/span-reading.ts";
 import { filterTrace } from "../trace/filter.ts";
@@ -72,18 +73,13 @@ async function traceHere(app: Online, options: Options, [id = ""]: string[]): Pr
   const { connection } = app;
   const wanted = wantedBy(id);
   const found = await findTrace({ connection, spansOf: brokerSpans(connection) }, wanted).catch((thrown) => {
-    throw explainUnreadable(explainMissingLog(thrown, connection), id);
+    throw explainMissingLog(thrown, connection);
   });
+  const [first] = found.falseMessages;
+  if (isEmpty(found) && first) throw takenBy(first, "bad_message");
   if (isEmpty(found)) throw unreadableHere(wanted, found) ?? unknownHere(wanted, connection);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
   else await showTrace(app, { ...found, connection }, options);
-}
-
-/** Such an event was given up on, or soon will be. */
-function explainUnreadable(error: OrderctlError, id: string): OrderctlError {
-  if (error.code !== "bad_message") return error;
-  const hint = `why nobody could work on it: orderctl dlq list --order ${id}`;
-  return new OrderctlError(error.code, error.message, { hint, cause: error });
 }
 
 /** The log adds what it knows where a broker answers; the backend's spans alone will do. */

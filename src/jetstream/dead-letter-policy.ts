@@ -1,4 +1,4 @@
-import { type ErrorCode, OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import {
   type DeadLetterMark,
@@ -17,9 +17,6 @@ import type { StoredMessage } from "./read-message.ts";
 import { readSubject } from "./read-subject.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 import type { DeadLetterRule, Processor, WorkerOptions } from "./worker-options.ts";
-
-/** The broker will never store what the message led to. */
-const unstorable: ReadonlySet<ErrorCode> = new Set(["too_large", "conflict"]);
 
 const maxCounted = 20_000;
 
@@ -61,7 +58,8 @@ export class DeadLetterPolicy {
    */
   isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
     const { code, fault } = error;
-    if (fault === "message" || (phase === "storing" && unstorable.has(code))) return true;
+    // What the message led to contradicts what is stored.
+    if (fault === "message" || (phase === "storing" && code === "conflict")) return true;
     if (fault === "broker" || fault === "store" || code === "interrupted") return false;
     if (!this.#connection.isConnected()) return false;
     if (this.#options.isPaused?.()) return false;

@@ -1,10 +1,13 @@
 import type { Msg } from "nats";
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, Fault } from "../errors.ts";
 import { apiErrors } from "./nats-error.ts";
 import { bodyText } from "./raw-message.ts";
 
-/** Why the broker did not store a message. `duplicateIn` names the stream that already holds its subject. */
-export type Refusal = { code: ErrorCode; message: string; duplicateIn?: string };
+/**
+ * Why the broker did not store a message. `duplicateIn` names the stream that already holds its subject; the fault is the
+ * message's where no setting of the stream would have it stored.
+ */
+export type Refusal = { code: ErrorCode; message: string; fault?: Fault; duplicateIn?: string };
 
 type Answer = {
   stream?: string;
@@ -21,13 +24,15 @@ const codes: Record<number, ErrorCode> = {
   10047: "stream_full",
   10054: "too_large",
   10071: "conflict",
-  10097: "too_large",
   10109: "stream_full",
   10118: "unavailable",
   10158: "unavailable",
   10164: "conflict",
   10194: "unavailable",
 };
+
+/** Beyond what any message can have, while a stream's own limit of a message's size (10054) is somebody's decision. */
+const headersTooLarge = 10097;
 
 /** The others by their kind: what the request is not allowed to ask for, and what passes. */
 const kinds: Record<number, ErrorCode> = {
@@ -71,10 +76,11 @@ export function parseAck(message: Msg): number | Refusal {
 function refusalOf({ stream, error }: Answer): Refusal {
   const message = error?.description ?? "the broker's answer has neither sequence nor error";
   const number = error?.err_code ?? 0;
+  if (number === headersTooLarge) return { code: "too_large", message, fault: "message" };
   if (number !== apiErrors.storeFailed)
     return { code: codes[number] ?? kinds[error?.code ?? 0] ?? "internal", message };
   // One number stands for every failure to store; only the description tells them apart.
   if (message.includes("per subject")) return { code: "internal", message, duplicateIn: stream ?? "" };
-  if (/message to+ large/.test(message)) return { code: "too_large", message };
+  if (/message to+ large/.test(message)) return { code: "too_large", message, fault: "message" };
   return { code: message.includes("maximum") ? "stream_full" : "unavailable", message };
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, OrderctlError } from "../errors.ts";
+import { type ErrorCode, type Fault, OrderctlError } from "../errors.ts";
 import { isHeader } from "./wire-text.ts";
 
 /**
@@ -27,9 +27,14 @@ export function headersOf({ headers, expectedSequence }: Publication): string {
   return headerBlock({ ...headers, [expectedSequenceHeader]: String(expectedSequence) });
 }
 
+/** Why a message is not stored. The broker is at fault unless told otherwise. */
+export type Unstored = { code: ErrorCode; why: string; fault?: Fault | undefined };
+
 /** The error for a publication that the broker did not store; names the subject. */
-export const notStored = ({ subject }: Publication, code: ErrorCode, why: string): OrderctlError =>
-  new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault: "broker" });
+export const notStored = (
+  { subject }: Publication,
+  { code, why, fault = "broker" }: Unstored,
+): OrderctlError => new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault });
 
 /** A header block as it goes over the wire. Throws `bad_message` for what would end a header's line. */
 function headerBlock(headers: Readonly<Record<string, string>>): string {

@@ -81,6 +81,10 @@ class Auditor {
     this.#offend("unreadable", { orderId, sequence, detail: reason });
   }
 
+  addUnreadableStock(sku: string, reason: string): void {
+    this.#offend("unreadable", { sku, detail: reason });
+  }
+
   /** Judges what is absent and sums up. Call once, after the last event. */
   finish({ nowMs, graceMs, stock = new Map(), givenUp, withGateway = false }: AuditScope): AuditReport {
     let underWay = 0;

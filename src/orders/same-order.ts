@@ -1,4 +1,3 @@
-import { OrderctlError } from "../errors.ts";
 import { decodeEvent, encodeEvent } from "./codec.ts";
 import type { OrderCreated } from "./events.ts";
 import { subjectOf } from "./subjects.ts";
@@ -10,13 +9,8 @@ export const isSameOrder = (one: OrderCreated, other: OrderCreated): boolean =>
 /** The bytes that are the same for two that are one order. */
 export const withoutTime = (order: OrderCreated): Uint8Array => encodeEvent({ ...order, createdAtUs: null });
 
-/** Undefined for what cannot be read: whatever it is, it is not the order at hand. */
+/** The order that is stored under an id. Throws `bad_message` as `decodeEvent` does. */
 export function readCreated(orderId: string, payload: Uint8Array): OrderCreated | undefined {
-  try {
-    const event = decodeEvent(subjectOf("created", orderId), payload);
-    return event.kind === "created" ? event : undefined;
-  } catch (thrown) {
-    if (thrown instanceof OrderctlError && thrown.code === "bad_message") return undefined;
-    throw thrown;
-  }
+  const event = decodeEvent(subjectOf("created", orderId), payload);
+  return event.kind === "created" ? event : undefined;
 }

@@ -10,7 +10,6 @@ import { type Auditor, createAuditor } from "../orders/invariants.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { findDeadLetters } from "./dead-letters-filter.ts";
 import { readStockEntries } from "./read-stock.ts";
-import { inventoryBucket } from "./topology.ts";
 
 export type AuditOptions = {
   /** How long an order may be under way. */
@@ -103,14 +102,17 @@ async function addBooked(
   return count;
 }
 
-/** By order, what has become a dead letter and was not handled since. */
+/** By order, what has become a dead letter and was not handled since: the oldest that is not of a message that is no event. */
 async function readGivenUp(connection: Connection, signal: AbortSignal): Promise<Map<string, string>> {
-  const givenUp = new Map<string, string>();
+  const givenUp = new Map<string, { isFalse: boolean; text: string }>();
   for (const { letter } of await findDeadLetters(connection, {}, signal)) {
     const { orderId, consumer, reason, sequence } = letter;
-    if (orderId) givenUp.set(orderId, `${consumer} gave up on it, ${reason} (dead letter ${sequence})`);
+    const isFalse = reason === "bad_message";
+    const known = orderId && givenUp.get(orderId);
+    if (!orderId || (known && isFalse && !known.isFalse)) continue;
+    givenUp.set(orderId, { isFalse, text: `${consumer} gave up on it, ${reason} (dead letter ${sequence})` });
   }
-  return givenUp;
+  return new Map([...givenUp].map(([orderId, { text }]) => [orderId, text]));
 }
 
 /** Units of each SKU that were ever stocked, or undefined where no inventory was ever kept. */
@@ -121,8 +123,8 @@ async function readStocked(
   const entries = await readStockEntries(connection);
   if (!entries) return undefined;
   const stocked = new Map<string, number>();
-  for (const { sku, stock, revision } of entries) {
-    if ("error" in stock) auditor.addUnreadable(`${inventoryBucket}.${sku}`, stock.error, revision);
+  for (const { sku, stock } of entries) {
+    if ("error" in stock) auditor.addUnreadableStock(sku, stock.error);
     else stocked.set(sku, stock.available + stock.reserved);
   }
   return stocked;

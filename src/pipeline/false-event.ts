@@ -2,12 +2,14 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import { deleteMessage } from "../jetstream/dead-letter-store.ts";
 import { readBySequence } from "../jetstream/read-message.ts";
+import { causesOf } from "../orders/causes.ts";
 import { findMessageFault } from "../orders/codec.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream, parseSubject } from "../orders/subjects.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
 import { findDeadLetters } from "./dead-letters-filter.ts";
 import { isoTime } from "./iso-time.ts";
+import { type LoggedOrder, readOrder } from "./order-log.ts";
 
 /** Whose permissions suffice to store an event of a kind, as `docs/security.md` has them. */
 const storedBy: Readonly<Record<EventKind, readonly string[]>> = {
@@ -45,6 +47,7 @@ export async function readFalseEvent(connection: Connection, sequence: number): 
   const { subject, payload, storedAtUs, header } = message;
   const place = parseSubject(subject);
   const hop = decodeHop(header(hopHeader));
+  const order = place && (await readOrder(connection, place.orderId));
   const letters = place ? await findDeadLetters(connection, { orderId: place.orderId }) : [];
   const copies = letters.filter(({ letter }) => letter.storedSequence === sequence);
   const waiting = letters.filter(({ letter }) => letter.storedSequence !== sequence);
@@ -52,7 +55,7 @@ export async function readFalseEvent(connection: Connection, sequence: number): 
     sequence,
     subject,
     storedAt: isoTime(storedAtUs),
-    fault: findMessageFault(subject, payload) ?? null,
+    fault: findMessageFault(subject, payload) ?? (order && causeFault(order, sequence)) ?? null,
     payloadBytes: payload.length,
     orderId: place?.orderId ?? null,
     storedBy: place ? storedBy[place.kind] : [],
@@ -60,6 +63,16 @@ export async function readFalseEvent(connection: Connection, sequence: number): 
     copies: copies.map(({ letter }) => letter.sequence),
     waiting: waiting.map(({ letter }) => letter.sequence),
   };
+}
+
+/** Why an event cannot have been stored because of another one. */
+function causeFault({ events, falseMessages }: LoggedOrder, sequence: number): string | undefined {
+  const told = falseMessages.find((message) => message.sequence === sequence);
+  if (told) return told.fault;
+  const kind = events.find((logged) => logged.sequence === sequence)?.event.kind;
+  const isRoot = kind === undefined || causesOf[kind].length === 0;
+  const hasCause = events.some(({ event }) => kind && causesOf[kind].includes(event.kind));
+  return isRoot || hasCause ? undefined : "the log holds nothing that it would follow from";
 }
 
 /**

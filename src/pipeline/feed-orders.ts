@@ -31,6 +31,9 @@ export type FeedReport = {
   /** Of these, orders that are others than those stored under their ids; `conflicting` are the first of them. */
   conflicts: number;
   conflicting: string[];
+  /** Orders that are not stored as what is under their ids is no order; `blockedBy` says so of the first of them. */
+  blocked: number;
+  blockedBy: string[];
   /** Orders that may be stored: the broker's answer did not come before the end. */
   unknown: number;
   seconds: number;
@@ -40,7 +43,17 @@ export type FeedReport = {
 };
 
 const progressEveryMs = 100;
-const shownConflicts = 20;
+
+/** Counts all and keeps the first to show. */
+class FirstFew {
+  count = 0;
+  readonly shown: string[] = [];
+
+  add(text: string): void {
+    this.count += 1;
+    if (this.shown.length < 20) this.shown.push(text);
+  }
+}
 
 /**
  * Puts a source of orders into the log and, if asked to, follows each to its end. The report counts what the broker
@@ -57,8 +70,8 @@ export async function feedOrders(
   const follower = options.waitMs === undefined ? undefined : await EndingsFollower.open(connection);
   const startedAt = performance.now();
   let done = 0;
-  let conflicts = 0;
-  const conflicting: string[] = [];
+  const conflicts = new FirstFew();
+  const blocked = new FirstFew();
   let firstOrderId: string | null = null;
   const tell = () => {
     const elapsedS = (performance.now() - startedAt) / 1000;
@@ -74,16 +87,20 @@ export async function feedOrders(
         firstOrderId ??= orderId;
         if (duplicate) follower?.forget(orderId);
       },
-      onConflict: ({ orderId }) => {
-        conflicts += 1;
-        if (conflicting.length < shownConflicts) conflicting.push(orderId);
+      onConflict: ({ orderId }) => conflicts.add(orderId),
+      onBlocked: ({ orderId }, why) => {
+        done += 1;
+        follower?.forget(orderId);
+        blocked.add(`${why.message}; ${why.hint}`);
       },
     });
     const stalled = failure ? undefined : await follower?.whenAllEnded(options.waitMs ?? 0, options.signal);
     const report = {
       ...counts,
-      conflicts,
-      conflicting,
+      conflicts: conflicts.count,
+      conflicting: conflicts.shown,
+      blocked: blocked.count,
+      blockedBy: blocked.shown,
       perSecond: done / counts.seconds,
       firstOrderId,
       endings: follower?.endings() ?? null,

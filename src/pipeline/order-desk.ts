@@ -2,12 +2,11 @@ import { OrderctlError } from "../errors.ts";
 import type { Connection } from "../jetstream/connection.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
 import { foldOrder } from "../orders/order-state.ts";
-import { readCreated } from "../orders/same-order.ts";
 import type { OrderDesk } from "../services/order/order-desk.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { readOrder } from "./order-log.ts";
+import { readOrder, takenBy } from "./order-log.ts";
 import type { Origin } from "./process-event.ts";
-import { createOrderPublisher } from "./publish-created.ts";
+import { createOrderPublisher, readEarlier } from "./publish-created.ts";
 
 type Bench = {
   connection: Connection;
@@ -28,12 +27,16 @@ export function createOrderDesk(bench: Bench, origin: Origin): OrderDesk {
           "unavailable",
           "the order log is away, and as many orders wait for it as may",
         );
-      const { sequence, duplicate, existing } = await publish(order, { parent, giveUpMs });
-      return { sequence, duplicate, existing: existing && readCreated(order.orderId, existing) };
+      const stored = await publish(order, { parent, giveUpMs });
+      const { sequence, duplicate } = stored;
+      return { sequence, duplicate, existing: readEarlier(order, stored) };
     },
     async read(orderId) {
-      const events = await readOrder(connection, orderId);
-      return events.length === 0 ? undefined : foldOrder(events);
+      const { events, falseMessages } = await readOrder(connection, orderId);
+      const [first] = falseMessages;
+      if (events.length > 0) return foldOrder(events);
+      if (first) throw takenBy(first, "bad_message");
+      return undefined;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { causesOf } from "../orders/causes.ts";
 import type { EventKind, Money, OrderEvent } from "../orders/events.ts";
 import { formatMoney } from "../orders/money.ts";
 import { foldOrder, type OrderState } from "../orders/order-state.ts";
@@ -36,16 +37,6 @@ export type OrderTimeline = Pick<
   waitingMs: number | null;
   total: (Money & { text: string }) | null;
   hops: TimelineHop[];
-};
-
-/** What each kind of event follows from, the nearest first. */
-const causes: Record<EventKind, readonly EventKind[]> = {
-  created: [],
-  payments: ["created"],
-  reservations: ["payments"],
-  shipments: ["reservations"],
-  refunds: ["reservations"],
-  notifications: ["refunds", "shipments", "payments"],
 };
 
 /** The timeline of one order from all that is stored of it, as of `nowUs`. Throws `not_found` when that is nothing. */
@@ -97,7 +88,7 @@ function causeOf(
   const told = logged.find(({ sequence }) => sequence === hop?.causeSequence);
   if (told) return told;
   const kinds = logged.map((stored) => stored.event.kind);
-  const nearest = causes[event.kind].find((kind) => kinds.includes(kind));
+  const nearest = causesOf[event.kind].find((kind) => kinds.includes(kind));
   return logged.find((stored) => stored.event.kind === nearest);
 }
 

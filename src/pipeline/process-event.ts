@@ -4,13 +4,14 @@ import type { Delivery, DeliveryWatch } from "../jetstream/delivery.ts";
 import type { Stored } from "../jetstream/publication.ts";
 import type { Processor } from "../jetstream/worker-options.ts";
 import type { NoteFields } from "../note.ts";
-import { decodeEvent, encodeEvent } from "../orders/codec.ts";
+import { decodeEvent, encodeEvent, findMessageFault } from "../orders/codec.ts";
 import type { OrderEvent } from "../orders/events.ts";
 import { parseSubject, subjectOf } from "../orders/subjects.ts";
 import type { Handler, HandlerContext } from "../services/handler.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { addHold, encodeHop, type Hold, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import type { DeliveryReport, StartReport } from "./delivery-report.ts";
+import { storedTooEarly } from "./order-log.ts";
 
 /** Who works: written into every event that it stores. */
 export type Origin = { service: string; instance: string };
@@ -98,8 +99,9 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
   stored(stored: Stored): void {
     if (!this.outcome) return;
     const { kind, orderId } = this.outcome;
-    const held = stored.existing
-      ? readExisting(subjectOf(kind, orderId), stored.existing, stored.sequence)
+    const { sequence, existing } = stored;
+    const held = existing
+      ? readExisting({ subject: subjectOf(kind, orderId), payload: existing, sequence }, this.sequence)
       : this.outcome;
     this.#report?.stored(stored, held);
     this.#tell?.(held);
@@ -120,18 +122,22 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
   }
 }
 
-/** What stands in the place of an outcome has to be such an event: else the order would be taken for one that went on. */
-function readExisting(subject: string, payload: Uint8Array, sequence: number): OrderEvent {
-  try {
-    return decodeEvent(subject, payload);
-  } catch (cause) {
-    const { message } = OrderctlError.from(cause);
-    throw new OrderctlError(
-      "conflict",
-      `its place is taken by message ${sequence}, which is no such event (${message}): \`orderctl dlq remove-event ${sequence}\``,
-      { cause, fault: "message" },
-    );
-  }
+type Existing = { subject: string; payload: Uint8Array; sequence: number };
+
+/**
+ * What stands in the place of an outcome has to be such an event, and stored after the one that it follows from: else an order
+ * would be taken for one that went on.
+ */
+function readExisting({ subject, payload, sequence }: Existing, causeSequence: number): OrderEvent {
+  const fault =
+    findMessageFault(subject, payload) ??
+    (sequence < causeSequence ? storedTooEarly(causeSequence) : undefined);
+  if (fault === undefined) return decodeEvent(subject, payload);
+  throw new OrderctlError(
+    "conflict",
+    `its place ${subject} is taken by message ${sequence}, which is no such event (${fault}): \`orderctl dlq remove-event ${sequence}\``,
+    { fault: "message" },
+  );
 }
 
 const unwatched: WatchedCall = { end: () => {} };

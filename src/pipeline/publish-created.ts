@@ -1,14 +1,16 @@
 import { OrderctlError } from "../errors.ts";
 import type { Publication, Stored } from "../jetstream/publication.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
-import { encodeEvent } from "../orders/codec.ts";
+import { encodeEvent, findMessageFault } from "../orders/codec.ts";
 import type { OrderCreated } from "../orders/events.ts";
+import { readCreated } from "../orders/same-order.ts";
 import { subjectOf } from "../orders/subjects.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { encodeHop, hopHeader } from "../telemetry/hop.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import type { TraceHeaders, Tracing } from "../telemetry/tracing.ts";
 import { templateOf } from "./delivery-report.ts";
+import { takenBy } from "./order-log.ts";
 import type { Origin } from "./process-event.ts";
 
 /** How one order is published: as part of which trace, and how long it is held through an outage. */
@@ -54,6 +56,18 @@ export function createOrderPublisher(
     if (!tracing && !counted) return publisher.publish(message);
     return report(message, tracing, { orderId: order.orderId, parent });
   };
+}
+
+/** The order that was stored before under the id of one; undefined where none was. Throws `conflict` where that is no order. */
+export function readEarlier(
+  { orderId }: OrderCreated,
+  { existing, sequence }: Stored,
+): OrderCreated | undefined {
+  if (existing === undefined) return undefined;
+  const subject = subjectOf("created", orderId);
+  const fault = findMessageFault(subject, existing);
+  if (fault !== undefined) throw takenBy({ sequence, subject, fault }, "conflict");
+  return readCreated(orderId, existing);
 }
 
 type Reported = { orderId: string; parent: TraceHeaders | undefined };

@@ -2,12 +2,12 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../errors.ts";
 import type { Publisher } from "../jetstream/publisher.ts";
 import type { OrderCreated } from "../orders/events.ts";
-import { isSameOrder, readCreated } from "../orders/same-order.ts";
+import { isSameOrder } from "../orders/same-order.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { dueBy, type Profile } from "./pace.ts";
 import type { Origin } from "./process-event.ts";
-import { createOrderPublisher, type PublishCreated } from "./publish-created.ts";
+import { createOrderPublisher, type PublishCreated, readEarlier } from "./publish-created.ts";
 
 /** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
 const drainMs = 5000;
@@ -23,6 +23,8 @@ export type PublishOptions = {
   signal: AbortSignal;
   onSent?: ((order: OrderCreated) => void) | undefined;
   onStored?: ((order: OrderCreated, duplicate: boolean) => void) | undefined;
+  /** Told of an order that is not stored as what is under its id is no order. */
+  onBlocked?: ((order: OrderCreated, why: OrderctlError) => void) | undefined;
   /** Told beside `onStored` of an order that is not the one that its id already names. */
   onConflict?: ((order: OrderCreated) => void) | undefined;
 };
@@ -86,21 +88,19 @@ async function publishOne(
   { options, counts }: { options: PublishOptions; counts: PublishCounts },
 ): Promise<void> {
   try {
-    const { duplicate, existing } = await publish(order);
+    const stored = await publish(order);
+    const earlier = readEarlier(order, stored);
+    const { duplicate } = stored;
     if (duplicate) counts.duplicates += 1;
     else counts.stored += 1;
     options.onStored?.(order, duplicate);
-    if (existing && !isStored(order, existing)) options.onConflict?.(order);
+    if (earlier && !isSameOrder(order, earlier)) options.onConflict?.(order);
   } catch (thrown) {
     const error = OrderctlError.from(thrown);
+    if (error.code === "conflict" && error.fault === "message") return options.onBlocked?.(order, error);
     if (error.isUncertain) counts.unknown += 1;
     counts.failure ??= error;
   }
-}
-
-function isStored(order: OrderCreated, payload: Uint8Array): boolean {
-  const stored = readCreated(order.orderId, payload);
-  return stored !== undefined && isSameOrder(order, stored);
 }
 
 /** Waits until the order with an index is due. */

@@ -34,7 +34,8 @@ export async function readReserved(connection: Connection, sequence: number): Pr
   if (!orderId) return undefined;
   const subject = subjectOf("reservations", orderId);
   const stored = await readLast(connection, ordersStream, subject);
-  const event = stored && readable(subject, stored.payload);
+  // One that is older than its payment was made up.
+  const event = stored && stored.sequence > sequence ? readable(subject, stored.payload) : undefined;
   return event?.kind === "reservations" ? event.status === "RESERVED" : undefined;
 }
 

@@ -33,7 +33,7 @@ const kept = {
 /** The stream refuses a second message per subject. */
 const unique = {
   ...kept,
-  max_msg_size: "what is larger is never stored, and becomes a dead letter",
+  max_msg_size: "what is larger waits, and is not stored",
   max_msgs_per_subject: uniqueness,
   discard: "what is oldest is dropped where a full stream should refuse what is new",
   discard_new_per_subject: uniqueness,

@@ -1,13 +1,18 @@
 import { readTrace } from "../collector/read-trace.ts";
 import type { Connection } from "../jetstream/connection.ts";
-import { type LoggedEvent, readOrder } from "../pipeline/order-log.ts";
+import { type FalseMessage, type LoggedEvent, type LoggedOrder, readOrder } from "../pipeline/order-log.ts";
 import type { Span } from "../telemetry/span.ts";
 import { textOf } from "../telemetry/span-facts.ts";
 import { attribute } from "../telemetry/span-names.ts";
 import { joinReadings, type SpanReading, type UnreadableSpans } from "../telemetry/span-reading.ts";
 
 /** What the log and the spans know of one order or trace; each may be empty. */
-export type FoundTrace = { logged: LoggedEvent[]; spans: Span[]; unreadable: UnreadableSpans };
+export type FoundTrace = {
+  logged: LoggedEvent[];
+  falseMessages: FalseMessage[];
+  spans: Span[];
+  unreadable: UnreadableSpans;
+};
 
 /** Traces by their ids; where none is known, those of an order. */
 export type WantedSpans = { traceIds: readonly string[]; orderId: string | undefined };
@@ -29,20 +34,26 @@ export async function findTrace(
   { connection, spansOf }: { connection: Connection | undefined; spansOf: SpanSource },
   { orderId, traceId }: { orderId: string; traceId: string | undefined },
 ): Promise<FoundTrace> {
-  const readLog = (id: string) => (connection ? readOrder(connection, id) : Promise.resolve([]));
+  const readLog = async (id: string) => (connection ? readOrder(connection, id) : nothing);
   // A broker that keeps traces need not keep orders.
-  const logged = await readLog(orderId).catch((thrown) => {
+  const { events: logged, falseMessages } = await readLog(orderId).catch((thrown) => {
     if (traceId === undefined) throw thrown;
-    return [];
+    return nothing;
   });
-  if (logged.length > 0) return { logged, ...(await spansOf({ traceIds: sampledTraces(logged), orderId })) };
+  if (logged.length > 0) {
+    const reading = await spansOf({ traceIds: sampledTraces(logged), orderId });
+    return { logged, falseMessages, ...reading };
+  }
   const wanted =
     traceId === undefined ? { traceIds: [], orderId } : { traceIds: [traceId], orderId: undefined };
   const reading = await spansOf(wanted);
   const [told, ...others] = orderIdsOf(reading.spans);
-  if (told === undefined || others.length > 0) return { logged: [], ...reading };
-  return { logged: await readLog(told).catch(() => []), ...reading };
+  if (told === undefined || others.length > 0) return { logged: [], falseMessages, ...reading };
+  const order = await readLog(told).catch(() => nothing);
+  return { logged: order.events, falseMessages: order.falseMessages, ...reading };
 }
+
+const nothing: LoggedOrder = { events: [], falseMessages: [] };
 
 const sampledTraces = (logged: readonly LoggedEvent[]): string[] => [
   ...new Set(logged.flatMap(({ trace }) => (trace?.sampled ? [trace.traceId] : []))),

@@ -1,5 +1,6 @@
 import type { Connection } from "../jetstream/connection.ts";
 import { scanStream } from "../jetstream/read-stream.ts";
+import { findMessageFault } from "../orders/codec.ts";
 import { ordersStream } from "../orders/subjects.ts";
 import { type LoggedEvent, loggedEvent } from "../pipeline/order-log.ts";
 
@@ -24,6 +25,8 @@ export async function followOrder(
   const filter = `${ordersStream}.*.${orderId}`;
   const scan = { stream: ordersStream, filter, start: { sequence: fromSequence }, follow: true };
   await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, (message) => {
+    // What is no event has no place among those of the order.
+    if (findMessageFault(message.subject, message.payload) !== undefined) return;
     logged.push(loggedEvent(message));
     onEvent([...logged]);
     if (logged.at(-1)?.event.kind === "notifications") ended.abort();

@@ -1,6 +1,6 @@
 import { isoTime } from "../pipeline/iso-time.ts";
 import type { OpenBreaker } from "../pipeline/open-breaker.ts";
-import type { LoggedEvent } from "../pipeline/order-log.ts";
+import type { FalseMessage, LoggedEvent } from "../pipeline/order-log.ts";
 import { buildTimeline, type OrderTimeline } from "../pipeline/order-timeline.ts";
 import type { AttributeValue, Span } from "../telemetry/span.ts";
 import type { ClockShift } from "../telemetry/span-clocks.ts";
@@ -57,6 +57,8 @@ export type TracePicture = {
 
 export type OrderTrace = OrderTimeline &
   TracePicture & {
+    /** Messages under the order's subjects that are not the events that these say, and are left out. */
+    falseMessages: readonly FalseMessage[];
     /** The circuit breaker that keeps an order under way from going on; `null` where none is known to. */
     breaker: (OpenBreaker & { openSince: string }) | null;
   };
@@ -73,9 +75,16 @@ export type SpanTrace = TracePicture & {
 
 type Shown = { all: boolean; unreadable?: UnreadableSpans; breaker?: OpenBreaker | undefined };
 
+type Known = {
+  logged: readonly LoggedEvent[];
+  falseMessages?: readonly FalseMessage[];
+  spans: readonly Span[];
+  nowUs: number;
+};
+
 /** An order from all that is stored of it, as of `nowUs`, and from the spans received of it. */
 export function buildOrderTrace(
-  { logged, spans, nowUs }: { logged: readonly LoggedEvent[]; spans: readonly Span[]; nowUs: number },
+  { logged, falseMessages = [], spans, nowUs }: Known,
   shown: Shown = { all: false },
 ): OrderTrace {
   const timeline = buildTimeline(logged, nowUs);
@@ -85,6 +94,7 @@ export function buildOrderTrace(
   return {
     ...timeline,
     ...picture,
+    falseMessages,
     breaker: breaker
       ? { ...breaker, openSince: isoTime(nowUs - Math.round(breaker.openForMs * 1000)) }
       : null,

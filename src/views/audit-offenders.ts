@@ -30,8 +30,8 @@ export function auditOffenders({ offences, offenders }: LogAudit, style: Style):
   ]);
   const more = offences - listed.length;
   const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
-  const orderId = traceable(listed);
-  const falseEvent = listed.find(({ rule }) => rule === "unreadable")?.sequence;
+  const orderId = listed.flatMap((offender) => offender.orderId ?? [])[0];
+  const falseEvent = listed.find(isFalseEvent)?.sequence;
   const isLate = listed.some(({ rule }) => rule === "not_notified");
   return [
     "",
@@ -39,17 +39,15 @@ export function auditOffenders({ offences, offenders }: LogAudit, style: Style):
     ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
     ...(orderId ? ["", `What happened to an order: orderctl trace ${operand(orderId)}`] : []),
     ...(falseEvent != null
-      ? [`Away with what is no event and takes the place of one: orderctl dlq remove-event ${falseEvent}`]
+      ? [`Away with what takes the place of an event: orderctl dlq remove-event ${falseEvent}`]
       : []),
     ...(isLate ? ["Is anybody working on what is late: orderctl lag"] : []),
   ];
 }
 
-/** The first order all of whose messages can be read, since a trace needs them. */
-function traceable(offenders: readonly Offender[]): string | undefined {
-  const unreadable = offenders.filter(({ rule }) => rule === "unreadable").map(({ orderId }) => orderId);
-  return offenders.flatMap(({ orderId }) => orderId ?? []).find((orderId) => !unreadable.includes(orderId));
-}
+/** Those that name a message and no second one: what is no event, and what was stored before its cause or without one. */
+const isFalseEvent = ({ rule, sequence }: Offender): boolean =>
+  sequence !== null && rule !== "duplicate_event";
 
 function nameOf({ orderId, sku, sequence }: Offender): string {
   if (orderId !== null) return `order ${orderId}`;

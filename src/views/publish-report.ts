@@ -22,6 +22,7 @@ export function publishReport(report: PublishReport, style: Style): string {
     ...unknown(report),
     ...endings(report),
     ...conflicts(report),
+    ...blocked(report),
     ...rejectLines(report),
   ];
   const { dim } = paint(style);
@@ -40,18 +41,19 @@ function goOn({ resumeCommand, file }: PublishReport): string[] {
   return [`to store what is missing${input}: ${resumeCommand}`];
 }
 
-function headline({ stored, duplicates, seconds, perSecond, seed, file }: PublishReport): string {
-  const pace = `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;
+function headline({ stored, duplicates, blocked, seconds, perSecond, seed, file }: PublishReport): string {
   const from = seed === null ? `from ${file}` : `seed ${seed}`;
-  if (stored + duplicates === 0 && file !== null) return `no order stored, ${from}`;
+  if (stored + duplicates === 0 && (file !== null || blocked > 0)) return `no order stored, ${from}`;
   if (stored === 0 && duplicates > 0) {
     const which = duplicates === 1 ? "the order was" : `all ${orders(duplicates)} were`;
     return `nothing new: ${which} already stored, ${from}`;
   }
-  const already =
-    duplicates > 0 ? `; ${formatCount(duplicates)} ${duplicates === 1 ? "was" : "were"} already stored` : "";
-  return `${orders(stored)} stored ${pace}, ${from}${already}`;
+  const pace = `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;
+  return `${orders(stored)} stored ${pace}, ${from}${already(duplicates)}`;
 }
+
+const already = (duplicates: number): string =>
+  duplicates === 0 ? "" : `; ${formatCount(duplicates)} ${duplicates === 1 ? "was" : "were"} already stored`;
 
 const orders = (count: number): string => `${formatCount(count)} ${count === 1 ? "order" : "orders"}`;
 
@@ -72,6 +74,13 @@ function endings({ endings, stored }: PublishReport): string[] {
 
 function conflicts({ conflicts: count, conflicting }: PublishReport): string[] {
   return conflictLines({ count, conflicting, where: "what is stored" });
+}
+
+function blocked({ blocked: count, blockedBy }: PublishReport): string[] {
+  if (count === 0) return [];
+  const more = count - blockedBy.length;
+  const rest = more > 0 ? [`  … and ${formatCount(more)} more`] : [];
+  return [`${orders(count)} not stored:`, ...blockedBy.map((why) => `  ${why}`), ...rest];
 }
 
 type Conflicts = { count: number; conflicting: string[]; where: string };

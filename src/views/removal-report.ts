@@ -1,4 +1,5 @@
 import { operand } from "../foreign-text.ts";
+import { parseSubject } from "../orders/subjects.ts";
 import type { Removal } from "../pipeline/false-event.ts";
 import type { Style } from "../terminal.ts";
 import { formatCount } from "./format.ts";
@@ -24,7 +25,7 @@ export function removalReport(removal: Removal, style: Style): string {
   ].join("\n");
 }
 
-function next({ removed, sequence, orderId, copies, waiting }: Removal): string[] {
+function next({ removed, sequence, subject, orderId, copies, waiting }: Removal): string[] {
   if (!removed) return ["", `Away with it: orderctl dlq remove-event ${sequence} --yes`];
   const give =
     waiting.length > 0 ? [`The order goes on with: orderctl dlq redrive ${waiting.join(" ")}`] : [];
@@ -33,5 +34,9 @@ function next({ removed, sequence, orderId, copies, waiting }: Removal): string[
       ? [`Its own dead letters are of no use: orderctl dlq purge ${copies.join(" ")} --yes`]
       : [];
   const look = orderId === null ? [] : [`What became of it: orderctl trace ${operand(orderId)}`];
-  return ["", ...give, ...away, ...look];
+  const again =
+    parseSubject(subject)?.kind === "created"
+      ? ["The order itself was never stored: whoever sent it has to send it again"]
+      : [];
+  return ["", ...again, ...give, ...away, ...look];
 }

@@ -76,7 +76,7 @@ beforeAll(async () => {
     telemetry,
     breakers: { payment: breaker },
   });
-  const hasEnded = async (id: string) => (await readOrder(connection, id)).length === 5;
+  const hasEnded = async (id: string) => (await readOrder(connection, id)).events.length === 5;
   for (const [id, flags] of [
     ["traced", "01"],
     ["untraced", "00"],

@@ -77,7 +77,7 @@ beforeAll(async () => {
   });
   const gateway = createRetryingGateway(failingGateway(), { attempts: 3, backoffMs: 10 });
   const services = await startServices(connection, undefined, { gateway, telemetry });
-  const hasEnded = async (id: string) => (await readOrder(connection, id)).length === 5;
+  const hasEnded = async (id: string) => (await readOrder(connection, id)).events.length === 5;
   await create("traced", `00-${traceId}-00000000000000aa-01`);
   await until(() => hasEnded("traced"), 20_000);
   await create("untraced", `00-${unsampledId}-00000000000000aa-00`);

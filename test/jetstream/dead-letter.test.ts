@@ -160,6 +160,22 @@ describe("a message that fails", () => {
     expect(await kept()).toEqual([]);
   });
 
+  // Whoever set such a limit on the log used to make a dead letter of every order under way.
+  it("never is where a stream takes no message of that size, by a limit that somebody set", async () => {
+    const queue = await createQueue(connection, "LIMITED", { count: 3 });
+    const { rule, kept } = await createDeadLetters(connection, "LIMITED", 1);
+    await createLog(connection, "LIMITEDOUT", { max_msg_size: 10 });
+    const options = { connection, stream: "LIMITED", deadLetters: rule, backoffMs: 10 };
+    const worker = startWorker(options, async ({ sequence }) =>
+      textTo(`LIMITEDOUT.${sequence}`, "x".repeat(20)),
+    );
+    await until(() => worker.counts.failed >= 9);
+    expect(await kept()).toEqual([]);
+    await connection.jsm.streams.update("LIMITEDOUT", { max_msg_size: -1 });
+    await until(() => queue.isDone());
+    expect(await kept()).toEqual([]);
+  });
+
   it("never is where the handler's own questions to the broker fail, or while the worker is paused", async () => {
     await createQueue(connection, "ASKING", { count: 2 });
     const { rule, kept } = await createDeadLetters(connection, "ASKING", 1);

@@ -102,7 +102,7 @@ it("takes an order to its end in another process once what failed works, and the
   expect((await dlq("list --redriven")).stdout).toMatch(
     /late +2 +unavailable, redriven by \S+@\S+ at .*, done/,
   );
-  const [first, payment] = await readOrder(connection, "late");
+  const [first, payment] = (await readOrder(connection, "late")).events;
   expect(payment?.hop).toMatchObject({ causeSequence: first?.sequence, service: "payment" });
   expect(await audit()).toMatchObject({ exitCode: 0 });
 });
@@ -155,7 +155,7 @@ it("takes the stock of an order once, although others were settled since it was 
   await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", encodeStock(settled));
   expect((await dlq("redrive --service inventory")).stdout).toMatch(/^1 dead letter redriven/);
   await log.ended("shelved");
-  const events = (await readOrder(connection, "shelved")).map(({ event }) => event.kind);
+  const events = (await readOrder(connection, "shelved")).events.map(({ event }) => event.kind);
   expect(events).toEqual(["created", "payments", "reservations", "shipments", "notifications"]);
   const stock = await runCommand(`inventory list --json --server ${broker.url}`);
   const [line] = stock.lines();

@@ -48,7 +48,7 @@ describe("the services", () => {
     await connection.nats.jetstream().publish("ORDERS.created.ref-1", payload, { headers });
     await feed(1, 1);
     await services.stop(5000);
-    const order = await readOrder(connection, "ref-1");
+    const { events: order } = await readOrder(connection, "ref-1");
     expect(order.map(({ event }) => event.kind)).toEqual([
       "created",
       "payments",

@@ -63,7 +63,8 @@ describe("auditVerdict", () => {
       SKU MUG-3
         oversold: 2 units reserved, 1 ever stocked
 
-      What happened to an order: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002"
+      What happened to an order: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002
+      Away with what takes the place of an event: orderctl dlq remove-event 16"
     `);
   });
 
@@ -75,11 +76,11 @@ describe("auditVerdict", () => {
         .slice(-5),
     ).toMatchInlineSnapshot(`
       [
-        "",
         "order 0197f3c2-8a41-7c3e-9d55-0242ac120002",
         "  no cause: an event of kind reservations without an APPROVED payment before it (message 2)",
         "",
         "What happened to an order: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002",
+        "Away with what takes the place of an event: orderctl dlq remove-event 2",
       ]
     `);
   });

@@ -10,6 +10,8 @@ const report: PublishReport = {
   duplicates: 0,
   conflicts: 0,
   conflicting: [],
+  blocked: 0,
+  blockedBy: [],
   seconds: 1.25,
   perSecond: 8000,
   firstOrderId: "018f-1",

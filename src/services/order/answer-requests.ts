@@ -77,10 +77,14 @@ async function guarded(
     return await work();
   } catch (thrown) {
     const problem = problemOf(thrown);
-    if (problem.status === 500) note(`order ${orderId}: ${OrderctlError.from(thrown).message}`);
+    if (problem.status === 500 || problem.status === 409)
+      note(`order ${orderId}: ${toldInFull(OrderctlError.from(thrown))}`);
     return problemAnswer({ ...problem, orderId });
   }
 }
+
+const toldInFull = ({ message, hint }: OrderctlError): string =>
+  hint === undefined ? message : `${message}; ${hint}`;
 
 function orderIn(body: JsonObject, key: string | undefined): OrderCreated | Problem {
   const unknown = findUnknownField(body);

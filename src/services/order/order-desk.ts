@@ -7,14 +7,15 @@ export type TraceContext = Readonly<Record<string, string>>;
 
 /**
  * Where an order is kept. `duplicate` says that an order with this id was stored before, which stays; `existing` is
- * that order, or undefined where it cannot be read.
+ * that order.
  */
 export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCreated | undefined };
 
 /**
  * The order log as the order API needs it. `place` resolves once the order is stored; through an outage it is held for
  * `patienceMs`, for ever by default, and never tried again after that: it rejects, and `isUncertain` tells whether
- * the order may be stored. It never stores a second order under an id. Both reject with an `OrderctlError`.
+ * the order may be stored. It never stores a second order under an id. Both reject with an `OrderctlError`, with `conflict` where what is stored
+ * under the id is no order.
  */
 export type OrderDesk = {
   place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;

@@ -55,6 +55,7 @@ const causes: Partial<Record<ErrorCode, Cause>> = {
     detail: "the order log takes no more orders",
     retryAfterS: 30,
   },
+  conflict: { status: 409, code: "order_exists", detail: "what is stored under this id is no order" },
   too_large: { status: 413, code: "too_large", detail: "the order is larger than the order log takes" },
 };
 

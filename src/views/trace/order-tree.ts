@@ -1,8 +1,9 @@
+import type { FalseMessage } from "../../pipeline/order-log.ts";
 import type { Style } from "../../terminal.ts";
 import type { OrderTrace } from "../../trace/picture.ts";
 import { formatDuration } from "../format.ts";
 import { paint } from "../paint.ts";
-import { cutMiddle } from "../plain-text.ts";
+import { cutMiddle, wrapWords } from "../plain-text.ts";
 import { traceBody } from "./body.ts";
 import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 
@@ -10,9 +11,13 @@ import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 export function orderTree(trace: OrderTrace, given: Style): string {
   const style = drawable(given);
   return plainUnits(
-    [headline(trace, style), origin(trace, style), ...held(trace, style), ...traceBody(trace, style)].join(
-      "\n",
-    ),
+    [
+      headline(trace, style),
+      origin(trace, style),
+      ...held(trace, style),
+      ...warnings(trace, style),
+      ...traceBody(trace, style),
+    ].join("\n"),
     style,
   );
 }
@@ -42,6 +47,16 @@ function held({ breaker, waitingFor }: OrderTrace, style: Style): string[] {
   const text = `${waitingFor} calls nothing: waiting for ${breaker.name} (breaker open since ${since}Z)`;
   return [paint(style).yellow(cutToWidth(safeText(text, style), style.width, style))];
 }
+
+/** What is stored in the order's name and is none of its events. */
+const warnings = ({ falseMessages }: OrderTrace, style: Style): string[] =>
+  falseMessages
+    .flatMap((message) => wrapWords(safeText(falseMessageText(message), style), style.width))
+    .map((line) => paint(style).yellow(cutToWidth(line, style.width, style)));
+
+const falseMessageText = ({ sequence, subject, fault }: FalseMessage): string =>
+  `message ${sequence} is left out, no event: ${fault.startsWith(subject) ? "" : `${subject}: `}${fault}; ` +
+  `away with it: orderctl dlq remove-event ${sequence}`;
 
 /** When it began and who published it; and who did the rest, where that was one process. */
 function origin({ startedAt, hops }: OrderTrace, style: Style): string {
