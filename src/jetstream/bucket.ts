@@ -59,7 +59,7 @@ export class Bucket {
     const found = await readLast(this.#connection, `KV_${this.#name}`, subject);
     if (!found || found.payload.length === 0) return;
     const removal = { payload: new Uint8Array(), headers: { "KV-Operation": "DEL" } };
-    const place = { subject: this.#written(subject), expectedSequence: found.sequence };
+    const place = { subject: toWire(this.#written(subject)), expectedSequence: found.sequence };
     await this.#publisher.publish({ ...removal, ...place });
   }
 
@@ -67,8 +67,10 @@ export class Bucket {
   async list(): Promise<ListedEntry[]> {
     const entries = new Map<string, ListedEntry>();
     const stream = `KV_${this.#name}`;
-    const add = ({ subject, payload, sequence: revision }: StoredMessage) =>
+    const add = ({ subject: wired, payload, sequence: revision }: StoredMessage) => {
+      const subject = fromWire(wired);
       entries.set(subject, { ...this.#key(subject), value: decoder.decode(payload), revision });
+    };
     await scanStream(this.#connection, { stream }, add);
     // An entry that changes while the scan goes on may have moved behind its end.
     for (const subject of await readSubjects(this.#connection, stream)) {
@@ -98,6 +100,10 @@ export class Bucket {
     return apiPrefix === defaultApiPrefix ? subject : `${apiPrefix}.${subject}`;
   }
 }
+
+/** A message's subject has one character for each byte, what the broker tells in JSON is text. */
+const fromWire = (subject: string): string => Buffer.from(subject, "latin1").toString();
+const toWire = (subject: string): string => Buffer.from(subject).toString("latin1");
 
 /** The key under which the entry `key` is stored. */
 export const encodeKey = (key: string): string =>

@@ -221,10 +221,10 @@ function stateOf(known: { redriven: boolean; done: boolean; after: number | null
 }
 
 function letterOf(
-  { mark, place: { sequence, payloadBytes, storedAtUs } }: Marked,
+  { mark, place: { subject: keptUnder, sequence, payloadBytes, storedAtUs } }: Marked,
   fate: Pick<DeadLetter, "state" | "redrives" | "next">,
 ): DeadLetter {
-  const { origin, service, instance, consumer, reason, detail, attempts, redriveOf } = mark;
+  const { origin, instance, consumer, reason, detail, attempts, redriveOf } = mark;
   return {
     sequence,
     at: isoTime(storedAtUs),
@@ -232,7 +232,8 @@ function letterOf(
     detail,
     attempts,
     orderId: parseSubject(origin.subject)?.orderId ?? null,
-    service,
+    // Permissions protect the subject, and nothing that the mark says.
+    service: keptUnder.split(".")[1] ?? mark.service,
     instance,
     consumer,
     stream: origin.stream,

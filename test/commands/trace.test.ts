@@ -129,7 +129,7 @@ describe("an order of another kind", () => {
     const { exitCode, stderr } = await trace("garbled");
     expect(exitCode).toBe(6);
     expect(stderr).toContain("ORDERS.created.garbled");
-    expect(stderr).toContain("orderctl dlq list --order garbled");
+    expect(stderr).toContain("orderctl dlq remove-event");
   });
 
   it("nobody stored, is not_found and names the server that was asked", async () => {

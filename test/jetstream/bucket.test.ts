@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { Bucket } from "../../src/jetstream/bucket.ts";
 import type { Connection } from "../../src/jetstream/connection.ts";
 import { Publisher } from "../../src/jetstream/publisher.ts";
+import { readLast } from "../../src/jetstream/read-message.ts";
 import { applyTopology } from "../../src/jetstream/topology.ts";
 import { orderTopology } from "../../src/pipeline/topology.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
@@ -95,9 +96,9 @@ it.each([
   "a.b",
   "50=zz",
   "half=2",
+  "größe",
 ])("lists the key %j of another program as foreign", async (key) => {
-  const store = await connection.nats.jetstream().views.kv("INVENTORY", { bindOnly: true });
-  await store.put(key, "theirs");
+  await connection.nats.jetstream().publish(`$KV.INVENTORY.${key}`, "theirs");
   const own = await bucket.write({ key, value: "ours", revision: 0 });
   const listed = (await bucket.list()).filter((entry) => entry.key === key);
   expect(listed).toEqual([
@@ -105,7 +106,8 @@ it.each([
     { key, value: "ours", revision: own, isForeign: false },
   ]);
   await bucket.removeForeign(key);
-  expect((await store.get(key))?.operation).toBe("DEL");
+  const removed = await readLast(connection, "KV_INVENTORY", `$KV.INVENTORY.${key}`);
+  expect(removed?.header("KV-Operation")).toBe("DEL");
   expect((await bucket.list()).filter((entry) => entry.key === key)).toEqual([listed[1]]);
 });
 
