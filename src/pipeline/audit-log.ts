@@ -8,7 +8,8 @@ import type { AuditReport } from "../orders/audit-report.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { type Auditor, createAuditor } from "../orders/invariants.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { findDeadLetters } from "./dead-letters-filter.ts";
+import { eachDeadLetter } from "./dead-letters.ts";
+import { fits } from "./dead-letters-filter.ts";
 import { readStockEntries } from "./read-stock.ts";
 import { inventoryBucket } from "./topology.ts";
 
@@ -62,8 +63,8 @@ export async function auditLog(
   signal.throwIfAborted();
   // Read after the log: stock that arrives meanwhile can only allow more.
   const stock = await readStocked(connection, auditor);
-  const givenUp = await readGivenUp(connection, signal);
   const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), startedAt) : null;
+  const givenUp = await readGivenUp(connection, auditor, signal);
   const withGateway = booked !== null;
   const report = auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) });
   const gone = messages - seen.messages;
@@ -103,13 +104,19 @@ async function addBooked(
   return count;
 }
 
-/** By order, what has become a dead letter and was not handled since. */
-async function readGivenUp(connection: Connection, signal: AbortSignal): Promise<Map<string, string>> {
+/** By order of the log, what has become a dead letter and was not handled since. */
+async function readGivenUp(
+  connection: Connection,
+  auditor: Auditor,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
   const givenUp = new Map<string, string>();
-  for (const { letter } of await findDeadLetters(connection, {}, signal)) {
-    const { orderId, consumer, reason, sequence } = letter;
-    if (orderId) givenUp.set(orderId, `${consumer} gave up on it, ${reason} (dead letter ${sequence})`);
-  }
+  for await (const { letters } of eachDeadLetter(connection, { signal }))
+    for (const { letter } of letters) {
+      const { orderId, consumer, reason, sequence } = letter;
+      if (orderId && auditor.knows(orderId) && fits(letter, {}))
+        givenUp.set(orderId, `${consumer} gave up on it, ${reason} (dead letter ${sequence})`);
+    }
   return givenUp;
 }
 
