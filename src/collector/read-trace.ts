@@ -11,13 +11,12 @@ import { traceSubject, tracesStream } from "./topology.ts";
  * is stored or nobody ever collected; what is stored and cannot be read is told. `traceId` is 32 hex digits.
  */
 export async function readTrace(connection: Connection, traceId: string): Promise<SpanReading> {
-  const messages = await readSubject(connection, tracesStream, traceSubject(traceId.toLowerCase())).catch(
-    (thrown) => {
-      if (thrown instanceof OrderctlError && thrown.code === "not_found") return [];
-      throw thrown;
-    },
-  );
-  const { spans, unreadable } = joinReadings(messages.map(readSpans));
+  const readings: SpanReading[] = [];
+  const place = { stream: tracesStream, subject: traceSubject(traceId.toLowerCase()) };
+  await readSubject(connection, place, (message) => readings.push(readSpans(message))).catch((thrown) => {
+    if (!(thrown instanceof OrderctlError) || thrown.code !== "not_found") throw thrown;
+  });
+  const { spans, unreadable } = joinReadings(readings);
   return { spans: spans.sort((a, b) => Number(a.startNs - b.startNs)), unreadable };
 }
 

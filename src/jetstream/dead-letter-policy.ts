@@ -3,7 +3,6 @@ import type { Connection } from "./connection.ts";
 import {
   type DeadLetterMark,
   deadLetterHeader,
-  decodeMark,
   encodeMark,
   headersForCopy,
   type Origin,
@@ -12,9 +11,8 @@ import {
 } from "./dead-letter.ts";
 import { stopCrashLoops } from "./dead-letter-loops.ts";
 import type { ReceivedDelivery } from "./delivery.ts";
+import { KeptCopies } from "./kept-copies.ts";
 import type { Publisher } from "./publisher.ts";
-import type { StoredMessage } from "./read-message.ts";
-import { readSubject } from "./read-subject.ts";
 import { SparseNotes } from "./sparse-notes.ts";
 import type { DeadLetterRule, Processor, WorkerOptions } from "./worker-options.ts";
 
@@ -27,6 +25,7 @@ export class DeadLetterPolicy {
   readonly #options: WorkerOptions;
   readonly #rule: DeadLetterRule;
   readonly #notes: SparseNotes;
+  readonly #copies: KeptCopies;
   /** Sequence → how often it failed in this process for a reason of its own. */
   readonly #failures = new Map<number, number>();
 
@@ -40,6 +39,8 @@ export class DeadLetterPolicy {
     this.#options = options;
     this.#rule = rule;
     this.#notes = new SparseNotes(options.note);
+    const prefix = `${options.stream}/${options.consumer}/`;
+    this.#copies = new KeptCopies(connection, { stream: rule.stream, prefix });
   }
 
   /** The same processor, which is not called again with a message that ends the process each time. */
@@ -83,9 +84,11 @@ export class DeadLetterPolicy {
   async keep(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
     const mark = this.#markOf(delivery, error);
     const subject = this.#rule.subjectFor(mark.origin.subject);
-    while (!(await this.#isKept(delivery, mark, subject))) {
-      // Another copy under the same subject was faster: what it holds now is looked at again.
-    }
+    await this.#copies.inTurn(subject, async () => {
+      while (!(await this.#isKept(delivery, mark, subject))) {
+        // Another worker's copy under the same subject was faster: what it holds now is looked at again.
+      }
+    });
     this.#failures.delete(delivery.sequence);
     const what = `${mark.origin.subject} (sequence ${mark.origin.sequence}, attempt ${mark.attempts})`;
     const text = `${this.#options.consumer}: dead letter: ${what}: ${mark.reason}: ${mark.detail}`;
@@ -94,12 +97,10 @@ export class DeadLetterPolicy {
 
   /** False where the subject has changed since it was read. */
   async #isKept(delivery: ReceivedDelivery, mark: DeadLetterMark, subject: string): Promise<boolean> {
-    const held = await readSubject(this.#connection, this.#rule.stream, subject);
-    const isSame = ({ header }: StoredMessage) =>
-      decodeMark(header(deadLetterHeader))?.delivery === mark.delivery;
-    if (held.some(isSame)) return true;
+    const { lastSequence, deliveries } = await this.#copies.look(subject);
+    if (deliveries.has(mark.delivery)) return true;
     try {
-      await this.#store(delivery, mark, { subject, expectedSequence: held.at(-1)?.sequence ?? 0 });
+      await this.#store(delivery, mark, { subject, expectedSequence: lastSequence });
       return true;
     } catch (thrown) {
       if (thrown instanceof OrderctlError && thrown.code === "conflict") return false;

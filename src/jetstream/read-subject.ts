@@ -8,27 +8,27 @@ import { scanStream } from "./read-stream.ts";
 const fewMessages = 64;
 
 /**
- * Every message stored under `subject` when it was called, in stream order, read from the stream's leader; 0.4 ms each whatever the size
- * of the stream. Rejects with `not_found` when there is no such stream.
+ * Hands on every message that was stored under `subject`, from a sequence on, when it was called, in stream order, read from
+ * the stream's leader; 0.4 ms each whatever the size of the stream. Rejects with `not_found` when there is no such stream.
  */
 export async function readSubject(
   connection: Connection,
-  stream: string,
-  subject: string,
-): Promise<StoredMessage[]> {
+  { stream, subject, from = 1 }: { stream: string; subject: string; from?: number },
+  onMessage: (message: StoredMessage) => void,
+): Promise<void> {
   const readFrom = (seq: number) => readNext(connection, stream, { seq, next_by_subj: subject });
-  const found: StoredMessage[] = [];
+  let count = 0;
+  let sequence = from;
   // Knowing the last one saves the question that would be answered with nothing.
-  const [last, first] = await Promise.all([readLast(connection, stream, subject), readFrom(1)]);
-  for (let message = first; message && found.length < fewMessages; ) {
-    found.push(message);
-    if (message.sequence >= (last?.sequence ?? 0)) return found;
-    message = await readFrom(message.sequence + 1);
+  const [last, first] = await Promise.all([readLast(connection, stream, subject), readFrom(from)]);
+  for (let message = first; message && count < fewMessages; message = await readFrom(sequence)) {
+    onMessage(message);
+    count += 1;
+    sequence = message.sequence + 1;
+    if (message.sequence >= (last?.sequence ?? 0)) return;
   }
-  if (found.length < fewMessages) return found;
-  const start = { sequence: (found.at(-1)?.sequence ?? 0) + 1 };
-  await scanStream(connection, { stream, filter: subject, start }, (message) => found.push(message));
-  return found;
+  if (count < fewMessages) return;
+  await scanStream(connection, { stream, filter: subject, start: { sequence } }, onMessage);
 }
 
 /**

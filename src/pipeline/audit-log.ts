@@ -8,7 +8,8 @@ import type { AuditReport } from "../orders/audit-report.ts";
 import { decodeEvent } from "../orders/codec.ts";
 import { type Auditor, createAuditor } from "../orders/invariants.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { findDeadLetters } from "./dead-letters-filter.ts";
+import { type DeadLetter, eachDeadLetter } from "./dead-letters.ts";
+import { fits } from "./dead-letters-filter.ts";
 import { readStockEntries } from "./read-stock.ts";
 
 export type AuditOptions = {
@@ -61,8 +62,8 @@ export async function auditLog(
   signal.throwIfAborted();
   // Read after the log: stock that arrives meanwhile can only allow more.
   const stock = await readStocked(connection, auditor);
-  const givenUp = await readGivenUp(connection, signal);
   const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), startedAt) : null;
+  const givenUp = await readGivenUp(connection, auditor, signal);
   const withGateway = booked !== null;
   const report = auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) });
   const gone = messages - seen.messages;
@@ -102,18 +103,31 @@ async function addBooked(
   return count;
 }
 
-/** By order, what has become a dead letter and was not handled since: the oldest that is not of a message that is no event. */
-async function readGivenUp(connection: Connection, signal: AbortSignal): Promise<Map<string, string>> {
-  const givenUp = new Map<string, { isFalse: boolean; text: string }>();
-  for (const { letter } of await findDeadLetters(connection, {}, signal)) {
-    const { orderId, consumer, reason, sequence } = letter;
-    const isFalse = reason === "bad_message";
-    const known = orderId && givenUp.get(orderId);
-    if (!orderId || (known && isFalse && !known.isFalse)) continue;
-    givenUp.set(orderId, { isFalse, text: `${consumer} gave up on it, ${reason} (dead letter ${sequence})` });
-  }
-  return new Map([...givenUp].map(([orderId, { text }]) => [orderId, text]));
+/** By order of the log, what has become a dead letter and was not handled since: the oldest that is not of a message that is no event. */
+async function readGivenUp(
+  connection: Connection,
+  auditor: Auditor,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const givenUp = new Map<string, DeadLetter>();
+  for await (const { letters } of eachDeadLetter(connection, { signal }))
+    for (const { letter } of letters) {
+      const { orderId } = letter;
+      if (!orderId || !auditor.knows(orderId) || !fits(letter, {})) continue;
+      const known = givenUp.get(orderId);
+      if (!known || says(letter, known)) givenUp.set(orderId, letter);
+    }
+  return new Map([...givenUp].map(([orderId, letter]) => [orderId, whyOf(letter)]));
 }
+
+/** Whether one tells more than another of why an order stands still. */
+function says(one: DeadLetter, other: DeadLetter): boolean {
+  const [isFalse, wasFalse] = [one, other].map(({ reason }) => reason === "bad_message");
+  return isFalse === wasFalse ? one.sequence < other.sequence : wasFalse === true;
+}
+
+const whyOf = ({ consumer, reason, sequence }: DeadLetter): string =>
+  `${consumer} gave up on it, ${reason} (dead letter ${sequence})`;
 
 /** Units of each SKU that were ever stocked, or undefined where no inventory was ever kept. */
 async function readStocked(

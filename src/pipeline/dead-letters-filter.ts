@@ -24,8 +24,8 @@ export async function findDeadLetters(
 ): Promise<DeadMessage[]> {
   let found: DeadMessage[] = [];
   for (const subjects of await subjectsOf(connection, filter)) {
-    const all = await readDeadLetters(connection, { filter: subjects, signal });
-    found = found.concat(all.filter(({ letter }) => fits(letter, filter)));
+    const wanted = (letter: DeadLetter) => fits(letter, filter);
+    found = found.concat(await readDeadLetters(connection, { filter: subjects, fits: wanted, signal }));
   }
   return found.sort((a, b) => b.letter.sequence - a.letter.sequence);
 }

@@ -60,22 +60,23 @@ export type DeadMessage = {
 /** The reason of a message among the dead letters that is none: another program's, or one whose mark is damaged. */
 export const unreadable = "unreadable";
 
-/**
- * Every dead letter whose subject fits `filter`, newest first; none where nothing ever kept one. What stands among them and cannot be
- * read as one is told as `unreadable`, with itself as its origin. Payloads are left where they are: some 0.5 kB of memory each.
- */
+type Fits = (letter: DeadLetter) => boolean;
+
+/** Every dead letter that fits, newest first; what does not is let go at once. Some 2 kB of memory each. */
 export async function readDeadLetters(
   connection: Connection,
-  { filter, signal }: { filter?: string | undefined; signal?: AbortSignal | undefined } = {},
+  { fits = () => true, ...selection }: Omit<Selection, "window"> & { fits?: Fits } = {},
 ): Promise<DeadMessage[]> {
-  const lastSequence = await readEnd(connection);
-  const found =
-    lastSequence > 0 ? await readMarked(connection, { toSequence: lastSequence, filter, signal }) : [];
-  return withFates(found, found.length > 0 ? await readFates(connection, signal) : noFates);
+  const found: DeadMessage[] = [];
+  for await (const { letters } of eachDeadLetter(connection, selection))
+    for (const dead of letters) if (fits(dead.letter)) found.push(dead);
+  return found;
 }
 
 /** How many are read at first, from the end. */
 const leastWindow = 1000;
+/** How many are held at a time where all are read. */
+const mostAtOnce = 20_000;
 
 /**
  * The newest dead letters that fit, until there are `wanted` of them, and a few more. Reads from the end of the stream, so that their
@@ -83,57 +84,80 @@ const leastWindow = 1000;
  */
 export async function readNewestDeadLetters(
   connection: Connection,
-  { wanted, fits, signal }: { wanted: number; fits: (letter: DeadLetter) => boolean; signal?: AbortSignal },
+  { wanted, fits, signal }: { wanted: number; fits: Fits; signal?: AbortSignal },
 ): Promise<{ found: DeadMessage[]; isWhole: boolean }> {
-  let toSequence = await readEnd(connection);
-  if (toSequence === 0) return { found: [], isWhole: true };
-  const fates = await readFates(connection, signal);
-  let marked: Marked[] = [];
-  for (let window = Math.max(leastWindow, 2 * wanted); ; window *= 4) {
-    const from = Math.max(1, toSequence - window + 1);
-    marked = [
-      ...(await readMarked(connection, { start: { sequence: from }, toSequence, signal })),
-      ...marked,
-    ];
-    // What became of one, a younger one tells.
-    const found = withFates(marked, fates).filter(({ letter }) => fits(letter));
-    if (from === 1 || found.length >= wanted) return { found, isWhole: from === 1 };
-    toSequence = from - 1;
+  const found: DeadMessage[] = [];
+  const window = Math.max(leastWindow, 2 * wanted);
+  for await (const { letters, isLast } of eachDeadLetter(connection, { window, signal })) {
+    for (const dead of letters) if (fits(dead.letter)) found.push(dead);
+    if (found.length >= wanted) return { found, isWhole: isLast };
   }
+  return { found, isWhole: true };
 }
 
-/** The last sequence that is stored, 0 where there is none: older brokers' pipelines have no such stream. */
-async function readEnd(connection: Connection): Promise<number> {
-  const size = await readStreamSize(connection, deadLettersStream);
-  return size?.messages ? size.lastSequence : 0;
+type Selection = {
+  /** Only those under this subject (wildcards allowed). They are few among many, and read at once. */
+  filter?: string | undefined;
+  /** How many sequences are read at first; four times as many each time after that. */
+  window?: number;
+  signal?: AbortSignal | undefined;
+};
+
+/**
+ * Every dead letter, newest first, a part of the stream after the other from its end: what became of one, a younger one tells. None where
+ * nothing ever kept one. What stands among them and cannot be read as one is told as `unreadable`, with itself as its origin.
+ * Payloads are left where they are.
+ */
+export async function* eachDeadLetter(
+  connection: Connection,
+  { filter, window = mostAtOnce, signal }: Selection = {},
+): AsyncGenerator<{ letters: DeadMessage[]; isLast: boolean }> {
+  // Older brokers' pipelines have no such stream.
+  const stored = await readStreamSize(connection, deadLettersStream);
+  if (!stored?.messages) return;
+  const { firstSequence } = stored;
+  let toSequence = stored.lastSequence;
+  let fates: Fates | undefined;
+  for (
+    let size = window;
+    toSequence >= firstSequence;
+    size = Math.max(window, Math.min(size * 4, mostAtOnce))
+  ) {
+    const from = filter === undefined ? Math.max(firstSequence, toSequence - size + 1) : firstSequence;
+    const marked = await readMarked(connection, { start: { sequence: from }, toSequence, filter, signal });
+    if (marked.length > 0) fates ??= await readFates(connection, signal);
+    yield { letters: fates ? withFates(marked, fates) : [], isLast: from === firstSequence };
+    toSequence = from - 1;
+  }
 }
 
 type Fates = {
   redrives: ReadonlyMap<number, Redrive[]>;
   isDone: (consumer: string, sequence: number) => boolean;
+  /** Of those that were read, by the older one whose message failed again. */
+  next: Map<number, number>;
 };
-
-const noFates: Fates = { redrives: new Map(), isDone: () => false };
 
 const readFates = async (connection: Connection, signal: AbortSignal | undefined): Promise<Fates> => ({
   redrives: await readRedrives(connection, signal),
   isDone: await readRedriveProgress(connection),
+  next: new Map(),
 });
 
-function withFates(found: readonly Marked[], { redrives, isDone }: Fates): DeadMessage[] {
-  const next = new Map(found.flatMap(follow));
-  return found
-    .map((marked) => {
-      const { mark, place } = marked;
-      const own = redrives.get(place.sequence)?.filter(({ deadAtUs }) => deadAtUs === mark.atUs) ?? [];
-      const after = next.get(place.sequence) ?? null;
-      const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
-      const state = stateOf({ redriven: own.length > 0, done, after });
-      const times = own.map(({ by, storedAtUs }) => ({ by, at: isoTime(storedAtUs) }));
-      const letter = letterOf(marked, { state, redrives: times, next: after });
-      return { letter, mark, subject: place.subject, redriveSequences: own.map(({ sequence }) => sequence) };
-    })
-    .reverse();
+/** Newest first, as the parts of the stream come. */
+function withFates(found: Marked[], { redrives, isDone, next }: Fates): DeadMessage[] {
+  found.reverse();
+  for (const marked of found) follow(marked, next);
+  return found.map((marked) => {
+    const { mark, place } = marked;
+    const own = redrives.get(place.sequence)?.filter(({ deadAtUs }) => deadAtUs === mark.atUs) ?? [];
+    const after = next.get(place.sequence) ?? null;
+    const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
+    const state = stateOf({ redriven: own.length > 0, done, after });
+    const times = own.map(({ by, storedAtUs }) => ({ by, at: isoTime(storedAtUs) }));
+    const letter = letterOf(marked, { state, redrives: times, next: after });
+    return { letter, mark, subject: place.subject, redriveSequences: own.map(({ sequence }) => sequence) };
+  });
 }
 
 type StrangersMark = Omit<DeadLetterMark, "reason"> & { reason: typeof unreadable };
@@ -175,9 +199,10 @@ function markOfStranger({ subject, sequence, storedAtUs, header }: StoredMessage
   };
 }
 
-/** The younger one of a message that failed again takes the place of the older. */
-const follow = ({ mark: { redriveOf }, place: { sequence } }: Marked): [number, number][] =>
-  redriveOf === null || redriveOf >= sequence ? [] : [[redriveOf, sequence]];
+/** The younger one of a message that failed again takes the place of the older: the youngest, where there are several. */
+function follow({ mark: { redriveOf }, place: { sequence } }: Marked, next: Map<number, number>): void {
+  if (redriveOf !== null && redriveOf < sequence && !next.has(redriveOf)) next.set(redriveOf, sequence);
+}
 
 type Redrive = RedriveMark & { consumer: string; sequence: number; storedAtUs: number };
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/connection.ts";
+import type { StoredMessage } from "../../src/jetstream/read-message.ts";
 import { countSubjects, readSubject } from "../../src/jetstream/read-subject.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { openTestConnection } from "./open-test-connection.ts";
@@ -22,8 +23,20 @@ afterAll(async () => {
   await broker.stop();
 });
 
-const read = async (subject: string) =>
-  (await readSubject(connection, "LOG", subject)).map(({ payload }) => Buffer.from(payload).toString());
+async function readAll(subject: string, from?: number): Promise<StoredMessage[]> {
+  const found: StoredMessage[] = [];
+  await readSubject(
+    connection,
+    { stream: "LOG", subject, ...(from !== undefined && { from }) },
+    (message) => {
+      found.push(message);
+    },
+  );
+  return found;
+}
+
+const read = async (subject: string, from?: number) =>
+  (await readAll(subject, from)).map(({ payload }) => Buffer.from(payload).toString());
 
 it("reads every message of a subject in their order, few or many", async () => {
   expect(await read("LOG.seldom")).toEqual(["0", "50", "100", "150"]);
@@ -31,8 +44,14 @@ it("reads every message of a subject in their order, few or many", async () => {
   expect(await read("LOG.never")).toEqual([]);
 });
 
+it("begins where it is told, few or many", async () => {
+  expect(await read("LOG.seldom", 3)).toEqual(["50", "100", "150"]);
+  expect(await read("LOG.often", 2)).toEqual(Array.from({ length: 199 }, (_, n) => String(n + 1)));
+  expect(await read("LOG.often", 10_000)).toEqual([]);
+});
+
 it("reads sequence and time with each", async () => {
-  const [first] = await readSubject(connection, "LOG", "LOG.seldom");
+  const [first] = await readAll("LOG.seldom");
   expect(first).toMatchObject({ subject: "LOG.seldom", sequence: 2 });
   expect(Math.abs((first?.storedAtUs ?? 0) / 1000 - Date.now())).toBeLessThan(60_000);
 });
@@ -43,6 +62,8 @@ it("counts the subjects of a stream", async () => {
 
 it("rejects with not_found where there is no such stream", async () => {
   const missing = { code: "not_found", message: expect.stringContaining("NOPE") };
-  await expect(readSubject(connection, "NOPE", "NOPE.a")).rejects.toMatchObject(missing);
+  await expect(
+    readSubject(connection, { stream: "NOPE", subject: "NOPE.a" }, () => {}),
+  ).rejects.toMatchObject(missing);
   await expect(countSubjects(connection, "NOPE")).rejects.toMatchObject(missing);
 });
