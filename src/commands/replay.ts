@@ -25,7 +25,7 @@ export const registerReplay: Register = (command, act) => {
   withReplayFlags(command)
     .addHelpText(
       "after",
-      "\nExit code: 1 where --service comes to another outcome than is stored, or messages were deleted before they were read.",
+      "\nExit code: 1 where --service comes to another outcome than is stored, --to finds another content in the place of a copy, or messages were deleted before they were read.",
     )
     .action(act.online(runReplay, { check: checkReplayFlags }));
 };
@@ -67,8 +67,11 @@ function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary
   write("replay-report", summary, replayReport);
 }
 
-const isRefuted = (result: ReplayResult): boolean =>
-  result.target === "service" && result.different + result.failed > 0;
+/** What the log, or the place of a copy, holds is another thing than it should be. */
+function isRefuted(result: ReplayResult): boolean {
+  if (result.target === "prefix") return result.differentThere > 0;
+  return result.target === "service" && result.different + result.failed > 0;
+}
 
 async function readStream(connection: Connection, name: string): Promise<ReplayStream> {
   try {

@@ -12,6 +12,8 @@ export const auditRules = [
   "missing_cause",
   /** A second event of a kind for an order. */
   "duplicate_event",
+  /** A payment of another amount than its order is worth, or a refund of another amount or charge than was paid. */
+  "amount_mismatch",
   /** A charge or refund of the gateway that the log does not know of, or the other way round, or two for an order. */
   "charge_mismatch",
   /** More units of a SKU reserved than were ever stocked. */

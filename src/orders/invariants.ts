@@ -1,3 +1,4 @@
+import { AmountsOwed } from "./amounts-owed.ts";
 import { type AuditReport, type AuditRule, auditRules, type Offender } from "./audit-report.ts";
 import type { OrderEvent, StockReserved } from "./events.ts";
 import { fact, factsOfKind, stepOf, whatIsMissing } from "./order-facts.ts";
@@ -29,6 +30,7 @@ class Auditor {
   readonly #facts = new Map<string, number>();
   /** Broker time of creation, ms, of the orders not yet notified. */
   readonly #open = new Map<string, number>();
+  readonly #owed = new AmountsOwed();
   readonly #reservedUnits = new Map<string, number>();
   readonly #violations = Object.fromEntries(auditRules.map((rule) => [rule, 0])) as Record<AuditRule, number>;
   readonly #outcomes = { SHIPPED: 0, DECLINED: 0, REFUNDED: 0 };
@@ -59,6 +61,8 @@ class Auditor {
         detail: `an event of kind ${kind} without ${cause} before it`,
       });
     }
+    for (const detail of this.#owed.add(event))
+      this.#offend("amount_mismatch", { orderId, sequence, detail });
     this.#tally(event, storedAtMs);
   }
 
@@ -86,13 +90,14 @@ class Auditor {
   }
 
   /** Judges what is absent and sums up. Call once, after the last event. */
-  finish({ nowMs, graceMs, stock = new Map(), givenUp, withGateway = false }: AuditScope): AuditReport {
+  finish(scope: AuditScope): AuditReport {
+    const { stock = new Map(), givenUp, withGateway = false } = scope;
     let underWay = 0;
     for (const [orderId, facts] of this.#facts) {
-      const createdAtMs = this.#open.get(orderId);
-      if (createdAtMs !== undefined && nowMs - createdAtMs < graceMs) underWay++;
-      else this.#judge(orderId, facts, givenUp?.get(orderId));
-      if (withGateway && createdAtMs === undefined) this.#judgeMoney(orderId, facts);
+      const age = ageOf(this.#open.get(orderId), scope);
+      if (age === "young") underWay++;
+      else this.#judge(orderId, facts, givenUp?.get(orderId) ?? becauseOf[age]);
+      if (withGateway && age === "ended") this.#judgeMoney(orderId, facts);
     }
     for (const [sku, stocked] of stock) this.#judgeStock(sku, stocked);
     const offences = Object.values(this.#violations).reduce((sum, count) => sum + count, 0);
@@ -170,4 +175,21 @@ class Auditor {
     if (this.#offenders.length >= this.#maxOffenders) return;
     this.#offenders.push({ rule, orderId: null, sku: null, sequence: null, ...found });
   }
+}
+
+/** What the clocks of a broker's servers may differ by. */
+const clockErrorMs = 2000;
+
+type Age = "ended" | "young" | "old" | "unknown";
+
+const becauseOf: Partial<Record<Age, string>> = {
+  unknown: "stored later than it is now by the broker's clock, which was set back",
+};
+
+/** After a clock was set back, old orders look younger than new ones: how old they are nobody knows. */
+function ageOf(createdAtMs: number | undefined, { nowMs, graceMs }: AuditScope): Age {
+  if (createdAtMs === undefined) return "ended";
+  const ageMs = nowMs - createdAtMs;
+  if (ageMs < -Math.max(graceMs, clockErrorMs)) return "unknown";
+  return ageMs < graceMs ? "young" : "old";
 }

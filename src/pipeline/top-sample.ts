@@ -102,7 +102,8 @@ async function readEndedLately(connection: Connection, signal: AbortSignal): Pro
   let lastUs = 0;
   await scanStream(connection, scan, ({ storedAtUs, header }) => {
     const orderAtUs = orderTimeOf(header(hopHeader));
-    if (orderAtUs === undefined) return;
+    // Where the broker's clock was set back meanwhile, nobody knows how long it took.
+    if (orderAtUs === undefined || orderAtUs > storedAtUs) return;
     tookMs.push((storedAtUs - orderAtUs) / 1000);
     lastUs = storedAtUs;
   });

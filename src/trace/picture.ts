@@ -44,6 +44,8 @@ export type TracePicture = {
   clocks: MovedClock[];
   /** What a worker's hop header and the broker differ by at least where no moving of its clock explains it. */
   skewMs: number;
+  /** What the broker's own clock was set back by, at least, between two events of the order; 0 where it was not. */
+  setBackMs: number;
   /** Of the events' trace contexts: one, unless other programs had a hand in the order. */
   traceIds: string[];
   /** False where the sender decided against spans; `null` where no event names a trace. */
@@ -136,6 +138,7 @@ function draw(
     hidden: { rows: 0, by: null, minMs: null },
     clocks: movedClocks(merged.clocks, spans),
     skewMs: contradictionOf(order?.timeline, merged.clocks),
+    setBackMs: setBackOf(order?.logged ?? []),
     spans: spans.map(receivedSpan),
     foreignSpans: merged.foreignSpans,
     unreadable,
@@ -165,6 +168,13 @@ function contradictionOf(
     .filter(({ instance }) => clocks.get(instance ?? "")?.contradictory)
     .map(({ clockSkewMs }) => clockSkewMs ?? 0);
   return skews.reduce((worst, each) => (Math.abs(each) > Math.abs(worst) ? each : worst), 0);
+}
+
+/** In a log a later event has a later time, unless the clock went back. */
+function setBackOf(logged: readonly LoggedEvent[]): number {
+  const stored = logged.toSorted((a, b) => a.sequence - b.sequence).map(({ storedAtUs }) => storedAtUs);
+  const steps = stored.slice(1).map((at, index) => (stored[index] ?? at) - at);
+  return Math.max(0, ...steps) / 1000;
 }
 
 const receivedSpan = (span: Span): ReceivedSpan => ({

@@ -14,6 +14,7 @@ const words: Record<AuditRule, string> = {
   missing_cause: "no cause",
   shipment_mismatch: "shipment and stock differ",
   refund_mismatch: "refund and payment differ",
+  amount_mismatch: "amount differs",
   charge_mismatch: "gateway and log differ",
   oversold: "oversold",
   unreadable: "not readable",

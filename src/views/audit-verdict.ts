@@ -12,6 +12,7 @@ const promises: Record<AuditRule, string> = {
   missing_cause: "no event without its cause",
   shipment_mismatch: "a shipment exactly where stock was reserved",
   refund_mismatch: "a refund exactly where a paid order met an empty shelf",
+  amount_mismatch: "each payment of what its order is worth, each refund of what was paid",
   charge_mismatch: "one charge for each paid order and one repayment for each refund, at the gateway",
   oversold: "no SKU oversold",
   unreadable: "every message is a valid event",

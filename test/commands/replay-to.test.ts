@@ -77,8 +77,11 @@ describe("replay --to", () => {
       differentThere: 1,
     });
     const again = await world.replay("--to REPLAY");
-    expect(again.exitCode).toBe(0);
-    expect(again.stdout).toMatch(/^nothing new: all 12 messages were there already, under REPLAY/);
+    expect(again.exitCode).toBe(1);
+    expect(again.stdout).toMatch(
+      /^nothing new: all 12 messages were there already, under REPLAY .*, 1 of them with another content\n/,
+    );
+    expect((await world.replay("--to REPLAY --order a")).exitCode).toBe(0);
     expect(await world.subjects("REPLAY")).toHaveLength(12);
   });
 

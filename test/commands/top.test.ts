@@ -1,8 +1,12 @@
+import { headers } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TopSample } from "../../src/pipeline/top-sample.ts";
+import { encodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
 import { setFaults } from "../gateway/set-faults.ts";
 import { startSimulator } from "../gateway/test-simulator.ts";
+import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { openLogWriter } from "../pipeline/log-writer.ts";
 import { runCommand } from "../run-command.ts";
 import { until } from "../until.ts";
 import { serve, workers } from "./serving.ts";
@@ -39,6 +43,20 @@ describe("top", () => {
     const ran = await runCommand(`top --server ${broker.url}`);
     expect(ran).toMatchObject({ exitCode: 4, stdout: "" });
     expect(ran.stderr).toContain("orderctl up");
+  });
+
+  it("says nothing of how long orders took during which the broker's clock was set back", async () => {
+    const connection = await openTestConnection(broker.url);
+    const log = await openLogWriter(connection);
+    const header = headers();
+    const later = (Date.now() + 365 * 24 * 3_600_000) * 1000;
+    const hop = { causeSequence: 1, service: "notification", instance: "one", attempt: 1, orderAtUs: later };
+    const times = { receivedAtUs: later, startedAtUs: later, finishedAtUs: later };
+    header.set(hopHeader, encodeHop({ ...hop, ...times }));
+    await connection.nats.jetstream().publish("ORDERS.notifications.o-1", "", { headers: header });
+    expect((await topUntil(() => true)).endedLately).toBeNull();
+    log.close();
+    await connection.close();
   });
 
   it("tells rates, latency, lag and processes, one sample after the other until it is stopped", async () => {

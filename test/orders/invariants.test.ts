@@ -81,6 +81,26 @@ describe("a log with one thing wrong", () => {
       shipped.toSpliced(2, 0, event("payments", "o-1", { status: "DECLINED" })),
       [["duplicate_event", "o-1", 3]],
     ],
+    [
+      "a payment of less than the order is worth",
+      shipped.with(1, event("payments", "o-1", { total: { amountMinor: 1, currency: "USD" } })),
+      [["amount_mismatch", "o-1", 2]],
+    ],
+    [
+      "a payment in another currency",
+      shipped.with(1, event("payments", "o-1", { total: { amountMinor: 840, currency: "EUR" } })),
+      [["amount_mismatch", "o-1", 2]],
+    ],
+    [
+      "a refund of more than was paid",
+      refunded.with(3, event("refunds", "o-1", { total: { amountMinor: 84_000, currency: "USD" } })),
+      [["amount_mismatch", "o-1", 4]],
+    ],
+    [
+      "a refund of another charge",
+      refunded.with(3, event("refunds", "o-1", { chargeId: "ch-2" })),
+      [["amount_mismatch", "o-1", 4]],
+    ],
     ["a second notification", [...shipped, event("notifications", "o-1")], [["duplicate_event", "o-1", 6]]],
     [
       "an effect stored before its cause",
@@ -112,6 +132,14 @@ describe("an order without a notification", () => {
       underWay: 0,
       ended: 0,
     });
+  });
+
+  test("is no proof of anything where it was stored later than it is now, but for clocks that differ a little", () => {
+    const ahead = (byMs: number) => audit(log, { nowMs: -byMs, graceMs: 30_000 });
+    expect(ahead(29_000)).toMatchObject({ verdict: "PASS", underWay: 1 });
+    const [late] = ahead(365 * 24 * 3_600_000).offenders;
+    expect(late).toMatchObject({ rule: "not_notified" });
+    expect(late?.detail).toMatch(/: stored later than it is now by the broker's clock, which was set back$/);
   });
 
   test("may wait for its shipment and its refund as long", () => {

@@ -36,6 +36,7 @@ describe("auditVerdict", () => {
       ✓ no event without its cause
       ✓ a shipment exactly where stock was reserved
       ✓ a refund exactly where a paid order met an empty shelf
+      ✓ each payment of what its order is worth, each refund of what was paid
       ✓ no SKU oversold (of 1)
       ✓ every message is a valid event"
     `);
@@ -54,6 +55,7 @@ describe("auditVerdict", () => {
       ✓ no event without its cause
       ✗ a shipment exactly where stock was reserved: 1 violation
       ✓ a refund exactly where a paid order met an empty shelf
+      ✓ each payment of what its order is worth, each refund of what was paid
       ✗ no SKU oversold: 1 violation
       ✓ every message is a valid event
 

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { eventKinds } from "../events.ts";
 import { defaultCurrency } from "../money.ts";
 import { readBoundedLines } from "./bounded-lines.ts";
 import { type ByteInput, peekBytes, readBytes } from "./file-bytes.ts";
-import { parseJsonObject, readJsonOrder } from "./json-order.ts";
+import { type JsonObject, parseJsonObject, readJsonOrder } from "./json-order.ts";
 import { type JsonValue, readJsonValues } from "./json-values.ts";
 import { badRow, beginningOf, maxRowBytes, reasonOf, type SourceItem } from "./order-source.ts";
 
@@ -53,10 +54,18 @@ function readValue(
     if (fault !== undefined) throw badRow(`not JSON: ${fault}; nothing from here on was read`);
     if (tooLong) throw badRow(`longer than ${maxRowBytes} bytes`);
     const newId = () => contentId(text, place);
-    return { order: readJsonOrder(parseJsonObject(bytes), { currency, newId }), row };
+    const json = parseJsonObject(bytes);
+    refuseOtherEvent(json);
+    return { order: readJsonOrder(json, { currency, newId }), row };
   } catch (thrown) {
     return { reject: { row, reason: reasonOf(thrown), text: beginningOf(text) } };
   }
+}
+
+/** A replay writes a payment with all that an order needs as well: taken for one, it would be charged again. */
+function refuseOtherEvent({ kind }: JsonObject): void {
+  if (kind !== "created" && eventKinds.some((each) => each === kind))
+    throw badRow(`an event of kind ${kind}, which is no order`);
 }
 
 const contentId = (text: string, place: number): string =>

@@ -25,7 +25,7 @@ export function traceNotes(
     named ? "" : workersNote(rows),
     ...deliveryNotes(rows, style),
     ...cutErrors(rows, textWidth, style),
-    skewNote(trace),
+    setBackNote(trace) || skewNote(trace),
     foreignNote(trace),
     unreadableNote(trace),
     samplingNote(trace),
@@ -78,6 +78,12 @@ function ordinal(n: number): string {
   const suffix = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
   return `${n}${suffix}`;
 }
+
+/** Whom the other clocks differ from is not the worker's fault then. */
+const setBackNote = ({ setBackMs }: TracePicture): string =>
+  setBackMs < noticeableSkewMs
+    ? ""
+    : `the broker's clock was set back by at least ${formatDuration(setBackMs)} meanwhile: times before and after that cannot be compared`;
 
 function skewNote({ clocks, rows, skewMs }: TracePicture): string {
   const [worst, ...others] = clocks

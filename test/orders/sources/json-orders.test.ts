@@ -86,6 +86,15 @@ describe("an NDJSON file", () => {
     ]);
   });
 
+  test("of a replay gives its orders, and takes no other event for one", async () => {
+    const lines = '"currency":"USD","total_minor":5,"lines":[{"sku":"A","quantity":1,"unit_price_minor":5}]';
+    const { orders, rejects } = await read(
+      `{"order_id":"a",${lines}}\n{"subject":"ORDERS.payments.b","kind":"payments","order_id":"b",${lines}}`,
+    );
+    expect(orders.map(({ order }) => order.orderId)).toEqual(["a"]);
+    expect(rejects).toMatchObject([{ row: 2, reason: "an event of kind payments, which is no order" }]);
+  });
+
   test("may hold lines of many megabytes: they are rejected, not kept in memory", async () => {
     const piece = Buffer.alloc(1 << 20, "x");
     async function* long() {

@@ -170,6 +170,16 @@ describe("orderTree", () => {
     expect(text).toMatch(/└ payment {9}█+/);
   });
 
+  it("says that the broker's clock was set back meanwhile, and blames no worker for it", () => {
+    const dayUs = 24 * 3_600_000_000;
+    const after = times.map((time, index) => (index < 2 ? time : { ...time, stored: time.stored - dayUs }));
+    const trace = timelineOf(declined, after);
+    expect(trace.setBackMs).toBeCloseTo(dayUs / 1000, -2);
+    const text = orderTree(trace, { ...narrow, width: 200 });
+    expect(text).toContain("the broker's clock was set back by at least 1d00h");
+    expect(text).not.toContain("clocks differ by");
+  });
+
   it("admits what programs without a hop header do not tell", () => {
     const logged = asForeign(loggedOrder(declined, times));
     const foreign = buildOrderTrace({ logged, spans: [], nowUs: sinceStart(1e9) });
