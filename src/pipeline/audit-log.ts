@@ -114,14 +114,14 @@ async function readGivenUp(
     for (const { letter } of letters) {
       const { orderId } = letter;
       if (!orderId || !auditor.knows(orderId) || !fits(letter, {})) continue;
-      const known = givenUp.get(orderId);
-      if (!known || says(letter, known)) givenUp.set(orderId, letter);
+      if (tellsMore(letter, givenUp.get(orderId))) givenUp.set(orderId, letter);
     }
   return new Map([...givenUp].map(([orderId, letter]) => [orderId, whyOf(letter)]));
 }
 
 /** Whether one tells more than another of why an order stands still. */
-function says(one: DeadLetter, other: DeadLetter): boolean {
+function tellsMore(one: DeadLetter, other: DeadLetter | undefined): boolean {
+  if (!other) return true;
   const [isFalse, wasFalse] = [one, other].map(({ reason }) => reason === "bad_message");
   return isFalse === wasFalse ? one.sequence < other.sequence : wasFalse === true;
 }
