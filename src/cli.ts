@@ -1,10 +1,10 @@
 import { Command, CommanderError } from "commander";
-import { createAct, type Register } from "./commands/act.ts";
-import { OrderctlError } from "./errors.ts";
-import { readerGone, watchOutput } from "./output.ts";
-import { createTerminal, type World } from "./terminal.ts";
-import { untilAborted } from "./until-aborted.ts";
-import { readVersion } from "./version.ts";
+import { createAct, type Register } from "./cli/act.ts";
+import { OrderctlError } from "./core/errors.ts";
+import { untilAborted } from "./core/until-aborted.ts";
+import { readVersion } from "./core/version.ts";
+import { readerGone, watchOutput } from "./terminal/output.ts";
+import { createTerminal, type World } from "./terminal/terminal.ts";
 
 type Entry = { summary: string; load: () => Promise<Register> };
 
@@ -12,71 +12,71 @@ type Entry = { summary: string; load: () => Promise<Register> };
 export const commands: Record<string, Entry> = {
   demo: {
     summary: "everything once, on a broker of its own: orders, lag, a trace, the audit",
-    load: async () => (await import("./commands/demo.ts")).registerDemo,
+    load: async () => (await import("./demo/command.ts")).registerDemo,
   },
   up: {
     summary: "broker if none runs and all services, with a live view; until stopped",
-    load: async () => (await import("./commands/up.ts")).registerUp,
+    load: async () => (await import("./up/command.ts")).registerUp,
   },
   serve: {
     summary: "run services until stopped: order (HTTP), payment, inventory, shipping, notification, gateway",
-    load: async () => (await import("./commands/serve.ts")).registerServe,
+    load: async () => (await import("./serve/command.ts")).registerServe,
   },
   collect: {
     summary: "receive spans over OTLP/HTTP and keep them for `orderctl trace`",
-    load: async () => (await import("./commands/collect.ts")).registerCollect,
+    load: async () => (await import("./collector/command.ts")).registerCollect,
   },
   publish: {
     summary: "store orders: synthetic ones, or those of a file",
-    load: async () => (await import("./commands/publish.ts")).registerPublish,
+    load: async () => (await import("./publish/command.ts")).registerPublish,
   },
   replay: {
     summary: "read messages again: to copies, through a service, into a file",
-    load: async () => (await import("./commands/replay.ts")).registerReplay,
+    load: async () => (await import("./replay/command.ts")).registerReplay,
   },
   lag: {
     summary: "how far behind every consumer of a stream is",
-    load: async () => (await import("./commands/lag.ts")).registerLag,
+    load: async () => (await import("./lag/command.ts")).registerLag,
   },
   top: {
     summary: "what goes on right now: rates, latency, lag, breakers, processes; until stopped",
-    load: async () => (await import("./commands/top.ts")).registerTop,
+    load: async () => (await import("./top/command.ts")).registerTop,
   },
   trace: {
     summary: "one order's way through the services, and where its time went",
-    load: async () => (await import("./commands/trace.ts")).registerTrace,
+    load: async () => (await import("./trace/command.ts")).registerTrace,
   },
   audit: {
     summary: "prove from the log that no order was lost, doubled or wrongly charged",
-    load: async () => (await import("./commands/audit.ts")).registerAudit,
+    load: async () => (await import("./audit/command.ts")).registerAudit,
   },
   dlq: {
     summary: "dead letters: list, show, redrive, purge; remove-event",
-    load: async () => (await import("./commands/dlq.ts")).registerDlq,
+    load: async () => (await import("./dead-letters/command.ts")).registerDlq,
   },
   inventory: {
     summary: "set and list what is in stock",
-    load: async () => (await import("./commands/inventory.ts")).registerInventory,
+    load: async () => (await import("./orders/stock/command.ts")).registerInventory,
   },
   bench: {
     summary: "measure publisher and pipeline beside the bare client, on this machine",
-    load: async () => (await import("./commands/bench.ts")).registerBench,
+    load: async () => (await import("./bench/command.ts")).registerBench,
   },
   topology: {
     summary: "the streams and consumers that orderctl uses: what differs, and creating them",
-    load: async () => (await import("./commands/topology.ts")).registerTopology,
+    load: async () => (await import("./topology/command.ts")).registerTopology,
   },
   status: {
     summary: "is the broker there, who runs services, and where each setting came from",
-    load: async () => (await import("./commands/status.ts")).registerStatus,
+    load: async () => (await import("./status/command.ts")).registerStatus,
   },
   completion: {
     summary: "the script that completes orderctl's command lines in bash, zsh or fish",
-    load: async () => (await import("./commands/completion.ts")).registerCompletion,
+    load: async () => (await import("./completion/command.ts")).registerCompletion,
   },
   broker: {
     summary: "a nats-server of your own: install, start, stop, status",
-    load: async () => (await import("./commands/broker.ts")).registerBroker,
+    load: async () => (await import("./broker/command.ts")).registerBroker,
   },
 };
 

@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestBroker, type TestBroker } from "./broker/start-test-broker.ts";
-import { withContexts } from "./context-files.ts";
-import { runCommand } from "./run-command.ts";
+import { withContexts } from "./support/context-files.ts";
+import { runCommand } from "./support/run-command.ts";
+import { startTestBroker, type TestBroker } from "./support/start-test-broker.ts";
 
 /** Nobody listens on port 1. */
 const nowhere = "nats://127.0.0.1:1";

@@ -8,9 +8,9 @@ import {
   type MsgHdrs,
   type NatsConnection,
 } from "nats";
-import type { ConnectionConfig } from "../jetstream/connection-config.ts";
-import { readCredentials } from "../jetstream/credentials.ts";
-import { fromNats } from "../jetstream/nats-error.ts";
+import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
+import { readCredentials } from "../jetstream/client/credentials.ts";
+import { fromNats } from "../jetstream/client/nats-error.ts";
 import { hopHeader } from "../telemetry/hop.ts";
 import { hop, traceparent } from "./yardstick.ts";
 

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import { generateBare, workBare } from "./bare-pipeline.ts";
 import { publishBare } from "./bare-publish.ts";
 import type { Figures } from "./figures.ts";

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { Figures } from "./figures.ts";
 import { runTask } from "./run-task.ts";
 import type { GenerateTask, PublishTask, WorkTask } from "./task.ts";

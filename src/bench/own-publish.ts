@@ -1,7 +1,7 @@
-import { openConnection } from "../jetstream/connection.ts";
-import { Publisher } from "../jetstream/publisher.ts";
-import { generateOrders } from "../pipeline/order-source.ts";
-import { publishOrders } from "../pipeline/publish-orders.ts";
+import { openConnection } from "../jetstream/client/connection.ts";
+import { Publisher } from "../jetstream/publish/publisher.ts";
+import { generateOrders } from "../publish/order-source.ts";
+import { publishOrders } from "../publish/publish-orders.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { createLog } from "./bare-client.ts";
 import { startCostMeter } from "./cost-meter.ts";

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { Figures } from "./figures.ts";
 import type { BenchMessage, BenchTask } from "./task.ts";
 

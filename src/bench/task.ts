@@ -1,5 +1,5 @@
-import type { ErrorCode } from "../errors.ts";
-import type { ConnectionConfig } from "../jetstream/connection-config.ts";
+import type { ErrorCode } from "../core/errors.ts";
+import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
 import type { Figures } from "./figures.ts";
 
 export type PublishWay = "client" | "pipelined" | "publisher" | "publish-order";

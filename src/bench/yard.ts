@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
-import { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import type { ConnectionConfig } from "../jetstream/connection-config.ts";
-import { readDrift } from "../jetstream/topology.ts";
-import { orderTopology } from "../pipeline/topology.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { orderTopology } from "../flow/topology.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
+import { readDrift } from "../jetstream/streams/topology.ts";
 
 /** Where everything is measured, and who hears of it. */
 export type Yard = {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { systemCode } from "../errors.ts";
-import { identify, isRunning, type ProcessIdentity } from "../process-identity.ts";
+import { systemCode } from "../core/errors.ts";
+import { identify, isRunning, type ProcessIdentity } from "../core/process-identity.ts";
 import type { Broker } from "./start-broker.ts";
 import { type FoundOwner, findStoreOwner, releaseStore, withStoreLock, writeOwner } from "./store-owner.ts";
 

@@ -1,5 +1,5 @@
 import { createConnection } from "node:net";
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import { adoptBroker, endProcess, isLeftBehind } from "./adopt-broker.ts";
 import type { BrokerSource } from "./broker-binary.ts";
 import { brokerDataDir } from "./directories.ts";

@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { openPrivateFolder } from "../private-files.ts";
+import { openPrivateFolder } from "../core/private-files.ts";
 import { binaryName, compareVersions, readBinaryVersion } from "./broker-binary.ts";
 
 const stagingPrefix = ".staging-";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
-import { OrderctlError } from "../errors.ts";
-import { whoMayReplace } from "../private-files.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { whoMayReplace } from "../core/private-files.ts";
 import { cachedPath, listCachedVersions } from "./binary-cache.ts";
 import {
   type BrokerBinary,

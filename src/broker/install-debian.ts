@@ -1,6 +1,6 @@
 import { chmod, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { checkFolder, makeTemporaryFolder } from "../private-files.ts";
+import { checkFolder, makeTemporaryFolder } from "../core/private-files.ts";
 import { type AptSource, parseDeb822Sources, parseSourcesList, pickDebianArchives } from "./apt-sources.ts";
 import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";

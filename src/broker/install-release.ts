@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checkFolder } from "../private-files.ts";
+import { checkFolder } from "../core/private-files.ts";
 import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";
 import { downloadVerified } from "./download.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { OrderctlError } from "../errors.ts";
-import type { Note } from "../note.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Note } from "../core/note.ts";
 import { type Broker, type BrokerExit, type BrokerStart, startBroker } from "./start-broker.ts";
 
 /** Between two starts that came to nothing, or of a broker that lived no longer than this. */

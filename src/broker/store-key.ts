@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { OrderctlError, systemCode } from "../errors.ts";
-import { createUserSeed, publicKeyOf } from "../jetstream/user-key.ts";
-import { writePrivateFile } from "../private-files.ts";
+import { OrderctlError, systemCode } from "../core/errors.ts";
+import { writePrivateFile } from "../core/private-files.ts";
+import { createUserSeed, publicKeyOf } from "../jetstream/client/user-key.ts";
 
 /**
  * The key with which one logs in to the server of this store: an nkey seed, as `nats --nkey` takes it. It stays from one

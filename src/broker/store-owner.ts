@@ -3,10 +3,16 @@ import { readFileSync, realpathSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { OrderctlError } from "../errors.ts";
-import { takeLock } from "../lock-file.ts";
-import { checkFolder, openPrivateFolder, writePrivateFile } from "../private-files.ts";
-import { identify, isAlive, isRunning, type ProcessIdentity, processIdentity } from "../process-identity.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { takeLock } from "../core/lock-file.ts";
+import { checkFolder, openPrivateFolder, writePrivateFile } from "../core/private-files.ts";
+import {
+  identify,
+  isAlive,
+  isRunning,
+  type ProcessIdentity,
+  processIdentity,
+} from "../core/process-identity.ts";
 import { brokerSources } from "./broker-binary.ts";
 import { isBrokerAnswering, type ServerGreeting } from "./probe.ts";
 import { findKey } from "./store-key.ts";

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
-import { isLoopback } from "../host-check.ts";
-import { answer, ask, inboxForm } from "../jetstream/ask.ts";
-import type { Connection } from "../jetstream/connection.ts";
+import { isLoopback } from "../core/host-check.ts";
+import { answer, ask, inboxForm } from "../jetstream/client/ask.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
 
 const subject = "orderctl.collector";
 const patienceMs = 500;

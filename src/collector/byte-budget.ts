@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 
 /** So many bytes may be held at once, by all requests together. */
 export class ByteBudget {

@@ -1,4 +1,4 @@
-import { type ErrorCode, OrderctlError } from "../errors.ts";
+import { type ErrorCode, OrderctlError } from "../core/errors.ts";
 import { encodeStatus } from "../telemetry/otlp/export-answer.ts";
 import type { Encoding } from "../telemetry/otlp/read-export.ts";
 

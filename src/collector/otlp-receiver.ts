@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
-import { OrderctlError } from "../errors.ts";
-import { type Listening, listen, type Place, type ServerFactory } from "../listening.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { type Listening, listen, type Place, type ServerFactory } from "../core/listening.ts";
 import { encodingOf, type HttpAnswer, refusal } from "./http-answer.ts";
 import { type Reception, receiveSpans } from "./receive-spans.ts";
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { PassThrough } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { OrderctlError, systemCode } from "../errors.ts";
+import { OrderctlError, systemCode } from "../core/errors.ts";
 
 export type BodyLimits = {
   gzip: boolean;

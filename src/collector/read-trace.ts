@@ -1,9 +1,9 @@
-import { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import type { StoredMessage } from "../jetstream/read-message.ts";
-import { readSubject } from "../jetstream/read-subject.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
+import { readSubject } from "../jetstream/streams/read-subject.ts";
 import { decodeOtlp } from "../telemetry/otlp/otlp-protobuf.ts";
-import { joinReadings, type SpanReading } from "../telemetry/span-reading.ts";
+import { joinReadings, type SpanReading } from "../telemetry/tracing/span-reading.ts";
 import { traceSubject, tracesStream } from "./topology.ts";
 
 /**

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { within } from "../core/within.ts";
 import { encodeResponse } from "../telemetry/otlp/export-answer.ts";
 import { type Encoding, readExport } from "../telemetry/otlp/read-export.ts";
-import type { SpanFaults } from "../telemetry/span-reading.ts";
-import { within } from "../within.ts";
+import type { SpanFaults } from "../telemetry/tracing/span-reading.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import { encodingOf, type HttpAnswer, refusal, refusalOf, success } from "./http-answer.ts";
 import { readBody } from "./read-body.ts";

@@ -1,6 +1,6 @@
-import type { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import { Publisher } from "../jetstream/publisher.ts";
+import type { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { Publisher } from "../jetstream/publish/publisher.ts";
 import type { TraceBatch } from "../telemetry/otlp/trace-batches.ts";
 import { traceSubject } from "./topology.ts";
 

@@ -1,11 +1,11 @@
 import { hostname } from "node:os";
-import type { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import { driftText } from "../jetstream/settings-drift.ts";
-import { SparseNotes } from "../jetstream/sparse-notes.ts";
-import { applyTopology, readMaxMessageBytes } from "../jetstream/topology.ts";
-import type { Listening, Place } from "../listening.ts";
-import type { SpanFaults } from "../telemetry/span-reading.ts";
+import type { OrderctlError } from "../core/errors.ts";
+import type { Listening, Place } from "../core/listening.ts";
+import { SparseNotes } from "../core/sparse-notes.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { driftText } from "../jetstream/streams/settings-drift.ts";
+import { applyTopology, readMaxMessageBytes } from "../jetstream/streams/topology.ts";
+import type { SpanFaults } from "../telemetry/tracing/span-reading.ts";
 import { announceCollector } from "./announce.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { ReceivedCounts, Reception } from "./receive-spans.ts";

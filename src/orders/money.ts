@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { Money } from "./events.ts";
 
 /** What an amount is taken to be in where nobody named a currency. */

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import { type EventKind, type EventOf, eventKinds, type OrderEvent } from "./events.ts";
 
 /** An event and where the log keeps it. `storedAtUs` is the broker's Unix time in µs. */

@@ -1,6 +1,6 @@
-import { decodeEvent, encodeEvent } from "./codec.ts";
 import type { OrderCreated } from "./events.ts";
 import { subjectOf } from "./subjects.ts";
+import { decodeEvent, encodeEvent } from "./wire/codec.ts";
 
 /** Whether two are one order sent twice; when they were created does not matter. */
 export const isSameOrder = (one: OrderCreated, other: OrderCreated): boolean =>

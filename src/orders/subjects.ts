@@ -1,4 +1,4 @@
-import { OrderctlError } from "../errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import { type EventKind, eventKinds } from "./events.ts";
 
 export const ordersStream = "ORDERS";

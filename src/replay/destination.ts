@@ -1,12 +1,12 @@
-import { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import { isPrefix, overlap } from "../jetstream/replay-pattern.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { isPrefix, overlap } from "../jetstream/streams/replay-pattern.ts";
 import {
   createStreamLike,
   listeningOn,
   listStreams,
   type ReplayStream,
-} from "../jetstream/replay-streams.ts";
+} from "../jetstream/streams/replay-streams.ts";
 
 export type Destination = {
   prefix: string;

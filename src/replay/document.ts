@@ -1,8 +1,8 @@
-import { OrderctlError } from "../errors.ts";
-import type { StreamMessage } from "../jetstream/stream-message.ts";
-import { decodeEvent } from "../orders/codec.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { isoTime } from "../core/iso-time.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { EventKind, EventOf, Money, OrderEvent, OrderLine } from "../orders/events.ts";
-import { isoTime } from "../pipeline/iso-time.ts";
+import { decodeEvent } from "../orders/wire/codec.ts";
 import { logSubject } from "./subject.ts";
 
 type Document = Record<string, unknown>;

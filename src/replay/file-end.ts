@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { OrderctlError, systemCode } from "../errors.ts";
+import { OrderctlError, systemCode } from "../core/errors.ts";
 
 /** A file as it is made ready to be added to. */
 export type FileEnd = {

@@ -1,11 +1,11 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { stat, truncate } from "node:fs/promises";
 import { finished } from "node:stream/promises";
-import { OrderctlError } from "../errors.ts";
-import { printableJson } from "../foreign-text.ts";
-import { ChangeSignal } from "../jetstream/change-signal.ts";
-import type { StreamMessage } from "../jetstream/stream-message.ts";
-import type { Note } from "../note.ts";
+import { ChangeSignal } from "../core/change-signal.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { printableJson } from "../core/foreign-text.ts";
+import type { Note } from "../core/note.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { replayDocument } from "./document.ts";
 import { type FileEnd, prepareEnd } from "./file-end.ts";
 import type { FileResult, ReplayTarget, Settle } from "./target.ts";

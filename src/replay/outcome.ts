@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { OrderctlError } from "../errors.ts";
-import type { Publication } from "../jetstream/publication.ts";
-import type { StoredMessage } from "../jetstream/read-message.ts";
-import type { StreamMessage } from "../jetstream/stream-message.ts";
-import { decodeEvent } from "../orders/codec.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { describeOutcome } from "../flow/event-outcome.ts";
+import type { Publication } from "../jetstream/publish/publication.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { OrderEvent } from "../orders/events.ts";
 import { parseSubject } from "../orders/subjects.ts";
-import { describeOutcome } from "../pipeline/event-outcome.ts";
+import { decodeEvent } from "../orders/wire/codec.ts";
 
 /**
  * What a handler makes of an event now, beside what the log holds: the same, something else, nothing yet; or the handler

@@ -1,9 +1,9 @@
-import type { Connection } from "../jetstream/connection.ts";
-import type { Publication, Stored } from "../jetstream/publication.ts";
-import { Publisher } from "../jetstream/publisher.ts";
-import type { StreamMessage } from "../jetstream/stream-message.ts";
-import { isoTime } from "../pipeline/iso-time.ts";
-import type { Tracing } from "../telemetry/tracing.ts";
+import { isoTime } from "../core/iso-time.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { Publication, Stored } from "../jetstream/publish/publication.ts";
+import { Publisher } from "../jetstream/publish/publisher.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
+import type { Tracing } from "../telemetry/tracing/tracing.ts";
 import type { Destination } from "./destination.ts";
 import { traceNames, underPrefix } from "./subject.ts";
 import type { PrefixResult, ReplayTarget, Settle } from "./target.ts";

@@ -1,7 +1,7 @@
-import { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import { readReplayStream } from "../jetstream/replay-streams.ts";
-import { untilAborted } from "../until-aborted.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { untilAborted } from "../core/until-aborted.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { readReplayStream } from "../jetstream/streams/replay-streams.ts";
 import { ReplayRun, type RunOptions } from "./run.ts";
 import type { ReplayPlan } from "./selection.ts";
 import type { ReplayCounts } from "./tally.ts";

@@ -1,8 +1,8 @@
-import { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import { readStream } from "../jetstream/read-stream.ts";
-import type { StreamMessage } from "../jetstream/stream-message.ts";
-import { untilAborted } from "../until-aborted.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { untilAborted } from "../core/until-aborted.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { readStream } from "../jetstream/streams/read-stream.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { ReplayPace } from "./pace.ts";
 import type { ReplayPlan } from "./selection.ts";
 import { ReplayTally } from "./tally.ts";

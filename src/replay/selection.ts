@@ -1,10 +1,10 @@
-import { OrderctlError } from "../errors.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import type { StoredMessage } from "../jetstream/read-message.ts";
-import { countFrom, type StreamRange } from "../jetstream/read-stream.ts";
-import { covers, isFilter, overlap } from "../jetstream/replay-pattern.ts";
-import type { ReplayStream } from "../jetstream/replay-streams.ts";
-import type { StreamStart } from "../jetstream/stream-cursor.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
+import { countFrom, type StreamRange } from "../jetstream/streams/read-stream.ts";
+import { covers, isFilter, overlap } from "../jetstream/streams/replay-pattern.ts";
+import type { ReplayStream } from "../jetstream/streams/replay-streams.ts";
+import type { StreamStart } from "../jetstream/streams/stream-cursor.ts";
 import type { EventKind } from "../orders/events.ts";
 import { ordersStream, parseSubject } from "../orders/subjects.ts";
 

@@ -1,5 +1,5 @@
-import type { StoredMessage } from "../jetstream/read-message.ts";
-import { isoTime } from "../pipeline/iso-time.ts";
+import { isoTime } from "../core/iso-time.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { subjectGroup } from "./subject.ts";
 
 /** What was replayed; `null` where that is nothing. */

@@ -1,5 +1,5 @@
-import type { OrderctlError } from "../errors.ts";
-import type { StreamMessage } from "../jetstream/stream-message.ts";
+import type { OrderctlError } from "../core/errors.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { ReplayOutcome } from "./outcome.ts";
 
 /** To be called once for each message: when all that was to be done with it is done, or cannot be. */

@@ -10,15 +10,15 @@ import {
 import { envDetector, hostDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { NodeSDK, type NodeSDKConfiguration } from "@opentelemetry/sdk-node";
 import { ParentBasedSampler, StackContextManager } from "@opentelemetry/sdk-trace";
-import { maskText } from "../mask-secrets.ts";
-import type { Note } from "../note.ts";
-import { MetricLedger } from "./metric-ledger.ts";
-import { createMetricReaders, startRuntimeMetrics } from "./metric-readers.ts";
-import { createMetrics } from "./metrics.ts";
-import { createTracing } from "./otel-tracing.ts";
-import { RateLimitedSampler } from "./rate-limited-sampler.ts";
-import { createSpanProcessor, isHttpProtocol } from "./span-exporter.ts";
+import { maskText } from "../core/mask-secrets.ts";
+import type { Note } from "../core/note.ts";
+import { MetricLedger } from "./metrics/metric-ledger.ts";
+import { createMetricReaders, startRuntimeMetrics } from "./metrics/metric-readers.ts";
+import { createMetrics } from "./metrics/metrics.ts";
 import { protocolOf, sendsOtlp, type Telemetry, type TelemetryOptions, type Wanted } from "./telemetry.ts";
+import { createTracing } from "./tracing/otel-tracing.ts";
+import { RateLimitedSampler } from "./tracing/rate-limited-sampler.ts";
+import { createSpanProcessor, isHttpProtocol } from "./tracing/span-exporter.ts";
 
 const scope = "orderctl";
 

@@ -1,7 +1,7 @@
-import type { Note } from "../note.ts";
-import type { Scrape } from "./metric-scrape.ts";
-import type { Metrics } from "./metrics.ts";
-import type { Tracing } from "./tracing.ts";
+import type { Note } from "../core/note.ts";
+import type { Scrape } from "./metrics/metric-scrape.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import type { Tracing } from "./tracing/tracing.ts";
 
 /** What a process reports of its work; a part that nobody asked for is undefined and costs nothing. */
 export type Telemetry = {

@@ -1,5 +1,5 @@
-import type { LoggedEvent } from "../pipeline/order-log.ts";
-import type { Span } from "../telemetry/span.ts";
+import type { LoggedEvent } from "../flow/order-log.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
 import {
   type ClockBound,
   type ClockShift,
@@ -7,9 +7,9 @@ import {
   readingsOf,
   settleClocks,
   spanBounds,
-} from "../telemetry/span-clocks.ts";
-import { processOf } from "../telemetry/span-facts.ts";
-import type { SpanNode } from "../telemetry/span-tree.ts";
+} from "../telemetry/tracing/span-clocks.ts";
+import { processOf } from "../telemetry/tracing/span-facts.ts";
+import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 
 const broker = "(broker)";

@@ -1,7 +1,7 @@
-import { divideHop } from "../pipeline/hop-times.ts";
-import type { TimelineHop } from "../pipeline/order-timeline.ts";
+import { divideHop } from "../flow/hop-times.ts";
+import type { TimelineHop } from "../flow/order-timeline.ts";
 import type { Hop } from "../telemetry/hop.ts";
-import type { ClockShift } from "../telemetry/span-clocks.ts";
+import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
 import { nsSince, placeSpan } from "./clocks.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 import { createNode, type TraceNode } from "./node.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
+import type { LoggedEvent } from "../flow/order-log.ts";
+import { buildTimeline, type TimelineHop } from "../flow/order-timeline.ts";
 import { subjectOf } from "../orders/subjects.ts";
-import type { LoggedEvent } from "../pipeline/order-log.ts";
-import { buildTimeline, type TimelineHop } from "../pipeline/order-timeline.ts";
-import type { Attributes, Span } from "../telemetry/span.ts";
-import { attribute } from "../telemetry/span-names.ts";
-import { buildSpanTree } from "../telemetry/span-tree.ts";
+import type { Attributes, Span } from "../telemetry/tracing/span.ts";
+import { attribute } from "../telemetry/tracing/span-names.ts";
+import { buildSpanTree } from "../telemetry/tracing/span-tree.ts";
 import type { FoundTrace } from "./find-trace.ts";
 import { findHopSpans, type HopSpans } from "./hop-spans.ts";
 

@@ -1,10 +1,10 @@
 import { readTrace } from "../collector/read-trace.ts";
-import type { Connection } from "../jetstream/connection.ts";
-import { type FalseMessage, type LoggedEvent, type LoggedOrder, readOrder } from "../pipeline/order-log.ts";
-import type { Span } from "../telemetry/span.ts";
-import { textOf } from "../telemetry/span-facts.ts";
-import { attribute } from "../telemetry/span-names.ts";
-import { joinReadings, type SpanReading, type UnreadableSpans } from "../telemetry/span-reading.ts";
+import { type FalseMessage, type LoggedEvent, type LoggedOrder, readOrder } from "../flow/order-log.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
+import { textOf } from "../telemetry/tracing/span-facts.ts";
+import { attribute } from "../telemetry/tracing/span-names.ts";
+import { joinReadings, type SpanReading, type UnreadableSpans } from "../telemetry/tracing/span-reading.ts";
 
 /** What the log and the spans know of one order or trace; each may be empty. */
 export type FoundTrace = {

@@ -1,4 +1,4 @@
-import { errorOf, serviceOf } from "../telemetry/span-facts.ts";
+import { errorOf, serviceOf } from "../telemetry/tracing/span-facts.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 
 /** Siblings that share a row: the attempts of one call, or several that are alike; `shells` only held them. */

@@ -1,8 +1,8 @@
-import type { Connection } from "../jetstream/connection.ts";
-import { scanStream } from "../jetstream/read-stream.ts";
-import { findMessageFault } from "../orders/codec.ts";
+import { type LoggedEvent, loggedEvent } from "../flow/order-log.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { scanStream } from "../jetstream/streams/read-stream.ts";
 import { ordersStream } from "../orders/subjects.ts";
-import { type LoggedEvent, loggedEvent } from "../pipeline/order-log.ts";
+import { findMessageFault } from "../orders/wire/codec.ts";
 
 type Following = {
   orderId: string;

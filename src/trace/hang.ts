@@ -1,5 +1,5 @@
-import type { TimelineHop } from "../pipeline/order-timeline.ts";
-import type { SpanNode } from "../telemetry/span-tree.ts";
+import type { TimelineHop } from "../flow/order-timeline.ts";
+import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 import { byStart, hang, type TraceNode } from "./node.ts";
 

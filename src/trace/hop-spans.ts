@@ -1,9 +1,9 @@
+import type { LoggedEvent } from "../flow/order-log.ts";
 import { subjectOf } from "../orders/subjects.ts";
-import type { LoggedEvent } from "../pipeline/order-log.ts";
-import type { Span } from "../telemetry/span.ts";
-import { isFailed, isSettling, numberOf, serviceOf, textOf } from "../telemetry/span-facts.ts";
-import { attribute } from "../telemetry/span-names.ts";
-import type { SpanNode } from "../telemetry/span-tree.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
+import { isFailed, isSettling, numberOf, serviceOf, textOf } from "../telemetry/tracing/span-facts.ts";
+import { attribute } from "../telemetry/tracing/span-names.ts";
+import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 
 /** The spans that tell of one event of the log: who stored it, and the deliveries of its cause that led to it. */
 export type HopSpans = {

@@ -1,4 +1,4 @@
-import { breakerOf } from "../telemetry/span-facts.ts";
+import { breakerOf } from "../telemetry/tracing/span-facts.ts";
 import { retryRuns } from "./fold.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 import { overlay, type Stretch, type StretchKind } from "./stretch.ts";

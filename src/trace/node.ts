@@ -1,5 +1,5 @@
-import type { TimelineHop } from "../pipeline/order-timeline.ts";
-import type { Span } from "../telemetry/span.ts";
+import type { TimelineHop } from "../flow/order-timeline.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
 import type { Stretch } from "./stretch.ts";
 
 /** What a node stands for. An order under way ends in a `pending` node: what it waits for. */

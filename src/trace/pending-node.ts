@@ -1,5 +1,5 @@
-import { isFailed, serviceOf } from "../telemetry/span-facts.ts";
-import type { SpanNode } from "../telemetry/span-tree.ts";
+import { isFailed, serviceOf } from "../telemetry/tracing/span-facts.ts";
+import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import { nsSince, placeSpan } from "./clocks.ts";
 import type { Placing } from "./event-node.ts";
 import { deliveriesOf, settlingOf } from "./hop-spans.ts";

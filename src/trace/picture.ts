@@ -1,12 +1,19 @@
-import { isoTime } from "../pipeline/iso-time.ts";
-import type { OpenBreaker } from "../pipeline/open-breaker.ts";
-import type { FalseMessage, LoggedEvent } from "../pipeline/order-log.ts";
-import { buildTimeline, type OrderTimeline } from "../pipeline/order-timeline.ts";
-import type { AttributeValue, Span } from "../telemetry/span.ts";
-import type { ClockShift } from "../telemetry/span-clocks.ts";
-import { errorOf, instanceOf, isFailed, processOf, serviceOf, textOf } from "../telemetry/span-facts.ts";
-import { attribute } from "../telemetry/span-names.ts";
-import { allReadable, type UnreadableSpans } from "../telemetry/span-reading.ts";
+import { isoTime } from "../core/iso-time.ts";
+import type { OpenBreaker } from "../flow/open-breaker.ts";
+import type { FalseMessage, LoggedEvent } from "../flow/order-log.ts";
+import { buildTimeline, type OrderTimeline } from "../flow/order-timeline.ts";
+import type { AttributeValue, Span } from "../telemetry/tracing/span.ts";
+import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
+import {
+  errorOf,
+  instanceOf,
+  isFailed,
+  processOf,
+  serviceOf,
+  textOf,
+} from "../telemetry/tracing/span-facts.ts";
+import { attribute } from "../telemetry/tracing/span-names.ts";
+import { allReadable, type UnreadableSpans } from "../telemetry/tracing/span-reading.ts";
 import { mergeTrace } from "./merge.ts";
 import { findCriticalPath } from "./path.ts";
 import type { TraceRow } from "./row.ts";

@@ -1,8 +1,15 @@
-import { eventNames, outcomeText } from "../pipeline/event-outcome.ts";
-import type { OrderTimeline } from "../pipeline/order-timeline.ts";
-import type { Span } from "../telemetry/span.ts";
-import { breakerOf, errorOf, instanceOf, isFailed, numberOf, serviceOf } from "../telemetry/span-facts.ts";
-import { attribute } from "../telemetry/span-names.ts";
+import { eventNames, outcomeText } from "../flow/event-outcome.ts";
+import type { OrderTimeline } from "../flow/order-timeline.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
+import {
+  breakerOf,
+  errorOf,
+  instanceOf,
+  isFailed,
+  numberOf,
+  serviceOf,
+} from "../telemetry/tracing/span-facts.ts";
+import { attribute } from "../telemetry/tracing/span-names.ts";
 import { type Fold, namePattern } from "./fold.ts";
 import { describeHold } from "./hold.ts";
 import { spanOf, type TraceNode } from "./node.ts";

@@ -1,5 +1,5 @@
-import type { OrderTimeline } from "../pipeline/order-timeline.ts";
-import { isGatewayCall } from "../telemetry/span-facts.ts";
+import type { OrderTimeline } from "../flow/order-timeline.ts";
+import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
 import { alone, type Fold, foldSiblings } from "./fold.ts";
 import { pausesOf } from "./inside.ts";
 import { byStart, leastOf, mostOf, spanOf, type TraceNode } from "./node.ts";

@@ -1,6 +1,6 @@
 import type { EventKind } from "../orders/events.ts";
-import { consumerTable } from "../services/registry.ts";
-import { isGatewayCall } from "../telemetry/span-facts.ts";
+import { consumerTable } from "../orders/services/registry.ts";
+import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
 import { describeHold } from "./hold.ts";
 import type { TraceNode } from "./node.ts";
 import { spanOf } from "./node.ts";

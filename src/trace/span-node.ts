@@ -1,6 +1,6 @@
-import type { Span } from "../telemetry/span.ts";
-import { breakerOf, isFailed, isSettling } from "../telemetry/span-facts.ts";
-import type { SpanNode } from "../telemetry/span-tree.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
+import { breakerOf, isFailed, isSettling } from "../telemetry/tracing/span-facts.ts";
+import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import { placeSpan } from "./clocks.ts";
 import type { Placing } from "./event-node.ts";
 import { isIdle } from "./hop-spans.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { feed } from "../../src/bench/feed.ts";
 import type { GenerateTask } from "../../src/bench/task.ts";
-import { resolveConfig } from "../../src/config.ts";
+import { resolveConfig } from "../../src/cli/config.ts";
 
 const task = (own: Partial<GenerateTask>): GenerateTask => ({
   kind: "generate",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { BenchReport } from "../../src/bench/bench-report.ts";
 import { medianRows, ratioTarget, target } from "../../src/bench/bench-report.ts";
-import { benchReport } from "../../src/views/bench-report.ts";
+import { benchReport } from "../../src/bench/report-view.ts";
 import { figures } from "./sample-figures.ts";
 
 const bare = [figures({ p99Ms: 10 }), figures({ p99Ms: 12 }), figures({ p99Ms: 11 })];

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runTask } from "../../src/bench/run-task.ts";
 import type { WorkTask } from "../../src/bench/task.ts";
-import { resolveConfig } from "../../src/config.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { resolveConfig } from "../../src/cli/config.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 
 let broker: TestBroker;
 beforeAll(async () => {

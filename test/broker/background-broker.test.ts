@@ -15,11 +15,11 @@ import { findBroker } from "../../src/broker/find-broker.ts";
 import { keepBroker } from "../../src/broker/keep-broker.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
 import { startBroker } from "../../src/broker/start-broker.ts";
-import { identify, isAlive } from "../../src/process-identity.ts";
-import { until } from "../until.ts";
-import { freeze } from "./freeze.ts";
-import { natsRequest } from "./nats-request.ts";
-import { startTestBroker } from "./start-test-broker.ts";
+import { identify, isAlive } from "../../src/core/process-identity.ts";
+import { freeze } from "../support/freeze.ts";
+import { natsRequest } from "../support/nats-request.ts";
+import { startTestBroker } from "../support/start-test-broker.ts";
+import { until } from "../support/until.ts";
 
 let dir: string;
 let env: NodeJS.ProcessEnv;

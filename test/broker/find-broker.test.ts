@@ -9,8 +9,8 @@ import { pickDebianArchives } from "../../src/broker/apt-sources.ts";
 import { compareVersions, readBinaryVersion } from "../../src/broker/broker-binary.ts";
 import { findBroker, findLocalBroker, installBroker } from "../../src/broker/find-broker.ts";
 import { readAptSources } from "../../src/broker/install-debian.ts";
-import { OrderctlError } from "../../src/errors.ts";
-import { fakeServer, type ReleaseMirror, startReleaseMirror } from "./release-mirror.ts";
+import { OrderctlError } from "../../src/core/errors.ts";
+import { fakeServer, type ReleaseMirror, startReleaseMirror } from "../support/release-mirror.ts";
 
 let dir: string;
 let mirror: ReleaseMirror;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { installFromRelease, type ReleaseInstall } from "../../src/broker/install-release.ts";
 import type { PinnedRelease, ReleaseTable } from "../../src/broker/releases.ts";
 import { pinnedReleases } from "../../src/broker/releases.ts";
-import { type ReleaseMirror, startReleaseMirror } from "./release-mirror.ts";
+import { type ReleaseMirror, startReleaseMirror } from "../support/release-mirror.ts";
 
 let cacheDir: string;
 let mirror: ReleaseMirror | undefined;

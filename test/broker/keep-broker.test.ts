@@ -5,8 +5,8 @@ import { expect, it, onTestFinished } from "vitest";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { keepBroker } from "../../src/broker/keep-broker.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { until } from "../until.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { until } from "../support/until.ts";
 
 async function start() {
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-kept-"));

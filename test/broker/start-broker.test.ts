@@ -7,9 +7,9 @@ import type { BrokerBinary } from "../../src/broker/broker-binary.ts";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { isBrokerAnswering, isJetStreamAnswering, parseServerAddress } from "../../src/broker/probe.ts";
 import { startBroker } from "../../src/broker/start-broker.ts";
-import { isAlive } from "../../src/process-identity.ts";
-import { natsRequest } from "./nats-request.ts";
-import { startTestBroker } from "./start-test-broker.ts";
+import { isAlive } from "../../src/core/process-identity.ts";
+import { natsRequest } from "../support/nats-request.ts";
+import { startTestBroker } from "../support/start-test-broker.ts";
 
 let binary: BrokerBinary;
 let dir: string;

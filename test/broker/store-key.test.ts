@@ -6,8 +6,8 @@ import { connect } from "nats";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import { startBackgroundBroker, stopBackgroundBroker } from "../../src/broker/background-broker.ts";
 import { brokerDataDir } from "../../src/broker/directories.ts";
-import { runCommand } from "../run-command.ts";
-import { natsRequest } from "./nats-request.ts";
+import { natsRequest } from "../support/nats-request.ts";
+import { runCommand } from "../support/run-command.ts";
 
 let dir: string;
 let env: NodeJS.ProcessEnv;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 import { planOf, runChaos } from "./run-chaos.ts";
 
 const run = promisify(execFile);

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { generateOrders } from "../../src/pipeline/order-source.ts";
-import { type Ended, orderctl } from "../e2e/supervised.ts";
+import { generateOrders } from "../../src/publish/order-source.ts";
+import { type Ended, orderctl } from "../support/supervised.ts";
 import type { Batch } from "./feed-plan.ts";
 
 type Report = { stored: number; duplicates: number };

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { count, durationMs, positive } from "../../src/commands/options.ts";
+import { count, durationMs, positive } from "../../src/cli/options.ts";
 import type { ChaosOptions } from "./run-chaos.ts";
 
 type Flags = {

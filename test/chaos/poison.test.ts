@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { decodeEvent } from "../../src/orders/codec.ts";
+import { decodeEvent } from "../../src/orders/wire/codec.ts";
 import { poison } from "./poison.ts";
 
 it("is nothing that could be read as an event, each message under a subject of its own", () => {

@@ -1,8 +1,8 @@
-import { encodeEvent } from "../../src/orders/codec.ts";
 import type { EventKind } from "../../src/orders/events.ts";
 import { createOrderGenerator } from "../../src/orders/generator.ts";
 import { createRandom } from "../../src/orders/random.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
+import { encodeEvent } from "../../src/orders/wire/codec.ts";
 
 /** Each has one consumer: one dead letter for a message. */
 const kinds: readonly EventKind[] = ["created", "shipments", "refunds"];

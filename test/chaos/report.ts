@@ -1,6 +1,6 @@
-import { formatCount } from "../../src/views/format.ts";
-import type { Ended } from "../e2e/supervised.ts";
-import type { Backlog } from "../pipeline/read-log.ts";
+import { formatCount } from "../../src/terminal/format.ts";
+import type { Backlog } from "../support/read-log.ts";
+import type { Ended } from "../support/supervised.ts";
 import type { Judged } from "./judge.ts";
 import type { Finding } from "./order-books.ts";
 import type { Fault, FaultKind } from "./schedule.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Backlog, isDrained, readBacklog } from "../pipeline/read-log.ts";
+import { type Backlog, isDrained, readBacklog } from "../support/read-log.ts";
 import { planFeed } from "./feed-plan.ts";
 import { judge } from "./judge.ts";
 import { backlogText, clock, isKept, type Summary, summaryLines } from "./report.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
 /** A server that sends back what it is sent, and a proxy before it. */

@@ -1,12 +1,12 @@
 import type { TestContext } from "vitest";
 import { findBroker } from "../../src/broker/find-broker.ts";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { Publisher } from "../../src/jetstream/publisher.ts";
-import { isOlder } from "../../src/jetstream/server-version.ts";
-import { applyTopology } from "../../src/jetstream/topology.ts";
-import { startTestCluster, type TestCluster, type TestNode } from "../broker/start-test-cluster.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { hastyTopology } from "../pipeline/hasty-topology.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { isOlder } from "../../src/jetstream/client/server-version.ts";
+import { Publisher } from "../../src/jetstream/publish/publisher.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { hastyTopology } from "../flow/hasty-topology.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { startTestCluster, type TestCluster, type TestNode } from "../support/start-test-cluster.ts";
 
 const { version } = await findBroker({ env: process.env });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import type { TestCluster } from "../broker/start-test-cluster.ts";
-import { type Ran, runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
+import { type Ran, runCommand } from "../support/run-command.ts";
+import type { TestCluster } from "../support/start-test-cluster.ts";
+import { until } from "../support/until.ts";
 import {
   applyHastyTopology,
   type Context,

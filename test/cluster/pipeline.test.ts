@@ -1,12 +1,12 @@
 import { expect, it, onTestFinished } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import type { TestCluster } from "../broker/start-test-cluster.ts";
-import { launch, orderctl, supervise } from "../e2e/supervised.ts";
-import { startSimulator } from "../gateway/test-simulator.ts";
-import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
-import { readShelf, reservedUnits, unitsToGiveBack } from "../pipeline/shelf-and-log.ts";
-import { until } from "../until.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
+import { startSimulator } from "../orders/gateway/test-simulator.ts";
+import { readShelf, reservedUnits, unitsToGiveBack } from "../orders/stock/shelf-and-log.ts";
+import { eventsOf, isDrained, readLog } from "../support/read-log.ts";
+import type { TestCluster } from "../support/start-test-cluster.ts";
+import { launch, orderctl, supervise } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 import { applyHastyTopology, clusterOf, connectTo, refusesReplicas } from "./cluster-of-test.ts";
 
 /** Leaders that are killed; `npm run test:cluster` kills 20. */

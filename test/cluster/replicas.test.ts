@@ -1,9 +1,9 @@
 import { expect, it, onTestFinished } from "vitest";
-import { applyTopology } from "../../src/jetstream/topology.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { runCommand } from "../run-command.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { serverOfTest, servers } from "../security/secured-broker.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { runCommand } from "../support/run-command.ts";
+import { startTestBroker } from "../support/start-test-broker.ts";
 import { refusesReplicas } from "./cluster-of-test.ts";
 
 it.skipIf(refusesReplicas)("are refused by a server that is no cluster, with what to do", async () => {

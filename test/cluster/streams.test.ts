@@ -1,12 +1,12 @@
 import { describe, it } from "vitest";
-import { Bucket } from "../../src/jetstream/bucket.ts";
-import { readLast } from "../../src/jetstream/read-message.ts";
-import { scanStream } from "../../src/jetstream/read-stream.ts";
-import { isOlder } from "../../src/jetstream/server-version.ts";
-import { applyTopology } from "../../src/jetstream/topology.ts";
-import { orderTopology } from "../../src/pipeline/topology.ts";
-import { countStored, createLog, textTo } from "../jetstream/subject-log.ts";
-import { until } from "../until.ts";
+import { orderTopology } from "../../src/flow/topology.ts";
+import { isOlder } from "../../src/jetstream/client/server-version.ts";
+import { Bucket } from "../../src/jetstream/streams/bucket.ts";
+import { readLast } from "../../src/jetstream/streams/read-message.ts";
+import { scanStream } from "../../src/jetstream/streams/read-stream.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { countStored, createLog, textTo } from "../jetstream/streams/subject-log.ts";
+import { until } from "../support/until.ts";
 import { type Context, clusterOf, connectTo, publisherOf, refusesReplicas } from "./cluster-of-test.ts";
 
 /** A log of which each node has a copy. */

@@ -1,9 +1,9 @@
 import { hostname } from "node:os";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { announceCollector, findCollector } from "../../src/collector/announce.ts";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { openCollectorWorld } from "./collector-world.ts";
 
 let broker: TestBroker;

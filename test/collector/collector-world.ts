@@ -7,10 +7,10 @@ import {
   type CollectorOptions,
   startCollector,
 } from "../../src/collector/start-collector.ts";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import type { Span } from "../../src/telemetry/span.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import type { Span } from "../../src/telemetry/tracing/span.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 
 export const checkout = readFileSync(join(import.meta.dirname, "../../fixtures/otlp/checkout.json"));
 export const checkoutTrace = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
 import { startCollector, traceDefaults } from "../../src/collector/start-collector.ts";
 import { traceTopology } from "../../src/collector/topology.ts";
-import { applyTopology } from "../../src/jetstream/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
 import { wire } from "../../src/telemetry/otlp/wire.ts";
-import { startTestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { startTestBroker } from "../support/start-test-broker.ts";
 import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import {
   checkout,

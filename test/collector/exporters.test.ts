@@ -4,7 +4,7 @@ import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-t
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { describe, expect, it } from "vitest";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 import { type CollectorWorld, openCollectorWorld } from "./collector-world.ts";
 
 const exporters = { JSON: JsonExporter, protobuf: ProtobufExporter };

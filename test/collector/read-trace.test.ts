@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
 import { traceDefaults } from "../../src/collector/start-collector.ts";
 import { traceTopology } from "../../src/collector/topology.ts";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { applyTopology } from "../../src/jetstream/topology.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import { jsonBody, jsonSpan, traceIdOf } from "./collector-world.ts";
 

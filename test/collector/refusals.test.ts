@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { wire } from "../../src/telemetry/otlp/wire.ts";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 import {
   type Body,
   checkout,

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { expect, it } from "vitest";
 import { findCollector } from "../../src/collector/announce.ts";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 import { checkout, checkoutTrace, openCollectorWorld, send } from "./collector-world.ts";
 
 it("finishes the requests under way when it is stopped, and takes no more", async () => {

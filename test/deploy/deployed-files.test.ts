@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { metricSpecs } from "../../src/telemetry/metric-specs.ts";
+import { metricSpecs } from "../../src/telemetry/metrics/metric-specs.ts";
 import { dashboard, panels, readAsked, recordedNames, rulesText } from "./deployed-queries.ts";
 import { type Exported, readExported } from "./exported-metrics.ts";
 

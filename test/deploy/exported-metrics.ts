@@ -1,10 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { MeterProvider, type MetricData } from "@opentelemetry/sdk-metrics";
-import { MetricLedger } from "../../src/telemetry/metric-ledger.ts";
-import { createMetricReaders, startRuntimeMetrics } from "../../src/telemetry/metric-readers.ts";
-import { createMetrics, type Metrics } from "../../src/telemetry/metrics.ts";
-import { until } from "../until.ts";
+import { MetricLedger } from "../../src/telemetry/metrics/metric-ledger.ts";
+import { createMetricReaders, startRuntimeMetrics } from "../../src/telemetry/metrics/metric-readers.ts";
+import { createMetrics, type Metrics } from "../../src/telemetry/metrics/metrics.ts";
+import { until } from "../support/until.ts";
 
 export type ExportedMetric = {
   name: string;

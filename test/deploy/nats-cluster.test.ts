@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { freePorts } from "../broker/free-ports.ts";
 import { refusesReplicas } from "../cluster/cluster-of-test.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { type Ran, runCommand } from "../run-command.ts";
 import { roles } from "../security/roles.ts";
 import { serverOfTest, servers } from "../security/secured-broker.ts";
-import { until } from "../until.ts";
+import { freePorts } from "../support/free-ports.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { type Ran, runCommand } from "../support/run-command.ts";
+import { until } from "../support/until.ts";
 
 const file = join(import.meta.dirname, "../../deploy/nats/cluster.conf");
 

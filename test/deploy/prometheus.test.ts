@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../src/broker/run-command.ts";
-import { freePort } from "../broker/free-ports.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { orderctl, type Supervised, supervise } from "../e2e/supervised.ts";
-import { until } from "../until.ts";
+import { freePort } from "../support/free-ports.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { orderctl, type Supervised, supervise } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 import { dashboardQueries, deployDir, recordedNames } from "./deployed-queries.ts";
 import { findPrometheus } from "./find-prometheus.ts";
 import { type Prometheus, startPrometheus } from "./start-prometheus.ts";

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../broker/free-ports.ts";
-import { until } from "../until.ts";
+import { freePort } from "../support/free-ports.ts";
+import { until } from "../support/until.ts";
 import { deployDir } from "./deployed-queries.ts";
 
 type Series = { metric: Record<string, string>; value: [number, string] };

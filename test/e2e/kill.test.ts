@@ -1,13 +1,13 @@
 import { expect, it, onTestFinished } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import { applyTopology } from "../../src/jetstream/topology.ts";
-import type { TestBroker } from "../broker/start-test-broker.ts";
-import { brokerOfTest } from "../broker-of-test.ts";
-import { hastyTopology } from "../pipeline/hasty-topology.ts";
-import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
-import { until } from "../until.ts";
-import { orderctl, type Supervised, supervise } from "./supervised.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { hastyTopology } from "../flow/hasty-topology.ts";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { eventsOf, isDrained, readLog } from "../support/read-log.ts";
+import type { TestBroker } from "../support/start-test-broker.ts";
+import { orderctl, type Supervised, supervise } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 
 const count = 20_000;
 const kills = 10;

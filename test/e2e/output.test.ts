@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { brokerOfTest } from "../broker-of-test.ts";
-import { runCommand } from "../run-command.ts";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { runCommand } from "../support/run-command.ts";
 
 const binary = resolve("bin/orderctl.js");
 

@@ -1,14 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { applyTopology } from "../../src/jetstream/topology.ts";
-import { brokerOfTest } from "../broker-of-test.ts";
-import { servingOfTest } from "../e2e/serving-of-test.ts";
-import { orderctl } from "../e2e/supervised.ts";
-import { hastyTopology } from "../pipeline/hasty-topology.ts";
-import { eventsOf, isDrained, readLog } from "../pipeline/read-log.ts";
-import { size } from "../size.ts";
-import { until } from "../until.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { hastyTopology } from "../flow/hasty-topology.ts";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { eventsOf, isDrained, readLog } from "../support/read-log.ts";
+import { servingOfTest } from "../support/serving-of-test.ts";
+import { size } from "../support/size.ts";
+import { orderctl } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 
 const outageS = size({ short: 2, long: 30 });
 const rate = 1000;

@@ -1,17 +1,17 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { Publisher } from "../../src/jetstream/publisher.ts";
-import type { DeadLetter } from "../../src/pipeline/dead-letters.ts";
-import { generateOrders } from "../../src/pipeline/order-source.ts";
-import { createdMessage } from "../../src/pipeline/publish-created.ts";
-import { brokerOfTest } from "../broker-of-test.ts";
-import { servingOfTest } from "../e2e/serving-of-test.ts";
-import { orderctl } from "../e2e/supervised.ts";
-import { isDrained } from "../pipeline/read-log.ts";
-import { isLong, size } from "../size.ts";
-import { until } from "../until.ts";
+import type { DeadLetter } from "../../src/dead-letters/dead-letters.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { Publisher } from "../../src/jetstream/publish/publisher.ts";
+import { generateOrders } from "../../src/publish/order-source.ts";
+import { createdMessage } from "../../src/publish/publish-created.ts";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { isDrained } from "../support/read-log.ts";
+import { servingOfTest } from "../support/serving-of-test.ts";
+import { isLong, size } from "../support/size.ts";
+import { orderctl } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 import { type Hostile, hostileMessage, oddHeaders, oddTimes } from "./hostile-messages.ts";
 
 const rounds = 3;

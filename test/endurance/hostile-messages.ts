@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodeEvent } from "../../src/orders/codec.ts";
-import { created } from "../services/handler-context.ts";
+import { encodeEvent } from "../../src/orders/wire/codec.ts";
+import { created } from "../support/handler-context.ts";
 
 /** A message that nobody can work on: where it is stored, and what its dead letter has to say. */
 export type Hostile = {

@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { readLastSequence } from "../../src/jetstream/read-message.ts";
-import { brokerOfTest } from "../broker-of-test.ts";
-import { type Launched, launch, orderctl } from "../e2e/supervised.ts";
-import { eventsOf, isDrained, type Logged, readBacklog, readLog } from "../pipeline/read-log.ts";
-import { size } from "../size.ts";
-import { until } from "../until.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { eventsOf, isDrained, type Logged, readBacklog, readLog } from "../support/read-log.ts";
+import { size } from "../support/size.ts";
+import { type Launched, launch, orderctl } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 
 const stops = size({ short: 3, long: 20 });
 /** Published before each stop as fast as it goes, which is faster than the workers are. */

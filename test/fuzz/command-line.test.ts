@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { exitCodes } from "../../src/errors.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { type Ran, runCommand } from "../run-command.ts";
-import { size } from "../size.ts";
+import { exitCodes } from "../../src/core/errors.ts";
+import { type Ran, runCommand } from "../support/run-command.ts";
+import { size } from "../support/size.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { commandLines } from "./command-words.ts";
 
 const numRuns = size({ short: 100, long: 3000 });

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { type Launched, launch, orderctl } from "../e2e/supervised.ts";
-import { size } from "../size.ts";
-import { until } from "../until.ts";
+import { size } from "../support/size.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { type Launched, launch, orderctl } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
 import { brokenOrder, hostileHeader, noOrder, pathId, validOrder } from "./order-request.ts";
 import { exchange, type RawAnswer, type RawRequest } from "./raw-http.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { catalogueOf } from "../../src/orders/catalogue.ts";
-import { findEventFault } from "../../src/orders/event-fault.ts";
 import { createOrderGenerator, type GeneratorOptions } from "../../src/orders/generator.ts";
+import { findEventFault } from "../../src/orders/wire/event-fault.ts";
 
 function generate(count: number, options: GeneratorOptions = {}) {
   const generator = createOrderGenerator(options);

@@ -1,10 +1,10 @@
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { StreamMessage } from "../../src/jetstream/stream-message.ts";
-import { encodeEvent } from "../../src/orders/codec.ts";
+import type { StreamMessage } from "../../src/jetstream/streams/stream-message.ts";
 import { readJsonOrders } from "../../src/orders/sources/json-orders.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
+import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { replayDocument } from "../../src/replay/document.ts";
 import { anyEvent } from "../orders/arbitrary-events.ts";
 import { event } from "../orders/order-log.ts";

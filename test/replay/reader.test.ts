@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { Publisher } from "../../src/jetstream/publisher.ts";
-import { countFrom, readStream, type StreamRange } from "../../src/jetstream/read-stream.ts";
-import type { StreamStart } from "../../src/jetstream/stream-cursor.ts";
-import type { StreamMessage } from "../../src/jetstream/stream-message.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { until } from "../until.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { Publisher } from "../../src/jetstream/publish/publisher.ts";
+import { countFrom, readStream, type StreamRange } from "../../src/jetstream/streams/read-stream.ts";
+import type { StreamStart } from "../../src/jetstream/streams/stream-cursor.ts";
+import type { StreamMessage } from "../../src/jetstream/streams/stream-message.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { until } from "../support/until.ts";
 
 const stored = 50_000;
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { ReplayWorld } from "../commands/replay-world.ts";
 import { event } from "../orders/order-log.ts";
-import { runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import { runCommand } from "../support/run-command.ts";
+import { until } from "../support/until.ts";
+import { ReplayWorld } from "./replay-world.ts";
 
 const world = new ReplayWorld();
 const ids = Array.from({ length: 100 }, (_, index) => `o-${index}`);

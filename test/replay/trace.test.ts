@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
-import { ReplayWorld } from "../commands/replay-world.ts";
 import { openOtlpSink } from "../telemetry/otlp-sink.ts";
+import { ReplayWorld } from "./replay-world.ts";
 
 const world = new ReplayWorld();
 

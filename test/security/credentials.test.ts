@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nkeys } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCommand } from "../run-command.ts";
+import { runCommand } from "../support/run-command.ts";
 import { type Running, serverOfTest, servers, startServer } from "./secured-broker.ts";
 import { createOperator } from "./signed-claims.ts";
 

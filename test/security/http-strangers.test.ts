@@ -4,10 +4,10 @@ import { connect, type Socket } from "node:net";
 import { hostname } from "node:os";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { temporaryFile } from "../gateway/test-simulator.ts";
-import { runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import { temporaryFile } from "../orders/gateway/test-simulator.ts";
+import { runCommand } from "../support/run-command.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { until } from "../support/until.ts";
 import { startListening } from "./listening-command.ts";
 
 let broker: TestBroker;

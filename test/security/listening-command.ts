@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import { runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import { runCommand } from "../support/run-command.ts";
+import { until } from "../support/until.ts";
 
 /** Runs a command that listens, until the end of the test; resolves to what it showed first. */
 export async function startListening(server: string, words: string): Promise<Record<string, string>> {

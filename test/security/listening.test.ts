@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { startListening } from "./listening-command.ts";
 import { listeningSockets } from "./listening-sockets.ts";
 

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { Connection } from "../../src/jetstream/connection.ts";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { runCommand } from "../support/run-command.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { until } from "../support/until.ts";
 
 let broker: TestBroker;
 let connection: Connection;

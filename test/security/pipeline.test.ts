@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { runCommand } from "../run-command.ts";
-import { until } from "../until.ts";
+import { runCommand } from "../support/run-command.ts";
+import { until } from "../support/until.ts";
 import { openSecuredWorld, type Role, type SecuredWorld } from "./roles.ts";
 import { servers } from "./secured-broker.ts";
 

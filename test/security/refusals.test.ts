@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { runCommand } from "../run-command.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { runCommand } from "../support/run-command.ts";
 import { openSecuredWorld, type Role, type SecuredWorld } from "./roles.ts";
 import { servers } from "./secured-broker.ts";
 

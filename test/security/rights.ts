@@ -1,6 +1,6 @@
+import { redriverOf } from "../../src/flow/topology.ts";
 import { eventKinds } from "../../src/orders/events.ts";
-import { redriverOf } from "../../src/pipeline/topology.ts";
-import { serviceNames, stationsOf } from "../../src/services/registry.ts";
+import { serviceNames, stationsOf } from "../../src/orders/services/registry.ts";
 import { type Role, roles } from "./roles.ts";
 
 /** Something that a user may do to one thing, with every subject that this takes: for each user the same, or others. */

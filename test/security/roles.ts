@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ran, runCommand } from "../run-command.ts";
+import { type Ran, runCommand } from "../support/run-command.ts";
 import { type Running, startServer } from "./secured-broker.ts";
 
 export const roles = [

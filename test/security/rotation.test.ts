@@ -5,11 +5,11 @@ import { nkeys } from "nats";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { type Broker, startBroker } from "../../src/broker/start-broker.ts";
-import type { ConnectionConfig } from "../../src/jetstream/connection-config.ts";
-import { readProcesses } from "../../src/pipeline/process-status.ts";
-import { serve } from "../commands/serving.ts";
-import { openTestConnection } from "../jetstream/open-test-connection.ts";
-import { until } from "../until.ts";
+import { readProcesses } from "../../src/flow/process-status.ts";
+import type { ConnectionConfig } from "../../src/jetstream/client/connection-config.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { serve } from "../support/serving.ts";
+import { until } from "../support/until.ts";
 import { createAuthority } from "./certificates.ts";
 import { createOperator } from "./signed-claims.ts";
 

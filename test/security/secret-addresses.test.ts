@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startTestBroker, type TestBroker } from "../broker/start-test-broker.ts";
-import { runCommand } from "../run-command.ts";
+import { runCommand } from "../support/run-command.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 
 let broker: TestBroker;
 

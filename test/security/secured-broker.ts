@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 
 const installed = process.env.ORDERCTL_NATS_SERVER ?? "";
 

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { withContexts } from "../context-files.ts";
-import { runCommand } from "../run-command.ts";
+import { withContexts } from "../support/context-files.ts";
+import { runCommand } from "../support/run-command.ts";
 import { type Authority, createAuthority, type Pair } from "./certificates.ts";
 import { type Running, serverOfTest, servers } from "./secured-broker.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { runCommand } from "../run-command.ts";
+import { runCommand } from "../support/run-command.ts";
 import { everyCommand } from "./every-command.ts";
 import { serverOfTest, servers } from "./secured-broker.ts";
 

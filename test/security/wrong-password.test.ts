@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { runCommand } from "../run-command.ts";
+import { runCommand } from "../support/run-command.ts";
 import { everyCommand } from "./every-command.ts";
 import { serverOfTest, servers } from "./secured-broker.ts";
 

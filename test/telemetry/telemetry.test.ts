@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { noTelemetry } from "../../src/telemetry/telemetry.ts";
-import { until } from "../until.ts";
+import { until } from "../support/until.ts";
 import { openOtlpSink } from "./otlp-sink.ts";
 import { tracedMessage as message, notes, publishOne, start, traced } from "./start-test-telemetry.ts";
 

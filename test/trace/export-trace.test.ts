@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
-import type { Span } from "../../src/telemetry/span.ts";
+import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { exportTrace, fromLog } from "../../src/trace/export-trace.ts";
 import { buildSpanTrace } from "../../src/trace/picture.ts";
 import { spansInJson } from "../telemetry/otlp/spans-in.ts";

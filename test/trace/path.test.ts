@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Span, spanKinds } from "../../src/telemetry/span.ts";
+import { type Span, spanKinds } from "../../src/telemetry/tracing/span.ts";
 import { mergeTrace } from "../../src/trace/merge.ts";
 import { findCriticalPath } from "../../src/trace/path.ts";
 import { buildOrderTrace, buildSpanTrace } from "../../src/trace/picture.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Span } from "../../src/telemetry/span.ts";
-import { attribute } from "../../src/telemetry/span-names.ts";
+import type { Span } from "../../src/telemetry/tracing/span.ts";
+import { attribute } from "../../src/telemetry/tracing/span-names.ts";
 import { buildOrderTrace } from "../../src/trace/picture.ts";
-import { sinceStart } from "../pipeline/logged-order.ts";
+import { sinceStart } from "../support/logged-order.ts";
 import { redelivered, retried, shipped, skewed } from "./samples.ts";
 import { span } from "./traced-order.ts";
 

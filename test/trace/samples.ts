@@ -1,7 +1,7 @@
-import type { LoggedEvent } from "../../src/pipeline/order-log.ts";
-import type { Span } from "../../src/telemetry/span.ts";
+import type { LoggedEvent } from "../../src/flow/order-log.ts";
+import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { event, ways } from "../orders/order-log.ts";
-import { sinceStart } from "../pipeline/logged-order.ts";
+import { sinceStart } from "../support/logged-order.ts";
 import { type Hopped, span, tracedOrder } from "./traced-order.ts";
 
 export type Sample = { logged: LoggedEvent[]; spans: Span[] };

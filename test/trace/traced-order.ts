@@ -1,9 +1,9 @@
+import type { LoggedEvent } from "../../src/flow/order-log.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
-import type { LoggedEvent } from "../../src/pipeline/order-log.ts";
-import type { Span } from "../../src/telemetry/span.ts";
-import { attribute } from "../../src/telemetry/span-names.ts";
-import { loggedOrder, sinceStart } from "../pipeline/logged-order.ts";
+import type { Span } from "../../src/telemetry/tracing/span.ts";
+import { attribute } from "../../src/telemetry/tracing/span-names.ts";
+import { loggedOrder, sinceStart } from "../support/logged-order.ts";
 
 /** Of a delivery or call, µs from the start of the order, by a clock that is right. */
 export type Times = { from: number; to: number; error?: string };

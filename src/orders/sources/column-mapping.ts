@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 
 const requiredColumns = ["order", "sku", "quantity", "price"] as const;
 const optionalColumns = ["customer", "date", "currency"] as const;

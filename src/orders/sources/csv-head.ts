@@ -1,5 +1,5 @@
 import { parse } from "csv-parse/sync";
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 import { type ColumnMapping, type ColumnPositions, locateColumns } from "./column-mapping.ts";
 import { csvSyntax } from "./csv-rows.ts";
 

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 import { defaultCurrency } from "../money.ts";
 import type { DecimalMark } from "./amount-text.ts";
 import type { ColumnMapping } from "./column-mapping.ts";

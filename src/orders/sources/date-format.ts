@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 
 /** Unix time in µs, or undefined for what is not written so or is no day of the calendar. Without a zone it is UTC. */
 export type ReadDate = (text: string) => number | undefined;

@@ -1,4 +1,4 @@
-import { OrderctlError, systemCode } from "../../errors.ts";
+import { OrderctlError, systemCode } from "../../core/errors.ts";
 
 /** Bytes of a file in pieces, as streams yield them. */
 export type ByteInput = AsyncIterable<Uint8Array | string>;

@@ -1,7 +1,7 @@
-import { findLineFault } from "../event-fault.ts";
 import type { OrderLine } from "../events.ts";
 import { toMinor } from "../money.ts";
 import { isOrderId } from "../subjects.ts";
+import { findLineFault } from "../wire/event-fault.ts";
 import { type DecimalMark, plainNumber } from "./amount-text.ts";
 import type { Column, ColumnPositions } from "./column-mapping.ts";
 import type { FileDates } from "./dates.ts";

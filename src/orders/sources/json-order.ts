@@ -1,7 +1,7 @@
-import { checkJson } from "../../check-json.ts";
-import { findEventFault } from "../event-fault.ts";
+import { checkJson } from "../../core/check-json.ts";
 import type { OrderCreated, OrderLine } from "../events.ts";
 import { isCurrency, toMinor } from "../money.ts";
+import { findEventFault } from "../wire/event-fault.ts";
 import { badRow, reasonOf } from "./order-source.ts";
 
 export type JsonObject = Record<string, unknown>;

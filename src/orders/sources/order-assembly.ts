@@ -1,6 +1,6 @@
-import { OrderctlError } from "../../errors.ts";
-import { findEventFault, maxLines } from "../event-fault.ts";
+import { OrderctlError } from "../../core/errors.ts";
 import type { OrderCreated } from "../events.ts";
+import { findEventFault, maxLines } from "../wire/event-fault.ts";
 import type { InvoiceLine } from "./invoice-line.ts";
 import { badRow, reasonOf, type SourceItem } from "./order-source.ts";
 

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 import type { OrderCreated } from "../events.ts";
 
 /** A row of a file that is not stored: its line (from 1), why in plain words, and how it begins. */

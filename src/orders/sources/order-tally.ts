@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 
 const emptySlot = 0;
 

@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OrderctlError, systemCode } from "../../errors.ts";
+import { OrderctlError, systemCode } from "../../core/errors.ts";
 
 const batchSize = 500;
 

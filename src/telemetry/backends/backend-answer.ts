@@ -1,5 +1,5 @@
-import { OrderctlError } from "../../errors.ts";
-import { printable } from "../../foreign-text.ts";
+import { OrderctlError } from "../../core/errors.ts";
+import { printable } from "../../core/foreign-text.ts";
 
 /**
  * `missing`: the backend knows no such trace. `no_route`: it does not serve this path at all, being older or newer or

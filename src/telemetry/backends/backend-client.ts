@@ -1,4 +1,4 @@
-import { OrderctlError, systemCode } from "../../errors.ts";
+import { OrderctlError, systemCode } from "../../core/errors.ts";
 import { type Answer, readAnswer } from "./backend-answer.ts";
 import type { BackendEndpoint } from "./backend-endpoint.ts";
 import { readLimited } from "./read-limited.ts";

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 
 /** Where a backend answers: a URL without user info and without a slash at its end, fit to be shown. */
 export type BackendEndpoint = { url: string; authorization: string | undefined };

@@ -1,4 +1,4 @@
-import { allReadable, type SpanReading } from "../span-reading.ts";
+import { allReadable, type SpanReading } from "../tracing/span-reading.ts";
 
 /** Of a trace that a backend does not know. */
 export const nothing: SpanReading = { spans: [], unreadable: allReadable };

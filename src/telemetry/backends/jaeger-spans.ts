@@ -7,8 +7,8 @@ import {
   type SpanKind,
   type SpanLink,
   spanKinds,
-} from "../span.ts";
-import { SpanFaults, type SpanReading } from "../span-reading.ts";
+} from "../tracing/span.ts";
+import { SpanFaults, type SpanReading } from "../tracing/span-reading.ts";
 
 /**
  * Jaeger's own JSON, as far as it is read here: times in Unix µs, durations in µs

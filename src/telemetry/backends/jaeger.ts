@@ -1,6 +1,6 @@
 import { decodeOtlpJson } from "../otlp/otlp-json.ts";
-import { attribute } from "../span-names.ts";
-import { joinReadings, type SpanReading } from "../span-reading.ts";
+import { attribute } from "../tracing/span-names.ts";
+import { joinReadings, type SpanReading } from "../tracing/span-reading.ts";
 import type { BackendClient } from "./backend-client.ts";
 import { nothing, someOf } from "./backend-reading.ts";
 import { decodeJaegerTrace, type JaegerTrace } from "./jaeger-spans.ts";

@@ -1,4 +1,4 @@
-import type { SpanReading } from "../span-reading.ts";
+import type { SpanReading } from "../tracing/span-reading.ts";
 import { type BackendClient, createBackendClient } from "./backend-client.ts";
 import { parseBackendEndpoint } from "./backend-endpoint.ts";
 import { readJaegerTrace } from "./jaeger.ts";

@@ -1,4 +1,4 @@
-import type { Attributes, AttributeValue } from "../span.ts";
+import type { Attributes, AttributeValue } from "../tracing/span.ts";
 import type { WireAnyValue, WireKeyValue } from "./wire.ts";
 import { toNumberOrText } from "./wire-integer.ts";
 

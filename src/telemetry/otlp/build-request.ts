@@ -6,7 +6,7 @@ import {
   type SpanLink,
   spanKinds,
   statusCodes,
-} from "../span.ts";
+} from "../tracing/span.ts";
 
 /** How ids and 64-bit integers are written: the one difference between OTLP's two encodings. */
 type Format<Id, Int64> = { id(hex: string): Id; int64(value: bigint | number): Int64 };

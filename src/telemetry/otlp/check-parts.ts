@@ -1,4 +1,4 @@
-import { tooManyParts } from "../../check-json.ts";
+import { tooManyParts } from "../../core/check-json.ts";
 
 /** What a message of OTLP has messages in, by field number (`proto/orderctl/otlp/v1/trace.proto`). */
 type Shape = { [field: number]: Shape };

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 import type { WireInteger, WireSpan } from "./wire.ts";
 import { isZero } from "./wire-spans.ts";
 

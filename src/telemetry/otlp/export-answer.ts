@@ -1,4 +1,4 @@
-import type { SpanFaults } from "../span-reading.ts";
+import type { SpanFaults } from "../tracing/span-reading.ts";
 import type { Encoding } from "./read-export.ts";
 import { wire } from "./wire.ts";
 

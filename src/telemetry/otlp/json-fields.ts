@@ -1,4 +1,4 @@
-import { OrderctlError } from "../../errors.ts";
+import { OrderctlError } from "../../core/errors.ts";
 import type { WireInteger } from "./wire.ts";
 import { fromBigint } from "./wire-integer.ts";
 

@@ -1,5 +1,5 @@
-import { OrderctlError } from "../../errors.ts";
-import { spanKinds, statusCodes } from "../span.ts";
+import { OrderctlError } from "../../core/errors.ts";
+import { spanKinds, statusCodes } from "../tracing/span.ts";
 import {
   base64,
   enumNumber,

@@ -1,5 +1,5 @@
-import type { Span } from "../span.ts";
-import type { SpanReading } from "../span-reading.ts";
+import type { Span } from "../tracing/span.ts";
+import type { SpanReading } from "../tracing/span-reading.ts";
 import { buildRequest } from "./build-request.ts";
 import { parseOtlpJson } from "./json-request.ts";
 import { readingOf } from "./wire-spans.ts";

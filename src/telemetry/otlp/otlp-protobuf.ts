@@ -1,6 +1,6 @@
-import { OrderctlError } from "../../errors.ts";
-import type { Span } from "../span.ts";
-import type { SpanReading } from "../span-reading.ts";
+import { OrderctlError } from "../../core/errors.ts";
+import type { Span } from "../tracing/span.ts";
+import type { SpanReading } from "../tracing/span-reading.ts";
 import { buildRequest } from "./build-request.ts";
 import { checkParts } from "./check-parts.ts";
 import { faultAt, ParsedSpans } from "./parsed-spans.ts";

@@ -1,5 +1,5 @@
-import { OrderctlError } from "../../errors.ts";
-import { SpanFaults } from "../span-reading.ts";
+import { OrderctlError } from "../../core/errors.ts";
+import { SpanFaults } from "../tracing/span-reading.ts";
 import { checkSpan } from "./check-span.ts";
 import type { WireResourceSpans, WireScopeSpans, WireSpan } from "./wire.ts";
 

@@ -1,6 +1,6 @@
-import { checkJson } from "../../check-json.ts";
-import { OrderctlError } from "../../errors.ts";
-import type { SpanFaults } from "../span-reading.ts";
+import { checkJson } from "../../core/check-json.ts";
+import { OrderctlError } from "../../core/errors.ts";
+import type { SpanFaults } from "../tracing/span-reading.ts";
 import { parseOtlpJson } from "./json-request.ts";
 import { parseOtlp } from "./otlp-protobuf.ts";
 import { batchByTrace, type TraceBatch } from "./trace-batches.ts";

@@ -1,5 +1,5 @@
-import { type Span, type SpanEvent, type SpanLink, spanKinds, statusCodes } from "../span.ts";
-import type { SpanReading } from "../span-reading.ts";
+import { type Span, type SpanEvent, type SpanLink, spanKinds, statusCodes } from "../tracing/span.ts";
+import type { SpanReading } from "../tracing/span-reading.ts";
 import { attributesOf } from "./any-value.ts";
 import type { Item, ParsedSpans } from "./parsed-spans.ts";
 import type { WireEvent, WireLink, WireResourceSpans, WireSpan } from "./wire.ts";

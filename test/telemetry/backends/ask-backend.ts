@@ -3,8 +3,8 @@ import {
   type BackendQuery,
   readBackendTrace,
 } from "../../../src/telemetry/backends/read-backend-trace.ts";
-import type { Span } from "../../../src/telemetry/span.ts";
-import type { SpanReading } from "../../../src/telemetry/span-reading.ts";
+import type { Span } from "../../../src/telemetry/tracing/span.ts";
+import type { SpanReading } from "../../../src/telemetry/tracing/span-reading.ts";
 import { orderId, traceId } from "./start-backend.ts";
 
 export type Asked = { kind: BackendKind; endpoint: string; timeoutMs?: number; signal?: AbortSignal };

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { Span } from "../../../src/telemetry/span.ts";
+import type { Span } from "../../../src/telemetry/tracing/span.ts";
 import { readAll, readOrder, readTrace } from "./ask-backend.ts";
 import {
   type Answers,

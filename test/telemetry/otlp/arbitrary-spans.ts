@@ -5,7 +5,7 @@ import {
   type Span,
   spanKinds,
   statusCodes,
-} from "../../../src/telemetry/span.ts";
+} from "../../../src/telemetry/tracing/span.ts";
 
 const hexId = (bytes: number) =>
   fc

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { OrderctlError } from "../../../src/errors.ts";
+import { OrderctlError } from "../../../src/core/errors.ts";
 import { decodeOtlpJson } from "../../../src/telemetry/otlp/otlp-json.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";

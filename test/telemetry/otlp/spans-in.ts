@@ -1,6 +1,6 @@
 import { decodeOtlpJson } from "../../../src/telemetry/otlp/otlp-json.ts";
 import { decodeOtlp } from "../../../src/telemetry/otlp/otlp-protobuf.ts";
-import type { Span } from "../../../src/telemetry/span.ts";
+import type { Span } from "../../../src/telemetry/tracing/span.ts";
 
 /** The spans of a document or message in which there is nothing that cannot be read. */
 export const spansInJson = (document: unknown): Span[] => allOf(decodeOtlpJson(document));

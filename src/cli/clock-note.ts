@@ -1,0 +1,14 @@
+import type { ClockDifference } from "../jetstream/client/broker-clock.ts";
+import { formatDuration } from "../terminal/format.ts";
+
+/** Less than this is what clocks differ by that are set by the network, and worth no word. */
+const noticeableMs = 2000;
+
+/** What has to be said of this machine's clock, if anything. */
+export function clockNote({ aheadMs, errorMs }: ClockDifference): string | undefined {
+  if (aheadMs === null)
+    return "the broker does not tell its time to this user; ages are by this machine's clock";
+  if (Math.abs(aheadMs) - (errorMs ?? 0) <= noticeableMs) return undefined;
+  const apart = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? "ahead of" : "behind"}`;
+  return `this machine's clock is ${apart} the broker's; ages are by the broker's clock`;
+}

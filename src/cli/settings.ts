@@ -1,0 +1,249 @@
+import { OrderctlError } from "../core/errors.ts";
+import { type NatsContext, readContext, selectedContext } from "./nats-context.ts";
+import { areAmong, parseServerUrls, portOf } from "./server-urls.ts";
+
+type SourceNames = { flag?: string; variable?: string; key: keyof NatsContext };
+
+/** Where a setting may come from: the flag, the environment variable, the key in a context file. */
+const sources = {
+  server: { flag: "server", variable: "NATS_URL", key: "url" },
+  user: { flag: "user", variable: "NATS_USER", key: "user" },
+  password: { flag: "password", variable: "NATS_PASSWORD", key: "password" },
+  token: { flag: "token", variable: "NATS_TOKEN", key: "token" },
+  credsFile: { flag: "creds", variable: "NATS_CREDS", key: "creds" },
+  nkeyFile: { flag: "nkey", variable: "NATS_NKEY", key: "nkey" },
+  userJwt: { key: "user_jwt" },
+  userSeed: { key: "user_seed" },
+  certFile: { flag: "tlscert", variable: "NATS_CERT", key: "cert" },
+  keyFile: { flag: "tlskey", variable: "NATS_KEY", key: "key" },
+  caFile: { flag: "tlsca", variable: "NATS_CA", key: "ca" },
+  inboxPrefix: { flag: "inboxPrefix", variable: "NATS_INBOX_PREFIX", key: "inbox_prefix" },
+  jsDomain: { flag: "jsDomain", key: "jetstream_domain" },
+  jsApiPrefix: { key: "jetstream_api_prefix" },
+} as const satisfies Record<string, SourceNames>;
+
+export type SettingName = keyof typeof sources;
+
+/** Ways to prove who one is, of which one is used; and what belongs to one, and is nothing without it. */
+const logins = ["credsFile", "nkeyFile", "userJwt", "user", "token"] as const;
+const partners = { password: "user", userSeed: "userJwt", keyFile: "certFile" } as const;
+const credentials: readonly SettingName[] = [...logins, "certFile", "password", "userSeed", "keyFile"];
+
+type Flag = Extract<(typeof sources)[SettingName], { flag: string }>["flag"];
+
+export type SettingFlags = Partial<Record<Flag | "context", string>> & { tlsFirst?: boolean };
+
+/** A setting that somebody gave, and who: `--user`, `NATS_USER`, `context prod`. */
+export type Found<T = string> = { value: T; from: string };
+
+type FoundSettings = Partial<Record<SettingName, Found>>;
+
+export type Settings = {
+  /** What nobody gave is absent. */
+  found: FoundSettings;
+  /** The addresses in `found.server`, or the default's, without credentials. */
+  servers: string[];
+  /** False where nobody said where the broker is. */
+  serverGiven: boolean;
+  tlsFirst: Found<boolean> | undefined;
+  context: Found | undefined;
+  /** Variables with credentials that are for the broker of NATS_URL, which is not the one in force. */
+  withheld: string[];
+};
+
+/** How long things may take on the way to the broker. */
+export const connectionTimes = [
+  { flag: "timeout", key: "timeout", setting: "timeoutMs", defaultMs: 5000 },
+  { flag: "connect-timeout", key: "connectTimeout", setting: "connectTimeoutMs", defaultMs: 30_000 },
+  { flag: "reconnect-wait", key: "reconnectWait", setting: "reconnectWaitMs", defaultMs: 1000 },
+] as const;
+
+export type TimeFlags = Partial<Record<(typeof connectionTimes)[number]["key"], number>>;
+
+export const defaultServer = "nats://127.0.0.1:4222";
+
+export const settingNames = Object.keys(sources) as SettingName[];
+
+export const flagOf = (name: SettingName): string => {
+  const { flag, key }: SourceNames = sources[name];
+  return flag ? `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : key;
+};
+
+/** One who gives settings, and what he is called. */
+type Source = {
+  values: Partial<Record<SettingName, string | undefined>>;
+  from: (name: SettingName) => string;
+};
+
+/**
+ * A flag wins over credentials in the server's address, these over the environment, the environment over the nats CLI's
+ * context; but a context that a flag names wins over the environment. An empty variable is none. Credentials go only where
+ * they belong: those of a context to its servers, those of the environment not to another broker than that of NATS_URL.
+ * Where nobody names a server, it is the one in the `background`, whose key goes to exactly that address: before the
+ * environment's credentials, which are for others, where nobody named a server, and else where nobody gives another login.
+ * Throws `usage` where a context would have to send its own elsewhere, and for two ways to log in from one source.
+ */
+export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, background?: Background): Settings {
+  const context = chooseContext(flags, env);
+  const keys: NatsContext = context ? readContext(env, context.value) : {};
+  const given = sourcesOf(flags, env, { context, keys });
+  const server = firstOf("server", given.inOrder) ?? inBackground(background);
+  const { servers, ...address } = parseServerUrls(server?.value ?? defaultServer);
+  const inAddress: Source = { values: address, from: () => "the server's address" };
+  const isForOther = env.NATS_URL ? !isAmong(servers, env.NATS_URL) : false;
+  const variables = isForOther ? withoutCredentials(given.variables) : given.variables;
+  const order = given.inOrder.map((source) => (source === given.variables ? variables : source));
+  const others = order.filter((source) => source !== given.flags);
+  const key: Source = { values: { nkeyFile: keyFor(servers, background) }, from: () => fromBackground };
+  const isOurs = server?.from === fromBackground;
+  const found = choose([given.flags, inAddress, ...(isOurs ? [key, ...others] : [...others, key])]);
+  if (context) refuseElsewhere(context, { found, keys, servers });
+  return {
+    found: server ? { ...found, server } : found,
+    servers,
+    serverGiven: server !== undefined && !isOurs,
+    context,
+    tlsFirst: findTlsFirst(flags, keys, context),
+    withheld: credentials
+      .filter((name) => given.variables.values[name] && !variables.values[name])
+      .map(variableOf),
+  };
+}
+
+/** The broker of this user: its address counts where nobody names one and it runs, its key at that address alone. */
+export type Background = { url: string; isRunning: boolean; nkey: string | undefined };
+
+const fromBackground = "broker in the background";
+
+const inBackground = (background: Background | undefined): Found | undefined =>
+  background?.isRunning ? { value: background.url, from: fromBackground } : undefined;
+
+/** Another name of this machine may lead to another listener, who could pass the broker's challenge on. */
+const keyFor = (servers: readonly string[], background: Background | undefined): string | undefined =>
+  background && servers.every((server) => isPlace(new URL(server), new URL(background.url)))
+    ? background.nkey
+    : undefined;
+
+const isPlace = (one: URL, other: URL): boolean =>
+  one.hostname === other.hostname && portOf(one) === portOf(other);
+
+type Given = { flags: Source; variables: Source; inOrder: Source[] };
+
+function sourcesOf(
+  flags: SettingFlags,
+  env: NodeJS.ProcessEnv,
+  { context, keys }: { context: Found | undefined; keys: NatsContext },
+): Given {
+  const valuesOf = (read: (names: SourceNames) => string | undefined) =>
+    Object.fromEntries(settingNames.map((name) => [name, read(sources[name])]));
+  const byFlag: Source = { values: valuesOf(({ flag }) => flag && flags[flag as Flag]), from: flagOf };
+  const variables: Source = {
+    values: valuesOf(({ variable }) => (variable && env[variable]) || undefined),
+    from: variableOf,
+  };
+  const values = valuesOf(({ key }) => keys[key] as string | undefined);
+  const isNamed = context?.from === "--context";
+  // As for the nats CLI, a context without an address is one for the default's.
+  const inContext: Source = {
+    values: context ? { ...values, server: keys.url ?? defaultServer } : values,
+    from: () => `context ${context?.value}`,
+  };
+  const others = isNamed ? [inContext, variables] : [variables, inContext];
+  return { flags: byFlag, variables, inOrder: [byFlag, ...others] };
+}
+
+const variableOf = (name: SettingName): string => (sources[name] as SourceNames).variable ?? name;
+
+const withoutCredentials = ({ values, from }: Source): Source => ({
+  values: Object.fromEntries(
+    settingNames.map((name) => [name, credentials.includes(name) ? undefined : values[name]]),
+  ),
+  from,
+});
+
+function firstOf(name: SettingName, order: readonly Source[]): Found | undefined {
+  const source = order.find(({ values }) => values[name] !== undefined);
+  return source && { value: source.values[name] ?? "", from: source.from(name) };
+}
+
+/** Each from the first who gives it; of the ways to log in only that of the first who gives one. */
+function choose(order: readonly Source[]): FoundSettings {
+  const login = chooseLogin(order);
+  const found: FoundSettings = {};
+  for (const name of settingNames) {
+    const isOther = login !== undefined && isLogin(name) && name !== login;
+    const setting = isOther
+      ? undefined
+      : firstOf(name, name in partners ? ownersOf(name, { order, login }) : order);
+    if (setting) found[name] = setting;
+  }
+  return found;
+}
+
+const isLogin = (name: SettingName): boolean => logins.some((each) => each === name);
+
+function chooseLogin(order: readonly Source[]): SettingName | undefined {
+  const source = order.find(({ values }) => logins.some((name) => values[name] !== undefined));
+  const [login, other] = logins.filter((name) => source?.values[name] !== undefined);
+  if (!source || !login || !other) return login;
+  const both = `${source.from(login)} and ${source.from(other)}`;
+  const where = both.includes("context")
+    ? `${source.from(login)}: ${keyOf(login)} and ${keyOf(other)}`
+    : both;
+  throw new OrderctlError("usage", `${where} are two ways to log in`, { hint: "leave one of them away" });
+}
+
+/** Those whose password it may be: one that came with another user's name is that user's. */
+function ownersOf(
+  name: SettingName,
+  { order, login }: { order: readonly Source[]; login: SettingName | undefined },
+): readonly Source[] {
+  const main = partners[name as keyof typeof partners];
+  if (login !== undefined && isLogin(main) && main !== login) return [];
+  const value = firstOf(main, order)?.value;
+  return order.filter(({ values }) => values[main] === undefined || values[main] === value);
+}
+
+const keyOf = (name: SettingName): string => sources[name].key;
+
+const isAmong = (servers: readonly string[], urls: string): boolean => {
+  try {
+    return areAmong(servers, parseServerUrls(urls).servers);
+  } catch {
+    return false;
+  }
+};
+
+type InForce = { found: FoundSettings; keys: NatsContext; servers: readonly string[] };
+
+function refuseElsewhere(context: Found, { found, keys, servers }: InForce): void {
+  if (isAmong(servers, keys.url ?? defaultServer)) return;
+  const name = credentials.find((each) => found[each]?.from === `context ${context.value}`);
+  if (name === undefined) return;
+  const where = parseServerUrls(keys.url ?? defaultServer).servers.join(",");
+  throw new OrderctlError(
+    "usage",
+    `${keyOf(name)} of context ${context.value} is for ${where} and is not sent to ${servers.join(",")}`,
+    {
+      hint: "leave --server (NATS_URL) or --context (NATS_CONTEXT) away, or give credentials: --creds, --user, --token",
+    },
+  );
+}
+
+function findTlsFirst(
+  { tlsFirst }: SettingFlags,
+  { tls_first }: NatsContext,
+  context: Found | undefined,
+): Found<boolean> | undefined {
+  if (tlsFirst !== undefined) return { value: tlsFirst, from: "--tls-first" };
+  return tls_first === undefined ? undefined : { value: tls_first, from: `context ${context?.value}` };
+}
+
+/** A context that no flag names counts only where no flag names a server; the selected one where nobody does. */
+function chooseContext({ context, server }: SettingFlags, env: NodeJS.ProcessEnv): Found | undefined {
+  if (context !== undefined) return { value: context, from: "--context" };
+  if (server !== undefined) return undefined;
+  if (env.NATS_CONTEXT) return { value: env.NATS_CONTEXT, from: "NATS_CONTEXT" };
+  const selected = env.NATS_URL ? undefined : selectedContext(env);
+  return selected === undefined ? undefined : { value: selected, from: "the nats CLI's selection" };
+}

@@ -1,0 +1,273 @@
+import { isoTime } from "../core/iso-time.ts";
+import { decodeRedrive, type RedriveMark } from "../flow/dead-letters-rule.ts";
+import { deadLettersStream, redriverOf, redrivesStream } from "../flow/topology.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import {
+  type DeadLetterMark,
+  deadLetterHeader,
+  decodeMark,
+  redriveHeader,
+} from "../jetstream/dead-letters/dead-letter.ts";
+import { readConsumerProgress } from "../jetstream/dead-letters/dead-letter-store.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
+import { type StreamRange, scanStream } from "../jetstream/streams/read-stream.ts";
+import { readStreamSize } from "../jetstream/streams/stream-size.ts";
+import { consumerTable } from "../orders/services/registry.ts";
+import { parseSubject } from "../orders/subjects.ts";
+
+/**
+ * What became of a dead letter: `open` waits for somebody to decide, `under_way` is with its consumer once more,
+ * `failed_again` has a younger dead letter in its place, `done` was handled in the end.
+ */
+export type DeadLetterState = "open" | "under_way" | "failed_again" | "done";
+
+export type DeadLetter = {
+  /** Its name: where the stream of dead letters holds it. */
+  sequence: number;
+  /** When it was stored, by the broker's clock; and so are the times of its redrives. */
+  at: string;
+  state: DeadLetterState;
+  reason: string;
+  detail: string;
+  attempts: number;
+  /** `null` where the message's subject names no order. */
+  orderId: string | null;
+  service: string;
+  instance: string;
+  consumer: string;
+  /** Where the message was first stored. */
+  stream: string;
+  subject: string;
+  storedSequence: number;
+  storedAt: string;
+  payloadBytes: number;
+  /** False where the message was too large to be copied with its reason; only its place is known then. */
+  hasPayload: boolean;
+  redrives: { by: string; at: string }[];
+  /** The earlier dead letter of the same message, and the one that came after. */
+  redriveOf: number | null;
+  next: number | null;
+};
+
+/** A dead letter, where it is stored, and the sequences of its redrives. */
+export type DeadMessage = {
+  letter: DeadLetter;
+  mark: DeadLetterMark | StrangersMark;
+  subject: string;
+  redriveSequences: number[];
+};
+
+/** The reason of a message among the dead letters that is none: another program's, or one whose mark is damaged. */
+export const unreadable = "unreadable";
+
+type Fits = (letter: DeadLetter) => boolean;
+
+/** Every dead letter that fits, newest first; what does not is let go at once. Some 2 kB of memory each. */
+export async function readDeadLetters(
+  connection: Connection,
+  { fits = () => true, ...selection }: Omit<Selection, "window"> & { fits?: Fits } = {},
+): Promise<DeadMessage[]> {
+  const found: DeadMessage[] = [];
+  for await (const { letters } of eachDeadLetter(connection, selection))
+    for (const dead of letters) if (fits(dead.letter)) found.push(dead);
+  return found;
+}
+
+/** How many are read at first, from the end. */
+const leastWindow = 1000;
+/** How many are held at a time where all are read. */
+const mostAtOnce = 20_000;
+
+/**
+ * The newest dead letters that fit, until there are `wanted` of them, and a few more. Reads from the end of the stream, so that their
+ * time does not grow with what lies before. `isWhole` where there are no others.
+ */
+export async function readNewestDeadLetters(
+  connection: Connection,
+  { wanted, fits, signal }: { wanted: number; fits: Fits; signal?: AbortSignal },
+): Promise<{ found: DeadMessage[]; isWhole: boolean }> {
+  const found: DeadMessage[] = [];
+  const window = Math.max(leastWindow, 2 * wanted);
+  for await (const { letters, isLast } of eachDeadLetter(connection, { window, signal })) {
+    for (const dead of letters) if (fits(dead.letter)) found.push(dead);
+    if (found.length >= wanted) return { found, isWhole: isLast };
+  }
+  return { found, isWhole: true };
+}
+
+type Selection = {
+  /** Only those under this subject (wildcards allowed). They are few among many, and read at once. */
+  filter?: string | undefined;
+  /** How many sequences are read at first; four times as many each time after that. */
+  window?: number;
+  signal?: AbortSignal | undefined;
+};
+
+/**
+ * Every dead letter, newest first, a part of the stream after the other from its end: what became of one, a younger one tells. None where
+ * nothing ever kept one. What stands among them and cannot be read as one is told as `unreadable`, with itself as its origin.
+ * Payloads are left where they are.
+ */
+export async function* eachDeadLetter(
+  connection: Connection,
+  { filter, window = mostAtOnce, signal }: Selection = {},
+): AsyncGenerator<{ letters: DeadMessage[]; isLast: boolean }> {
+  // Older brokers' pipelines have no such stream.
+  const stored = await readStreamSize(connection, deadLettersStream);
+  if (!stored?.messages) return;
+  const { firstSequence } = stored;
+  let toSequence = stored.lastSequence;
+  let fates: Fates | undefined;
+  for (
+    let size = window;
+    toSequence >= firstSequence;
+    size = Math.max(window, Math.min(size * 4, mostAtOnce))
+  ) {
+    const from = filter === undefined ? Math.max(firstSequence, toSequence - size + 1) : firstSequence;
+    const marked = await readMarked(connection, { start: { sequence: from }, toSequence, filter, signal });
+    if (marked.length > 0) fates ??= await readFates(connection, signal);
+    yield { letters: fates ? withFates(marked, fates) : [], isLast: from === firstSequence };
+    toSequence = from - 1;
+  }
+}
+
+type Fates = {
+  redrives: ReadonlyMap<number, Redrive[]>;
+  isDone: (consumer: string, sequence: number) => boolean;
+  /** Of those that were read, by the older one whose message failed again. */
+  next: Map<number, number>;
+};
+
+const readFates = async (connection: Connection, signal: AbortSignal | undefined): Promise<Fates> => ({
+  redrives: await readRedrives(connection, signal),
+  isDone: await readRedriveProgress(connection),
+  next: new Map(),
+});
+
+/** Newest first, as the parts of the stream come. */
+function withFates(found: Marked[], { redrives, isDone, next }: Fates): DeadMessage[] {
+  found.reverse();
+  for (const marked of found) follow(marked, next);
+  return found.map((marked) => {
+    const { mark, place } = marked;
+    const own = redrives.get(place.sequence)?.filter(({ deadAtUs }) => deadAtUs === mark.atUs) ?? [];
+    const after = next.get(place.sequence) ?? null;
+    const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
+    const state = stateOf({ redriven: own.length > 0, done, after });
+    const times = own.map(({ by, storedAtUs }) => ({ by, at: isoTime(storedAtUs) }));
+    const letter = letterOf(marked, { state, redrives: times, next: after });
+    return { letter, mark, subject: place.subject, redriveSequences: own.map(({ sequence }) => sequence) };
+  });
+}
+
+type StrangersMark = Omit<DeadLetterMark, "reason"> & { reason: typeof unreadable };
+
+/** Where a dead letter is stored, and how large its payload is. */
+type Place = { subject: string; sequence: number; storedAtUs: number; payloadBytes: number };
+
+type Marked = { mark: DeadLetterMark | StrangersMark; place: Place };
+
+async function readMarked(
+  connection: Connection,
+  { signal, ...range }: Omit<StreamRange, "stream" | "signal"> & { signal: AbortSignal | undefined },
+): Promise<Marked[]> {
+  const found: Marked[] = [];
+  const scan = { stream: deadLettersStream, ...range, ...(signal && { signal }) };
+  await scanStream(connection, scan, (message) => {
+    const { subject, sequence, storedAtUs, payload } = message;
+    const mark = decodeMark(message.header(deadLetterHeader)) ?? markOfStranger(message);
+    found.push({ mark, place: { subject, sequence, storedAtUs, payloadBytes: payload.length } });
+  });
+  signal?.throwIfAborted();
+  return found;
+}
+
+function markOfStranger({ subject, sequence, storedAtUs, header }: StoredMessage): StrangersMark {
+  const fault = header(deadLetterHeader) === undefined ? "it has none" : "what it has is not one of ours";
+  return {
+    delivery: "",
+    reason: unreadable,
+    detail: `a dead letter has a header ${deadLetterHeader} that tells of it: ${fault}`,
+    attempts: 0,
+    origin: { stream: deadLettersStream, subject, sequence, storedAtUs },
+    consumer: "",
+    service: subject.split(".")[1] ?? "",
+    instance: "",
+    atUs: storedAtUs,
+    redriveOf: null,
+    omittedBytes: null,
+  };
+}
+
+/** The younger one of a message that failed again takes the place of the older: the youngest, where there are several. */
+function follow({ mark: { redriveOf }, place: { sequence } }: Marked, next: Map<number, number>): void {
+  if (redriveOf !== null && redriveOf < sequence && !next.has(redriveOf)) next.set(redriveOf, sequence);
+}
+
+type Redrive = RedriveMark & { consumer: string; sequence: number; storedAtUs: number };
+
+/** By dead letter, oldest first. */
+async function readRedrives(
+  connection: Connection,
+  signal: AbortSignal | undefined,
+): Promise<Map<number, Redrive[]>> {
+  const found = new Map<number, Redrive[]>();
+  if (!(await readStreamSize(connection, redrivesStream))?.messages) return found;
+  const scan = { stream: redrivesStream, ...(signal && { signal }) };
+  await scanStream(connection, scan, ({ subject, sequence, storedAtUs, header }) => {
+    const mark = decodeRedrive(header(redriveHeader));
+    if (!mark) return;
+    const redrive = { ...mark, consumer: subject.split(".")[1] ?? "", sequence, storedAtUs };
+    const before = found.get(mark.deadLetter);
+    if (before) before.push(redrive);
+    else found.set(mark.deadLetter, [redrive]);
+  });
+  return found;
+}
+
+/**
+ * Tells of a redrive, by its consumer and its sequence, whether it was answered for good. One that waits holds those
+ * behind it back in this account: the broker tells only up to where a consumer has answered everything.
+ */
+async function readRedriveProgress(
+  connection: Connection,
+): Promise<(consumer: string, sequence: number) => boolean> {
+  const progress = new Map<string, number>();
+  for (const { consumer } of consumerTable) {
+    progress.set(consumer, await readConsumerProgress(connection, redrivesStream, redriverOf(consumer)));
+  }
+  return (consumer, sequence) => sequence <= (progress.get(consumer) ?? 0);
+}
+
+function stateOf(known: { redriven: boolean; done: boolean; after: number | null }): DeadLetterState {
+  if (known.after !== null) return "failed_again";
+  if (!known.redriven) return "open";
+  return known.done ? "done" : "under_way";
+}
+
+function letterOf(
+  { mark, place: { subject: keptUnder, sequence, payloadBytes, storedAtUs } }: Marked,
+  fate: Pick<DeadLetter, "state" | "redrives" | "next">,
+): DeadLetter {
+  const { origin, instance, consumer, reason, detail, attempts, redriveOf } = mark;
+  return {
+    sequence,
+    at: isoTime(storedAtUs),
+    reason,
+    detail,
+    attempts,
+    orderId: parseSubject(origin.subject)?.orderId ?? null,
+    // Permissions protect the subject, and nothing that the mark says.
+    service: keptUnder.split(".")[1] ?? mark.service,
+    instance,
+    consumer,
+    stream: origin.stream,
+    subject: origin.subject,
+    storedSequence: origin.sequence,
+    storedAt: isoTime(origin.storedAtUs),
+    payloadBytes: mark.omittedBytes ?? payloadBytes,
+    hasPayload: mark.omittedBytes === null,
+    redriveOf,
+    ...fate,
+  };
+}

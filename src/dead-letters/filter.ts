@@ -1,0 +1,64 @@
+import { deadLettersStream } from "../flow/topology.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { readBySequence } from "../jetstream/streams/read-message.ts";
+import { readStreamSize } from "../jetstream/streams/stream-size.ts";
+import { type DeadLetter, type DeadMessage, readDeadLetters } from "./dead-letters.ts";
+
+/** Which dead letters are meant: those that fit everything that is named. */
+export type DeadLetterFilter = {
+  sequences?: readonly number[] | undefined;
+  orderId?: string | undefined;
+  service?: string | undefined;
+  reason?: string | undefined;
+  /** Unix ms. */
+  sinceMs?: number | undefined;
+  /** Those that nobody has to decide about any more as well. */
+  settled?: boolean | undefined;
+};
+
+/** Those that fit, newest first. Reads the subjects that they can have, not all dead letters, where that is known. */
+export async function findDeadLetters(
+  connection: Connection,
+  filter: DeadLetterFilter,
+  signal?: AbortSignal,
+): Promise<DeadMessage[]> {
+  let found: DeadMessage[] = [];
+  for (const subjects of await subjectsOf(connection, filter)) {
+    const wanted = (letter: DeadLetter) => fits(letter, filter);
+    found = found.concat(await readDeadLetters(connection, { filter: subjects, fits: wanted, signal }));
+  }
+  return found.sort((a, b) => b.letter.sequence - a.letter.sequence);
+}
+
+/** More are found sooner by reading all. */
+const mostSubjects = 10;
+const isToken = (text: string): boolean => /^[\w-]+$/.test(text);
+
+/** A dead letter and what became of it are under one subject. Undefined: under any. */
+async function subjectsOf(
+  connection: Connection,
+  { sequences = [], orderId = "*", service = "*" }: DeadLetterFilter,
+): Promise<(string | undefined)[]> {
+  if (sequences.length > mostSubjects) return [undefined];
+  if (sequences.length === 0)
+    return [orderId, service].every((part) => part === "*" || isToken(part))
+      ? [service + orderId === "**" ? undefined : `${deadLettersStream}.${service}.${orderId}`]
+      : [undefined];
+  if ((await readStreamSize(connection, deadLettersStream)) === undefined) return [];
+  const named = sequences.map((sequence) => readBySequence(connection, deadLettersStream, sequence));
+  return [...new Set((await Promise.all(named)).flatMap((message) => (message ? [message.subject] : [])))];
+}
+
+export function fits(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+  const { sequences = [], orderId, service, reason, sinceMs, settled = false } = filter;
+  // Whoever names one by its number means it, whatever became of it.
+  if (sequences.length > 0) return sequences.includes(letter.sequence);
+  const wanted = [
+    [orderId, letter.orderId],
+    [service, letter.service],
+    [reason, letter.reason],
+  ];
+  if (wanted.some(([asked, has]) => asked !== undefined && asked !== has)) return false;
+  if (sinceMs !== undefined && Date.parse(letter.at) < sinceMs) return false;
+  return settled || letter.state === "open" || letter.state === "under_way";
+}

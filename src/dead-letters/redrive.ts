@@ -1,0 +1,132 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { OrderctlError } from "../core/errors.ts";
+import { consumedBy, readClaimed, type Unfounded } from "../flow/dead-letter-origin.ts";
+import type { RedriveMark } from "../flow/dead-letters-rule.ts";
+import { deadLettersStream, orderTopology, redrivesStream } from "../flow/topology.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
+import { Publisher } from "../jetstream/publish/publisher.ts";
+import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
+import { applyTopology } from "../jetstream/streams/topology.ts";
+import { findMessageFault } from "../orders/wire/codec.ts";
+import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
+
+export type RedriveOptions = {
+  /** Who wants it: `user@host`. */
+  by: string;
+  /** Those that were redriven before as well. */
+  again: boolean;
+  /** Were they named one by one? What can only fail again is left alone otherwise. */
+  named: boolean;
+  dryRun: boolean;
+  perSecond?: number | undefined;
+  signal: AbortSignal;
+};
+
+export type RedriveReport = {
+  dryRun: boolean;
+  redriven: DeadLetter[];
+  left: { letter: DeadLetter; why: string }[];
+  /** Those among the left that are not what they say: no copies of an event in the log, or of another service's. */
+  forged: number[];
+  /** Those among the redriven that cannot be read as events: they will fail again. */
+  hopeless: number[];
+};
+
+/**
+ * Gives dead letters to their consumers once more, the oldest first: a message in the stream of redrives for each,
+ * under a subject that names dead letter and try, so that nobody can do the same one twice. Running it again after a
+ * crash is safe. `failure` is what ended it early: an error, or the caller's signal.
+ */
+export async function redriveDeadLetters(
+  connection: Connection,
+  found: readonly DeadMessage[],
+  options: RedriveOptions,
+): Promise<{ report: RedriveReport; failure: OrderctlError | undefined }> {
+  const { dryRun, signal } = options;
+  const report: RedriveReport = { dryRun, redriven: [], left: [], forged: [], hopeless: [] };
+  const publisher = new Publisher(connection);
+  const redriving = { connection, publisher, report };
+  try {
+    if (!dryRun) await applyTopology(connection, orderTopology());
+    for (const dead of found.toReversed()) {
+      signal.throwIfAborted();
+      tally(report, dead, objectionTo(dead, options) ?? (await redrive(redriving, dead, options)));
+    }
+    return { report, failure: undefined };
+  } catch (thrown) {
+    const interrupted = new OrderctlError("interrupted", "interrupted before the last dead letter");
+    return { report, failure: signal.aborted ? interrupted : OrderctlError.from(thrown) };
+  } finally {
+    publisher.close();
+  }
+}
+
+/** `why` says why it was left alone. */
+function tally(report: RedriveReport, { letter }: DeadMessage, why: string | undefined): void {
+  if (why === undefined) report.redriven.push(letter);
+  else report.left.push({ letter, why });
+}
+
+function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | undefined {
+  const { state, next, redrives, hasPayload, reason } = dead.letter;
+  if (reason === unreadable) return "it cannot be read as a dead letter, so nobody knows whom to give it to";
+  if (state === "failed_again") return `it was redriven and failed again: redrive ${next} instead`;
+  const last = redrives.at(-1);
+  if (last && !again) return `${last.by} redrove it at ${last.at}; --again does it once more`;
+  return hasPayload ? undefined : "its message was too large to be copied";
+}
+
+/**
+ * The event that a dead letter is of, or why there is none. Only its subject is protected by permissions: the service there is
+ * whose consumers it may name, and the log has the say on the rest.
+ */
+async function findEvent(
+  connection: Connection,
+  { mark: { consumer, origin }, subject }: DeadMessage,
+  payload: Uint8Array,
+): Promise<WholeMessage | Unfounded> {
+  const service = subject.split(".")[1] ?? "";
+  const consumes = consumedBy(service, consumer);
+  if (consumes !== undefined) return readClaimed(connection, { origin, payload, consumes });
+  const why = `${JSON.stringify(consumer)}, which it names, is no consumer of ${service}, which its subject names`;
+  return { why, isForged: true };
+}
+
+type Redriving = { connection: Connection; publisher: Publisher; report: RedriveReport };
+
+/** Answers why it was not done. */
+async function redrive(
+  { connection, publisher, report }: Redriving,
+  dead: DeadMessage,
+  { by, named, dryRun, perSecond, signal }: RedriveOptions,
+): Promise<string | undefined> {
+  const { letter, mark } = dead;
+  const copy = await readBySequence(connection, deadLettersStream, letter.sequence);
+  if (!copy) return "somebody purged it just now";
+  const event = await findEvent(connection, dead, copy.payload);
+  if ("why" in event) {
+    if (event.isForged) report.forged.push(letter.sequence);
+    return event.why;
+  }
+  const isHopeless = findMessageFault(event.subject, event.payload) !== undefined;
+  if (isHopeless && !named)
+    return "it cannot be read as an event and would only fail again; name its number to try all the same";
+  if (isHopeless) report.hopeless.push(letter.sequence);
+  if (dryRun) return undefined;
+  const redriven: RedriveMark = {
+    deadLetter: letter.sequence,
+    deadAtUs: mark.atUs,
+    by,
+    atUs: Date.now() * 1000,
+    origin: mark.origin,
+  };
+  const attempt = letter.redrives.length + 1;
+  const { duplicate } = await publisher.publish({
+    subject: `${redrivesStream}.${letter.consumer}.${letter.sequence}-${mark.atUs}.${attempt}`,
+    payload: event.payload,
+    headers: { ...event.headers(), [redriveHeader]: JSON.stringify(redriven) },
+  });
+  if (perSecond !== undefined) await wait(1000 / perSecond, undefined, { signal });
+  return duplicate ? "somebody else redrove it just now" : undefined;
+}

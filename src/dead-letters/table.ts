@@ -1,0 +1,60 @@
+import { formatCount } from "../terminal/format.ts";
+import { paint } from "../terminal/paint.ts";
+import { cutMiddle } from "../terminal/plain-text.ts";
+import { longest, table } from "../terminal/table.ts";
+import type { Style } from "../terminal/terminal.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import { deadLetters, fateOf, shortTime } from "./text.ts";
+
+/** `letters` are the newest of `total`; `null` where nobody counted how many there are before. */
+export type DeadLetterList = { total: number | null; letters: readonly DeadLetter[] };
+
+const columns = [
+  { title: "when" },
+  { title: "no.", align: "right" },
+  { title: "service" },
+  { title: "order" },
+  { title: "attempts", align: "right" },
+  { title: "reason" },
+] as const;
+
+const orderColumn = 3;
+const narrowestId = 12;
+
+/** How many there are; then a row for each, and what to type next. */
+export function deadLetterTable({ total, letters }: DeadLetterList, style: Style): string {
+  if (total === 0) return "no dead letters";
+  const { dim } = paint(style);
+  const rows = fitted(letters.map(rowOf), style);
+  const isAll = total === letters.length;
+  return [
+    total === null ? `the newest ${deadLetters(letters.length)}` : deadLetters(total),
+    "",
+    table({ columns, rows }, style),
+    ...(isAll ? [] : [dim(moreLetters(total, letters.length))]),
+    "",
+    `Why, and what it was: orderctl dlq show ${letters[0]?.sequence ?? 0}`,
+  ].join("\n");
+}
+
+export const moreLetters = (total: number | null, shown: number): string =>
+  `${total === null ? "there are" : formatCount(total - shown)} more; --limit shows them`;
+
+const rowOf = (letter: DeadLetter): string[] => [
+  shortTime(letter.at),
+  String(letter.sequence),
+  letter.service,
+  letter.orderId ?? letter.subject,
+  formatCount(letter.attempts),
+  [letter.reason, ...fateOf(letter)].join(", "),
+];
+
+/** An id is cut in its middle where the line is too short. */
+function fitted(rows: readonly string[][], style: Style): string[][] {
+  const widths = columns.map(({ title }, index) => longest(rows, index, title.length));
+  const all = widths.reduce((sum, width) => sum + width + 2, -2);
+  const room = Math.max(narrowestId, (widths[orderColumn] ?? 0) - Math.max(0, all - style.width));
+  return rows.map((row) =>
+    row.map((cell, index) => (index === orderColumn ? cutMiddle(cell, room, style) : cell)),
+  );
+}

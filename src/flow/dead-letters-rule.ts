@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { Delivery } from "../jetstream/consume/delivery.ts";
+import type { DeadLetterRule, Processor } from "../jetstream/consume/worker-options.ts";
+import { type Origin, parseObject, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
+import type { EventKind } from "../orders/events.ts";
+import { ordersStream, parseSubject } from "../orders/subjects.ts";
+import { readClaimed } from "./dead-letter-origin.ts";
+import type { Origin as Worker } from "./process-event.ts";
+import { deadLettersStream, suspectsBucket } from "./topology.ts";
+
+/** Why a dead letter is with its consumer once more: who wanted it when (Unix µs), and what it was. */
+export type RedriveMark = {
+  deadLetter: number;
+  /** When that was given up on: a sequence alone does not outlive its stream. */
+  deadAtUs: number;
+  by: string;
+  atUs: number;
+  origin: Origin;
+};
+
+/** What a service's workers give up on, and where it goes. */
+export const deadLetterRule = (
+  worker: Worker & { consumer: string },
+  maxAttempts: number,
+): DeadLetterRule => ({
+  ...worker,
+  stream: deadLettersStream,
+  suspects: suspectsBucket,
+  maxAttempts,
+  subjectFor: (subject) => `${deadLettersStream}.${worker.service}.${tokenOf(subject)}`,
+  originOf(delivery) {
+    const mark = decodeRedrive(delivery.header(redriveHeader));
+    return mark && { origin: mark.origin, redriveOf: mark.deadLetter };
+  },
+});
+
+/** The order's id; a hash of the subject where that names none. */
+const tokenOf = (subject: string): string =>
+  parseSubject(subject)?.orderId ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
+
+export function decodeRedrive(header: string | undefined): RedriveMark | undefined {
+  const mark = parseObject<RedriveMark>(header);
+  const isOurs =
+    typeof mark?.origin?.subject === "string" &&
+    typeof mark.by === "string" &&
+    [mark.deadLetter, mark.atUs, mark.origin.sequence, mark.origin.storedAtUs].every(Number.isSafeInteger);
+  return isOurs ? mark : undefined;
+}
+
+/**
+ * Works on a redriven dead letter as on the delivery that it was: its place in the log is that of the original, so that
+ * what it leads to names the same cause. What the log does not hold there is refused: it becomes a dead letter again.
+ */
+export const processRedriven =
+  (connection: Connection, consumes: EventKind, process: Processor): Processor =>
+  async (delivery, signal) => {
+    const original = originalOf(delivery);
+    const claim = { origin: { stream: ordersStream, ...original }, payload: delivery.payload, consumes };
+    const held = await readClaimed(connection, claim);
+    if ("why" in held)
+      throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { fault: "message" });
+    const answer = process(original, signal);
+    // Set before its first wait, and asked for when the work has ended.
+    delivery.watch = original.watch;
+    return answer;
+  };
+
+function originalOf(delivery: Delivery): Delivery {
+  const { origin } = decodeRedrive(delivery.header(redriveHeader)) ?? { origin: delivery };
+  const { subject, sequence, storedAtUs } = origin;
+  const { payload, attempt } = delivery;
+  return {
+    watch: undefined,
+    subject,
+    payload,
+    sequence,
+    attempt,
+    storedAtUs,
+    header: (name) => delivery.header(name),
+  };
+}

@@ -1,0 +1,46 @@
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { countSubjectsLike } from "../jetstream/dead-letters/dead-letter-store.ts";
+import { readLag } from "../jetstream/streams/lag.ts";
+import { readStreamSize } from "../jetstream/streams/stream-size.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import type { ConsumerState, Metrics, StreamsState } from "../telemetry/metrics/metrics.ts";
+import { deadLettersStream, redrivesStream } from "./topology.ts";
+
+/** Lets metrics tell how far the log's consumers are and how much it holds, for as long as the broker answers. */
+export function observeLog(metrics: Metrics, connection: Connection): void {
+  metrics.observeConsumers(() => readConsumers(connection));
+  metrics.observeStreams(() => readStreams(connection));
+}
+
+async function readConsumers(connection: Connection): Promise<ConsumerState[]> {
+  mustBeConnected(connection);
+  // A reader that goes with its process is nobody's backlog, and each would leave a series behind.
+  const query = { stream: ordersStream, intervalMs: 0, durableOnly: true };
+  const { stream, consumers } = await readLag(connection, query);
+  return consumers.map((consumer) => ({ stream, ...consumer }));
+}
+
+async function readStreams(connection: Connection): Promise<StreamsState> {
+  mustBeConnected(connection);
+  const [orders, deadLetters] = await Promise.all([
+    readStreamSize(connection, ordersStream),
+    countDeadLetters(connection),
+  ]);
+  const streams = orders ? [{ stream: ordersStream, ...orders }] : [];
+  return { streams, deadLetters };
+}
+
+/** Those about which nobody has decided: each one's first redrive has a subject of its own. */
+export async function countDeadLetters(connection: Connection): Promise<number> {
+  const [deadLetters, redriven] = await Promise.all([
+    readStreamSize(connection, deadLettersStream),
+    countSubjectsLike(connection, redrivesStream, `${redrivesStream}.*.*.1`),
+  ]);
+  return Math.max(0, (deadLetters?.messages ?? 0) - redriven);
+}
+
+/** What is asked of a lost broker waits for its answer until the request times out. */
+function mustBeConnected(connection: Connection): void {
+  if (!connection.isConnected()) throw new OrderctlError("unavailable", "the broker is away");
+}

@@ -1,0 +1,102 @@
+import { ErrorCode as Nats, NatsError } from "nats";
+import { type ErrorCode, OrderctlError, systemCode } from "../../core/errors.ts";
+import type { ConnectionConfig } from "./connection-config.ts";
+import { readGreeting } from "./greeting.ts";
+import { fromNats } from "./nats-error.ts";
+
+/** Without credentials. */
+export const shown = (servers: readonly string[]): string =>
+  servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
+
+type Reason = { why: string; hint: string; code?: ErrorCode };
+
+const untrusted: Reason = {
+  why: "its certificate comes from no authority that is trusted here",
+  hint: "--tlsca names the certificate of the authority",
+};
+
+const reasons: Partial<Record<string, Reason>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  CERT_SIGNATURE_FAILURE: untrusted,
+  CERT_HAS_EXPIRED: { why: "its certificate has expired", hint: "whoever runs the broker has to renew it" },
+  CERT_NOT_YET_VALID: { why: "its certificate is not valid yet", hint: "are the clocks of both right?" },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    why: "its certificate is for another name",
+    hint: "--server takes a name or address that the certificate has",
+  },
+  ERR_SSL_WRONG_VERSION_NUMBER: {
+    why: "it does not begin with TLS",
+    hint: "without --tls-first, TLS begins after its greeting",
+  },
+  [Nats.ServerOptionNotAvailable]: {
+    why: "it offers no TLS, and without it nothing is sent",
+    hint: "is it the right server? without tls:// and the --tls flags the connection is not encrypted",
+  },
+};
+
+/** Why there is no connection: names the servers, who asked, and what to do next. */
+export async function connectError(
+  thrown: unknown,
+  config: ConnectionConfig,
+  who: string,
+): Promise<OrderctlError> {
+  const what = `connect to ${shown(config.servers)}`;
+  const error = fromNats(thrown, what);
+  const reason = reasons[systemCode(thrown) ?? ""] ?? (await silentReason(thrown, config));
+  if (reason) {
+    const { why, hint, code = "denied" } = reason;
+    return new OrderctlError(code, `cannot ${what}: ${why}`, { hint, cause: thrown });
+  }
+  const { code, message } = error;
+  if (code === "denied") {
+    const text = `cannot ${what}: the broker refuses ${who}`;
+    const hint = refusalHint(config) ?? error.hint;
+    return new OrderctlError(code, text, { hint, cause: thrown });
+  }
+  if (code !== "internal")
+    return new OrderctlError(code, message, {
+      hint: isSilent(thrown) ? strangeHint : awayHint,
+      cause: thrown,
+    });
+  // Whatever it says, it is not what a nats-server says.
+  const isStrange = !(thrown instanceof NatsError);
+  return isStrange ? new OrderctlError("unavailable", message, { hint: strangeHint, cause: thrown }) : error;
+}
+
+/** The key of the broker in the background goes to its address only, not to another name of this machine. */
+function refusalHint({ servers, withheld = [] }: ConnectionConfig): string | undefined {
+  if (withheld.length > 0) return `${withheld.join(" and ")} was not sent: NATS_URL names another broker`;
+  const { hostname, port } = new URL(servers[0] ?? "");
+  if (hostname !== "localhost" && hostname !== "[::1]") return undefined;
+  return `is it the one of \`orderctl broker start\`? then write --server nats://127.0.0.1:${port || 4222}, to which its key is sent`;
+}
+
+/** The client is told nothing where the broker hangs up because of its certificate; the broker's greeting tells. */
+async function silentReason(
+  thrown: unknown,
+  { servers, tls }: ConnectionConfig,
+): Promise<Reason | undefined> {
+  const greeting = isSilent(thrown) ? await readGreeting(servers[0] ?? "") : undefined;
+  if (greeting?.refusal !== undefined)
+    return { why: `the broker says: ${greeting.refusal}`, hint: limitHint, code: "unavailable" };
+  if (!greeting?.wantsCertificate) return undefined;
+  return {
+    why: tls?.certFile ? `it does not trust ${tls.certFile}` : "it wants a client certificate",
+    hint: "--tlscert and --tlskey name a certificate that the broker trusts",
+  };
+}
+
+const limitHint = "who is connected: `nats server report connections`; its configuration has the limit";
+const awayHint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
+const strangeHint = "is it a nats-server? one that begins with TLS needs --tls-first; --server names another";
+
+/** Something listens there, and nothing came of it. */
+const isSilent = (thrown: unknown): boolean => {
+  const { code, chainedError } = thrown as { code?: unknown; chainedError?: Error };
+  const isClosed = code === Nats.ConnectionRefused && systemCode(chainedError) !== "ECONNREFUSED";
+  return code === Nats.Timeout || isClosed;
+};

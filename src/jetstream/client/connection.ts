@@ -1,0 +1,290 @@
+import { setTimeout as wait } from "node:timers/promises";
+import {
+  type ConnectionOptions,
+  createInbox,
+  DebugEvents,
+  ErrorCode,
+  Events,
+  type JetStreamManager,
+  type NatsConnection,
+} from "nats";
+import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
+import { OrderctlError } from "../../core/errors.ts";
+import type { Note } from "../../core/note.ts";
+import { SparseNotes } from "../../core/sparse-notes.ts";
+import { within } from "../../core/within.ts";
+import { checkBroker } from "./check-broker.ts";
+import { connectError, shown } from "./connect-error.ts";
+import { connectUnlessAborted } from "./connect-unless-aborted.ts";
+import { type ConnectionConfig, connectionOptions, tellUnreadable } from "./connection-config.ts";
+import { installFastParser } from "./fast-parser.ts";
+import { FrameWriter } from "./frame-writer.ts";
+import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
+
+/**
+ * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back, until what
+ * adding them answered is called; whatever was written and not acknowledged before that moment may be lost and is theirs to
+ * send again.
+ */
+export type Connection = {
+  readonly nats: NatsConnection;
+  readonly jsm: JetStreamManager;
+  /** For what is written per message. */
+  readonly frames: FrameWriter;
+  readonly timeoutMs: number;
+  /** What every request to JetStream begins with: `$JS.API`, or that of a domain. */
+  readonly apiPrefix: string;
+  /** How long what cannot be stored is held before its owner is told; infinite for a service. */
+  readonly giveUpMs: number;
+  /** A line for the operator. */
+  readonly note: Note;
+  readonly isConnected: () => boolean;
+  /** Is the broker one of several, whose streams may be without a leader for a while? */
+  readonly isClustered: () => boolean;
+  /** Who this program is to the broker, for a line of text. */
+  readonly user: string;
+  readonly version: string;
+  /** A fresh reply subject that only this program listens on. */
+  newInbox(): string;
+  onReconnect(callback: () => void): () => void;
+  /** Told of every subject that this user may not use. What it answers ends that. */
+  onDenied(callback: (subject: string) => void): () => void;
+  /** Told when the broker ends the connection because it could not read what was sent. What it answers ends that. */
+  onUnread(callback: (error: OrderctlError) => void): () => void;
+  /**
+   * Resolves when the connection is closed for good, with what ended it unless `close` did, or when it is of no use:
+   * somebody wants messages that the broker does not let this user take.
+   */
+  readonly closed: Promise<OrderctlError | undefined>;
+  readonly server: string;
+  close(): Promise<void>;
+};
+
+/**
+ * Connects and stays connected: reconnects for ever, waiting `reconnectWaitMs` between tries, with one line to
+ * `note` for each disconnect and each reconnect. Rejects with `unavailable`, `denied` or `timeout`, and with an
+ * AbortError when `signal` aborts first.
+ */
+export async function openConnection(
+  config: ConnectionConfig,
+  note: Note = () => {},
+  signal?: AbortSignal,
+): Promise<Connection> {
+  const { options, who, files } = connectionOptions(config, note);
+  const nats = await connectWithin({ ...config, options, who }, note, signal);
+  installFastParser(nats);
+  try {
+    await checkBroker(nats, config, who);
+  } catch (thrown) {
+    await nats.close();
+    throw thrown;
+  }
+  const { timeoutMs, apiPrefix = defaultApiPrefix } = config;
+  const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: timeoutMs, apiPrefix });
+  return watch({ nats, jsm, user: who, apiPrefix, files }, config, note);
+}
+
+export const defaultApiPrefix = "$JS.API";
+
+export const isDomain = (apiPrefix: string): boolean => /^\$JS\.[^.]+\.API$/.test(apiPrefix);
+
+async function connectWithin(
+  config: ConnectionConfig & { options: ConnectionOptions; who: string },
+  note: Note,
+  signal: AbortSignal | undefined,
+): Promise<NatsConnection> {
+  const { patienceMs, reconnectWaitMs, servers, options, who } = config;
+  const deadline = Date.now() + patienceMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connectUnlessAborted(options, signal);
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      const error = await connectError(thrown, config, who);
+      if (error.code === "denied" || Date.now() + reconnectWaitMs > deadline) throw error;
+      if (attempt === 1) note(`no broker at ${shown(servers)} yet; trying for ${patienceMs / 1000} s`);
+      await wait(reconnectWaitMs, undefined, { signal });
+    }
+  }
+}
+
+type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix"> & { files: string[] };
+
+function watch(client: Client, config: ConnectionConfig, note: Note): Connection {
+  const { nats, jsm, user, apiPrefix } = client;
+  const frames = new FrameWriter(nats);
+  const watched: Watched = { connected: true, reconnected: new Set(), denied: new Set(), unread: new Set() };
+  const useless = new Promise<OrderctlError>((resolve) => {
+    watched.denied.add((subject) => {
+      if (subject.startsWith(`${apiPrefix}.CONSUMER.MSG.NEXT.`)) resolve(noWork(subject));
+    });
+    const onRefused = refusalsOf(client, { note, patienceMs: config.connectTimeoutMs }, resolve);
+    void follow(nats, handlersOf(nats, watched, { ...config, user, note, onRefused }));
+  });
+  return {
+    nats,
+    jsm,
+    user,
+    frames,
+    timeoutMs: config.timeoutMs,
+    apiPrefix,
+    giveUpMs: config.giveUpMs ?? Number.POSITIVE_INFINITY,
+    note,
+    isConnected: () => watched.connected,
+    isClustered: () => nats.info?.cluster !== undefined,
+    version: nats.info?.version ?? "unknown",
+    newInbox: () => createInbox(config.inboxPrefix),
+    onReconnect(callback) {
+      watched.reconnected.add(callback);
+      return () => void watched.reconnected.delete(callback);
+    },
+    onDenied(callback) {
+      watched.denied.add(callback);
+      return () => void watched.denied.delete(callback);
+    },
+    onUnread(callback) {
+      watched.unread.add(callback);
+      return () => void watched.unread.delete(callback);
+    },
+    closed: Promise.race([useless, nats.closed().then((cause) => (cause ? givenUp(cause) : undefined))]),
+    server: `nats://${nats.getServer()}`,
+    async close() {
+      frames.flush();
+      // A broker that hangs takes nothing any more.
+      const drainMs = Math.max(config.timeoutMs, leastDrainMs);
+      if (watched.connected) await within(nats.drain(), drainMs, "").catch(() => undefined);
+      await nats.close();
+    },
+  };
+}
+
+/** What was written last is not to be lost to somebody who waits for answers only shortly. */
+const leastDrainMs = 1000;
+
+const noWork = (subject: string): OrderctlError =>
+  new OrderctlError("denied", `cannot take messages: ${noPermission({ operation: "publish", subject })}`, {
+    hint: permissionHint,
+  });
+
+/** It reconnects for ever, so that only one thing ends it: the broker refused it twice. Not always does it say so. */
+function givenUp(cause: Error): OrderctlError {
+  const what = "stay connected to the broker";
+  const error = fromNats(cause, what);
+  return error.code === "denied"
+    ? error
+    : new OrderctlError("denied", `cannot ${what}: authorization violation`, { cause });
+}
+
+/**
+ * Counts refusals while credentials may be on their way: what is read from a file at each connect may be another one the next
+ * time. Calls `end` where none came in `patienceMs`. The function is told whether the broker refused, or took, this user.
+ */
+function refusalsOf(
+  { user, files }: Client,
+  { note, patienceMs }: { note: Note; patienceMs: number },
+  end: (error: OrderctlError) => void,
+): (refused: boolean) => void {
+  const seconds = `${patienceMs / 1000} s`;
+  let since: number | undefined;
+  return (refused) => {
+    if (!refused) since = undefined;
+    else if (files.length === 0) return;
+    else if (since === undefined) {
+      since = performance.now();
+      note(`the broker refuses ${user}; trying for ${seconds} with what ${files.join(", ")} holds by then`);
+    } else if (performance.now() - since > patienceMs) {
+      end(
+        new OrderctlError(
+          "denied",
+          `cannot stay connected to the broker: authorization violation for ${seconds}`,
+          {
+            hint: `does ${files.join(" or ")} hold what the broker expects?`,
+          },
+        ),
+      );
+    }
+  };
+}
+
+type Watched = {
+  connected: boolean;
+  reconnected: Set<() => void>;
+  denied: Set<(subject: string) => void>;
+  unread: Set<(error: OrderctlError) => void>;
+};
+
+type Refused = { operation: string; subject: string };
+
+type StatusHandlers = Record<string, (refused: Refused | undefined, code: unknown) => void>;
+
+const authErrors: readonly unknown[] = [
+  ErrorCode.AuthorizationViolation,
+  ErrorCode.AuthenticationExpired,
+  ErrorCode.AccountExpired,
+];
+
+/** What a broker says before it ends the connection of whoever sent something that is no protocol. */
+const unreadWords = /unknown protocol operation|parser error|maximum control line/i;
+
+/** The status has no words; the client keeps those of the last error. */
+function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
+  const said = (nats as NatsConnectionImpl).protocol.lastError?.message ?? "";
+  if (!unreadWords.test(said)) return;
+  for (const callback of told) callback(unread(said));
+}
+
+const unread = (said: string): OrderctlError =>
+  new OrderctlError("internal", `the broker could not read what was sent and ended the connection: ${said}`, {
+    hint: "this is a fault of orderctl; the log of the broker may say more",
+    fault: "message",
+  });
+
+/** What nobody waits for: all other refusals end a request or a publish. */
+const isSilent = ({ operation, subject }: Refused): boolean =>
+  operation === "subscription" || subject.startsWith("$JS.ACK.");
+
+type Followed = Pick<ConnectionConfig, "tls"> & {
+  reconnectWaitMs: number;
+  user: string;
+  note: Note;
+  onRefused: (refused: boolean) => void;
+};
+
+function handlersOf(
+  nats: NatsConnection,
+  watched: Watched,
+  { reconnectWaitMs, user, note, onRefused, tls }: Followed,
+): StatusHandlers {
+  let lostAt = 0;
+  const refusals = new SparseNotes(note);
+  return {
+    [Events.Disconnect]: () => {
+      if (!watched.connected) return;
+      watched.connected = false;
+      lostAt = performance.now();
+      note(`lost the broker at ${nats.getServer()}; trying again every ${reconnectWaitMs} ms`);
+    },
+    [Events.Reconnect]: () => {
+      watched.connected = true;
+      onRefused(false);
+      const away = ((performance.now() - lostAt) / 1000).toFixed(1);
+      note(`back at the broker ${nats.getServer()} after ${away} s`, {}, "info");
+      for (const callback of watched.reconnected) callback();
+    },
+    [Events.Error]: (refused, code) => {
+      if (authErrors.includes(code)) onRefused(true);
+      if (code === ErrorCode.ProtocolError) tellUnread(nats, watched);
+      if (refused === undefined) return;
+      if (isSilent(refused)) refusals.add(`${user}: ${noPermission(refused)}`);
+      for (const callback of watched.denied) callback(refused.subject);
+    },
+    [DebugEvents.Reconnecting]: tellUnreadable(tls, note),
+    [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
+  };
+}
+
+async function follow(nats: NatsConnection, on: StatusHandlers): Promise<void> {
+  for await (const status of nats.status()) {
+    on[status.type]?.(status.permissionContext, status.data);
+  }
+}

@@ -1,0 +1,54 @@
+import type { Note } from "../../core/note.ts";
+
+/** Something that keeps a worker from its work; `forMs` is how long it has done so. */
+export type Problem = { text: string; forMs: number };
+
+type Known = { text: string; since: number; seenAt: number };
+
+/** Of several at once; what comes on top of them is no news any more. */
+const maxKnown = 20;
+
+/** What keeps a worker from its work: each is told once when it begins, and once when it is over. */
+export class Problems {
+  readonly #note: Note;
+  readonly #who: string;
+  readonly #known = new Map<string, Known>();
+
+  constructor(who: string, note: Note) {
+    this.#who = who;
+    this.#note = note;
+  }
+
+  /** Tells it where it is new, or has another text by now; false where there are too many to tell. */
+  add(key: string, text: string): boolean {
+    const now = performance.now();
+    const known = this.#known.get(key);
+    if (known?.text === text) {
+      known.seenAt = now;
+      return true;
+    }
+    if (!known && this.#known.size >= maxKnown) return false;
+    this.#known.set(key, { text, since: now, seenAt: now });
+    this.#note(`${this.#who}: ${text}`);
+    return true;
+  }
+
+  end(key: string): void {
+    const known = this.#known.get(key);
+    if (!known) return;
+    this.#known.delete(key);
+    const seconds = ((performance.now() - known.since) / 1000).toFixed(1);
+    this.#note(`${this.#who}: over after ${seconds} s: ${known.text}`, {}, "info");
+  }
+
+  /** Ends those with such a key that have not been added again for so long. */
+  endUnseen(prefix: string, afterMs: number): void {
+    const before = performance.now() - afterMs;
+    for (const [key, { seenAt }] of this.#known) if (key.startsWith(prefix) && seenAt < before) this.end(key);
+  }
+
+  list(): Problem[] {
+    const now = performance.now();
+    return [...this.#known.values()].map(({ text, since }) => ({ text, forMs: Math.round(now - since) }));
+  }
+}

@@ -1,0 +1,159 @@
+import { OrderctlError } from "../../core/errors.ts";
+import { SparseNotes } from "../../core/sparse-notes.ts";
+import type { Connection } from "../client/connection.ts";
+import type { ReceivedDelivery } from "../consume/delivery.ts";
+import type { DeadLetterRule, Processor, WorkerOptions } from "../consume/worker-options.ts";
+import type { Publisher } from "../publish/publisher.ts";
+import {
+  type DeadLetterMark,
+  deadLetterHeader,
+  encodeMark,
+  headersForCopy,
+  type Origin,
+  plainDetail,
+  redriveHeader,
+} from "./dead-letter.ts";
+import { stopCrashLoops } from "./dead-letter-loops.ts";
+import { KeptCopies } from "./kept-copies.ts";
+
+const maxCounted = 20_000;
+
+/** Decides which deliveries a worker gives up on, and keeps a full copy of each, once. */
+export class DeadLetterPolicy {
+  readonly #connection: Connection;
+  readonly #publisher: Publisher;
+  readonly #options: WorkerOptions;
+  readonly #rule: DeadLetterRule;
+  readonly #notes: SparseNotes;
+  readonly #copies: KeptCopies;
+  /** Sequence → how often it failed in this process for a reason of its own. */
+  readonly #failures = new Map<number, number>();
+
+  constructor(
+    { connection, publisher }: { connection: Connection; publisher: Publisher },
+    options: WorkerOptions,
+    rule: DeadLetterRule,
+  ) {
+    this.#connection = connection;
+    this.#publisher = publisher;
+    this.#options = options;
+    this.#rule = rule;
+    this.#notes = new SparseNotes(options.note);
+    const prefix = `${options.stream}/${options.consumer}/`;
+    this.#copies = new KeptCopies(connection, { stream: rule.stream, prefix });
+  }
+
+  /** The same processor, which is not called again with a message that ends the process each time. */
+  guard(process: Processor): Processor {
+    const { stream, consumer } = this.#options;
+    const { maxAttempts, suspects } = this.#rule;
+    const bench = { connection: this.#connection, publisher: this.#publisher };
+    const place = { bucket: suspects, prefix: `${stream}.${consumer}`, maxAttempts };
+    return stopCrashLoops(process, bench, place);
+  }
+
+  /**
+   * Is this failure the last? At once where something is wrong with the message itself, or with what it leads to; never
+   * where the broker or a store failed, as that says nothing about the message; else at the `maxAttempts`-th failure in
+   * this process, of which none counts while the worker is paused for what it depends on.
+   */
+  isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
+    const { code, fault } = error;
+    // What the message led to contradicts what is stored.
+    if (fault === "message" || (phase === "storing" && code === "conflict")) return true;
+    if (fault === "broker" || fault === "store" || code === "interrupted") return false;
+    if (!this.#connection.isConnected()) return false;
+    if (this.#options.isPaused?.()) return false;
+    return this.#countFailure(sequence) >= this.#rule.maxAttempts;
+  }
+
+  #countFailure(sequence: number): number {
+    const failures = (this.#failures.get(sequence) ?? 0) + 1;
+    // To the end of the map: the first is then the one that failed the longest ago.
+    this.#failures.delete(sequence);
+    this.#failures.set(sequence, failures);
+    const [oldest] = this.#failures.size > maxCounted ? this.#failures.keys() : [];
+    if (oldest !== undefined) this.#failures.delete(oldest);
+    return failures;
+  }
+
+  /**
+   * Resolves once a copy is stored, by this call or an earlier one for the same delivery, whoever made it: each copy is
+   * a compare-and-set on what its subject held when no such copy was there. Rejects as the publisher does.
+   */
+  async keep(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
+    const mark = this.#markOf(delivery, error);
+    const subject = this.#rule.subjectFor(mark.origin.subject);
+    await this.#copies.inTurn(subject, async () => {
+      while (!(await this.#isKept(delivery, mark, subject))) {
+        // Another worker's copy under the same subject was faster: what it holds now is looked at again.
+      }
+    });
+    this.#failures.delete(delivery.sequence);
+    const what = `${mark.origin.subject} (sequence ${mark.origin.sequence}, attempt ${mark.attempts})`;
+    const text = `${this.#options.consumer}: dead letter: ${what}: ${mark.reason}: ${mark.detail}`;
+    this.#notes.add(text, delivery.watch?.labels());
+  }
+
+  /** False where the subject has changed since it was read. */
+  async #isKept(delivery: ReceivedDelivery, mark: DeadLetterMark, subject: string): Promise<boolean> {
+    const { lastSequence, deliveries } = await this.#copies.look(subject);
+    if (deliveries.has(mark.delivery)) return true;
+    try {
+      await this.#store(delivery, mark, { subject, expectedSequence: lastSequence });
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof OrderctlError && thrown.code === "conflict") return false;
+      throw thrown;
+    }
+  }
+
+  async #store(
+    delivery: ReceivedDelivery,
+    mark: DeadLetterMark,
+    place: { subject: string; expectedSequence: number },
+  ): Promise<void> {
+    const { payload } = delivery;
+    const copied = headersForCopy(delivery.headerText);
+    delete copied[redriveHeader];
+    const headers = (marked: DeadLetterMark) => ({ ...copied, [deadLetterHeader]: encodeMark(marked) });
+    try {
+      await this.#publisher.publish({ ...place, payload, headers: headers(mark) });
+    } catch (thrown) {
+      if (!(thrown instanceof OrderctlError) || thrown.code !== "too_large") throw thrown;
+      // As large as the broker takes already: with our header it is larger.
+      const omitted = { ...mark, omittedBytes: payload.length };
+      await this.#publisher.publish({
+        ...place,
+        payload: new Uint8Array(),
+        headers: { [deadLetterHeader]: encodeMark(omitted) },
+      });
+    }
+  }
+
+  #markOf(delivery: ReceivedDelivery, { code, message }: OrderctlError): DeadLetterMark {
+    const { stream } = this.#options;
+    const { service, instance, consumer, originOf } = this.#rule;
+    const { subject, sequence, storedAtUs, attempt } = delivery;
+    const own: Origin = { stream, subject, sequence, storedAtUs };
+    const { origin, redriveOf } = originOf?.(delivery) ?? { origin: own, redriveOf: null };
+    return {
+      delivery: `${stream}/${this.#options.consumer}/${sequence}/${storedAtUs}`,
+      reason: code,
+      detail: plainDetail(message),
+      attempts: attempt,
+      origin,
+      consumer,
+      service,
+      instance,
+      atUs: Date.now() * 1000,
+      redriveOf,
+      omittedBytes: null,
+    };
+  }
+
+  /** To be called now and then: notes are told at most once a second. */
+  flush(): void {
+    this.#notes.flush();
+  }
+}

@@ -1,0 +1,53 @@
+import { type ErrorCode, type Fault, OrderctlError } from "../../core/errors.ts";
+import { isHeader } from "../client/wire-text.ts";
+
+/**
+ * A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. `giveUpMs` is for
+ * one that is not to be held through an outage for as long as the publisher's others.
+ */
+export type Publication = {
+  subject: string;
+  payload: Uint8Array;
+  headers?: Readonly<Record<string, string>>;
+  expectedSequence?: number;
+  giveUpMs?: number;
+};
+
+/**
+ * Where a message is stored. `duplicate` says that the subject already held a message, which stays; `existing`
+ * is then that message's payload.
+ */
+export type Stored = { sequence: number; duplicate: boolean; existing?: Uint8Array };
+
+const expectedSequenceHeader = "Nats-Expected-Last-Subject-Sequence";
+
+/** The header block of a publication; empty where it has no headers. */
+export function headersOf({ headers, expectedSequence }: Publication): string {
+  if (expectedSequence === undefined) return headers ? headerBlock(headers) : "";
+  return headerBlock({ ...headers, [expectedSequenceHeader]: String(expectedSequence) });
+}
+
+/** Why a message is not stored. The broker is at fault unless told otherwise. */
+export type Unstored = { code: ErrorCode; why: string; fault?: Fault | undefined };
+
+/** The error for a publication that the broker did not store; names the subject. */
+export const notStored = (
+  { subject }: Publication,
+  { code, why, fault = "broker" }: Unstored,
+): OrderctlError => new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault });
+
+/** A header block as it goes over the wire. Throws `bad_message` for what would end a header's line. */
+function headerBlock(headers: Readonly<Record<string, string>>): string {
+  let block = "NATS/1.0\r\n";
+  for (const name in headers) {
+    const value = headers[name] ?? "";
+    if (!isHeader(name, value)) throw noHeader(name, value);
+    block += `${name}: ${value}\r\n`;
+  }
+  return `${block}\r\n`;
+}
+
+const noHeader = (name: string, value: string): OrderctlError =>
+  new OrderctlError("bad_message", `${JSON.stringify(`${name}: ${value}`)} is no header`, {
+    fault: "message",
+  });

@@ -1,0 +1,213 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { AckPolicy, type ConsumerInfo } from "nats";
+import { type ClockDifference, readBrokerClock } from "../client/broker-clock.ts";
+import type { Connection } from "../client/connection.ts";
+import { fromNats } from "../client/nats-error.ts";
+import { type LagState, type Measured, stateOf } from "./lag-state.ts";
+import { readOldest } from "./oldest-message.ts";
+import { parseTimestampUs } from "./read-message.ts";
+
+/**
+ * How far behind a consumer is. Rates are per second between two samples; `null` where it cannot be known. Times of day are by
+ * the broker's clock.
+ */
+export type ConsumerLag = {
+  consumer: string;
+  /** False for a reader that goes with its process, such as one that waits for orders to end. */
+  durable: boolean;
+  /** Are messages asked for, or sent to whoever listens? */
+  mode: "pull" | "push";
+  /** Does anybody listen where messages are pushed to? `null` where they are pulled. */
+  bound: boolean | null;
+  /** Messages that match the consumer's filter and were not delivered yet. */
+  pending: number;
+  /** Delivered and not acknowledged. */
+  ackPending: number;
+  redelivered: number;
+  /**
+   * Pull requests waiting for a message: 0 on a consumer that has pending messages means nobody is working. `null` where
+   * messages are pushed.
+   */
+  waiting: number | null;
+  /** Age of the oldest message that is not acknowledged; `null` also where there is none. */
+  oldestAgeMs: number | null;
+  inPerS: number | null;
+  outPerS: number | null;
+  /** `(pending + ackPending) / (out − in)`; `null` when it does not shrink. */
+  drainS: number | null;
+  /** `null` where it is not paused. */
+  pausedUntil: string | null;
+  /** How long a delivery may take, the last attempt's where these differ; `null` without acknowledgements. */
+  ackWaitMs: number | null;
+  /** By when what is delivered and not acknowledged comes again, unless who holds it asks for more time. */
+  comesAgainBy: string | null;
+  /** How many processes answer that work on it; `null` where nobody asked them. */
+  workers: number | null;
+  /** How many of `ackPending` no process has that answers; `null` where nobody asked the processes. */
+  unclaimed: number | null;
+  state: LagState;
+  /** Why messages do not come as they usually do, as far as the consumer's settings and its workers tell. */
+  reasons: string[];
+};
+
+export type StreamLag = {
+  stream: string;
+  /** By the broker's clock. */
+  sampledAt: string;
+  intervalMs: number;
+  clock: ClockDifference;
+  consumers: ConsumerLag[];
+};
+
+type Sample = { at: number; info: ConsumerInfo };
+
+export type LagQuery = {
+  stream: string;
+  intervalMs: number;
+  /** True to leave out the readers that go with their processes. */
+  durableOnly?: boolean;
+  signal?: AbortSignal;
+};
+
+/**
+ * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader; with an interval of 0 once, and
+ * then rates are unknown. Rejects with `not_found`
+ * when there is no such stream.
+ */
+export async function readLag(connection: Connection, query: LagQuery): Promise<StreamLag> {
+  const { stream, intervalMs, signal } = query;
+  const [clock, before] = await Promise.all([
+    readBrokerClock(connection, stream),
+    readConsumers(connection, query),
+  ]);
+  if (intervalMs > 0) await wait(intervalMs, undefined, signal ? { signal } : {});
+  const after = intervalMs > 0 ? await readConsumers(connection, query) : before;
+  const nowMs = clock.nowUs() / 1000;
+  const consumers: ConsumerLag[] = [];
+  for (const [name, sample] of after) {
+    const oldestUs = await readOldest(connection, sample.info);
+    const oldestAgeMs = oldestUs === null ? null : Math.max(0, nowMs - oldestUs / 1000);
+    const first = before.get(name);
+    const measured = { ...buildLag(first, sample, nowMs), oldestAgeMs };
+    const floorStays = first?.info.ack_floor.stream_seq === sample.info.ack_floor.stream_seq;
+    consumers.push({ ...measured, state: stateOf(measured, floorStays) });
+  }
+  consumers.sort((a, b) => a.consumer.localeCompare(b.consumer));
+  const sampledAt = new Date(nowMs).toISOString();
+  return { stream, sampledAt, intervalMs, clock: clock.difference, consumers };
+}
+
+async function readConsumers(
+  { jsm }: Connection,
+  { stream, durableOnly = false }: LagQuery,
+): Promise<Map<string, Sample>> {
+  try {
+    const samples = new Map<string, Sample>();
+    for await (const info of jsm.consumers.list(stream)) {
+      if (durableOnly && !isDurable(info)) continue;
+      samples.set(info.name, { at: serverTime(info), info });
+    }
+    return samples;
+  } catch (thrown) {
+    throw fromNats(thrown, `read the consumers of ${stream}`);
+  }
+}
+
+const isDurable = ({ config }: ConsumerInfo): boolean => config.durable_name !== undefined;
+
+/** For the time between two samples: the server's own clock where it tells it (since 2.10), else ours. In ms. */
+function serverTime(info: ConsumerInfo & { ts?: unknown }): number {
+  return typeof info.ts === "string" ? parseTimestampUs(info.ts) / 1000 : performance.now();
+}
+
+function buildLag(
+  first: Sample | undefined,
+  { at, info }: Sample,
+  nowMs: number,
+): Omit<Measured, "oldestAgeMs"> {
+  // One that was made anew under the same name counts from its own beginning.
+  const before = first && first.at < at && first.info.created === info.created ? first : undefined;
+  const seconds = before ? (at - before.at) / 1000 : 0;
+  const outPerS = before ? countAcked(before.info, info) / seconds : null;
+  const inPerS = before ? countAdded(before.info, info) / seconds : null;
+  const isPush = info.config.deliver_subject !== undefined;
+  const pausedUntil = pauseEnd(info, nowMs);
+  return {
+    consumer: info.name,
+    durable: isDurable(info),
+    mode: isPush ? "push" : "pull",
+    bound: isPush ? info.push_bound === true : null,
+    pending: info.num_pending,
+    ackPending: info.num_ack_pending,
+    redelivered: info.num_redelivered,
+    waiting: isPush ? null : info.num_waiting,
+    inPerS,
+    outPerS,
+    drainS: drainTime(backlogOf(info), inPerS, outPerS),
+    pausedUntil,
+    ackWaitMs: ackWaitOf(info),
+    comesAgainBy: redeliveryTime(info, nowMs),
+    workers: null,
+    unclaimed: null,
+    reasons: reasonsOf(info),
+  };
+}
+
+/** Since 2.11. */
+function pauseEnd({ paused, pause_remaining, config }: ConsumerInfo, nowMs: number): string | null {
+  if (paused !== true) return null;
+  return config.pause_until ?? new Date(nowMs + Number(pause_remaining) / 1e6).toISOString();
+}
+
+/** The longest that the last delivery can be waited for. After a restart the server does not tell when that was. */
+function redeliveryTime(info: ConsumerInfo, nowMs: number): string | null {
+  const ackWaitMs = ackWaitOf(info);
+  if (info.num_ack_pending === 0 || ackWaitMs === null) return null;
+  const last: unknown = info.delivered.last_active;
+  const lastMs = typeof last === "string" ? parseTimestampUs(last) / 1000 : nowMs;
+  return new Date(lastMs + ackWaitMs).toISOString();
+}
+
+function ackWaitOf({ config }: ConsumerInfo): number | null {
+  const longestNs = Math.max(Number(config.ack_wait ?? 0), ...(config.backoff ?? []).map(Number));
+  return config.ack_policy === AckPolicy.None || longestNs === 0 ? null : longestNs / 1e6;
+}
+
+function reasonsOf({ config, push_bound, num_ack_pending, delivered, ack_floor }: ConsumerInfo): string[] {
+  const { deliver_subject, headers_only, max_deliver = -1 } = config;
+  const givenUp = max_deliver > 0 && num_ack_pending === 0 && delivered.consumer_seq > ack_floor.consumer_seq;
+  return [
+    deliver_subject !== undefined && push_bound !== true ? `nobody listens on ${deliver_subject}` : "",
+    headers_only === true ? "it delivers headers without payloads (headers_only)" : "",
+    givenUp ? `messages were given up after ${times(max_deliver)} (max_deliver)` : "",
+  ].filter((text) => text !== "");
+}
+
+const times = (deliveries: number): string => (deliveries === 1 ? "1 delivery" : `${deliveries} deliveries`);
+
+/** Acknowledged between two samples: what was delivered for the first time and is not under way. */
+const countAcked = (before: ConsumerInfo, now: ConsumerInfo): number =>
+  Math.max(0, countFirstDeliveries(before, now) - (now.num_ack_pending - before.num_ack_pending));
+
+/**
+ * The broker counts deliveries, first and later ones together. A message that has become a redelivered one had a later
+ * one, and only first ones move the stream sequence on, so there are no more than that. What comes again more than once
+ * between two samples, or again and is acknowledged, may still be taken for a first delivery.
+ */
+function countFirstDeliveries(before: ConsumerInfo, now: ConsumerInfo): number {
+  const deliveries = now.delivered.consumer_seq - before.delivered.consumer_seq;
+  const again = Math.max(0, now.num_redelivered - before.num_redelivered);
+  return Math.min(Math.max(0, deliveries - again), now.delivered.stream_seq - before.delivered.stream_seq);
+}
+
+/** What is left has grown by what came and was not acknowledged. */
+const countAdded = (before: ConsumerInfo, now: ConsumerInfo): number =>
+  Math.max(0, backlogOf(now) - backlogOf(before) + countAcked(before, now));
+
+const backlogOf = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending;
+
+function drainTime(backlog: number, inPerS: number | null, outPerS: number | null): number | null {
+  if (backlog === 0) return 0;
+  if (inPerS === null || outPerS === null || outPerS <= inPerS) return null;
+  return backlog / (outPerS - inPerS);
+}

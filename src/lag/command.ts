@@ -1,0 +1,74 @@
+import { Option } from "commander";
+import type { Online, Register } from "../cli/act.ts";
+import { count, time, withConnection } from "../cli/options.ts";
+import { noteClock } from "../cli/read-clock.ts";
+import { watch } from "../cli/watch.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { StreamLag } from "../jetstream/streams/lag.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { lagTable, lastingConsumers } from "./lag-table.ts";
+import { readServiceLag } from "./service-lag.ts";
+
+type Options = { interval: number; failAbove?: number; watch?: boolean };
+
+export const registerLag: Register = (command, act) => {
+  withConnection(
+    command
+      .argument("[stream]", "any stream", ordersStream)
+      .addOption(
+        time("--interval <time>", "time between the two samples that rates are computed from", [1000, "1s"]),
+      )
+      .option("--fail-above <n>", "exit 1 if a consumer has more than <n> messages to go", count)
+      .addOption(
+        new Option("-w, --watch", "one sample after the other, until interrupted").conflicts("failAbove"),
+      ),
+  ).action(act.online(showLag, { check: refuseNoInterval }));
+};
+
+function refuseNoInterval({ watch: isWatch, interval }: Options): void {
+  if (isWatch && interval === 0) throw new OrderctlError("usage", "--watch needs an --interval above zero");
+}
+
+async function showLag(
+  online: Online,
+  { interval, failAbove, watch: isWatch }: Options,
+  [stream = ordersStream]: string[],
+): Promise<number> {
+  const { connection, terminal, signal } = online;
+  const read = () =>
+    readServiceLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
+      throw await explainMissing(thrown, connection);
+    });
+  if (isWatch) {
+    await watch(online, { kind: "consumer-lag", view: lagTable, read, clockOf: ({ clock }) => clock });
+    return 0;
+  }
+  const lag = await read();
+  noteClock(terminal, lag.clock);
+  terminal.show("consumer-lag", lag, lagTable);
+  return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
+}
+
+/** Says which streams there are. */
+async function explainMissing(thrown: unknown, { jsm }: Connection): Promise<unknown> {
+  if (!(thrown instanceof OrderctlError) || thrown.code !== "not_found") return thrown;
+  // This user may not be allowed to ask.
+  const names = await jsm.streams
+    .names()
+    .next()
+    .catch(() => undefined);
+  return new OrderctlError(thrown.code, thrown.message, { hint: names && hintOf(names), cause: thrown });
+}
+
+function hintOf(names: readonly string[]): string {
+  if (names.length === 0)
+    return "there is no stream at all; `orderctl up` or `orderctl serve all` creates those of the orders";
+  const first = names.toSorted().slice(0, shownNames).join(", ");
+  return `there are ${first}${names.length > shownNames ? ` and ${names.length - shownNames} more` : ""}`;
+}
+
+const shownNames = 10;
+
+const isAbove = (lag: StreamLag, limit: number): boolean =>
+  lastingConsumers(lag).some(({ pending, ackPending }) => pending + ackPending > limit);

@@ -1,0 +1,125 @@
+import { v7 } from "uuid";
+import { OrderctlError } from "../../core/errors.ts";
+import type { OrderCreated } from "../events.ts";
+import { defaultCurrency } from "../money.ts";
+import { isSameOrder } from "../same-order.ts";
+import { findUnknownField, type JsonObject, readJsonOrder } from "../sources/json-order.ts";
+import { isOrderId } from "../subjects.ts";
+import { type KeyMemory, orderIdOf } from "./idempotency-key.ts";
+import { orderDocument, receipt } from "./order-document.ts";
+import type { OrderDesk, TraceContext } from "./order-store.ts";
+import { type HttpAnswer, invalidOrder, type Problem, problemAnswer, problemOf } from "./problem.ts";
+
+export type Desk = {
+  orders: OrderDesk;
+  note: (text: string) => void;
+  keys: KeyMemory;
+  /** Lines that an order may have. */
+  maxLines: number;
+};
+
+const anotherOrder = { status: 409, code: "order_exists", detail: "another order is stored under this id" };
+const anotherBody = {
+  status: 422,
+  code: "idempotency_key_reused",
+  detail: "another order was sent with this Idempotency-Key",
+};
+const unknownOrder = { status: 404, code: "not_found", detail: "there is no order with this id" };
+const noBody = { status: 400, code: "malformed_body", detail: "the request has no body" };
+const badId = {
+  status: 400,
+  code: "invalid_id",
+  detail: "an order id is 1 to 64 letters, digits, '-' or '_'",
+};
+
+/** What a request to place an order brings beside its body. */
+export type PostContext = { trace: TraceContext; key: string | undefined };
+
+/**
+ * Places the order in `body`: 201, or 200 when this very order is stored already, or 409 when another has its id (422 when
+ * the request has an idempotency key, which is used up for that one). An order that names its id or comes with a key can
+ * therefore be sent again and again until there is an answer.
+ */
+export async function answerPost(
+  desk: Desk,
+  body: JsonObject | undefined,
+  context: PostContext,
+): Promise<HttpAnswer> {
+  const { key } = context;
+  if (!body) return problemAnswer(noBody);
+  const order = orderIn(body, key);
+  if ("status" in order) return problemAnswer(order);
+  const { orderId, lines } = order;
+  if (lines.length > desk.maxLines) {
+    return problemAnswer(invalidOrder(`lines are ${lines.length}, ${desk.maxLines} are the most`));
+  }
+  const claimed = key === undefined ? orderId : desk.keys.claim(key, orderId);
+  if (claimed !== orderId) return problemAnswer({ ...anotherBody, orderId: claimed });
+  return guarded(desk, orderId, () => placeOrder(desk.orders, order, context));
+}
+
+/** Tells where an order stands, from what the log holds about it. */
+export async function answerGet(desk: Desk, orderId: string): Promise<HttpAnswer> {
+  if (!isOrderId(orderId)) return problemAnswer({ ...badId, field: "order_id" });
+  return guarded(desk, orderId, async () => {
+    const state = await desk.orders.read(orderId);
+    if (!state) return problemAnswer({ ...unknownOrder, orderId });
+    return { status: 200, headers: {}, body: orderDocument(state), orderId };
+  });
+}
+
+async function guarded(
+  { note }: Desk,
+  orderId: string,
+  work: () => Promise<HttpAnswer>,
+): Promise<HttpAnswer> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const problem = problemOf(thrown);
+    if (problem.status === 500 || problem.status === 409)
+      note(`order ${orderId}: ${toldInFull(OrderctlError.from(thrown))}`);
+    return problemAnswer({ ...problem, orderId });
+  }
+}
+
+const toldInFull = ({ message, hint }: OrderctlError): string =>
+  hint === undefined ? message : `${message}; ${hint}`;
+
+function orderIn(body: JsonObject, key: string | undefined): OrderCreated | Problem {
+  const unknown = findUnknownField(body);
+  if (unknown !== undefined) {
+    const field = unknown.slice(0, 100);
+    return { ...invalidOrder(`${JSON.stringify(field)} is no field of an order`), field };
+  }
+  try {
+    const newId = () => (key === undefined ? v7() : orderIdOf(key));
+    return readJsonOrder(body, { currency: defaultCurrency, newId });
+  } catch (thrown) {
+    const { code, message } = OrderctlError.from(thrown);
+    if (code !== "bad_message") throw thrown;
+    return invalidOrder(message);
+  }
+}
+
+async function placeOrder(
+  orders: OrderDesk,
+  order: OrderCreated,
+  { trace, key }: PostContext,
+): Promise<HttpAnswer> {
+  const { orderId } = order;
+  const { sequence, duplicate, existing } = await orders.place(order, trace);
+  if (duplicate && !(existing && isSameOrder(existing, order))) {
+    return problemAnswer(
+      key === undefined ? { ...anotherOrder, field: "order_id", orderId } : { ...anotherBody, orderId },
+    );
+  }
+  const state = duplicate ? await orders.read(orderId) : undefined;
+  const { status, waitingFor } = state ?? { status: "created" as const, waitingFor: "payment" as const };
+  return {
+    status: duplicate ? 200 : 201,
+    headers: { location: `/orders/${orderId}` },
+    body: receipt(order, { sequence, status, waitingFor }),
+    orderId,
+  };
+}

@@ -1,0 +1,50 @@
+import type { EventKind, EventOf, Money, OrderCreated, OrderEvent } from "../events.ts";
+import type { OrderState, OrderStatus, StoredEvent, WaitingFor } from "../order-state.ts";
+
+/** What is worth telling of an event beside its kind and time. */
+const facts: { [K in EventKind]: (event: EventOf<K>) => Record<string, unknown> } = {
+  created: ({ customerId }) => ({ customer_id: customerId }),
+  payments: ({ status, reason, chargeId }) => ({ status, reason, charge_id: chargeId }),
+  reservations: ({ status, missingSkus }) => ({ status, missing_skus: missingSkus }),
+  shipments: ({ carrier, trackingId }) => ({ carrier, tracking_id: trackingId }),
+  refunds: ({ refundId, reason }) => ({ refund_id: refundId, reason }),
+  notifications: ({ type, channel }) => ({ type, channel }),
+};
+
+type Stage = { status: OrderStatus; waitingFor: WaitingFor | null };
+
+/** The answer to an order that is stored; amounts in minor units. */
+export const receipt = (
+  { orderId, total }: OrderCreated,
+  { sequence, status, waitingFor }: Stage & { sequence: number },
+): Record<string, unknown> => ({
+  order_id: orderId,
+  status,
+  waiting_for: waitingFor,
+  sequence,
+  total: moneyDocument(total),
+});
+
+/** Where an order stands and what happened to it, in causal order; times in ISO 8601, unknown is `null`. */
+export function orderDocument(state: OrderState): Record<string, unknown> {
+  const created = state.events.map(({ event }) => event).find((event) => event.kind === "created");
+  return {
+    order_id: state.orderId,
+    status: state.status,
+    waiting_for: state.waitingFor,
+    outcome: state.outcome,
+    ended: state.ended,
+    since: state.since,
+    total: created ? moneyDocument(created.total) : null,
+    events: state.events.map(eventDocument),
+  };
+}
+
+const eventDocument = ({ event, sequence, storedAtUs }: StoredEvent): Record<string, unknown> => ({
+  kind: event.kind,
+  sequence,
+  stored_at: new Date(Math.floor(storedAtUs / 1000)).toISOString(),
+  ...(facts[event.kind] as (event: OrderEvent) => Record<string, unknown>)(event),
+});
+
+const moneyDocument = ({ amountMinor, currency }: Money) => ({ amount_minor: amountMinor, currency });

@@ -1,0 +1,35 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { OrderCreated } from "../events.ts";
+import type { OrderState } from "../order-state.ts";
+
+/** The headers of a W3C trace context, to be stored with the order; empty where the caller sent none. */
+export type TraceContext = Readonly<Record<string, string>>;
+
+/**
+ * Where an order is kept. `duplicate` says that an order with this id was stored before, which stays; `existing` is
+ * that order.
+ */
+export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCreated | undefined };
+
+/**
+ * The order log as the order API needs it. `place` resolves once the order is stored; through an outage it is held for
+ * `patienceMs`, for ever by default, and never tried again after that: it rejects, and `isUncertain` tells whether
+ * the order may be stored. It never stores a second order under an id. Both reject with an `OrderctlError`, with `conflict` where what is stored
+ * under the id is no order.
+ */
+export type OrderDesk = {
+  place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;
+  /** `undefined` for an order that is not known. */
+  read(orderId: string): Promise<OrderState | undefined>;
+  /** False while nothing can be placed or read. */
+  isReady(): boolean;
+};
+
+/**
+ * Told of each request; what it answers, if it does, says which trace the request is part of and is told how it ended.
+ */
+export type WatchRequest = (request: {
+  method: string;
+  route: string;
+  headers: IncomingHttpHeaders;
+}) => { readonly headers: TraceContext; end(status: number, orderId?: string): void } | undefined;

@@ -1,0 +1,114 @@
+import { STATUS_CODES } from "node:http";
+import { type ErrorCode, OrderctlError } from "../../core/errors.ts";
+import type { Money } from "../events.ts";
+import type { ChargeRequest, Operation, PaymentGateway, RefundRequest } from "./gateway.ts";
+import { createHttpPost, type HttpAnswer } from "./http-post.ts";
+
+export type HttpGatewayOptions = {
+  /** Base of the provider's API: http or https, with credentials where it asks for them. */
+  url: URL;
+  /** For one call, its answer included. */
+  timeoutMs: number;
+};
+
+type Call = Pick<ChargeRequest | RefundRequest, "idempotencyKey" | "signal" | "headers">;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Nothing that the provider answers, or fails to answer, speaks against the event alone. */
+const fault = "dependency";
+
+/** Answers, not failures. */
+type Answer = { declined: boolean; body: Json; fail(reason: string): OrderctlError };
+
+/**
+ * A provider over HTTP: `POST <url>/charges` and `POST <url>/refunds` with an `Idempotency-Key`. 200 and 201 are a
+ * charge or a refund, 402 a declined charge; all else rejects with an error that names the operation and the URL.
+ */
+export function createHttpGateway({ url, timeoutMs }: HttpGatewayOptions): PaymentGateway {
+  const charge = createCall("charge", pathUnder(url, "charges"), timeoutMs);
+  const refund = createCall("refund", pathUnder(url, "refunds"), timeoutMs);
+  return {
+    async charge({ orderId, total, ...call }) {
+      const answer = await charge(call, { order_id: orderId, ...amount(total) });
+      return answer.declined
+        ? { status: "DECLINED", reason: textIn(answer, "reason") }
+        : { status: "APPROVED", chargeId: textIn(answer, "charge_id") };
+    },
+    async refund({ chargeId, total, ...call }) {
+      const answer = await refund(call, { charge_id: chargeId, ...amount(total) });
+      return { refundId: textIn(answer, "refund_id") };
+    },
+  };
+}
+
+const amount = ({ amountMinor, currency }: Money): Json => ({ amount_minor: amountMinor, currency });
+
+function pathUnder(base: URL, name: string): URL {
+  const url = new URL(base);
+  url.pathname = `${base.pathname.replace(/\/$/, "")}/${name}`;
+  return url;
+}
+
+/** Technical failures are rejected here, with what was called in front. */
+function createCall(operation: Operation, url: URL, timeoutMs: number) {
+  const post = createHttpPost(url, timeoutMs);
+  const place = `${operation} at ${url.origin}${url.pathname}`;
+  return async ({ idempotencyKey, signal, headers = {} }: Call, body: Json): Promise<Answer> => {
+    const request = { headers: { ...headers, "idempotency-key": idempotencyKey }, signal };
+    const answer = await post({ ...request, body: JSON.stringify(body) }).catch((thrown: unknown) => {
+      if (signal.aborted || !(thrown instanceof OrderctlError)) throw thrown;
+      throw new OrderctlError(thrown.code, `${place}: ${thrown.message}`, { cause: thrown, fault });
+    });
+    return readAnswer(operation, place, answer);
+  };
+}
+
+function readAnswer(operation: Operation, place: string, { status, text }: HttpAnswer): Answer {
+  const body = jsonIn(text);
+  const title = `${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
+  const declined = status === 402 && operation === "charge";
+  const fail = (reason: string) =>
+    new OrderctlError("unavailable", `${place}: ${title}, but ${reason}`, { fault });
+  if (status === 200 || status === 201 || declined) {
+    if (!body) throw fail("the answer is no JSON object");
+    return { declined, body, fail };
+  }
+  const { code, meaning, hint } = failureOf(status);
+  const detail = ["detail", "message", "reason"].map((name) => body?.[name]).find(isText);
+  const said = detail === undefined ? "" : `: ${detail.slice(0, 200)}`;
+  throw new OrderctlError(code, `${place}: ${title}${meaning}${said}`, { hint, fault });
+}
+
+type Failure = { code: ErrorCode; meaning: string; hint?: string };
+
+/** 4xx speak of the request or of how this program is set up; none of them says that the customer cannot pay. */
+function failureOf(status: number): Failure {
+  if (status >= 500 || [408, 409, 425, 429].includes(status)) return { code: "unavailable", meaning: "" };
+  if (status === 401 || status === 403) {
+    const hint = "credentials are part of --gateway: https://user:password@host";
+    return { code: "denied", meaning: " (the gateway does not accept the credentials)", hint };
+  }
+  if (status === 404) {
+    const hint = "--gateway takes the URL under which charges and refunds are found";
+    return { code: "not_found", meaning: " (is this the gateway's address?)", hint };
+  }
+  return { code: "conflict", meaning: " (the gateway does not take this request)" };
+}
+
+function textIn({ body, fail }: Answer, name: string): string {
+  const text = body[name];
+  if (!isText(text)) throw fail(`the answer has no ${name}`);
+  return text;
+}
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+
+function jsonIn(text: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

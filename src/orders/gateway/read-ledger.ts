@@ -1,0 +1,78 @@
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
+import { OrderctlError } from "../../core/errors.ts";
+import { refundKeyPrefix } from "./gateway.ts";
+
+/** What a provider says it has booked for an order. Declined charges move no money and are left out. */
+export type Booked = {
+  operation: "charge" | "refund";
+  orderId: string;
+  /** How old it was at `readAt` by the provider's own clock, or up to a second older where that is not ours. */
+  ageMs: number;
+  /** When the provider answered, by this process's monotonic clock. */
+  readAt: number;
+};
+
+const pages = { charge: "charges", refund: "refunds" } as const;
+
+/**
+ * Reads everything that a gateway has booked, in constant memory: `GET <url>/charges`, then `/refunds`, as JSON lines.
+ * Rejects with `unavailable` where it does not answer, and `bad_message` where it answers something else.
+ */
+export async function* readLedger(url: URL, signal: AbortSignal): AsyncGenerator<Booked> {
+  for (const operation of ["charge", "refund"] as const) {
+    const page = new URL(`${url.pathname.replace(/\/$/, "")}/${pages[operation]}`, url.origin);
+    let number = 0;
+    const { lines, nowMs } = await openPage(page, url, signal);
+    const readAt = performance.now();
+    for await (const line of lines) {
+      number += 1;
+      const booked = bookedIn(line, operation);
+      if (!booked) throw new OrderctlError("bad_message", `${page}: line ${number} is no ${operation}`);
+      const { orderId, isMoved, bookedAtMs } = booked;
+      if (isMoved) yield { operation, orderId, ageMs: nowMs - bookedAtMs, readAt };
+    }
+  }
+}
+
+/** The lines of a page, and the time by the clock of whoever answers. */
+async function openPage(page: URL, { username, password }: URL, signal: AbortSignal) {
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  const headers = username ? { authorization: `Basic ${credentials.toString("base64")}` } : {};
+  const response = await fetch(page, { headers, signal }).catch((thrown) => {
+    signal.throwIfAborted();
+    const { cause = thrown } = thrown;
+    throw new OrderctlError("unavailable", `cannot read ${page}: ${cause.message}`, { cause: thrown });
+  });
+  if (!response.ok || !response.body) {
+    throw new OrderctlError("unavailable", `cannot read ${page}: it answers ${response.status}`, {
+      hint: "the ledger is read from where `orderctl serve gateway` keeps it",
+    });
+  }
+  const lines = createInterface({ input: Readable.fromWeb(response.body as ReadableStream) });
+  return { lines, nowMs: timeOf(response.headers.get("date")) };
+}
+
+/** The header tells whole seconds: our own clock is better where it agrees with them. */
+function timeOf(date: string | null): number {
+  const ownMs = Date.now();
+  const toldMs = Date.parse(date ?? "");
+  return Number.isNaN(toldMs) || Math.abs(ownMs - (toldMs + 500)) <= 1000 ? ownMs : toldMs;
+}
+
+function bookedIn(
+  line: string,
+  operation: Booked["operation"],
+): { orderId: string; bookedAtMs: number; isMoved: boolean } | undefined {
+  try {
+    const { idempotency_key: key, status, booked_at: at } = JSON.parse(line);
+    const bookedAtMs = Date.parse(at);
+    if (typeof key !== "string" || typeof status !== "string" || Number.isNaN(bookedAtMs)) return undefined;
+    const orderId =
+      operation === "refund" && key.startsWith(refundKeyPrefix) ? key.slice(refundKeyPrefix.length) : key;
+    return { orderId, bookedAtMs, isMoved: status !== "declined" };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,116 @@
+import { once, setMaxListeners } from "node:events";
+import { Readable } from "node:stream";
+import { type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { type Listening, listen, type Place, type ServerFactory } from "../../../core/listening.ts";
+import type { Note } from "../../../core/note.ts";
+import type { Decision } from "../decide-charge.ts";
+import type { Operation } from "../gateway.ts";
+import { chargeSchema, headersSchema, maxKeyLength, refundSchema } from "./call-schema.ts";
+import { type Faults, faultsSchema } from "./faults.ts";
+import { Ledger } from "./ledger.ts";
+import { type CallBody, createTill, type Till } from "./till.ts";
+
+export type SimulatorOptions = Place & {
+  /** The file of the ledger. */
+  ledger: string;
+  decision: Decision;
+  /** To begin with. */
+  faults: Faults;
+  note: Note;
+};
+
+/** `entries` of the ledger at the start. */
+export type Simulator = Listening & { entries: number };
+
+const stopMs = 1000;
+
+/**
+ * A payment provider to test against: `POST /charges` and `/refunds`, `GET` of the same for what is booked (JSON lines)
+ * and, with a key behind it, of one entry, `GET` and `PUT /faults`, `GET /healthz`. It answers an idempotency key that
+ * is booked as before, also after a kill -9. `stop` cuts off what still hangs.
+ */
+export async function openSimulator({ note, ...options }: SimulatorOptions): Promise<Simulator> {
+  const ledger = await Ledger.open(options.ledger, note);
+  const stopping = new AbortController();
+  // Every call that takes its time listens to it.
+  setMaxListeners(0, stopping.signal);
+  try {
+    const { url, stop } = await listen(options, (serverFactory) => {
+      const app = createApp(serverFactory);
+      addRoutes(app, { ...options, ledger, signal: stopping.signal });
+      return app;
+    });
+    return {
+      url,
+      entries: ledger.size,
+      async stop(deadlineMs) {
+        stopping.abort();
+        await stop(Math.min(deadlineMs, stopMs));
+        await ledger.close();
+      },
+    };
+  } catch (thrown) {
+    await ledger.close();
+    throw thrown;
+  }
+}
+
+function createApp(serverFactory: ServerFactory): FastifyInstance {
+  return fastify({
+    logger: false,
+    serverFactory,
+    bodyLimit: 16 * 1024,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: maxKeyLength },
+    // What is not as it should be is refused, not mended.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
+}
+
+type Routes = { ledger: Ledger; decision: Decision; faults: Faults; signal: AbortSignal };
+
+function addRoutes(app: FastifyInstance, { ledger, decision, signal, ...initial }: Routes): void {
+  let { faults } = initial;
+  const till = createTill(ledger, decision, () => faults);
+  const calls = { till, ledger, signal, isHanging: () => faults.hang };
+  addOperation(app, "charge", { ...calls, schema: { headers: headersSchema, body: chargeSchema } });
+  addOperation(app, "refund", { ...calls, schema: { headers: headersSchema, body: refundSchema } });
+  app.get("/faults", async () => faults);
+  app.put<{ Body: Faults }>("/faults", { schema: { body: faultsSchema } }, async ({ body }) => {
+    faults = body;
+    return faults;
+  });
+  app.get("/healthz", async () => ({ status: "ok", entries: ledger.size }));
+}
+
+type Calls = { till: Till; ledger: Ledger; signal: AbortSignal; isHanging: () => boolean; schema: object };
+
+/** Budget of a call: 120 µs of this process. */
+function addOperation(
+  app: FastifyInstance,
+  operation: Operation,
+  { till, ledger, signal, isHanging, schema }: Calls,
+): void {
+  type Post = { Headers: { "idempotency-key": string }; Body: CallBody };
+  app.post<Post>(`/${operation}s`, { schema }, async ({ headers, body }, reply) => {
+    if (isHanging()) {
+      await once(reply.raw, "close", { signal });
+      return cut(reply);
+    }
+    const answer = await till({ operation, key: headers["idempotency-key"], body }, signal);
+    return answer ? reply.code(answer.status).send(answer.body) : cut(reply);
+  });
+  app.get(`/${operation}s`, async (_request, reply) =>
+    reply.type("application/x-ndjson").send(Readable.from(ledger.chunks(operation))),
+  );
+  app.get<{ Params: { key: string } }>(`/${operation}s/:key`, async ({ params }, reply) => {
+    const entry = ledger.find(operation, params.key);
+    return entry ?? reply.code(404).send({ message: `nothing is booked under ${params.key}` });
+  });
+}
+
+function cut(reply: FastifyReply): FastifyReply {
+  reply.hijack();
+  reply.raw.destroy();
+  return reply;
+}

@@ -1,0 +1,16 @@
+import type { CustomerNotified, OrderEvent } from "../events.ts";
+import { type Handler, nothing } from "./handler.ts";
+
+/** Tells the customer how the order ended: shipped, declined or refunded. Each order ends here, once. */
+export const notifyCustomer =
+  (channel: string): Handler =>
+  async (event) => {
+    const type = endingOf(event);
+    return type ? { kind: "notifications", orderId: event.orderId, type, channel } : nothing;
+  };
+
+function endingOf(event: OrderEvent): CustomerNotified["type"] | undefined {
+  if (event.kind === "shipments") return "SHIPPED";
+  if (event.kind === "refunds") return "REFUNDED";
+  return event.kind === "payments" && event.status === "DECLINED" ? "DECLINED" : undefined;
+}

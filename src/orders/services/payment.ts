@@ -1,0 +1,70 @@
+import { OrderctlError } from "../../core/errors.ts";
+import type { PaymentProcessed, StockReserved } from "../events.ts";
+import { type PaymentGateway, refundKeyPrefix, type WatchCall, type WatchHold } from "../gateway/gateway.ts";
+import { type Handler, type HandlerContext, nothing } from "./handler.ts";
+
+/** Charges a created order, once: the order id is the idempotency key. */
+export const processPayment =
+  (gateway: PaymentGateway): Handler =>
+  async (created, context) => {
+    if (created.kind !== "created") return nothing;
+    const { orderId, total, lines } = created;
+    const charge = await gateway.charge({ orderId, total, idempotencyKey: orderId, ...callFrom(context) });
+    const declined = charge.status === "DECLINED";
+    return {
+      kind: "payments",
+      orderId,
+      status: charge.status,
+      reason: declined ? charge.reason : "",
+      chargeId: declined ? "" : charge.chargeId,
+      total,
+      lines,
+    };
+  };
+
+/** The payment of an order as the log holds it; undefined where it holds none. */
+export type ReadPayment = (orderId: string) => Promise<PaymentProcessed | undefined>;
+
+/**
+ * Gives the money back where an approved order met an empty shelf; its own idempotency key. What was charged, the payment says that
+ * this service stored itself: a reservation is somebody else's word.
+ */
+export const refundPayment =
+  (gateway: PaymentGateway, readPayment: ReadPayment): Handler =>
+  async (reservation, context) => {
+    if (reservation.kind !== "reservations" || reservation.status !== "OUT_OF_STOCK") return nothing;
+    const { orderId } = reservation;
+    const payment = await readPayment(orderId);
+    if (payment?.status !== "APPROVED") throw nothingToRefund(orderId, payment);
+    const { total, chargeId } = payment;
+    if (chargeId !== reservation.chargeId) throw otherCharge(reservation, chargeId);
+    const { refundId } = await gateway.refund({
+      chargeId,
+      total,
+      idempotencyKey: `${refundKeyPrefix}${orderId}`,
+      ...callFrom(context),
+    });
+    return { kind: "refunds", orderId, chargeId, refundId, total, reason: "out_of_stock" };
+  };
+
+const nothingToRefund = (orderId: string, payment: PaymentProcessed | undefined): OrderctlError =>
+  new OrderctlError(
+    "unprocessable",
+    `no refund for order ${orderId}: the log ${payment ? `says that its payment was ${payment.status}` : "has no payment of it"}`,
+    { fault: "message" },
+  );
+
+const otherCharge = ({ orderId, chargeId }: StockReserved, charged: string): OrderctlError =>
+  new OrderctlError(
+    "unprocessable",
+    `no refund for order ${orderId}: its reservation names charge ${chargeId}, its payment ${charged}`,
+    { fault: "message" },
+  );
+
+const callFrom = (
+  context: HandlerContext,
+): { signal: AbortSignal; watch: WatchCall; watchHold: WatchHold } => ({
+  signal: context.signal,
+  watchHold: (breaker) => context.watchHold(breaker),
+  watch: (operation, attempt) => context.watchCall(operation, attempt),
+});

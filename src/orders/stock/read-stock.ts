@@ -1,0 +1,55 @@
+import { OrderctlError } from "../../core/errors.ts";
+import { inventoryBucket } from "../../flow/topology.ts";
+import type { Connection } from "../../jetstream/client/connection.ts";
+import { Publisher } from "../../jetstream/publish/publisher.ts";
+import { Bucket, encodeKey } from "../../jetstream/streams/bucket.ts";
+import { createSettler } from "./settle-stock.ts";
+import { decodeStock, type Stock, settable } from "./stock.ts";
+import { bySku, type StockLevel, stockLevel, unreadableLevel } from "./stock-level.ts";
+
+/** An entry of the inventory; `stock` is the reason where it cannot be read. */
+export type StockEntry = { sku: string; revision: number; stock: Stock | { error: string } };
+
+/** Every SKU that was ever stocked, as it is stored; undefined where no inventory was ever kept. Changes nothing. */
+export async function readStockEntries(connection: Connection): Promise<StockEntry[] | undefined> {
+  const publisher = new Publisher(connection);
+  try {
+    const entries = await new Bucket(connection, publisher, inventoryBucket).list();
+    return entries.map(({ key: sku, value, revision, isForeign }) => ({
+      sku,
+      revision,
+      stock: isForeign ? { error: foreignKey(sku) } : decoded(sku, value),
+    }));
+  } catch (thrown) {
+    if (thrown instanceof OrderctlError && thrown.code === "not_found") return undefined;
+    throw thrown;
+  } finally {
+    publisher.close();
+  }
+}
+
+function decoded(sku: string, value: string): StockEntry["stock"] {
+  try {
+    return decodeStock(sku, value);
+  } catch (thrown) {
+    const { message, hint } = OrderctlError.from(thrown);
+    return { error: hint === undefined ? message : `${message}: ${hint}` };
+  }
+}
+
+function foreignKey(key: string): string {
+  const told = `no service reads the key ${key}: the stock of such a SKU is kept under ${encodeKey(key)}`;
+  const command = settable(key);
+  return command === undefined ? told : `${told}; \`${command}\` writes it there and removes this one`;
+}
+
+/** What there is of every SKU, with what is settled by now taken as such; nothing where no inventory was ever kept. */
+export async function readStock(connection: Connection): Promise<StockLevel[]> {
+  const entries = (await readStockEntries(connection)) ?? [];
+  // Read after the entries: of what they hold, everything is settled that is by now.
+  const settle = await createSettler(connection);
+  const levels = entries.map(async ({ sku, stock }) =>
+    "error" in stock ? unreadableLevel(sku, stock.error) : stockLevel(sku, await settle(stock)),
+  );
+  return (await Promise.all(levels)).sort(bySku);
+}

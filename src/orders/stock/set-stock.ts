@@ -1,0 +1,133 @@
+import { OrderctlError } from "../../core/errors.ts";
+import { inventoryBucket, orderTopology } from "../../flow/topology.ts";
+import type { Connection } from "../../jetstream/client/connection.ts";
+import { Publisher } from "../../jetstream/publish/publisher.ts";
+import { Bucket, type BucketEntry, type Key } from "../../jetstream/streams/bucket.ts";
+import { readEach } from "../../jetstream/streams/read-subject.ts";
+import { applyTopology, readStreamIdentity } from "../../jetstream/streams/topology.ts";
+import type { OrderEvent } from "../events.ts";
+import { ordersStream, subjectOf } from "../subjects.ts";
+import { decodeEvent } from "../wire/codec.ts";
+import { createSettler } from "./settle-stock.ts";
+import { createStock, decodeStock, encodeStock, type Stock } from "./stock.ts";
+import { bySku, type StockLevel, stockLevel } from "./stock-level.ts";
+
+type Units = ReadonlyMap<string, number>;
+
+/**
+ * Sets the units of each SKU that are on the shelf; what orders have taken stays as it is. Each SKU is changed by
+ * compare-and-set, so that an inventory service at work is not disturbed; there is nothing atomic about several.
+ * An entry that cannot be read is written anew: what orders have taken is then counted in the log. Creates what is missing
+ * of the topology. Rejects with `usage` for a new SKU that differs from another in case only, unless `isNew` says so.
+ * Where it fails it tells how many are set; setting all of them again does no harm.
+ */
+export async function setStock(
+  connection: Connection,
+  unitsBySku: Units,
+  { isNew = false }: { isNew?: boolean } = {},
+): Promise<StockLevel[]> {
+  await applyTopology(connection, orderTopology());
+  const log = await readStreamIdentity(connection, ordersStream);
+  const publisher = new Publisher(connection);
+  const bucket = new Bucket(connection, publisher, inventoryBucket);
+  try {
+    const keys = await bucket.keys();
+    if (!isNew) await refuseTwins(bucket, unitsBySku, keys);
+    const settle = await createSettler(connection);
+    const inLog = readOnce(() => readReservedUnits(connection, new Set(unitsBySku.keys())));
+    const stockOf = async (sku: string, entry: BucketEntry | undefined): Promise<Stock> => {
+      const known = entry && readable(sku, entry.value);
+      if (known) return settle(known);
+      const fresh = createStock(0, log);
+      return entry ? { ...fresh, reserved: (await inLog()).get(sku) ?? 0 } : fresh;
+    };
+    const setOne = async ([sku, available]: [string, number]) => {
+      for (;;) {
+        const entry = await bucket.read(sku);
+        const stock = { ...(await stockOf(sku, entry)), available };
+        const value = encodeStock(stock);
+        const revision = await bucket.write({ key: sku, value, revision: entry?.revision ?? 0 });
+        if (revision !== undefined) return stockLevel(sku, stock);
+      }
+    };
+    const levels = levelsOf(await Promise.allSettled([...unitsBySku].map(setOne)));
+    const replaced = keys.filter(({ key, isForeign }) => isForeign && unitsBySku.has(key));
+    for (const { key } of replaced) await bucket.removeForeign(key);
+    return levels.sort(bySku);
+  } finally {
+    publisher.close();
+  }
+}
+
+/** Throws the first failure. */
+function levelsOf(settled: readonly PromiseSettledResult<StockLevel>[]): StockLevel[] {
+  const levels = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const failed = settled.find((each) => each.status === "rejected");
+  if (!failed) return levels;
+  const error = OrderctlError.from(failed.reason);
+  if (levels.length === 0) throw error;
+  const { code, message, hint = "the same command once more sets all of them", fault } = error;
+  const text = `${levels.length} of ${settled.length} SKUs are set: ${message}`;
+  throw new OrderctlError(code, text, { hint, cause: error, fault });
+}
+
+/** Undefined for what somebody else wrote, and for the empty entry that `nats kv del` leaves behind. */
+function readable(sku: string, value: string): Stock | undefined {
+  try {
+    return decodeStock(sku, value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A slip of the shift key would stock something that nobody orders. */
+async function refuseTwins(bucket: Bucket, unitsBySku: Units, keys: readonly Key[]): Promise<void> {
+  const known = new Set(keys.map(({ key }) => key));
+  const bySpelling = new Map([...known].map((sku) => [sku.toLowerCase(), sku]));
+  for (const sku of unitsBySku.keys()) {
+    const twin = bySpelling.get(sku.toLowerCase());
+    bySpelling.set(sku.toLowerCase(), sku);
+    if (twin === undefined || known.has(sku)) continue;
+    const isRemoved = known.has(twin) && (await bucket.read(twin))?.value === "";
+    if (isRemoved) continue;
+    throw new OrderctlError("usage", `there is ${twin}, and no ${sku} yet: did you mean ${twin}?`, {
+      hint: `--new stocks ${sku} beside it`,
+    });
+  }
+}
+
+function readOnce<T>(read: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= read();
+    return answer;
+  };
+}
+
+/** Units of these SKUs in the orders that the log has as reserved. */
+async function readReservedUnits(
+  connection: Connection,
+  skus: ReadonlySet<string>,
+): Promise<Map<string, number>> {
+  const units = new Map<string, number>();
+  const reservations = { stream: ordersStream, subject: subjectOf("reservations", "*") };
+  await readEach(connection, reservations, ({ subject, payload }) => {
+    const event = reservationIn(subject, payload);
+    if (event?.status !== "RESERVED") return;
+    for (const { sku, quantity } of event.lines)
+      if (skus.has(sku)) units.set(sku, (units.get(sku) ?? 0) + quantity);
+  });
+  return units;
+}
+
+function reservationIn(
+  subject: string,
+  payload: Uint8Array,
+): Extract<OrderEvent, { kind: "reservations" }> | undefined {
+  try {
+    const event = decodeEvent(subject, payload);
+    return event.kind === "reservations" ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}

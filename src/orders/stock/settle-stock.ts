@@ -1,0 +1,60 @@
+import { OrderctlError } from "../../core/errors.ts";
+import type { Connection } from "../../jetstream/client/connection.ts";
+import { readConsumerProgress } from "../../jetstream/dead-letters/dead-letter-store.ts";
+import { readStreamIdentity } from "../../jetstream/streams/topology.ts";
+import { ordersStream } from "../subjects.ts";
+import { endHold, rebase, type Stock } from "./stock.ts";
+import { inventoryConsumer, readReserved } from "./stock-store.ts";
+
+/** Holds that are looked up at once. */
+const maxLookups = 64;
+
+/**
+ * Inventory ends a hold when it next touches the SKU, which may be never. What this creates ends those whose payment cannot
+ * come again, as the log says that their orders went on, in the value alone: nothing is written. Where there is no log, or
+ * this user may not read it, stock stays as it is stored.
+ */
+export async function createSettler(connection: Connection): Promise<(stored: Stock) => Promise<Stock>> {
+  const log = await readOrUndefined(() => readStreamIdentity(connection, ordersStream));
+  const floor = await readOrUndefined(() =>
+    readConsumerProgress(connection, ordersStream, inventoryConsumer),
+  );
+  const lookUp = createLookUp(connection);
+  return async (stored) => {
+    if (log === undefined || floor === undefined) return stored;
+    const stock = rebase(stored, log);
+    const settled = [...stock.holds.keys()].filter((sequence) => sequence <= floor);
+    const answers = await Promise.all(settled.map(lookUp));
+    for (const [index, sequence] of settled.entries()) {
+      const reserved = answers[index];
+      if (reserved !== undefined) endHold(stock, sequence, reserved);
+    }
+    return stock;
+  };
+}
+
+/** An order of several SKUs is looked up once. */
+function createLookUp(connection: Connection): (sequence: number) => Promise<boolean | undefined> {
+  const known = new Map<number, Promise<boolean | undefined>>();
+  const turns = Array.from({ length: maxLookups }, (): Promise<unknown> => Promise.resolve());
+  return (sequence) => {
+    const asked = known.get(sequence);
+    if (asked) return asked;
+    const turn = known.size % maxLookups;
+    const read = () => readOrUndefined(() => readReserved(connection, sequence));
+    const answer = (turns[turn] ?? Promise.resolve()).then(read);
+    turns[turn] = answer.catch(() => undefined);
+    known.set(sequence, answer);
+    return answer;
+  };
+}
+
+async function readOrUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (thrown) {
+    const isOurs = thrown instanceof OrderctlError && ["denied", "not_found"].includes(thrown.code);
+    if (isOurs) return undefined;
+    throw thrown;
+  }
+}

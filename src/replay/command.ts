@@ -1,0 +1,153 @@
+import type { Online, Register } from "../cli/act.ts";
+import { explainMissingLog } from "../cli/missing-log.ts";
+import { readClock } from "../cli/read-clock.ts";
+import { openTelemetry } from "../cli/telemetry-options.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import { type ReplayStream, readReplayStream } from "../jetstream/streams/replay-streams.ts";
+import { partners } from "../orders/services/registry.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import { readerGone } from "../terminal/output.ts";
+import { openDestination } from "./destination.ts";
+import { openFileTarget } from "./file.ts";
+import { checkReplayFlags, placeTimes, type ReplayFlags, withReplayFlags } from "./options.ts";
+import { createPrefixTarget } from "./prefix.ts";
+import { replay } from "./replay.ts";
+import { type ReplaySummary, replayReport } from "./replay-report.ts";
+import { replayOutcomeLine, replayProgressText } from "./replay-text.ts";
+import { resumeCommand } from "./resume.ts";
+import { planReplay, type ReplaySelection } from "./selection.ts";
+import { consumedKinds, createServiceTarget } from "./service.ts";
+import { createNoTarget, type ReplayResult, type ReplayTarget } from "./target.ts";
+
+export const registerReplay: Register = (command, act) => {
+  withReplayFlags(command)
+    .addHelpText(
+      "after",
+      "\nExit code: 1 where --service comes to another outcome than is stored, --to finds another content in the place of a copy, or messages were deleted before they were read.",
+    )
+    .action(act.online(runReplay, { check: checkReplayFlags }));
+};
+
+/** How long the last spans may take. */
+const telemetryMs = 5000;
+
+async function runReplay(
+  online: Online,
+  flags: ReplayFlags,
+  [name = ordersStream]: string[],
+): Promise<number> {
+  const { connection, terminal, signal } = online;
+  const stream = await readStream(connection, name);
+  const { clock, ...times } = await readTimes(online, flags, name);
+  const plan = await planReplay(connection, stream, { ...selectionOf(flags), ...times });
+  const { target, telemetry } = await openTarget(online, flags, stream);
+  const progress = await terminal.progress();
+  const { report, failure } = await replay(connection, {
+    plan,
+    target,
+    speed: Number.isFinite(flags.speed) ? flags.speed : null,
+    signal,
+    onProgress: (state) => progress.update(replayProgressText(state)),
+  }).finally(() => progress.end());
+  await telemetry.stop(telemetryMs);
+  if (signal.reason === readerGone) throw readerGone;
+  const { resumeFromSequence: fromSequence, toSequence } = report;
+  const resume =
+    fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence, ...times }, flags);
+  showSummary(online, flags, { ...report, dryRun: flags.dryRun, resumeCommand: resume, clock });
+  if (failure) throw failure;
+  return isRefuted(report.result) || report.gone ? 1 : 0;
+}
+
+/** Where the events are the result, the summary is no part of it. */
+function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary: ReplaySummary): void {
+  const write = out === "-" && !dryRun ? terminal.tell : terminal.show;
+  write("replay-report", summary, replayReport);
+}
+
+/** What the log, or the place of a copy, holds is another thing than it should be. */
+function isRefuted(result: ReplayResult): boolean {
+  if (result.target === "prefix") return result.differentThere > 0;
+  return result.target === "service" && result.different + result.failed > 0;
+}
+
+async function readStream(connection: Connection, name: string): Promise<ReplayStream> {
+  try {
+    return await readReplayStream(connection, name);
+  } catch (thrown) {
+    if (name === ordersStream) throw explainMissingLog(thrown, connection);
+    const error = OrderctlError.from(thrown);
+    if (error.code !== "not_found") throw error;
+    throw new OrderctlError("not_found", `there is no stream ${name} at ${connection.server}`, {
+      hint: "--server or --context names another broker",
+      cause: thrown,
+    });
+  }
+}
+
+type Times = Pick<ReplaySelection, "sinceUs" | "untilUs">;
+
+/** The broker's clock is asked only where a time was given as an age. */
+async function readTimes(
+  online: Online,
+  flags: ReplayFlags,
+  stream: string,
+): Promise<ReturnType<typeof placeTimes> & Pick<ReplaySummary, "clock">> {
+  const isAge = [flags.since, flags.until].some((given) => given && "agoMs" in given);
+  if (!isAge) return { ...placeTimes(flags, 0), clock: null };
+  const { difference, nowUs } = await readClock(online, stream);
+  return { ...placeTimes(flags, nowUs()), clock: difference };
+}
+
+const selectionOf = (flags: ReplayFlags): Omit<ReplaySelection, keyof Times> => ({
+  fromSequence: flags.fromSeq,
+  toSequence: flags.toSeq,
+  subject: flags.subject,
+  orderId: flags.order,
+  kinds: flags.service && flags.service !== "inventory" ? consumedKinds(flags.service) : undefined,
+});
+
+type Opened = { target: ReplayTarget; telemetry: Telemetry };
+
+async function openTarget(online: Online, flags: ReplayFlags, stream: ReplayStream): Promise<Opened> {
+  const { to, out, dryRun, append } = flags;
+  if (to !== undefined) return openCopying(online, { ...flags, to }, stream);
+  const quiet = { telemetry: noTelemetry };
+  if (dryRun) return { ...quiet, target: createNoTarget() };
+  if (out === undefined) return { ...quiet, target: await openComparing(online, flags) };
+  const { stdout, note } = online.terminal;
+  return { ...quiet, target: await openFileTarget({ file: out, append, stdout, note }) };
+}
+
+/** Copies are new messages, whose way may be followed; nothing else is stored or handled for the first time. */
+async function openCopying(
+  online: Online,
+  flags: ReplayFlags & { to: string },
+  stream: ReplayStream,
+): Promise<Opened> {
+  const { connection } = online;
+  const destination = await openDestination(connection, stream, flags);
+  if (flags.dryRun) return { target: createNoTarget(), telemetry: noTelemetry };
+  const { instance } = await online.config();
+  const telemetry = await openTelemetry(online, flags, { service: "replay", instance, prometheus: false });
+  const { tracing } = telemetry;
+  const options = { stream: stream.name, destination, window: flags.window, tracing };
+  return { target: createPrefixTarget(connection, options), telemetry };
+}
+
+async function openComparing(online: Online, flags: ReplayFlags): Promise<ReplayTarget> {
+  const { connection, terminal } = online;
+  const { service, window, store, each } = flags;
+  if (service === undefined || service === "inventory") return createNoTarget();
+  return createServiceTarget(connection, {
+    service,
+    decision: { seed: flags.gatewaySeed, declineShare: flags.declineShare },
+    ...partners,
+    window,
+    store,
+    instance: (await online.config()).instance,
+    onOutcome: each ? (outcome) => terminal.show("replay-outcome", outcome, replayOutcomeLine) : undefined,
+  });
+}

@@ -1,0 +1,157 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ConnectionFlags } from "../cli/config.ts";
+import { count, positive, share, withConnection, withGiveUp } from "../cli/options.ts";
+import { type TracingFlags, withTracingFlags } from "../cli/telemetry-options.ts";
+import { parseDurationMs } from "../core/duration.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { checkOrderId, ordersStream } from "../orders/subjects.ts";
+import { type ReplayableService, replayableServices } from "./service.ts";
+
+/** Unix µs, or so long before the broker's now. */
+export type Moment = { us: number } | { agoMs: number };
+
+export type ReplayFlags = ConnectionFlags &
+  TracingFlags & {
+    since?: Moment;
+    until?: Moment;
+    fromSeq?: number;
+    toSeq?: number;
+    subject?: string;
+    order?: string;
+    /** `null` for as fast as it goes. */
+    /** Infinite where nothing is paced. */
+    speed: number;
+    window: number;
+    to?: string;
+    create: boolean;
+    service?: ReplayableService | "inventory";
+    store: boolean;
+    each: boolean;
+    declineShare: number;
+    gatewaySeed: number;
+    out?: string;
+    append: boolean;
+    dryRun: boolean;
+  };
+
+export function withReplayFlags(command: Command): Command {
+  command
+    .argument("[stream]", "any stream", ordersStream)
+    .optionsGroup("Which messages:")
+    .option(
+      "--since <time>",
+      "stored at 2026-01-31T09:00:00Z or later, or no longer ago than 15m, 2h by the broker's clock",
+      moment,
+    )
+    .option("--until <time>", "the same for the last one", moment)
+    .option("--from-seq <n>", "from this sequence on", count)
+    .option("--to-seq <n>", "up to this sequence (default: the last one now)", count)
+    .option("--subject <subject>", "with wildcards: 'ORDERS.created.*'")
+    .option("--order <id>", "of one order")
+    .optionsGroup("Where to, one of these:")
+    .option("--to <prefix>", "publish copies: ORDERS.created.X becomes <prefix>.created.X")
+    .addOption(serviceOption())
+    .option("--out <file>", "write NDJSON; - is standard output. Orders as `publish order --file` reads them")
+    .option("--dry-run", "only tell what would be replayed", false)
+    .optionsGroup("How:")
+    .addOption(
+      new Option("--speed <factor>", "1x as stored, 10x, 2.5x")
+        .default(Number.POSITIVE_INFINITY, "max")
+        .argParser(speed),
+    )
+    .option("--window <n>", "messages under way", positive, 256)
+    .option("--create", "--to: make a stream where none listens", false)
+    .option("--append", "--out: add to the file instead of replacing it", false)
+    .option("--each", "--service: tell of each event", false)
+    .option("--store", "--service: store what is missing (shipping, notification)", false)
+    .option("--decline-share <share>", "--service payment: as `serve` was given it", share, 0.02)
+    .option("--gateway-seed <n>", "--service payment: as `serve` was given it", count, 1);
+  return withConnection(withTracingFlags(withGiveUp(command)));
+}
+
+const serviceOption = (): Option =>
+  new Option("--service <name>", "compare what it would store with what is stored").choices([
+    ...replayableServices,
+    "inventory",
+  ]);
+
+/** What makes no sense together; throws `usage`. */
+export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: string[]): void {
+  const { to, service, out, dryRun, order } = flags;
+  const targets = [to, service, out].filter((target) => target !== undefined).length;
+  if (!/^[^\s.*>/\\]+$/.test(stream)) throw usage(`${JSON.stringify(stream)} is not the name of a stream`);
+  if (targets > 1) throw usage("--to, --service and --out exclude each other");
+  if (targets === 0 && !dryRun)
+    throw usage("where to? --to, --service or --out", "--dry-run only tells what would be replayed");
+  checkTimes(flags);
+  if (order !== undefined) checkOrderId(order, "usage");
+  checkService(stream, flags);
+  for (const [given, owner, name] of [
+    [flags.create, to, "--create is for --to"],
+    [flags.append, out, "--append is for --out"],
+    [flags.store, service, "--store is for --service"],
+    [flags.each, service, "--each is for --service"],
+  ] as const) {
+    if (given && owner === undefined) throw usage(name);
+  }
+}
+
+/** A time and an age can only be compared when the broker has told its time. */
+function checkTimes({ since, until }: ReplayFlags): void {
+  if (since && until && "us" in since === "us" in until) placeTimes({ since, until }, 0);
+}
+
+function checkService(stream: string, { service, store }: ReplayFlags): void {
+  if (service === undefined) return;
+  if (stream !== ordersStream) throw usage(`--service works on the events of ${ordersStream} only`);
+  if (service === "inventory") {
+    throw usage(
+      "inventory cannot be replayed: what was on the shelf then is not in the log",
+      "`orderctl audit` proves that nothing was oversold",
+    );
+  }
+  if (store && service === "payment") {
+    throw usage(
+      "--store is not for payment: a charge moves money, and a replay calls no real gateway",
+      "`orderctl serve payment` charges what is missing, each order once",
+    );
+  }
+}
+
+const usage = (message: string, hint?: string): OrderctlError =>
+  new OrderctlError("usage", message, { hint });
+
+const rfc3339 = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2}))?$/;
+
+/** An RFC 3339 time, a day's beginning (UTC), or `2h` ago. */
+export function moment(text: string): Moment {
+  const agoMs = parseDurationMs(text);
+  if (agoMs !== undefined) return { agoMs };
+  const match = rfc3339.exec(text);
+  const ms = match ? Date.parse(text.replace(/\.\d+/, "")) : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new InvalidArgumentError("expected a time such as 2026-01-31T09:00:00Z, or 15m or 2h ago.");
+  }
+  return { us: ms * 1000 + Number((match?.[1] ?? "").padEnd(6, "0").slice(0, 6)) };
+}
+
+/** Unix µs of both, at a time by the broker's clock. Throws `usage` where nothing can lie between them. */
+export function placeTimes(
+  { since, until }: Pick<ReplayFlags, "since" | "until">,
+  nowUs: number,
+): { sinceUs: number | undefined; untilUs: number | undefined } {
+  const place = (given: Moment | undefined): number | undefined =>
+    given && ("us" in given ? given.us : Math.round(nowUs - given.agoMs * 1000));
+  const [sinceUs, untilUs] = [place(since), place(until)];
+  if (sinceUs !== undefined && untilUs !== undefined && sinceUs > untilUs)
+    throw usage("--since is later than --until");
+  return { sinceUs, untilUs };
+}
+
+/** Never null: commander takes that for no value at all. */
+function speed(text: string): number {
+  if (text === "max") return Number.POSITIVE_INFINITY;
+  const factor = Number(/^(\d+(?:\.\d+)?)x?$/.exec(text)?.[1]);
+  if (factor > 0) return factor;
+  throw new InvalidArgumentError("expected a factor such as 1x, 10x or 2.5x, or max.");
+}

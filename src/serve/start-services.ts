@@ -1,0 +1,142 @@
+import type { Online } from "../cli/act.ts";
+import { clockNote } from "../cli/clock-note.ts";
+import { instanceOf, serviceName } from "../cli/identity.ts";
+import type { AllowedHostFlags } from "../cli/options.ts";
+import { type MetricsFlags, openTelemetry, type TracingFlags } from "../cli/telemetry-options.ts";
+import type { Listening } from "../core/listening.ts";
+import { readVersion } from "../core/version.ts";
+import { observeLog } from "../flow/observe-log.ts";
+import { announceProcess, type ProcessStatus } from "../flow/process-status.ts";
+import { type RunningServices, runServices, type ServiceOptions } from "../flow/run-services.ts";
+import { type ClockDifference, followBrokerClock } from "../jetstream/client/broker-clock.ts";
+import type { RunnableName } from "../orders/services/registry.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { openHealthServer } from "../telemetry/metrics/health-server.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type ServiceFlags, serviceOptions } from "./service-options.ts";
+import { whenAnswered } from "./when-answered.ts";
+
+export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
+
+export type Start = {
+  names: readonly RunnableName[];
+  flags: ServingFlags;
+  /** Of this process's own, where spans go unless the environment names another. */
+  collector?: string | undefined;
+};
+
+/** How much of the time to stop is for the last spans. */
+const telemetryShare = 0.2;
+
+/**
+ * Starts services and what tells of them: spans, metrics and the metrics port. `stop` ends the work first and
+ * telemetry last, so that the last deliveries are seen as well.
+ */
+export async function startServices(
+  online: Online,
+  { names, flags, collector }: Start,
+): Promise<RunningServices> {
+  const instance = await instanceOf(online, flags);
+  const telemetry = await openTelemetry(online, flags, {
+    service: serviceName(names),
+    instance,
+    prometheus: flags.metricsPort !== undefined,
+    collector,
+    isPatient: true,
+  });
+  try {
+    return await runWith(telemetry, online, { names, flags });
+  } catch (thrown) {
+    await telemetry.stop(0);
+    throw thrown;
+  }
+}
+
+async function runWith(telemetry: Telemetry, online: Online, start: Start): Promise<RunningServices> {
+  const { names, flags } = start;
+  const { connection } = online;
+  const work = { state: "starting" };
+  // First what may fail: a port that is taken leaves no service behind.
+  const health = await openHealth(telemetry, online, { flags, work });
+  const clock = followBrokerClock(connection, ordersStream, tellClock(online));
+  try {
+    const options = { ...(await serviceOptions(online, flags, telemetry)), aheadUs: clock.aheadUs };
+    const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
+    const patience = { patienceMs, note: options.note, signal: online.signal };
+    const services = await whenAnswered(() => runServices(connection, names, options), patience);
+    telemetry.metrics?.observeWorkers(services.counts);
+    if (telemetry.metrics) observeLog(telemetry.metrics, connection);
+    work.state = "running";
+    const serving = {
+      ...services.serving,
+      metricsUrl: telemetry.scrape && health ? health.url : null,
+      spansTo: telemetry.spansTo,
+    };
+    const status = statusOf({ ...services, serving }, options);
+    const announced = announceProcess(connection, () => status(work.state === "stopping"));
+    return {
+      ...services,
+      serving,
+      async stop(deadlineMs) {
+        work.state = "stopping";
+        try {
+          await services.stop(deadlineMs * (1 - telemetryShare));
+        } finally {
+          clock.stop();
+          announced.stop();
+          await health?.stop(0);
+          await telemetry.stop(deadlineMs * telemetryShare);
+        }
+      },
+    };
+  } catch (thrown) {
+    clock.stop();
+    await health?.stop(0);
+    throw thrown;
+  }
+}
+
+/** When this machine's clock begins to differ; where the broker does not tell its time, a service needs it least of all. */
+function tellClock({ terminal }: Online): (difference: ClockDifference) => void {
+  let said = false;
+  return (difference) => {
+    const text = difference.aheadMs === null ? undefined : clockNote(difference);
+    if (text !== undefined && !said) terminal.note(text);
+    said = text !== undefined;
+  };
+}
+
+function statusOf(
+  { serving, counts, problems }: RunningServices,
+  { breakers = {} }: ServiceOptions,
+): (stopping: boolean) => ProcessStatus {
+  const { instance, services, url, metricsUrl, spansTo } = serving;
+  const startedAt = new Date().toISOString();
+  const startMs = performance.now();
+  const version = readVersion();
+  return (stopping) => ({
+    ...{ instance, version, services, startedAt, stopping, ordersUrl: url, metricsUrl, spansTo },
+    uptimeMs: Math.round(performance.now() - startMs),
+    breakers: services.flatMap((service) => {
+      const breaker = service === "order" ? undefined : breakers[service];
+      if (!breaker) return [];
+      return { name: breaker.name, state: breaker.state(), service, openForMs: breaker.openForMs() };
+    }),
+    problems: problems(),
+    workers: Object.entries(counts()).map(([consumer, each]) => ({ consumer, ...each })),
+  });
+}
+
+async function openHealth(
+  { scrape }: Telemetry,
+  { connection }: Online,
+  { flags, work }: { flags: MetricsFlags & AllowedHostFlags; work: { state: string } },
+): Promise<Listening | undefined> {
+  const { metricsPort: port, metricsHost: host, allowHost: allowedHosts } = flags;
+  if (port === undefined) return undefined;
+  const isReady = () => {
+    if (work.state !== "running") return { ready: false, reason: work.state };
+    return connection.isConnected() ? { ready: true } : { ready: false, reason: "the broker is away" };
+  };
+  return openHealthServer({ host, port, allowedHosts, scrape, isReady });
+}

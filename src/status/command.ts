@@ -1,0 +1,110 @@
+import type { App, Register } from "../cli/act.ts";
+import type { ConnectionFlags } from "../cli/config.ts";
+import { withConnection } from "../cli/options.ts";
+import { connectionTimes, flagOf, type SettingName, type Settings, settingNames } from "../cli/settings.ts";
+import { askProcesses, type ProcessStatus } from "../flow/process-status.ts";
+import { type ClockDifference, readBrokerClock } from "../jetstream/client/broker-clock.ts";
+import { type Connection, openConnection } from "../jetstream/client/connection.ts";
+import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { statusReport } from "./status-report.ts";
+
+/** A setting in force; a secret is told as `***`, what nobody gave as `null`. */
+export type StatusSetting = { name: string; value: string | null; from: string | null };
+
+/** Whom the broker takes this program for, and how long it takes to answer. */
+type BrokerStatus = {
+  server: string;
+  version: string;
+  jetStream: boolean;
+  user: string;
+  roundTripMs: number;
+  clock: ClockDifference;
+};
+
+export type Status = {
+  settings: StatusSetting[];
+  /** `null` where it cannot be reached. */
+  broker: BrokerStatus | null;
+  processes: ProcessStatus[];
+  /** How many answered what no process of orderctl says. */
+  unreadableAnswers: number;
+  /** Were there more answers than anybody waits for? Some of the processes may be missing then. */
+  answersCut: boolean;
+};
+
+export const registerStatus: Register = (command, act) => {
+  withConnection(command).action(act.offline(status));
+};
+
+/** The settings are shown all the same where the broker cannot be reached: they may be why. */
+async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
+  const { connection: config, settings: found } = await app.config();
+  const { failure, ...answered } = await askBroker(app, config);
+  const settings = settingsIn(flags, found);
+  app.terminal.show("status", { ...answered, settings }, statusReport);
+  if (failure) throw failure;
+  return undefined;
+}
+
+type Answer = Omit<Status, "settings"> & { failure?: unknown };
+
+async function askBroker({ terminal, signal }: App, config: ConnectionConfig): Promise<Answer> {
+  let broker: BrokerStatus | null = null;
+  try {
+    const settings = { ...config, connectTimeoutMs: config.timeoutMs };
+    const connection = await openConnection(settings, terminal.note, signal);
+    try {
+      broker = await readBroker(connection);
+      const asked = await askProcesses(connection, { roundTripMs: broker.roundTripMs, signal });
+      signal.throwIfAborted();
+      const { processes, unreadable: unreadableAnswers, isCut: answersCut } = asked;
+      return { broker, processes, unreadableAnswers, answersCut };
+    } finally {
+      await connection.close();
+    }
+  } catch (failure) {
+    return { broker, processes: [], unreadableAnswers: 0, answersCut: false, failure };
+  }
+}
+
+async function readBroker(connection: Connection): Promise<BrokerStatus> {
+  const { nats, server, version, user } = connection;
+  // The client's own `rtt` counts whole milliseconds, of which there is often none.
+  const startedAt = performance.now();
+  await nats.flush();
+  const roundTripMs = performance.now() - startedAt;
+  const { difference: clock } = await readBrokerClock(connection, ordersStream);
+  return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs, clock };
+}
+
+const secrets: readonly SettingName[] = ["password", "token", "userJwt", "userSeed"];
+
+/** A file may be told, not what was written into the context itself. */
+const isSecret = (name: SettingName, value: string): boolean =>
+  value.startsWith("data:") || (secrets.includes(name) && !value.startsWith("file://"));
+
+/** In the order in which they are asked for: context first, times last. */
+function settingsIn(
+  flags: ConnectionFlags,
+  { found, servers, context, tlsFirst, withheld }: Settings,
+): StatusSetting[] {
+  const texts = settingNames.map((setting) => {
+    const { value, from } = found[setting] ?? { value: null, from: null };
+    const name = flagOf(setting).replace(/^--/, "");
+    if (setting === "server") return { name, value: servers.join(","), from: from ?? "default" };
+    return { name, value: value !== null && isSecret(setting, value) ? "***" : value, from };
+  });
+  const times = connectionTimes.map(({ flag, key, defaultMs }) => ({
+    name: flag,
+    value: `${(flags[key] ?? defaultMs) / 1000}s`,
+    from: flags[key] === undefined ? "default" : `--${flag}`,
+  }));
+  return [
+    { name: "context", value: context?.value ?? null, from: context?.from ?? null },
+    ...texts,
+    { name: "tls-first", value: tlsFirst ? String(tlsFirst.value) : null, from: tlsFirst?.from ?? null },
+    ...(withheld.length > 0 ? [{ name: "not sent", value: withheld.join(", "), from: "for NATS_URL" }] : []),
+    ...times,
+  ];
+}

@@ -1,0 +1,84 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { OrderctlError } from "../../core/errors.ts";
+import { type Listening, listenPlainly } from "../../core/listening.ts";
+import type { Scrape } from "./metric-scrape.ts";
+
+export type Readiness = { ready: boolean; reason?: string | undefined };
+
+export type HealthServerOptions = {
+  /** Loopback unless told otherwise. */
+  host?: string | undefined;
+  allowedHosts?: readonly string[] | undefined;
+  /** 0 takes a free one. */
+  port: number;
+  /** Where there is none, there is no `/metrics`. */
+  scrape: Scrape | undefined;
+  /** Whether work can be done now, and if not, why. */
+  isReady: () => Readiness;
+  /** Whether the process is worth keeping; true if nobody says. */
+  isAlive?: (() => boolean) | undefined;
+};
+
+type Answer = { status: number; contentType: string; body: string };
+
+type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+
+/**
+ * Serves `/metrics`, `/healthz` and `/readyz`, whether or not the broker can be reached. Rejects with `conflict` where the
+ * port is taken, and with `usage` where it may not listen there.
+ */
+export async function openHealthServer(options: HealthServerOptions): Promise<Listening> {
+  const { host = "127.0.0.1", port, allowedHosts } = options;
+  const routes = routesOf(options);
+  return listenPlainly(
+    { host, port, allowedHosts, flag: "--metrics-port" },
+    (request, response) => void respond(routes, request, response),
+  );
+}
+
+function routesOf({ scrape, isReady, isAlive = () => true }: HealthServerOptions): Routes {
+  return {
+    ...(scrape && { "/metrics": () => scraped(scrape) }),
+    "/healthz": () => (isAlive() ? json(200, { status: "ok" }) : json(503, { status: "failing" })),
+    "/readyz": () => {
+      const readiness = isReady();
+      return json(readiness.ready ? 200 : 503, readiness);
+    },
+  };
+}
+
+async function scraped(scrape: Scrape): Promise<Answer> {
+  try {
+    const { contentType, text } = await scrape();
+    return { status: 200, contentType, body: text };
+  } catch (thrown) {
+    return plain(503, `no metrics: ${OrderctlError.from(thrown).message}`);
+  }
+}
+
+async function respond(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, contentType, body } = await answerTo(routes, request);
+  const length = Buffer.byteLength(body);
+  const headers = { "content-type": contentType, "content-length": length, "cache-control": "no-store" };
+  response.writeHead(status, status === 405 ? { ...headers, allow: "GET, HEAD" } : headers);
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function answerTo(routes: Routes, { method = "", url = "/" }: IncomingMessage): Answer | Promise<Answer> {
+  const [path = ""] = url.split("?");
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!route) return plain(404, `here are ${Object.keys(routes).join(", ")}`);
+  return method === "GET" || method === "HEAD" ? route() : plain(405, "this can only be read: GET or HEAD");
+}
+
+const plain = (status: number, line: string): Answer => ({
+  status,
+  contentType: "text/plain; charset=utf-8",
+  body: `${line}\n`,
+});
+
+const json = (status: number, body: object): Answer => ({
+  status,
+  contentType: "application/json",
+  body: `${JSON.stringify(body)}\n`,
+});

@@ -1,0 +1,190 @@
+import {
+  type Context,
+  context,
+  defaultTextMapGetter,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import type { OrderctlError } from "../../core/errors.ts";
+import { linksTo } from "./span-links.ts";
+import { attribute as name } from "./span-names.ts";
+import { fail, headersFrom, messageAttributes, now, timeOf } from "./span-writing.ts";
+import type {
+  CallSpan,
+  ProcessSpan,
+  PublishSpan,
+  RequestSpan,
+  TracedDelivery,
+  TracedMessage,
+  TracedRequest,
+  TracedStation,
+  Tracing,
+} from "./tracing.ts";
+
+const deliveryGetter: TextMapGetter<TracedDelivery> = {
+  get: (delivery, key) => delivery.header(key),
+  keys: () => [],
+};
+
+/** Writes spans with a tracer. ~5 µs a span with its end; ~2 µs for a root that is not sampled. */
+export function createTracing(tracer: Tracer): Tracing {
+  return {
+    publish(message, parent) {
+      const from = parent ? propagation.extract(ROOT_CONTEXT, parent, defaultTextMapGetter) : ROOT_CONTEXT;
+      return startPublish(tracer, message, from);
+    },
+    process: (station, delivery, receivedAtUs) =>
+      isUnsampled(delivery.header("traceparent"))
+        ? undefined
+        : startProcess(tracer, station, { delivery, receivedAtUs }),
+    request: (request) => startRequest(tracer, request),
+  };
+}
+
+const publishing = { name: "publish", type: "send" };
+const processing = { name: "process", type: "process" };
+
+function startPublish(tracer: Tracer, message: TracedMessage, parent: Context): PublishSpan {
+  const attributes = messageAttributes(message, publishing);
+  const options = { kind: SpanKind.PRODUCER, startTime: now(), attributes, links: linksTo(message.linkTo) };
+  const span = tracer.startSpan(`publish ${message.template}`, options, parent);
+  return {
+    headers: headersFrom(trace.setSpan(parent, span)),
+    stored({ sequence, duplicate }) {
+      span.setAttribute(name.sequence, sequence);
+      if (duplicate) span.setAttribute(name.duplicate, true);
+      span.end(now());
+    },
+    failed(error) {
+      fail(span, error);
+      span.end(now());
+    },
+  };
+}
+
+/** The last field of `00-<trace>-<span>-<flags>`; https://www.w3.org/TR/trace-context/#trace-flags */
+const isUnsampled = (traceparent: string | undefined): boolean => traceparent?.endsWith("-00") === true;
+
+/** Hot path: one header read where the sender's trace is not sampled. */
+function startProcess(
+  tracer: Tracer,
+  station: TracedStation,
+  { delivery, receivedAtUs }: { delivery: TracedDelivery; receivedAtUs: number },
+): ProcessSpan | undefined {
+  const parent = propagation.extract(ROOT_CONTEXT, delivery, deliveryGetter);
+  const producer = trace.getSpanContext(parent);
+  const { subject, payload } = delivery;
+  const message = { ...station, subject, orderId: station.orderIdOf(subject), bodyBytes: payload.length };
+  const span = tracer.startSpan(
+    `process ${station.template}`,
+    {
+      kind: SpanKind.CONSUMER,
+      startTime: timeOf(receivedAtUs),
+      attributes: {
+        ...messageAttributes(message, processing),
+        [name.consumerGroup]: station.consumer,
+        [name.sequence]: delivery.sequence,
+        [name.deliveryAttempt]: delivery.attempt,
+      },
+      links: producer ? [{ context: producer }] : [],
+    },
+    parent,
+  );
+  if (span.isRecording()) return new RecordedProcess(tracer, span, message);
+  return producer ? undefined : unsampled(span);
+}
+
+/** Records nothing, and hands on that nothing is to be recorded: else each later hop would decide afresh. */
+function unsampled(span: Span): ProcessSpan {
+  const { traceId, spanId } = span.spanContext();
+  const publish = () => ({
+    headers: headersFrom(trace.setSpan(ROOT_CONTEXT, span)),
+    stored: () => {},
+    failed: () => {},
+  });
+  const call = () => ({ headers: {}, end: () => {} });
+  return { traceId, spanId, publish, call, hold: () => () => {}, failed: () => {}, settled: () => {} };
+}
+
+class RecordedProcess implements ProcessSpan {
+  readonly #tracer: Tracer;
+  readonly #span: Span;
+  readonly #message: TracedMessage;
+  readonly #context: Context;
+
+  constructor(tracer: Tracer, span: Span, message: TracedMessage) {
+    this.#tracer = tracer;
+    this.#span = span;
+    this.#message = message;
+    this.#context = trace.setSpan(ROOT_CONTEXT, span);
+  }
+
+  get traceId(): string {
+    return this.#span.spanContext().traceId;
+  }
+
+  get spanId(): string {
+    return this.#span.spanContext().spanId;
+  }
+
+  publish(message: TracedMessage): PublishSpan {
+    return startPublish(this.#tracer, message, this.#context);
+  }
+
+  call(operation: string, attempt: number): CallSpan {
+    const { orderId, service } = this.#message;
+    const attributes = { [name.orderId]: orderId, [name.service]: service, [name.callAttempt]: attempt };
+    const options = { kind: SpanKind.CLIENT, startTime: now(), attributes };
+    const span = this.#tracer.startSpan(operation, options, this.#context);
+    return {
+      headers: headersFrom(trace.setSpan(this.#context, span)),
+      end(error) {
+        if (error) fail(span, error);
+        span.end(now());
+      },
+    };
+  }
+
+  hold(breaker: string): () => void {
+    const { orderId, service } = this.#message;
+    const attributes = { [name.orderId]: orderId, [name.service]: service, [name.breaker]: breaker };
+    const options = { kind: SpanKind.INTERNAL, startTime: now(), attributes };
+    const span = this.#tracer.startSpan(`wait for ${breaker}`, options, this.#context);
+    return () => span.end(now());
+  }
+
+  failed(error: OrderctlError): void {
+    fail(this.#span, error);
+  }
+
+  settled(how: "ack" | "nak" | "term"): void {
+    const time = now();
+    const attributes = messageAttributes(this.#message, { name: how, type: "settle" });
+    const options = { kind: SpanKind.CLIENT, startTime: time, attributes };
+    this.#tracer.startSpan(`${how} ${this.#message.template}`, options, this.#context).end(now());
+    this.#span.end(now());
+  }
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server */
+function startRequest(tracer: Tracer, { method, route, headers }: TracedRequest): RequestSpan {
+  const parent = propagation.extract(context.active(), headers, defaultTextMapGetter);
+  const attributes = { "http.request.method": method, "http.route": route };
+  const options = { kind: SpanKind.SERVER, startTime: now(), attributes };
+  const span = tracer.startSpan(`${method} ${route}`, options, parent);
+  return {
+    headers: headersFrom(trace.setSpan(parent, span)),
+    end(status, orderId) {
+      span.setAttribute("http.response.status_code", status);
+      if (orderId !== undefined) span.setAttribute(name.orderId, orderId);
+      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end(now());
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import type { App, Online, Register } from "../cli/act.ts";
+import { withConnection, withJson, withStreamFlags } from "../cli/options.ts";
+import { traceDefaults } from "../collector/start-collector.ts";
+import { traceTopology } from "../collector/topology.ts";
+import { orderTopology } from "../flow/topology.ts";
+import type { Drift } from "../jetstream/streams/settings-drift.ts";
+import {
+  applyTopology,
+  type Mending,
+  mendTopology,
+  readDrift,
+  type Topology,
+} from "../jetstream/streams/topology.ts";
+import { topologyList, topologyTable } from "./topology-table.ts";
+
+type Options = { replicas: number; maxBytes?: number };
+type ApplyOptions = Options & { fix: boolean; remake: boolean };
+
+/** What the broker has otherwise than the topology wants it, after what the command did. */
+export type TopologyReport = Mending & {
+  streams: number;
+  consumers: number;
+  created: string[];
+  drifts: Drift[];
+};
+
+export const registerTopology: Register = (command, act) => {
+  const named = (name: string, summary: string) =>
+    withStreamFlags(command.command(name).description(summary));
+  const add = (name: string, summary: string) => withConnection(named(name, summary));
+  withJson(named("show", "every stream and consumer as it should be; asks no broker")).action(
+    act.offline(show),
+  );
+  add("diff", "what is missing or different; exit code 1 if anything is").action(act.online(diff));
+  const applying = named(
+    "apply",
+    "create what is missing; what is there is changed only by --fix and --remake",
+  )
+    .option("--fix", "set back, in place, what breaks a promise: a service does not start with it", false)
+    .option(
+      "--remake",
+      "the same; a consumer that cannot be changed in place is deleted and made anew",
+      false,
+    )
+    .addHelpText("after", remakeHelp);
+  withConnection(applying).action(act.online(apply));
+};
+
+/** Every stream and consumer that orderctl uses: those of the orders, and the one of the spans. */
+function wholeTopology({ replicas, maxBytes = Infinity }: Options): Topology {
+  const orders = orderTopology({ replicas, maxBytes: Number.isFinite(maxBytes) ? maxBytes : undefined });
+  const traces = traceTopology({
+    ...traceDefaults,
+    maxBytes: Math.min(traceDefaults.maxBytes, maxBytes),
+    replicas,
+  });
+  return { ...orders, streams: [...orders.streams, ...traces.streams] };
+}
+
+async function show({ terminal }: App, options: Options): Promise<void> {
+  terminal.show("topology-wanted", wholeTopology(options), topologyList);
+}
+
+async function diff({ connection, terminal }: Online, options: Options): Promise<number> {
+  const wanted = wholeTopology(options);
+  const drifts = await readDrift(connection, wanted);
+  terminal.show("topology", report(wanted, { ...unmended, created: [], drifts }), topologyTable);
+  return drifts.length > 0 ? 1 : 0;
+}
+
+const remakeHelp = `
+A consumer that was made anew is given everything that is stored once more. The log refuses a second event of a kind, and
+the gateway is asked with the same idempotency keys: it has to know them still.
+Exit code: 1 where --fix or --remake left something that breaks a promise.`;
+
+async function apply({ connection, terminal }: Online, options: ApplyOptions): Promise<number> {
+  const wanted = wholeTopology(options);
+  const before = await readDrift(connection, wanted);
+  const created = before.filter(({ setting }) => setting === "*").map(({ kind, name }) => `${kind} ${name}`);
+  const found = await applyTopology(connection, wanted);
+  const { fix, remake } = options;
+  const isMending = (fix || remake) && found.some(breaksPromise);
+  const mending = isMending ? await mendTopology(connection, wanted, { remake }) : unmended;
+  const drifts = isMending ? await readDrift(connection, wanted) : found;
+  terminal.show("topology", report(wanted, { ...mending, created, drifts }), topologyTable);
+  return (fix || remake) && drifts.some(breaksPromise) ? 1 : 0;
+}
+
+const unmended: Mending = { fixed: [], remade: [], refusals: [] };
+
+const breaksPromise = ({ leadsTo }: Drift): boolean => leadsTo !== null;
+
+const report = (
+  { streams, consumers }: Topology,
+  found: Omit<TopologyReport, "streams" | "consumers">,
+): TopologyReport => ({ streams: streams.length, consumers: consumers.length, ...found });

@@ -1,0 +1,96 @@
+import { setInterval as every, setTimeout as wait } from "node:timers/promises";
+import type { Online } from "../cli/act.ts";
+import { readClock } from "../cli/read-clock.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { LoggedEvent } from "../flow/order-log.ts";
+import { buildTimeline } from "../flow/order-timeline.ts";
+import type { BrokerClock } from "../jetstream/client/broker-clock.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
+import { attribute } from "../telemetry/tracing/span-names.ts";
+import { filterTrace, type TraceFilter } from "./filter.ts";
+import { brokerSpans, type FoundTrace, findTrace } from "./find-trace.ts";
+import { followOrder } from "./follow-trace.ts";
+import { buildOrderTrace } from "./picture.ts";
+import { traceEventLine } from "./view/event-line.ts";
+import { orderTree } from "./view/order-tree.ts";
+
+type Shown = { errors?: boolean; critical?: boolean; min?: number; all?: boolean };
+
+const redrawMs = 250;
+/** Spans are sent once a second. */
+const lastSpansMs = 2500;
+
+/** Shows an order until it has ended: redrawn in place on a terminal, else a line for each event. */
+export async function followTrace(app: Online, { logged }: FoundTrace, shown: Shown): Promise<void> {
+  const { connection, terminal, signal } = app;
+  const orderId = logged[0]?.event.orderId ?? "";
+  const fromSequence = Math.min(...logged.map(({ sequence }) => sequence));
+  const clock = await readClock(app, ordersStream);
+  const drawing = terminal.live ? openDrawing(app, { orderId, clock }, shown) : undefined;
+  try {
+    await followOrder(connection, { orderId, fromSequence, signal }, (events) => {
+      if (!drawing) showLast(app, events, clock);
+    });
+  } finally {
+    await drawing?.close();
+  }
+  if (signal.aborted) throw new OrderctlError("interrupted", `order ${orderId} has not ended yet`);
+}
+
+function showLast({ terminal }: Online, events: readonly LoggedEvent[], { nowUs }: BrokerClock): void {
+  const hop = buildTimeline(events, nowUs()).hops.at(-1);
+  if (hop) terminal.show("order-event", hop, traceEventLine);
+}
+
+/** Redraws what log and spans know several times a second; `close` leaves the last state on the terminal. */
+function openDrawing(
+  { connection, terminal }: Online,
+  { orderId, clock }: { orderId: string; clock: BrokerClock },
+  shown: Shown,
+) {
+  const screen = terminal.openScreen();
+  const filter: TraceFilter = {
+    errors: shown.errors ?? false,
+    critical: shown.critical ?? false,
+    minMs: shown.min,
+  };
+  /** Answers whether there is nothing more to come: the last span of an order is the one that settles its ending. */
+  const draw = async (): Promise<boolean> => {
+    const from = { connection, spansOf: brokerSpans(connection) };
+    const found = await findTrace(from, { orderId, traceId: undefined });
+    const trace = buildOrderTrace(
+      { ...found, nowUs: clock.nowUs() },
+      {
+        all: shown.all ?? false,
+        unreadable: found.unreadable,
+      },
+    );
+    screen.draw(terminal.render(filterTrace(trace, filter), orderTree));
+    const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
+    const { sequence } = found.logged.at(-2) ?? {};
+    const isLast = ({ kind, attributes }: Span) =>
+      kind === "CONSUMER" && attributes[attribute.sequence] === sequence;
+    return !isSampled || found.spans.some(isLast);
+  };
+  const stop = new AbortController();
+  const drawing = redraw(draw, stop.signal);
+  return {
+    async close() {
+      stop.abort();
+      await drawing;
+      const deadline = performance.now() + lastSpansMs;
+      while (!(await draw().catch(() => true)) && performance.now() < deadline) await wait(redrawMs);
+    },
+  };
+}
+
+/** A broker that is away for a moment is no reason to stop. */
+async function redraw(draw: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  await draw().catch(() => {});
+  try {
+    for await (const _ of every(redrawMs, undefined, { signal })) await draw().catch(() => {});
+  } catch {
+    // The timer ends with this.
+  }
+}

@@ -1,0 +1,76 @@
+import type { FalseMessage } from "../../flow/order-log.ts";
+import { formatDuration } from "../../terminal/format.ts";
+import { paint } from "../../terminal/paint.ts";
+import { cutMiddle, wrapWords } from "../../terminal/plain-text.ts";
+import type { Style } from "../../terminal/terminal.ts";
+import type { OrderTrace } from "../picture.ts";
+import { traceBody } from "./body.ts";
+import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
+
+/** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
+export function orderTree(trace: OrderTrace, given: Style): string {
+  const style = drawable(given);
+  return plainUnits(
+    [
+      headline(trace, style),
+      origin(trace, style),
+      ...held(trace, style),
+      ...warnings(trace, style),
+      ...traceBody(trace, style),
+    ].join("\n"),
+    style,
+  );
+}
+
+function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: Style): string {
+  const { bold, green, red, yellow } = paint(style);
+  const tones = { SHIPPED: green, DECLINED: red, REFUNDED: yellow };
+  const [state, time] = outcome
+    ? [outcome, ` in ${formatDuration(timeline.totalMs)}`]
+    : [safeText(waitingText(timeline), style), `, ${formatDuration(timeline.waitingMs)}`];
+  const amount = total ? `, ${total.text}` : "";
+  const roomBeside = (text: string) => style.width - `order  ${text}`.length;
+  // The row of the creation has the amount as well; the id is there to be copied.
+  const rest = roomBeside(state + time + amount) < orderId.length ? time : time + amount;
+  const room = Math.max(12, roomBeside(state + rest));
+  const tone = outcome ? tones[outcome] : yellow;
+  return `order ${bold(cutMiddle(orderId, room, style))} ${tone(state)}${rest}`;
+}
+
+const waitingText = ({ breaker, waitingFor }: Pick<OrderTrace, "breaker" | "waitingFor">): string =>
+  `waiting for ${breaker ? `${breaker.name} (breaker)` : waitingFor}`;
+
+/** Since when nothing is called on behalf of an order under way. */
+function held({ breaker, waitingFor }: OrderTrace, style: Style): string[] {
+  if (!breaker) return [];
+  const since = breaker.openSince.slice(11, 19);
+  const text = `${waitingFor} calls nothing: waiting for ${breaker.name} (breaker open since ${since}Z)`;
+  return [paint(style).yellow(cutToWidth(safeText(text, style), style.width, style))];
+}
+
+/** What is stored in the order's name and is none of its events. */
+const warnings = ({ falseMessages }: OrderTrace, style: Style): string[] =>
+  falseMessages
+    .flatMap((message) => wrapWords(safeText(falseMessageText(message), style), style.width))
+    .map((line) => paint(style).yellow(cutToWidth(line, style.width, style)));
+
+const falseMessageText = ({ sequence, subject, fault }: FalseMessage): string =>
+  `message ${sequence} is left out, no event: ${fault.startsWith(subject) ? "" : `${subject}: `}${fault}; ` +
+  `away with it: orderctl dlq remove-event ${sequence}`;
+
+/** When it began and who published it; and who did the rest, where that was one process. */
+function origin({ startedAt, hops }: OrderTrace, style: Style): string {
+  const [first] = hops;
+  const began = first?.kind === "created" ? "created" : "first seen";
+  const time = startedAt.replace("T", " ").replace(/\d{3}Z$/, "Z");
+  const by = first?.instance ? ` by ${first.service}/${cutMiddle(first.instance, 16, style)}` : "";
+  const workers = new Set(
+    hops.filter(({ kind }) => kind !== "created").flatMap(({ instance }) => instance ?? []),
+  );
+  const [worker, ...others] = workers;
+  const text = `${began} ${time}${by}`;
+  if (worker === undefined || others.length > 0) return paint(style).dim(text);
+  const handled = ", handled by ";
+  const room = Math.max(10, style.width - text.length - handled.length);
+  return paint(style).dim(text + handled + cutMiddle(worker, room, style));
+}

@@ -1,0 +1,128 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { brokerDataDir } from "../broker/directories.ts";
+import { withBrokerOf, withConnectionTo } from "../broker/own-broker.ts";
+import { isBrokerAnswering } from "../broker/probe.ts";
+import { awaitStoreOwner } from "../broker/store-owner.ts";
+import type { App, Online, Register } from "../cli/act.ts";
+import { port, withConnection, withNoAuth } from "../cli/options.ts";
+import { noteClock } from "../cli/read-clock.ts";
+import { openServiceLog } from "../cli/service-log.ts";
+import { defaultServer } from "../cli/settings.ts";
+import { watchStaleness } from "../cli/staleness.ts";
+import { withMetricsFlags } from "../cli/telemetry-options.ts";
+import type { Collector } from "../collector/start-collector.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { Note } from "../core/note.ts";
+import { readServiceLag } from "../lag/service-lag.ts";
+import { runnableNames } from "../orders/services/registry.ts";
+import { ordersStream } from "../orders/subjects.ts";
+import { untilStopped } from "../serve/command.ts";
+import { withServiceFlags } from "../serve/service-options.ts";
+import { servingLine } from "../serve/serving-line.ts";
+import { type ServingFlags, startServices } from "../serve/start-services.ts";
+import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
+import type { UpScreen } from "./up-screen.tsx";
+
+const defaultPort = 4222;
+const sampleMs = 1000;
+const collectorMs = 1000;
+/** Taking a request apart holds up the services beside it: 30 ms for so many bytes of JSON. */
+const maxBodyBytes = 2 * 1024 * 1024;
+
+type Options = ServingFlags & { collectPort: number; auth: boolean };
+
+export const registerUp: Register = (command, act) => {
+  withMetricsFlags(withServiceFlags(command)).option(
+    "--collect-port <port>",
+    "where spans are collected, unless the environment names an endpoint; 0 takes a free port",
+    port,
+    4318,
+  );
+  withNoAuth(command);
+  withConnection(command).action(act.offline(up));
+};
+
+/** Brings a broker only where none was named, none runs on our store, and none answers at the default address. */
+async function up(app: App, flags: Options): Promise<undefined> {
+  const screen = app.terminal.live ? await openScreen(app) : undefined;
+  const write = screen && ((line: string) => screen.note(line.trimEnd()));
+  const log = await openServiceLog(app, flags, { services: runnableNames, screen: write && { write } });
+  const { note } = log;
+  const work = (online: Online) => runEverything(online, flags, { screen, note });
+  try {
+    const { serverGiven } = await app.config();
+    const storeDir = brokerDataDir(app.env);
+    if (serverGiven || (await isForeignBrokerAt(defaultServer, storeDir)))
+      await withConnectionTo(app, { note }, work);
+    else await withBrokerOf(app, { port: defaultPort, storeDir, note, noAuth: !flags.auth }, work);
+  } finally {
+    screen?.close();
+    await log.flush();
+  }
+  return undefined;
+}
+
+/** Asked in this order: one of ours is written down before it listens. */
+const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
+  (await isBrokerAnswering(server)) !== undefined && (await awaitStoreOwner(storeDir)) === undefined;
+
+async function openScreen({ terminal }: App): Promise<UpScreen> {
+  const { openUpScreen } = await import("./up-screen.tsx");
+  return openUpScreen(terminal.stdout, terminal.style);
+}
+
+type Shown = { screen: UpScreen | undefined; note: (text: string) => void };
+
+async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
+  const collector = await startOwnCollector(online, flags, note);
+  const noting = { ...online, terminal: { ...online.terminal, note } };
+  const names = runnableNames;
+  const services = await startServices(noting, { names, flags, collector: collector?.url });
+  if (screen) screen.update({ serving: services.serving });
+  else online.terminal.show("serving", services.serving, servingLine);
+  const ended = new AbortController();
+  const drawing = screen && draw(noting, screen, ended.signal);
+  await untilStopped(noting, services);
+  await collector?.stop(collectorMs);
+  ended.abort();
+  await drawing;
+}
+
+/** Spans are collected here unless the environment says where they go. */
+async function startOwnCollector(
+  { connection, env }: Online,
+  { collectPort, replicas }: Options,
+  note: Note,
+): Promise<Collector | undefined> {
+  if (!leavesReceiverOpen(env)) return undefined;
+  const { startCollector } = await import("../collector/start-collector.ts");
+  return startCollector(connection, {
+    host: "127.0.0.1",
+    port: collectPort,
+    flag: "--collect-port",
+    replicas,
+    note,
+    maxBodyBytes,
+  });
+}
+
+/** Redraws after every sample of the services' consumers; a broker that is away for a moment is no reason to stop. */
+async function draw({ connection, terminal }: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
+  const sample = { stream: ordersStream, intervalMs: sampleMs, durableOnly: true, signal };
+  const staleness = watchStaleness(connection, (stale) => screen.update({ stale }));
+  let told = false;
+  while (!signal.aborted) {
+    try {
+      const lag = await readServiceLag(connection, sample);
+      staleness.fresh();
+      screen.update({ lag, stale: undefined });
+      if (!told) noteClock(terminal, lag.clock);
+      told = true;
+    } catch (thrown) {
+      if (signal.aborted) break;
+      staleness.failed(OrderctlError.from(thrown));
+      await wait(sampleMs, undefined, { ref: false });
+    }
+  }
+  staleness.stop();
+}

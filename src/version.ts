@@ -1,7 +1,0 @@
-import { readFileSync } from "node:fs";
-
-/** This program's version, as its package has it. */
-export function readVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  return String(manifest.version);
-}

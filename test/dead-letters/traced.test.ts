@@ -1,0 +1,37 @@
+import { expect, it, onTestFinished, vi } from "vitest";
+import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
+import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { openLogWriter } from "../support/log-writer.ts";
+import { startServices } from "../support/start-services.ts";
+import { until } from "../support/until.ts";
+import { openOtlpSink } from "../telemetry/otlp-sink.ts";
+
+it("shows in its trace that a message was given up on, and why", async () => {
+  const { connection } = await brokerOfTest();
+  vi.stubEnv("OTEL_TRACES_SAMPLER", "always_on");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const sink = await openOtlpSink();
+  const telemetry = await startTelemetry({
+    env: process.env,
+    service: "orderctl",
+    instance: "box-1",
+    version: "0.0.0",
+    collector: sink.url,
+    tracesPerSecond: 100,
+    prometheus: false,
+    note: () => {},
+  });
+  const services = await startServices(connection, ["payment"], { telemetry });
+  const log = await openLogWriter(connection);
+  await log.storeBytes("ORDERS.created.bad", "no event");
+  await until(async () => (await readDeadLetters(connection)).length === 1);
+  await services.stop(5000);
+  await telemetry.stop(5000);
+  log.close();
+  const names = sink.spans.map(({ name }) => name);
+  expect(names.sort()).toEqual(["process ORDERS.created.{order_id}", "term ORDERS.created.{order_id}"]);
+  const work = sink.spans.find(({ name }) => name.startsWith("process"));
+  expect(work?.attributes["error.type"]).toBe("bad_message");
+  expect(sink.spans.find(({ name }) => name.startsWith("term"))?.parentSpanId).toBe(work?.spanId);
+});

@@ -1,0 +1,28 @@
+import { type RunningServices, runServices, type ServiceOptions } from "../../src/flow/run-services.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { createRetryingGateway } from "../../src/orders/gateway/retrying-gateway.ts";
+import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gateway.ts";
+import type { RunnableName } from "../../src/orders/services/registry.ts";
+
+const defaults: ServiceOptions = {
+  gateway: createRetryingGateway(createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }), {
+    attempts: 3,
+    backoffMs: 10,
+  }),
+  defaultStock: 1000,
+  carrier: "parcel",
+  channel: "email",
+  concurrency: 16,
+  window: 64,
+  instance: "box-1",
+  replicas: 1,
+  http: { host: "127.0.0.1", port: 0 },
+  note: () => {},
+};
+
+/** Real services in the test's process; by default nothing is declined and there is enough of everything. */
+export const startServices = (
+  connection: Connection,
+  names: readonly RunnableName[] = ["payment", "inventory", "shipping", "notification"],
+  options: Partial<ServiceOptions> = {},
+): Promise<RunningServices> => runServices(connection, names, { ...defaults, ...options });
