@@ -104,9 +104,17 @@ async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): 
   const [newest, ...older] = found;
   if (!newest) throw unknown(connection.server, [id]);
   terminal.show("dead-letter-detail", await readDeadLetterDetail(connection, newest), deadLetterDetail);
-  const others = older.map(({ letter }) => letter.sequence).join(", ");
-  if (others) terminal.note(`the newest of this order; older: ${others}`);
+  if (older.length > 0) terminal.note(`the newest of this order; older: ${numbersOf(older)}`);
   return undefined;
+}
+
+/** Of an order that somebody writes dead letters of there may be thousands. */
+const shownNumbers = 20;
+
+function numbersOf(found: readonly DeadMessage[]): string {
+  const first = found.slice(0, shownNumbers).map(({ letter }) => letter.sequence);
+  const more = found.length - first.length;
+  return `${first.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 async function redriveSelected(

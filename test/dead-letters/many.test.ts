@@ -1,5 +1,6 @@
+import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readNewestDeadLetters } from "../../src/dead-letters/dead-letters.ts";
+import { eachDeadLetter, readNewestDeadLetters } from "../../src/dead-letters/dead-letters.ts";
 import { orderTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { type DeadLetterMark, deadLetterHeader } from "../../src/jetstream/dead-letters/dead-letter.ts";
@@ -86,4 +87,27 @@ it("finds those of one order or one service among them, each once", async () => 
   expect((await dlq("show o-4712 --json")).lines()[0]?.data).toMatchObject({ sequence: 4712 });
   // The broker refuses to look for message 0, which used to be an `internal` error.
   for (const none of [0, many + 1]) expect(await dlq(`show ${none}`)).toMatchObject({ exitCode: 4 });
+});
+
+it("reads all of them a part at a time, each once, also where the first ones are gone", async () => {
+  await connection.jsm.streams.purge("DEAD_LETTERS", { seq: 101 });
+  const sequences: number[] = [];
+  const lasts: boolean[] = [];
+  for await (const { letters, isLast } of eachDeadLetter(connection, { window: 2950 })) {
+    sequences.push(...letters.map(({ letter }) => letter.sequence));
+    lasts.push(isLast);
+  }
+  expect(sequences).toEqual(Array.from({ length: many - 100 }, (_, index) => many - index));
+  expect(lasts).toEqual([false, true]);
+});
+
+it("tells the numbers of the newest ones of an order that has many", async () => {
+  const origin = { ...markOf(1).origin, subject: "ORDERS.created.o-often" };
+  const mark = JSON.stringify({ ...markOf(1), origin });
+  const headers = createHeaders();
+  headers.set(deadLetterHeader, mark);
+  for (let n = 0; n < 30; n += 1)
+    await connection.nats.jetstream().publish("DEAD_LETTERS.payment.o-often", "x", { headers });
+  const { stderr } = await dlq("show o-often");
+  expect(stderr).toMatch(/^the newest of this order; older: 6029, 6028, [\d, ]+, 6010 and 9 more\n$/);
 });

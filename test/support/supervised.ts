@@ -53,6 +53,8 @@ export type Launched = {
   stdout(): string;
   stderr(): string;
   isAlive(): boolean;
+  /** Settles as soon as it has ended. */
+  ended: Promise<Ended>;
   /** SIGTERM unless told otherwise. */
   stop(signal?: NodeJS.Signals): Promise<Ended>;
 };
@@ -61,6 +63,7 @@ export type Launched = {
 export function launch(words: string, env: NodeJS.ProcessEnv = {}): Launched {
   const { child, ended, texts } = start(words, { env });
   return {
+    ended,
     pid: child.pid ?? 0,
     stdout: () => texts.stdout,
     stderr: () => texts.stderr,
