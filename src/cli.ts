@@ -12,7 +12,7 @@ type Entry = { summary: string; load: () => Promise<Register> };
 export const commands: Record<string, Entry> = {
   demo: {
     summary: "everything once, on a broker of its own: orders, lag, a trace, the audit",
-    load: async () => (await import("./demo/command.ts")).registerDemo,
+    load: async () => (await import("./orders/demo/command.ts")).registerDemo,
   },
   up: {
     summary: "broker if none runs and all services, with a live view; until stopped",
@@ -28,7 +28,7 @@ export const commands: Record<string, Entry> = {
   },
   publish: {
     summary: "store orders: synthetic ones, or those of a file",
-    load: async () => (await import("./publish/command.ts")).registerPublish,
+    load: async () => (await import("./orders/publish/command.ts")).registerPublish,
   },
   replay: {
     summary: "read messages again: to copies, through a service, into a file",
@@ -60,7 +60,7 @@ export const commands: Record<string, Entry> = {
   },
   bench: {
     summary: "measure publisher and pipeline beside the bare client, on this machine",
-    load: async () => (await import("./bench/command.ts")).registerBench,
+    load: async () => (await import("./orders/bench/command.ts")).registerBench,
   },
   topology: {
     summary: "the streams and consumers that orderctl uses: what differs, and creating them",
@@ -113,14 +113,18 @@ async function attempt(argv: readonly string[], world: World): Promise<Ended> {
   let exitCode = 0;
   try {
     const program = createProgram(world);
-    const act = createAct(world, argv, (code) => {
+    const setExitCode = (code: number) => {
       exitCode = code;
-    });
+    };
     const called = argv.find((word) => word !== "help" && !word.startsWith("-"));
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = program.command(name).description(summary);
       // Completion tells of all of them.
-      if (called === name || called === "completion") (await load())(command, act);
+      if (called === name || called === "completion") {
+        const { orderProgram } = await import("./orders/program.ts");
+        const act = createAct(world, { program: orderProgram, argv, setExitCode });
+        (await load())(command, act, orderProgram);
+      }
     }
     await program.parseAsync([...argv], { from: "user" });
     return { exitCode };

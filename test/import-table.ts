@@ -1,53 +1,43 @@
 /** What every feature may use. */
-const feature = ["cli", "core", "flow", "jetstream", "orders", "telemetry", "terminal"];
+const feature = ["cli", "core", "flow", "jetstream", "telemetry", "terminal"];
 
 /**
  * Who may import whom: a row for each folder of `src`, and for each file beside them. A name with a slash is one file or folder of a
- * part. A part's own files go without saying.
+ * part. A part's own files go without saying. No row but that of `cli` may name `orders`: all others are handed a flow.
  */
-export const rows: Record<string, { may: string[] }> = {
-  main: { may: ["cli"] },
-  // The command tree loads a command when it is called.
-  cli: {
-    may: [
-      "core",
-      "terminal",
-      "jetstream",
-      "telemetry",
-      "broker/background-broker",
-      "collector/announce",
-      "orders/subjects",
-    ],
-  },
+export const rows: Record<string, string[]> = {
+  main: ["cli"],
+  // The command tree loads a command, and the flow that it works on, when it is called.
+  cli: ["core", "terminal", "flow", "jetstream", "telemetry", "broker/background-broker", "orders/program"],
 
-  core: { may: [] },
-  terminal: { may: ["core"] },
-  jetstream: { may: ["core"] },
-  telemetry: { may: ["core"] },
-  flow: { may: ["core", "jetstream", "telemetry", "orders"] },
-  orders: { may: ["cli", "core", "flow", "jetstream", "publish", "telemetry", "terminal"] },
+  core: [],
+  terminal: ["core"],
+  jetstream: ["core"],
+  telemetry: ["core"],
+  flow: ["core", "jetstream", "telemetry"],
 
-  audit: { may: [...feature, "dead-letters"] },
-  bench: { may: [...feature, "broker", "publish"] },
-  broker: { may: ["cli", "core", "jetstream", "terminal"] },
-  collector: { may: [...feature, "serve"] },
-  completion: { may: ["cli"] },
-  "dead-letters": { may: feature },
-  demo: { may: [...feature, "audit", "broker/own-broker", "lag", "publish", "serve", "trace"] },
-  lag: { may: feature },
-  publish: { may: feature },
-  replay: { may: feature },
-  serve: { may: [...feature, "broker"] },
-  status: { may: feature },
-  top: { may: [...feature, "lag"] },
-  topology: { may: [...feature, "collector"] },
-  trace: { may: [...feature, "collector/read-trace"] },
-  up: { may: [...feature, "broker", "collector", "lag", "serve"] },
+  // The built-in flow, and what only makes sense of orders: their stock, gateway, API, files, demo and benchmark.
+  orders: [...feature, "audit", "broker", "lag", "publish", "serve", "trace"],
+
+  audit: [...feature, "dead-letters"],
+  broker: ["cli", "core", "jetstream", "terminal"],
+  collector: feature,
+  completion: ["cli"],
+  "dead-letters": feature,
+  lag: feature,
+  publish: feature,
+  replay: feature,
+  serve: feature,
+  status: feature,
+  top: [...feature, "lag"],
+  topology: [...feature, "collector/topology"],
+  trace: [...feature, "collector/read-trace"],
+  up: [...feature, "broker", "collector", "lag", "serve"],
 };
 
-/** One folder per vendor; the bench compares with the bare client. */
+/** One folder per vendor; the benchmark compares with the bare client. */
 export const vendors: Record<string, string[]> = {
-  nats: ["jetstream", "bench"],
+  nats: ["jetstream", "orders/bench"],
   protobufjs: ["orders/wire"],
   "#wire": ["orders/wire"],
   "#otlp": ["telemetry/otlp"],
@@ -56,10 +46,8 @@ export const vendors: Record<string, string[]> = {
   commander: [
     "cli",
     ...Object.keys(rows).map((row) => `${row}/command`),
-    "orders/stock/command",
+    "orders",
     "replay/options",
-    "serve/gateway-options",
-    "serve/serve-gateway",
     "serve/service-options",
   ],
   chalk: ["terminal"],

@@ -1,16 +1,11 @@
 import { OrderctlError } from "../core/errors.ts";
 import { type DeadLetter, eachDeadLetter } from "../dead-letters/dead-letters.ts";
 import { fits } from "../dead-letters/filter.ts";
+import type { Auditor, AuditReport } from "../flow/auditor.ts";
+import type { Flow, FlowLog } from "../flow/flow.ts";
 import type { BrokerClock, ClockDifference } from "../jetstream/client/broker-clock.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { readExtent, type StoredMessage } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
-import type { AuditReport } from "../orders/audit-report.ts";
-import { type Booked, readLedger } from "../orders/gateway/read-ledger.ts";
-import { type Auditor, createAuditor } from "../orders/invariants.ts";
-import { readStockEntries } from "../orders/stock/read-stock.ts";
-import { ordersStream } from "../orders/subjects.ts";
-import { decodeEvent } from "../orders/wire/codec.ts";
 
 export type AuditOptions = {
   /** How long an order may be under way. */
@@ -20,8 +15,8 @@ export type AuditOptions = {
   signal: AbortSignal;
   /** Kept up to date while the log is read. */
   seen: AuditSeen;
-  /** Whose books are compared with the log. */
-  gateway?: URL | undefined;
+  /** What the flow's audit asks beside the log. */
+  options?: Readonly<Record<string, unknown>>;
 };
 
 export type AuditSeen = { messages: number; sequence: number; lastSequence: number };
@@ -33,11 +28,9 @@ export type LogAudit = Omit<AuditReport, "verdict"> & {
   gone: number;
   graceMs: number;
   clock: ClockDifference;
-  /** SKUs whose stock is known; `null` without an inventory bucket: overselling was not checked then. */
-  skus: number | null;
-  /** Charges and refunds that the gateway has booked; `null` where nobody asked it. */
-  booked: number | null;
   seconds: number;
+  /** The rest of what was asked, as the flow's audit counts it; `null` where nobody was asked. */
+  [count: string]: unknown;
 };
 
 /**
@@ -45,72 +38,57 @@ export type LogAudit = Omit<AuditReport, "verdict"> & {
  * about 0.2 kB each, not with the events. Rejects with `not_found` where there is no log, and with the signal's reason.
  */
 export async function auditLog(
-  connection: Connection,
-  { graceMs, clock, signal, seen, gateway }: AuditOptions,
+  { connection, flow }: FlowLog,
+  { graceMs, clock, signal, seen, options = {} }: AuditOptions,
 ): Promise<LogAudit> {
   // What is stored from here on is not read, so the age of an order counts up to this moment.
   const nowMs = clock.nowUs() / 1000;
   const startedAt = performance.now();
-  const auditor = createAuditor();
-  const { messages, lastSequence } = await readExtent(connection, ordersStream);
+  const auditor = flow.audit.open();
+  const { messages, lastSequence } = await readExtent(connection, flow.stream);
   seen.lastSequence = lastSequence;
-  await scanStream(connection, { stream: ordersStream, toSequence: lastSequence, signal }, (message) => {
+  await scanStream(connection, { stream: flow.stream, toSequence: lastSequence, signal }, (message) => {
     seen.messages += 1;
     seen.sequence = message.sequence;
-    addMessage(auditor, message);
+    addMessage(flow, auditor, message);
   });
   signal.throwIfAborted();
-  // Read after the log: stock that arrives meanwhile can only allow more.
-  const stock = await readStocked(connection, auditor);
-  const booked = gateway ? await addBooked(auditor, readLedger(gateway, signal), startedAt) : null;
-  const givenUp = await readGivenUp(connection, auditor, signal);
-  const withGateway = booked !== null;
-  const report = auditor.finish({ nowMs, graceMs, givenUp, withGateway, ...(stock && { stock }) });
+  const others = await auditor.addOthers({ connection, options, startedAt, signal });
+  const givenUp = await readGivenUp({ connection, flow }, auditor, signal);
+  const report = auditor.finish({ nowMs, graceMs, givenUp });
   const gone = messages - seen.messages;
   return {
     ...report,
     verdict: gone > 0 ? "INCOMPLETE" : report.verdict,
     gone,
-    booked,
     graceMs,
     clock: clock.difference,
-    skus: stock?.size ?? null,
+    ...others,
     seconds: (performance.now() - startedAt) / 1000,
   };
 }
 
 /** Per message: < 5 µs, nearly all of it decoding. */
-function addMessage(auditor: Auditor, { subject, payload, sequence, storedAtUs }: StoredMessage): void {
+function addMessage(
+  flow: Flow,
+  auditor: Auditor,
+  { subject, payload, sequence, storedAtUs }: StoredMessage,
+): void {
   try {
-    auditor.add(decodeEvent(subject, payload), sequence, storedAtUs / 1000);
+    auditor.add(flow.decode(subject, payload), sequence, storedAtUs / 1000);
   } catch (thrown) {
     auditor.addUnreadable(subject, OrderctlError.from(thrown).message, sequence);
   }
 }
 
-/** What was booked since the audit began may belong to orders that it has not read. */
-async function addBooked(
-  auditor: Auditor,
-  ledger: AsyncIterable<Booked>,
-  startedAt: number,
-): Promise<number> {
-  let count = 0;
-  for await (const { operation, orderId, ageMs, readAt } of ledger) {
-    if (!auditor.knows(orderId) && ageMs <= readAt - startedAt) continue;
-    count += 1;
-    auditor.addBooked(operation, orderId);
-  }
-  return count;
-}
-
 /** By order of the log, what has become a dead letter and was not handled since: the oldest that is not of a message that is no event. */
 async function readGivenUp(
-  connection: Connection,
+  log: FlowLog,
   auditor: Auditor,
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   const givenUp = new Map<string, DeadLetter>();
-  for await (const { letters } of eachDeadLetter(connection, { signal }))
+  for await (const { letters } of eachDeadLetter(log, { signal }))
     for (const { letter } of letters) {
       const { orderId } = letter;
       if (!orderId || !auditor.knows(orderId) || !fits(letter, {})) continue;
@@ -128,18 +106,3 @@ function tellsMore(one: DeadLetter, other: DeadLetter | undefined): boolean {
 
 const whyOf = ({ consumer, reason, sequence }: DeadLetter): string =>
   `${consumer} gave up on it, ${reason} (dead letter ${sequence})`;
-
-/** Units of each SKU that were ever stocked, or undefined where no inventory was ever kept. */
-async function readStocked(
-  connection: Connection,
-  auditor: Auditor,
-): Promise<Map<string, number> | undefined> {
-  const entries = await readStockEntries(connection);
-  if (!entries) return undefined;
-  const stocked = new Map<string, number>();
-  for (const { sku, stock } of entries) {
-    if ("error" in stock) auditor.addUnreadableStock(sku, stock.error);
-    else stocked.set(sku, stock.available + stock.reserved);
-  }
-  return stocked;
-}

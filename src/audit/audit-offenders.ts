@@ -1,5 +1,5 @@
 import { operand } from "../core/foreign-text.ts";
-import type { AuditRule, Offender } from "../orders/audit-report.ts";
+import type { AuditRule, Offender } from "../flow/auditor.ts";
 import { formatCount } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
@@ -8,26 +8,20 @@ import type { LogAudit } from "./audit-log.ts";
 
 const shown = 20;
 
-const words: Record<AuditRule, string> = {
-  not_notified: "not notified",
-  duplicate_event: "second event",
-  missing_cause: "no cause",
-  shipment_mismatch: "shipment and stock differ",
-  refund_mismatch: "refund and payment differ",
-  amount_mismatch: "amount differs",
-  charge_mismatch: "gateway and log differ",
-  oversold: "oversold",
-  unreadable: "not readable",
-};
-
 /** The first offenders, each with all it did, and what to type next; nothing where there is none. */
-export function auditOffenders({ offences, offenders }: LogAudit, style: Style): string[] {
+export function auditOffenders(
+  rules: readonly AuditRule[],
+  { offences, offenders }: LogAudit,
+  style: Style,
+): string[] {
   if (offences === 0) return [];
   const { bold, dim } = paint(style);
   const listed = offenders.slice(0, shown);
   const lines = [...new Set(listed.map(nameOf))].flatMap((name) => [
     bold(name),
-    ...listed.filter((offender) => nameOf(offender) === name).flatMap((found) => violation(found, style)),
+    ...listed
+      .filter((offender) => nameOf(offender) === name)
+      .flatMap((found) => violation(rules, found, style)),
   ]);
   const more = offences - listed.length;
   const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
@@ -55,8 +49,12 @@ function nameOf({ orderId, sku, sequence }: Offender): string {
   return sku === null ? `message ${sequence}` : `SKU ${sku}`;
 }
 
-function violation({ rule, detail, sequence, orderId }: Offender, { width }: Style): string[] {
+function violation(
+  rules: readonly AuditRule[],
+  { rule, detail, sequence, orderId }: Offender,
+  { width }: Style,
+): string[] {
   const where = sequence !== null && orderId !== null ? ` (message ${sequence})` : "";
-  const text = `${words[rule]}: ${detail}${where}`;
+  const text = `${rules.find(({ name }) => name === rule)?.broken ?? rule}: ${detail}${where}`;
   return wrapWords(text, width - 4).map((line, index) => `${index === 0 ? "  " : "    "}${line}`);
 }

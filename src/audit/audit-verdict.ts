@@ -1,33 +1,22 @@
-import type { AuditRule } from "../orders/audit-report.ts";
+import type { AuditRule } from "../flow/auditor.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { LogAudit } from "./audit-log.ts";
 import { auditOffenders } from "./audit-offenders.ts";
 
-/** Each promise as it reads when it was kept. */
-const promises: Record<AuditRule, string> = {
-  not_notified: "every order ended with a notification",
-  duplicate_event: "no event of a kind twice for an order",
-  missing_cause: "no event without its cause",
-  shipment_mismatch: "a shipment exactly where stock was reserved",
-  refund_mismatch: "a refund exactly where a paid order met an empty shelf",
-  amount_mismatch: "each payment of what its order is worth, each refund of what was paid",
-  charge_mismatch: "one charge for each paid order and one repayment for each refund, at the gateway",
-  oversold: "no SKU oversold",
-  unreadable: "every message is a valid event",
-};
-
 /** The verdict first; then what was counted, each promise with a mark, and who broke one. */
-export const auditVerdict = (audit: LogAudit, style: Style): string =>
-  [
-    headline(audit, style),
-    "",
-    ...counts(audit),
-    "",
-    ...marks(audit, style),
-    ...auditOffenders(audit, style),
-  ].join("\n");
+export const auditVerdict =
+  (rules: readonly AuditRule[]) =>
+  (audit: LogAudit, style: Style): string =>
+    [
+      headline(audit, style),
+      "",
+      ...counts(audit),
+      "",
+      ...marks(rules, audit, style),
+      ...auditOffenders(rules, audit, style),
+    ].join("\n");
 
 function headline(audit: LogAudit, style: Style): string {
   const { green, red, yellow } = paint(style);
@@ -73,21 +62,20 @@ function counts({ outcomes, underWay, graceMs, events, seconds }: LogAudit): str
   ];
 }
 
-function marks(audit: LogAudit, style: Style): string[] {
+function marks(rules: readonly AuditRule[], audit: LogAudit, style: Style): string[] {
   const { green, red, yellow } = paint(style);
   const [kept, broken, open] = style.unicode ? ["✓", "✗", "-"] : ["ok", "NO", "--"];
-  const rules = (Object.keys(promises) as AuditRule[]).filter(
-    (rule) => rule !== "charge_mismatch" || audit.booked !== null,
-  );
-  return rules.map((rule) => {
-    const violations = audit.violations[rule];
-    if (violations > 0) return `${red(broken)} ${promises[rule]}: ${red(plural(violations, "violation"))}`;
-    if (audit.gone > 0) return `${yellow(open)} ${promises[rule]}: not proven`;
-    if (rule !== "oversold") return `${green(kept)} ${promises[rule]}`;
-    // Without any stock the promise holds of nothing, which is no proof.
-    return audit.skus
-      ? `${green(kept)} ${promises[rule]} (of ${formatCount(audit.skus)})`
-      : `${yellow(open)} ${promises[rule]}: not checked, nobody keeps stock here`;
+  const told = rules.filter(({ onlyWith }) => onlyWith === undefined || audit[onlyWith] !== null);
+  return told.map(({ name, promise, checkedOf }) => {
+    const violations = audit.violations[name] ?? 0;
+    if (violations > 0) return `${red(broken)} ${promise}: ${red(plural(violations, "violation"))}`;
+    if (audit.gone > 0) return `${yellow(open)} ${promise}: not proven`;
+    if (!checkedOf) return `${green(kept)} ${promise}`;
+    // Without anything to check the promise holds of nothing, which is no proof.
+    const count = Number(audit[checkedOf.count] ?? 0);
+    return count > 0
+      ? `${green(kept)} ${promise} (of ${formatCount(count)})`
+      : `${yellow(open)} ${promise}: ${checkedOf.else}`;
   });
 }
 

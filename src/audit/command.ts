@@ -1,22 +1,21 @@
 import { Option } from "commander";
 import type { Online, Register } from "../cli/act.ts";
 import { explainMissingLog } from "../cli/missing-log.ts";
-import { durationMs, httpUrl, withConnection } from "../cli/options.ts";
+import { durationMs, withConnection } from "../cli/options.ts";
 import { readClock } from "../cli/read-clock.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import { formatCount, formatRate } from "../terminal/format.ts";
 import { type AuditSeen, auditLog } from "./audit-log.ts";
 import { auditVerdict } from "./audit-verdict.ts";
 
-export const registerAudit: Register = (command, act) => {
+export const registerAudit: Register = (command, act, program) => {
   withConnection(
-    command
+    program
+      .withAuditFlags(command)
       .addOption(
         new Option("--grace <time>", "younger orders count as under way, not as lost")
           .argParser(durationMs)
           .default(30_000, "30s"),
       )
-      .option("--gateway <url>", "compare with what this payment gateway has booked", httpUrl)
       .addHelpText(
         "after",
         "\nExit code: 0 when every order kept every promise, else 1; also where messages went while the log was read.",
@@ -24,9 +23,9 @@ export const registerAudit: Register = (command, act) => {
   ).action(act.online(audit));
 };
 
-async function audit(online: Online, { grace, gateway }: { grace: number; gateway?: URL }): Promise<number> {
-  const { connection, terminal, signal } = online;
-  const clock = await readClock(online, ordersStream);
+async function audit(online: Online, { grace, ...options }: { grace: number }): Promise<number> {
+  const { flow, terminal, signal } = online;
+  const clock = await readClock(online, flow.stream);
   const seen: AuditSeen = { messages: 0, sequence: 0, lastSequence: 0 };
   const progress = await terminal.progress();
   const startedAt = performance.now();
@@ -35,12 +34,12 @@ async function audit(online: Online, { grace, gateway }: { grace: number; gatewa
     100,
   );
   try {
-    const result = await auditLog(connection, { graceMs: grace, clock, signal, seen, gateway });
+    const result = await auditLog(online, { graceMs: grace, clock, signal, seen, options });
     progress.end();
-    terminal.show("audit", result, auditVerdict);
+    terminal.show("audit", result, auditVerdict(flow.audit.rules));
     return result.verdict === "PASS" ? 0 : 1;
   } catch (thrown) {
-    throw signal.aborted ? signal.reason : explainMissingLog(thrown, connection);
+    throw signal.aborted ? signal.reason : explainMissingLog(thrown, online);
   } finally {
     clearInterval(timer);
     progress.end();

@@ -1,12 +1,16 @@
 import type { Command } from "commander";
 import { OrderctlError } from "../core/errors.ts";
+import type { Flow } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal/terminal.ts";
 import type { Config, ConnectionFlags, OwnServer } from "./config.ts";
+import type { FlowProgram } from "./program.ts";
 import type { LogFlags } from "./service-log.ts";
 
 /** What every command is given. */
 export type App = {
+  program: FlowProgram;
+  flow: Flow;
   terminal: Terminal;
   env: NodeJS.ProcessEnv;
   stdin: NodeJS.ReadableStream;
@@ -34,9 +38,16 @@ export type Act = {
   online<O>(work: Work<Online, O>, of?: OnlineWork<O>): (...raw: unknown[]) => Promise<void>;
 };
 
-export type Register = (command: Command, act: Act) => void;
+export type Register = (command: Command, act: Act, program: FlowProgram) => void;
 
-export function createAct(world: World, argv: readonly string[], setExitCode: (code: number) => void): Act {
+type Calling = {
+  program: FlowProgram;
+  /** The command line as it was typed. */
+  argv: readonly string[];
+  setExitCode: (code: number) => void;
+};
+
+export function createAct(world: World, { program, argv, setExitCode }: Calling): Act {
   const offline: Act["offline"] =
     (work) =>
     async (...raw) => {
@@ -45,7 +56,7 @@ export function createAct(world: World, argv: readonly string[], setExitCode: (c
       const terminal = createTerminal(world, { json: flags.json === true });
       const { env, stdin, stderr, signal } = world;
       const config = (own?: OwnServer) => findConfig(flags, env, own);
-      const app = { terminal, env, stdin, stderr, signal, argv, config };
+      const app = { program, flow: program.flow, terminal, env, stdin, stderr, signal, argv, config };
       const code = await work(app, options as never, args);
       setExitCode(typeof code === "number" ? code : 0);
     };

@@ -11,14 +11,14 @@ import {
 } from "../cli/options.ts";
 import type { LogFlags } from "../cli/service-log.ts";
 import { logLevelOption } from "../cli/telemetry-options.ts";
+import { untilStopped } from "../cli/until-stopped.ts";
 import { within } from "../core/within.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { countSubjects } from "../jetstream/streams/read-subject.ts";
-import { untilStopped } from "../serve/command.ts";
 import { collectLine } from "./collect-line.ts";
 import { collectSummary } from "./collect-summary.ts";
-import { type Collector, startCollector, traceDefaults } from "./start-collector.ts";
-import { type TraceLimits, tracesStream } from "./topology.ts";
+import { type Collector, startCollector } from "./start-collector.ts";
+import { type TraceLimits, traceDefaults, tracesStream } from "./topology.ts";
 
 type Options = LogFlags &
   AllowedHostFlags & { host: string; port: number; keep: number; maxBytes: number; replicas: number };

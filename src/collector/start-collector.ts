@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { announceCollector } from "../cli/collector-address.ts";
 import type { OrderctlError } from "../core/errors.ts";
 import type { Listening, Place } from "../core/listening.ts";
 import { SparseNotes } from "../core/sparse-notes.ts";
@@ -6,11 +7,10 @@ import type { Connection } from "../jetstream/client/connection.ts";
 import { driftText } from "../jetstream/streams/settings-drift.ts";
 import { applyTopology, readMaxMessageBytes } from "../jetstream/streams/topology.ts";
 import type { SpanFaults } from "../telemetry/tracing/span-reading.ts";
-import { announceCollector } from "./announce.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { ReceivedCounts, Reception } from "./receive-spans.ts";
 import { SpanStore, type StoredCounts } from "./span-store.ts";
-import { type TraceLimits, tracesStream, traceTopology } from "./topology.ts";
+import { type TraceLimits, traceDefaults, tracesStream, traceTopology } from "./topology.ts";
 
 export type CollectorOptions = Partial<TraceLimits> &
   Place & {
@@ -28,8 +28,6 @@ export type Collector = {
   /** Finishes the requests under way, for as long as `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 };
-
-export const traceDefaults: TraceLimits = { keepMs: 24 * 3_600_000, maxBytes: 1024 ** 3, replicas: 1 };
 
 /**
  * Receives spans over OTLP/HTTP and stores them in the stream TRACES, which it creates where it is missing; programs

@@ -13,6 +13,9 @@ export type TraceLimits = {
   replicas: number;
 };
 
+/** What is kept unless somebody says otherwise. */
+export const traceDefaults: TraceLimits = { keepMs: 24 * 3_600_000, maxBytes: 1024 ** 3, replicas: 1 };
+
 export const traceTopology = ({ keepMs, maxBytes, replicas }: TraceLimits): Topology => ({
   streams: [
     {

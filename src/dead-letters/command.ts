@@ -87,23 +87,22 @@ async function listDeadLetters(online: Online, options: ListOptions): Promise<un
 }
 
 /** Of one order or service they are few among many; of all, the last ones are read. */
-async function newest({ connection, signal }: Online, filter: DeadLetterFilter, wanted: number) {
+async function newest(online: Online, filter: DeadLetterFilter, wanted: number) {
   const { orderId, service } = filter;
+  const { signal } = online;
   if (orderId === undefined && service === undefined)
-    return readNewestDeadLetters(connection, { wanted, fits: (letter) => fits(letter, filter), signal });
-  return { found: await findDeadLetters(connection, filter, signal), isWhole: true };
+    return readNewestDeadLetters(online, { wanted, fits: (letter) => fits(letter, filter), signal });
+  return { found: await findDeadLetters(online, filter, signal), isWhole: true };
 }
 
 async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): Promise<undefined> {
   const { connection, terminal, signal } = online;
-  const numbered = isNumber(id) ? await findDeadLetters(connection, { sequences: [Number(id)] }, signal) : [];
+  const numbered = isNumber(id) ? await findDeadLetters(online, { sequences: [Number(id)] }, signal) : [];
   const found =
-    numbered.length > 0
-      ? numbered
-      : await findDeadLetters(connection, { orderId: id, settled: true }, signal);
+    numbered.length > 0 ? numbered : await findDeadLetters(online, { orderId: id, settled: true }, signal);
   const [newest, ...older] = found;
   if (!newest) throw unknown(connection.server, [id]);
-  terminal.show("dead-letter-detail", await readDeadLetterDetail(connection, newest), deadLetterDetail);
+  terminal.show("dead-letter-detail", await readDeadLetterDetail(online, newest), deadLetterDetail);
   if (older.length > 0) terminal.note(`the newest of this order; older: ${numbersOf(older)}`);
   return undefined;
 }
@@ -122,10 +121,10 @@ async function redriveSelected(
   options: RedriveOptions,
   args: string[],
 ): Promise<number | undefined> {
-  const { connection, terminal, signal } = online;
+  const { terminal, signal } = online;
   const { again, dryRun, rate } = options;
   const found = await select(online, { ...options, redriven: again }, args);
-  const { report, failure } = await redriveDeadLetters(connection, found, {
+  const { report, failure } = await redriveDeadLetters(online, found, {
     by: plainDetail(`${userName()}@${hostname()}`),
     again,
     named: args.length > 0,
@@ -162,7 +161,7 @@ async function purgeSelected(online: Online, options: PurgeOptions, args: string
 type RemoveOptions = { dryRun: boolean; force: boolean; yes: boolean };
 
 async function removeEventNamed(
-  { connection, terminal }: Online,
+  online: Online,
   { dryRun, force, yes }: RemoveOptions,
   [number = ""]: string[],
 ): Promise<undefined> {
@@ -170,9 +169,9 @@ async function removeEventNamed(
     throw new OrderctlError("usage", `${JSON.stringify(number)} is not the number of a message`, {
       hint: "`orderctl audit` tells the numbers of messages that cannot be read",
     });
-  const found = await readFalseEvent(connection, Number(number));
-  const removal = await removeFalseEvent(connection, found, { force, dryRun: dryRun || !yes });
-  terminal.show("event-removal", removal, removalReport);
+  const found = await readFalseEvent(online, Number(number));
+  const removal = await removeFalseEvent(online, found, { force, dryRun: dryRun || !yes });
+  online.terminal.show("event-removal", removal, removalReport);
   if (removal.removed || dryRun) return undefined;
   throw new OrderctlError("usage", "nothing is removed: it would be gone for good", {
     hint: "--yes does it",
@@ -191,7 +190,7 @@ function mustNameSome(options: Selection, args: string[]): void {
 async function select(online: Online, options: Selection, args: string[]): Promise<DeadMessage[]> {
   const { connection, signal } = online;
   const filter = await filterOf(online, options, args);
-  const found = await findDeadLetters(connection, filter, signal);
+  const found = await findDeadLetters(online, filter, signal);
   const missing = args.filter((arg) => !found.some(({ letter }) => letter.sequence === Number(arg)));
   if (missing.length > 0) throw unknown(connection.server, missing);
   return found;

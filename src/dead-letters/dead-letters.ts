@@ -1,5 +1,6 @@
 import { isoTime } from "../core/iso-time.ts";
 import { decodeRedrive, type RedriveMark } from "../flow/dead-letters-rule.ts";
+import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import { deadLettersStream, redriverOf, redrivesStream } from "../flow/topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import {
@@ -12,8 +13,6 @@ import { readConsumerProgress } from "../jetstream/dead-letters/dead-letter-stor
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { type StreamRange, scanStream } from "../jetstream/streams/read-stream.ts";
 import { readStreamSize } from "../jetstream/streams/stream-size.ts";
-import { consumerTable } from "../orders/services/registry.ts";
-import { parseSubject } from "../orders/subjects.ts";
 
 /**
  * What became of a dead letter: `open` waits for somebody to decide, `under_way` is with its consumer once more,
@@ -64,11 +63,11 @@ type Fits = (letter: DeadLetter) => boolean;
 
 /** Every dead letter that fits, newest first; what does not is let go at once. Some 2 kB of memory each. */
 export async function readDeadLetters(
-  connection: Connection,
+  log: FlowLog,
   { fits = () => true, ...selection }: Omit<Selection, "window"> & { fits?: Fits } = {},
 ): Promise<DeadMessage[]> {
   const found: DeadMessage[] = [];
-  for await (const { letters } of eachDeadLetter(connection, selection))
+  for await (const { letters } of eachDeadLetter(log, selection))
     for (const dead of letters) if (fits(dead.letter)) found.push(dead);
   return found;
 }
@@ -83,12 +82,12 @@ const mostAtOnce = 20_000;
  * time does not grow with what lies before. `isWhole` where there are no others.
  */
 export async function readNewestDeadLetters(
-  connection: Connection,
+  log: FlowLog,
   { wanted, fits, signal }: { wanted: number; fits: Fits; signal?: AbortSignal },
 ): Promise<{ found: DeadMessage[]; isWhole: boolean }> {
   const found: DeadMessage[] = [];
   const window = Math.max(leastWindow, 2 * wanted);
-  for await (const { letters, isLast } of eachDeadLetter(connection, { window, signal })) {
+  for await (const { letters, isLast } of eachDeadLetter(log, { window, signal })) {
     for (const dead of letters) if (fits(dead.letter)) found.push(dead);
     if (found.length >= wanted) return { found, isWhole: isLast };
   }
@@ -109,7 +108,7 @@ type Selection = {
  * Payloads are left where they are.
  */
 export async function* eachDeadLetter(
-  connection: Connection,
+  { connection, flow }: FlowLog,
   { filter, window = mostAtOnce, signal }: Selection = {},
 ): AsyncGenerator<{ letters: DeadMessage[]; isLast: boolean }> {
   // Older brokers' pipelines have no such stream.
@@ -125,8 +124,8 @@ export async function* eachDeadLetter(
   ) {
     const from = filter === undefined ? Math.max(firstSequence, toSequence - size + 1) : firstSequence;
     const marked = await readMarked(connection, { start: { sequence: from }, toSequence, filter, signal });
-    if (marked.length > 0) fates ??= await readFates(connection, signal);
-    yield { letters: fates ? withFates(marked, fates) : [], isLast: from === firstSequence };
+    if (marked.length > 0) fates ??= await readFates({ connection, flow }, signal);
+    yield { letters: fates ? withFates(flow, marked, fates) : [], isLast: from === firstSequence };
     toSequence = from - 1;
   }
 }
@@ -138,14 +137,14 @@ type Fates = {
   next: Map<number, number>;
 };
 
-const readFates = async (connection: Connection, signal: AbortSignal | undefined): Promise<Fates> => ({
-  redrives: await readRedrives(connection, signal),
-  isDone: await readRedriveProgress(connection),
+const readFates = async (log: FlowLog, signal: AbortSignal | undefined): Promise<Fates> => ({
+  redrives: await readRedrives(log.connection, signal),
+  isDone: await readRedriveProgress(log),
   next: new Map(),
 });
 
 /** Newest first, as the parts of the stream come. */
-function withFates(found: Marked[], { redrives, isDone, next }: Fates): DeadMessage[] {
+function withFates(flow: FlowShape, found: Marked[], { redrives, isDone, next }: Fates): DeadMessage[] {
   found.reverse();
   for (const marked of found) follow(marked, next);
   return found.map((marked) => {
@@ -155,7 +154,7 @@ function withFates(found: Marked[], { redrives, isDone, next }: Fates): DeadMess
     const done = own.every(({ consumer, sequence }) => isDone(consumer, sequence));
     const state = stateOf({ redriven: own.length > 0, done, after });
     const times = own.map(({ by, storedAtUs }) => ({ by, at: isoTime(storedAtUs) }));
-    const letter = letterOf(marked, { state, redrives: times, next: after });
+    const letter = letterOf(flow, marked, { state, redrives: times, next: after });
     return { letter, mark, subject: place.subject, redriveSequences: own.map(({ sequence }) => sequence) };
   });
 }
@@ -229,11 +228,12 @@ async function readRedrives(
  * Tells of a redrive, by its consumer and its sequence, whether it was answered for good. One that waits holds those
  * behind it back in this account: the broker tells only up to where a consumer has answered everything.
  */
-async function readRedriveProgress(
-  connection: Connection,
-): Promise<(consumer: string, sequence: number) => boolean> {
+async function readRedriveProgress({
+  connection,
+  flow,
+}: FlowLog): Promise<(consumer: string, sequence: number) => boolean> {
   const progress = new Map<string, number>();
-  for (const { consumer } of consumerTable) {
+  for (const { consumer } of flow.subscriptions) {
     progress.set(consumer, await readConsumerProgress(connection, redrivesStream, redriverOf(consumer)));
   }
   return (consumer, sequence) => sequence <= (progress.get(consumer) ?? 0);
@@ -246,6 +246,7 @@ function stateOf(known: { redriven: boolean; done: boolean; after: number | null
 }
 
 function letterOf(
+  flow: FlowShape,
   { mark, place: { subject: keptUnder, sequence, payloadBytes, storedAtUs } }: Marked,
   fate: Pick<DeadLetter, "state" | "redrives" | "next">,
 ): DeadLetter {
@@ -256,7 +257,7 @@ function letterOf(
     reason,
     detail,
     attempts,
-    orderId: parseSubject(origin.subject)?.orderId ?? null,
+    orderId: flow.parseSubject(origin.subject)?.key ?? null,
     // Permissions protect the subject, and nothing that the mark says.
     service: keptUnder.split(".")[1] ?? mark.service,
     instance,

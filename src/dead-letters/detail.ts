@@ -1,17 +1,15 @@
 import { OrderctlError } from "../core/errors.ts";
+import type { Flow, FlowEvent, FlowLog } from "../flow/flow.ts";
 import { deadLettersStream } from "../flow/topology.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { deadLetterHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readBySequence } from "../jetstream/streams/read-message.ts";
-import type { OrderEvent } from "../orders/events.ts";
-import { decodeEvent } from "../orders/wire/codec.ts";
 import { parseTraceparent } from "../telemetry/tracing/span-context.ts";
 import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
 
 /** All that is known of one dead letter. */
 export type DeadLetterDetail = DeadLetter & {
   /** `null` where the message cannot be read as one, for the reason in `fault`. */
-  event: OrderEvent | null;
+  event: FlowEvent | null;
   fault: string | null;
   payloadBase64: string;
   /** Those of the original message; what the broker would act on is there as `Original-…`. */
@@ -21,7 +19,7 @@ export type DeadLetterDetail = DeadLetter & {
 
 /** Rejects with `not_found` where somebody purged it. */
 export async function readDeadLetterDetail(
-  connection: Connection,
+  { connection, flow }: FlowLog,
   { letter, mark }: DeadMessage,
 ): Promise<DeadLetterDetail> {
   const message = await readBySequence(connection, deadLettersStream, letter.sequence);
@@ -31,16 +29,20 @@ export async function readDeadLetterDetail(
   delete headers[deadLetterHeader];
   return {
     ...letter,
-    ...decoded(mark.origin.subject, payload),
+    ...decoded(flow, mark.origin.subject, payload),
     payloadBase64: Buffer.from(payload).toString("base64"),
     headers,
     traceId: parseTraceparent(headers.traceparent)?.traceId ?? null,
   };
 }
 
-function decoded(subject: string, payload: Uint8Array): Pick<DeadLetterDetail, "event" | "fault"> {
+function decoded(
+  flow: Flow,
+  subject: string,
+  payload: Uint8Array,
+): Pick<DeadLetterDetail, "event" | "fault"> {
   try {
-    return { event: decodeEvent(subject, payload), fault: null };
+    return { event: flow.decode(subject, payload), fault: null };
   } catch (thrown) {
     return { event: null, fault: OrderctlError.from(thrown).message };
   }

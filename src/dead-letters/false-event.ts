@@ -1,25 +1,11 @@
 import { OrderctlError } from "../core/errors.ts";
 import { isoTime } from "../core/iso-time.ts";
-import { type LoggedOrder, readOrder } from "../flow/order-log.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
+import { type LoggedKey, readKey } from "../flow/key-log.ts";
 import { deleteMessage } from "../jetstream/dead-letters/dead-letter-store.ts";
 import { readBySequence } from "../jetstream/streams/read-message.ts";
-import { causesOf } from "../orders/causes.ts";
-import type { EventKind } from "../orders/events.ts";
-import { ordersStream, parseSubject } from "../orders/subjects.ts";
-import { findMessageFault } from "../orders/wire/codec.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
 import { findDeadLetters } from "./filter.ts";
-
-/** Whose permissions suffice to store an event of a kind, as `docs/security.md` has them. */
-const storedBy: Readonly<Record<EventKind, readonly string[]>> = {
-  created: ["order", "publisher"],
-  payments: ["payment"],
-  reservations: ["inventory"],
-  shipments: ["shipping"],
-  refunds: ["payment"],
-  notifications: ["notification"],
-};
 
 /** A message of the log, and why it cannot be the event that its subject says; `null` where it can. */
 export type FalseEvent = {
@@ -41,24 +27,25 @@ export type FalseEvent = {
 export type Removal = FalseEvent & { removed: boolean };
 
 /** Rejects with `not_found` where the log holds no such message. */
-export async function readFalseEvent(connection: Connection, sequence: number): Promise<FalseEvent> {
-  const message = await readBySequence(connection, ordersStream, sequence);
-  if (!message) throw gone(connection, sequence);
+export async function readFalseEvent(log: FlowLog, sequence: number): Promise<FalseEvent> {
+  const { connection, flow } = log;
+  const message = await readBySequence(connection, flow.stream, sequence);
+  if (!message) throw gone(log, sequence);
   const { subject, payload, storedAtUs, header } = message;
-  const place = parseSubject(subject);
+  const place = flow.parseSubject(subject);
   const hop = decodeHop(header(hopHeader));
-  const order = place && (await readOrder(connection, place.orderId));
-  const letters = place ? await findDeadLetters(connection, { orderId: place.orderId }) : [];
+  const logged = place && (await readKey(log, place.key));
+  const letters = place ? await findDeadLetters(log, { orderId: place.key }) : [];
   const copies = letters.filter(({ letter }) => letter.storedSequence === sequence);
   const waiting = letters.filter(({ letter }) => letter.storedSequence !== sequence);
   return {
     sequence,
     subject,
     storedAt: isoTime(storedAtUs),
-    fault: findMessageFault(subject, payload) ?? (order && causeFault(order, sequence)) ?? null,
+    fault: findFault(flow, subject, payload) ?? (logged && causeFault(flow, logged, sequence)) ?? null,
     payloadBytes: payload.length,
-    orderId: place?.orderId ?? null,
-    storedBy: place ? storedBy[place.kind] : [],
+    orderId: place?.key ?? null,
+    storedBy: place ? flow.storedBy(place.kind) : [],
     claimedBy: hop ? `${hop.service}/${hop.instance}` : null,
     copies: copies.map(({ letter }) => letter.sequence),
     waiting: waiting.map(({ letter }) => letter.sequence),
@@ -66,13 +53,13 @@ export async function readFalseEvent(connection: Connection, sequence: number): 
 }
 
 /** Why an event cannot have been stored because of another one. */
-function causeFault({ events, falseMessages }: LoggedOrder, sequence: number): string | undefined {
+function causeFault(flow: Flow, { events, falseMessages }: LoggedKey, sequence: number): string | undefined {
   const told = falseMessages.find((message) => message.sequence === sequence);
   if (told) return told.fault;
-  const kind = events.find((logged) => logged.sequence === sequence)?.event.kind;
-  const isRoot = kind === undefined || causesOf[kind].length === 0;
-  const hasCause = events.some(({ event }) => kind && causesOf[kind].includes(event.kind));
-  return isRoot || hasCause ? undefined : "the log holds nothing that it would follow from";
+  const own = events.find((logged) => logged.sequence === sequence);
+  const causes = own ? flow.causesOf(own.kind) : [];
+  const hasCause = causes.length === 0 || events.some(({ kind }) => causes.includes(kind));
+  return hasCause ? undefined : "the log holds nothing that it would follow from";
 }
 
 /**
@@ -80,7 +67,7 @@ function causeFault({ events, falseMessages }: LoggedOrder, sequence: number): s
  * event, unless `force`; with `not_found` where it is gone.
  */
 export async function removeFalseEvent(
-  connection: Connection,
+  log: FlowLog,
   found: FalseEvent,
   { force, dryRun }: { force: boolean; dryRun: boolean },
 ): Promise<Removal> {
@@ -90,11 +77,11 @@ export async function removeFalseEvent(
       hint: "the order may have gone on because of it; --force removes it all the same",
     });
   if (dryRun) return { ...found, removed: false };
-  if (!(await deleteMessage(connection, ordersStream, sequence))) throw gone(connection, sequence);
+  if (!(await deleteMessage(log.connection, log.flow.stream, sequence))) throw gone(log, sequence);
   return { ...found, removed: true };
 }
 
-const gone = ({ server }: Connection, sequence: number): OrderctlError =>
-  new OrderctlError("not_found", `${ordersStream} holds no message ${sequence} at ${server}`, {
+const gone = ({ connection: { server }, flow }: FlowLog, sequence: number): OrderctlError =>
+  new OrderctlError("not_found", `${flow.stream} holds no message ${sequence} at ${server}`, {
     hint: "`orderctl audit` tells the numbers of messages that cannot be read",
   });

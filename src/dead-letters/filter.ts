@@ -1,5 +1,5 @@
+import type { FlowLog } from "../flow/flow.ts";
 import { deadLettersStream } from "../flow/topology.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { readBySequence } from "../jetstream/streams/read-message.ts";
 import { readStreamSize } from "../jetstream/streams/stream-size.ts";
 import { type DeadLetter, type DeadMessage, readDeadLetters } from "./dead-letters.ts";
@@ -18,14 +18,14 @@ export type DeadLetterFilter = {
 
 /** Those that fit, newest first. Reads the subjects that they can have, not all dead letters, where that is known. */
 export async function findDeadLetters(
-  connection: Connection,
+  log: FlowLog,
   filter: DeadLetterFilter,
   signal?: AbortSignal,
 ): Promise<DeadMessage[]> {
   let found: DeadMessage[] = [];
-  for (const subjects of await subjectsOf(connection, filter)) {
+  for (const subjects of await subjectsOf(log, filter)) {
     const wanted = (letter: DeadLetter) => fits(letter, filter);
-    found = found.concat(await readDeadLetters(connection, { filter: subjects, fits: wanted, signal }));
+    found = found.concat(await readDeadLetters(log, { filter: subjects, fits: wanted, signal }));
   }
   return found.sort((a, b) => b.letter.sequence - a.letter.sequence);
 }
@@ -36,7 +36,7 @@ const isToken = (text: string): boolean => /^[\w-]+$/.test(text);
 
 /** A dead letter and what became of it are under one subject. Undefined: under any. */
 async function subjectsOf(
-  connection: Connection,
+  { connection }: FlowLog,
   { sequences = [], orderId = "*", service = "*" }: DeadLetterFilter,
 ): Promise<(string | undefined)[]> {
   if (sequences.length > mostSubjects) return [undefined];

@@ -2,13 +2,12 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { consumedBy, readClaimed, type Unfounded } from "../flow/dead-letter-origin.ts";
 import type { RedriveMark } from "../flow/dead-letters-rule.ts";
-import { deadLettersStream, orderTopology, redrivesStream } from "../flow/topology.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import { type FlowLog, findFault } from "../flow/flow.ts";
+import { deadLettersStream, flowTopology, redrivesStream } from "../flow/topology.ts";
 import { redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
 import { applyTopology } from "../jetstream/streams/topology.ts";
-import { findMessageFault } from "../orders/wire/codec.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 
 export type RedriveOptions = {
@@ -39,16 +38,17 @@ export type RedriveReport = {
  * crash is safe. `failure` is what ended it early: an error, or the caller's signal.
  */
 export async function redriveDeadLetters(
-  connection: Connection,
+  log: FlowLog,
   found: readonly DeadMessage[],
   options: RedriveOptions,
 ): Promise<{ report: RedriveReport; failure: OrderctlError | undefined }> {
   const { dryRun, signal } = options;
   const report: RedriveReport = { dryRun, redriven: [], left: [], forged: [], hopeless: [] };
+  const { connection, flow } = log;
   const publisher = new Publisher(connection);
-  const redriving = { connection, publisher, report };
+  const redriving = { ...log, publisher, report };
   try {
-    if (!dryRun) await applyTopology(connection, orderTopology());
+    if (!dryRun) await applyTopology(connection, flowTopology(flow));
     for (const dead of found.toReversed()) {
       signal.throwIfAborted();
       tally(report, dead, objectionTo(dead, options) ?? (await redrive(redriving, dead, options)));
@@ -82,34 +82,34 @@ function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | und
  * whose consumers it may name, and the log has the say on the rest.
  */
 async function findEvent(
-  connection: Connection,
+  log: FlowLog,
   { mark: { consumer, origin }, subject }: DeadMessage,
   payload: Uint8Array,
 ): Promise<WholeMessage | Unfounded> {
   const service = subject.split(".")[1] ?? "";
-  const consumes = consumedBy(service, consumer);
-  if (consumes !== undefined) return readClaimed(connection, { origin, payload, consumes });
+  const on = consumedBy(log.flow, service, consumer);
+  if (on !== undefined) return readClaimed(log, { origin, payload, on });
   const why = `${JSON.stringify(consumer)}, which it names, is no consumer of ${service}, which its subject names`;
   return { why, isForged: true };
 }
 
-type Redriving = { connection: Connection; publisher: Publisher; report: RedriveReport };
+type Redriving = FlowLog & { publisher: Publisher; report: RedriveReport };
 
 /** Answers why it was not done. */
 async function redrive(
-  { connection, publisher, report }: Redriving,
+  { connection, flow, publisher, report }: Redriving,
   dead: DeadMessage,
   { by, named, dryRun, perSecond, signal }: RedriveOptions,
 ): Promise<string | undefined> {
   const { letter, mark } = dead;
   const copy = await readBySequence(connection, deadLettersStream, letter.sequence);
   if (!copy) return "somebody purged it just now";
-  const event = await findEvent(connection, dead, copy.payload);
+  const event = await findEvent({ connection, flow }, dead, copy.payload);
   if ("why" in event) {
     if (event.isForged) report.forged.push(letter.sequence);
     return event.why;
   }
-  const isHopeless = findMessageFault(event.subject, event.payload) !== undefined;
+  const isHopeless = findFault(flow, event.subject, event.payload) !== undefined;
   if (isHopeless && !named)
     return "it cannot be read as an event and would only fail again; name its number to try all the same";
   if (isHopeless) report.hopeless.push(letter.sequence);

@@ -1,5 +1,4 @@
 import { operand } from "../core/foreign-text.ts";
-import { parseSubject } from "../orders/subjects.ts";
 import { formatCount } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
@@ -35,7 +34,7 @@ function next({ removed, sequence, subject, orderId, copies, waiting }: Removal)
       : [];
   const look = orderId === null ? [] : [`What became of it: orderctl trace ${operand(orderId)}`];
   const again =
-    parseSubject(subject)?.kind === "created"
+    subject.split(".")[1] === "created"
       ? ["The order itself was never stored: whoever sent it has to send it again"]
       : [];
   return ["", ...again, ...give, ...away, ...look];

@@ -1,18 +1,13 @@
-import type { Connection } from "../jetstream/client/connection.ts";
 import type { Origin } from "../jetstream/dead-letters/dead-letter.ts";
 import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
-import type { EventKind } from "../orders/events.ts";
-import { serviceNames, stationsOf } from "../orders/services/registry.ts";
-import { ordersStream } from "../orders/subjects.ts";
+import type { FlowLog, FlowShape } from "./flow.ts";
 
 /** A copy of an event, and what is said of where it came from. */
-export type Claim = { origin: Origin; payload: Uint8Array; consumes: EventKind };
+export type Claim = { origin: Origin; payload: Uint8Array; on: string };
 
 /** What a consumer of a service works on; undefined where the service has no such consumer. */
-export function consumedBy(service: string, consumer: string): EventKind | undefined {
-  const name = serviceNames.find((each) => each === service);
-  return name && stationsOf(name).find((station) => station.consumer === consumer)?.consumes;
-}
+export const consumedBy = (flow: FlowShape, service: string, consumer: string): string | undefined =>
+  flow.subscriptionsOf(service).find((subscription) => subscription.consumer === consumer)?.on;
 
 /** Why there is no such event. `isForged` where it never was; where the log holds none any more, somebody removed it. */
 export type Unfounded = { why: string; isForged: boolean };
@@ -22,21 +17,21 @@ export type Unfounded = { why: string; isForged: boolean };
  * likes: it points to an event, and only what the log holds there is worked on. Rejects where the log cannot be read.
  */
 export async function readClaimed(
-  connection: Connection,
-  { origin, payload, consumes }: Claim,
+  { connection, flow }: FlowLog,
+  { origin, payload, on }: Claim,
 ): Promise<WholeMessage | Unfounded> {
   const { stream, subject, sequence } = origin;
   const forged = (why: string): Unfounded => ({ why, isForged: true });
-  if (stream !== ordersStream)
-    return forged(`it says that it comes from ${stream}, and events are in ${ordersStream}`);
-  if (!subject.startsWith(`${ordersStream}.${consumes}.`))
-    return forged(`its consumer works on ${consumes}, not on ${subject}`);
-  const held = await readBySequence(connection, ordersStream, sequence);
+  if (stream !== flow.stream)
+    return forged(`it says that it comes from ${stream}, and events are in ${flow.stream}`);
+  if (!subject.startsWith(flow.subjectOf(on, "")))
+    return forged(`its consumer works on ${on}, not on ${subject}`);
+  const held = await readBySequence(connection, flow.stream, sequence);
   if (!held)
-    return { why: `${ordersStream} holds no event ${sequence}, of which it is a copy`, isForged: false };
+    return { why: `${flow.stream} holds no event ${sequence}, of which it is a copy`, isForged: false };
   if (held.subject !== subject)
-    return forged(`event ${sequence} of ${ordersStream} is ${held.subject}, not ${subject}`);
+    return forged(`event ${sequence} of ${flow.stream} is ${held.subject}, not ${subject}`);
   if (Buffer.compare(held.payload, payload) !== 0)
-    return forged(`it is not what ${ordersStream} holds as event ${sequence}, which it says it is a copy of`);
+    return forged(`it is not what ${flow.stream} holds as event ${sequence}, which it says it is a copy of`);
   return held;
 }

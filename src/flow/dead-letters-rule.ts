@@ -1,12 +1,10 @@
 import { createHash } from "node:crypto";
 import { OrderctlError } from "../core/errors.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { DeadLetterRule, Processor } from "../jetstream/consume/worker-options.ts";
 import { type Origin, parseObject, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
-import type { EventKind } from "../orders/events.ts";
-import { ordersStream, parseSubject } from "../orders/subjects.ts";
 import { readClaimed } from "./dead-letter-origin.ts";
+import type { FlowLog, FlowShape } from "./flow.ts";
 import type { Origin as Worker } from "./process-event.ts";
 import { deadLettersStream, suspectsBucket } from "./topology.ts";
 
@@ -22,6 +20,7 @@ export type RedriveMark = {
 
 /** What a service's workers give up on, and where it goes. */
 export const deadLetterRule = (
+  flow: FlowShape,
   worker: Worker & { consumer: string },
   maxAttempts: number,
 ): DeadLetterRule => ({
@@ -29,16 +28,16 @@ export const deadLetterRule = (
   stream: deadLettersStream,
   suspects: suspectsBucket,
   maxAttempts,
-  subjectFor: (subject) => `${deadLettersStream}.${worker.service}.${tokenOf(subject)}`,
+  subjectFor: (subject) => `${deadLettersStream}.${worker.service}.${tokenOf(flow, subject)}`,
   originOf(delivery) {
     const mark = decodeRedrive(delivery.header(redriveHeader));
     return mark && { origin: mark.origin, redriveOf: mark.deadLetter };
   },
 });
 
-/** The order's id; a hash of the subject where that names none. */
-const tokenOf = (subject: string): string =>
-  parseSubject(subject)?.orderId ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
+/** The key; a hash of the subject where that names none. */
+const tokenOf = (flow: FlowShape, subject: string): string =>
+  flow.parseSubject(subject)?.key ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
 
 export function decodeRedrive(header: string | undefined): RedriveMark | undefined {
   const mark = parseObject<RedriveMark>(header);
@@ -54,11 +53,11 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
  * what it leads to names the same cause. What the log does not hold there is refused: it becomes a dead letter again.
  */
 export const processRedriven =
-  (connection: Connection, consumes: EventKind, process: Processor): Processor =>
+  (log: FlowLog, on: string, process: Processor): Processor =>
   async (delivery, signal) => {
     const original = originalOf(delivery);
-    const claim = { origin: { stream: ordersStream, ...original }, payload: delivery.payload, consumes };
-    const held = await readClaimed(connection, claim);
+    const claim = { origin: { stream: log.flow.stream, ...original }, payload: delivery.payload, on };
+    const held = await readClaimed(log, claim);
     if ("why" in held)
       throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { fault: "message" });
     const answer = process(original, signal);

@@ -2,25 +2,20 @@ import type { OrderctlError } from "../core/errors.ts";
 import type { NoteFields } from "../core/note.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { Stored } from "../jetstream/publish/publication.ts";
-import { type EventKind, eventKinds, type OrderEvent } from "../orders/events.ts";
-import type { Operation, WatchedCall } from "../orders/gateway/gateway.ts";
-import { parseSubject, subjectOf } from "../orders/subjects.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import type { DestinationMetrics, Metrics, StationMetrics } from "../telemetry/metrics/metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ProcessSpan, PublishSpan, TracedMessage, TracedStation } from "../telemetry/tracing/tracing.ts";
+import type { Flow, FlowCounters, FlowEvent, FlowShape } from "./flow.ts";
+import type { WatchedCall } from "./handler.ts";
 
-/** The subject of a kind with the order left open: what may stand on metrics and in span names. */
-export const templateOf = (kind: EventKind): string => templates[kind];
-
-const templates = Object.fromEntries(
-  eventKinds.map((kind) => [kind, subjectOf(kind, "{order_id}")]),
-) as Record<EventKind, string>;
+/** The subject of a kind with the key left open: what may stand on metrics and in span names. */
+export const templateOf = (flow: FlowShape, kind: string): string => flow.subjectOf(kind, "{order_id}");
 
 type Watched = Pick<Telemetry, "tracing" | "metrics">;
 
 /** A station whose deliveries are reported. */
-export type ReportedStation = { service: string; consumer: string; consumes: EventKind };
+export type ReportedStation = { service: string; consumer: string; on: string };
 
 /** What a station reports to; made once. */
 type Desk = ReportedStation &
@@ -29,7 +24,10 @@ type Desk = ReportedStation &
     received: StationMetrics | undefined;
     /** What this machine's clock is ahead of the broker's by, µs. */
     aheadUs: () => number;
-    sent: Partial<Record<EventKind, DestinationMetrics>>;
+    sent: Record<string, DestinationMetrics>;
+    templates: Readonly<Record<string, string>>;
+    counters: FlowCounters | undefined;
+    keyOf(subject: string): string;
   };
 
 export type StartReport = (delivery: Delivery, receivedAtUs: number) => DeliveryReport | undefined;
@@ -39,19 +37,22 @@ export type StartReport = (delivery: Delivery, receivedAtUs: number) => Delivery
  * are metrics. Tracing may begin later, and is looked at with each delivery.
  */
 export function createReports(
+  flow: Flow,
   station: ReportedStation,
-  telemetry: Watched,
-  aheadUs: () => number = () => 0,
+  { telemetry, aheadUs = () => 0 }: { telemetry: Watched; aheadUs?: (() => number) | undefined },
 ): StartReport {
   const { metrics } = telemetry;
   const { service } = station;
-  const template = templateOf(station.consumes);
-  const named = { ...station, template, orderIdOf: orderIdIn };
-  const desk: Desk = { ...named, metrics, received: undefined, aheadUs, sent: {} };
+  const templates = Object.fromEntries(flow.kinds.map((kind) => [kind, templateOf(flow, kind)]));
+  const template = templates[station.on] ?? "";
+  const keyOf = (subject: string) => flow.parseSubject(subject)?.key ?? "";
+  const named = { ...station, template, templates, orderIdOf: keyOf, keyOf };
+  const counters = metrics && flow.countersOf(metrics);
+  const desk: Desk = { ...named, metrics, counters, received: undefined, aheadUs, sent: {} };
   if (metrics) {
     desk.received = metrics.station({ ...station, template });
-    for (const kind of eventKinds)
-      desk.sent[kind] = metrics.destination({ service, template: templateOf(kind) });
+    for (const kind of flow.kinds)
+      desk.sent[kind] = metrics.destination({ service, template: templates[kind] ?? "" });
   }
   return (delivery, receivedAtUs) => {
     desk.received?.received(Math.max(0, receivedAtUs - aheadUs() - delivery.storedAtUs) / 1000);
@@ -60,8 +61,6 @@ export function createReports(
   };
 }
 
-const orderIdIn = (subject: string): string => parseSubject(subject)?.orderId ?? "";
-
 /** What became of one delivery; each method is called as it happens. Hot path where there are metrics: ~10 µs in all. */
 export class DeliveryReport {
   readonly #desk: Desk;
@@ -69,7 +68,7 @@ export class DeliveryReport {
   readonly #span: ProcessSpan | undefined;
   readonly #startedAt = performance.now();
   #outcome:
-    | { event: OrderEvent; orderAtUs: number | undefined; sentAt: number; span: PublishSpan | undefined }
+    | { event: FlowEvent; orderAtUs: number | undefined; sentAt: number; span: PublishSpan | undefined }
     | undefined;
   #errorType: string | undefined;
 
@@ -81,22 +80,22 @@ export class DeliveryReport {
 
   /** Answers the headers that hand the trace on; undefined where the delivery's own are to be handed on. */
   storing(
-    event: OrderEvent,
+    event: FlowEvent,
     message: { subject: string; bodyBytes: number; orderAtUs: number | undefined },
   ): Record<string, string> | undefined {
     const traced: TracedMessage = {
       ...message,
-      template: templateOf(event.kind),
+      template: this.#desk.templates[event.kind] ?? "",
       service: this.#desk.service,
-      orderId: event.orderId,
+      orderId: this.#desk.keyOf(message.subject),
     };
     const span = this.#span?.publish(traced);
     this.#outcome = { event, orderAtUs: message.orderAtUs, sentAt: performance.now(), span };
     return span?.headers;
   }
 
-  /** One call of the payment gateway. */
-  call(operation: Operation, attempt: number): WatchedCall {
+  /** One call of another system. */
+  call(operation: string, attempt: number): WatchedCall {
     const startedAt = performance.now();
     const span = this.#span?.call(`gateway ${operation}`, attempt);
     return {
@@ -104,11 +103,7 @@ export class DeliveryReport {
       end: (error) => {
         span?.end(error);
         const durationMs = performance.now() - startedAt;
-        this.#desk.metrics?.gatewayCall({
-          operation,
-          durationMs,
-          ...(error ? { errorType: error.code } : {}),
-        });
+        this.#desk.counters?.called(operation, durationMs, error?.code);
       },
     };
   }
@@ -118,21 +113,20 @@ export class DeliveryReport {
     return this.#span?.hold(breaker);
   }
 
-  stored({ sequence, duplicate }: Stored, storedEvent: OrderEvent): void {
+  stored({ sequence, duplicate }: Stored, storedEvent: FlowEvent): void {
     if (!this.#outcome) return;
     const { event, sentAt, span, orderAtUs } = this.#outcome;
     span?.stored({ sequence, duplicate });
     this.#desk.sent[event.kind]?.stored(performance.now() - sentAt, duplicate);
     this.#outcome = undefined;
-    if (!duplicate) this.#countEnding(storedEvent, orderAtUs);
+    if (!duplicate) this.#count(storedEvent, orderAtUs);
   }
 
-  #countEnding(event: OrderEvent, orderAtUs: number | undefined): void {
-    const { metrics, aheadUs } = this.#desk;
-    if (event.kind === "payments") metrics?.payment(event);
-    if (event.kind !== "notifications") return;
+  #count(event: FlowEvent, orderAtUs: number | undefined): void {
+    const { counters, aheadUs } = this.#desk;
+    if (!counters) return;
     const sinceMs = orderAtUs === undefined ? undefined : Math.max(0, nowUs() - aheadUs() - orderAtUs) / 1000;
-    metrics?.orderEnded(event.type, sinceMs);
+    counters.stored(event, sinceMs);
   }
 
   failed(error: OrderctlError): void {
@@ -154,7 +148,7 @@ export class DeliveryReport {
 
   labels(): NoteFields {
     const span = this.#span;
-    const orderId = orderIdIn(this.#subject);
+    const orderId = this.#desk.keyOf(this.#subject);
     return {
       ...(orderId ? { orderId } : {}),
       ...(span ? { traceId: span.traceId, spanId: span.spanId } : {}),

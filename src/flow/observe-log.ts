@@ -3,31 +3,31 @@ import type { Connection } from "../jetstream/client/connection.ts";
 import { countSubjectsLike } from "../jetstream/dead-letters/dead-letter-store.ts";
 import { readLag } from "../jetstream/streams/lag.ts";
 import { readStreamSize } from "../jetstream/streams/stream-size.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import type { ConsumerState, Metrics, StreamsState } from "../telemetry/metrics/metrics.ts";
+import type { FlowLog } from "./flow.ts";
 import { deadLettersStream, redrivesStream } from "./topology.ts";
 
 /** Lets metrics tell how far the log's consumers are and how much it holds, for as long as the broker answers. */
-export function observeLog(metrics: Metrics, connection: Connection): void {
-  metrics.observeConsumers(() => readConsumers(connection));
-  metrics.observeStreams(() => readStreams(connection));
+export function observeLog(metrics: Metrics, log: FlowLog): void {
+  metrics.observeConsumers(() => readConsumers(log));
+  metrics.observeStreams(() => readStreams(log));
 }
 
-async function readConsumers(connection: Connection): Promise<ConsumerState[]> {
+async function readConsumers({ connection, flow }: FlowLog): Promise<ConsumerState[]> {
   mustBeConnected(connection);
   // A reader that goes with its process is nobody's backlog, and each would leave a series behind.
-  const query = { stream: ordersStream, intervalMs: 0, durableOnly: true };
+  const query = { stream: flow.stream, intervalMs: 0, durableOnly: true };
   const { stream, consumers } = await readLag(connection, query);
   return consumers.map((consumer) => ({ stream, ...consumer }));
 }
 
-async function readStreams(connection: Connection): Promise<StreamsState> {
+async function readStreams({ connection, flow }: FlowLog): Promise<StreamsState> {
   mustBeConnected(connection);
   const [orders, deadLetters] = await Promise.all([
-    readStreamSize(connection, ordersStream),
+    readStreamSize(connection, flow.stream),
     countDeadLetters(connection),
   ]);
-  const streams = orders ? [{ stream: ordersStream, ...orders }] : [];
+  const streams = orders ? [{ stream: flow.stream, ...orders }] : [];
   return { streams, deadLetters };
 }
 

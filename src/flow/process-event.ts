@@ -3,35 +3,34 @@ import type { NoteFields } from "../core/note.ts";
 import type { Delivery, DeliveryWatch } from "../jetstream/consume/delivery.ts";
 import type { Processor } from "../jetstream/consume/worker-options.ts";
 import type { Stored } from "../jetstream/publish/publication.ts";
-import type { OrderEvent } from "../orders/events.ts";
-import type { Operation, WatchedCall } from "../orders/gateway/gateway.ts";
-import type { Handler, HandlerContext } from "../orders/services/handler.ts";
-import { parseSubject, subjectOf } from "../orders/subjects.ts";
-import { decodeEvent, encodeEvent, findMessageFault } from "../orders/wire/codec.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { addHold, encodeHop, type Hold, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import type { DeliveryReport, StartReport } from "./delivery-report.ts";
-import { storedTooEarly } from "./order-log.ts";
+import { type Flow, type FlowEvent, findFault } from "./flow.ts";
+import type { Handler, HandlerContext, WatchedCall } from "./handler.ts";
+import { storedTooEarly } from "./key-log.ts";
 
 /** Who works: written into every event that it stores. */
 export type Origin = { service: string; instance: string };
+
+type WorkingAs = Origin & { startReport?: StartReport | undefined };
 
 /**
  * Binds a service's handler to the log: decodes the event, calls the handler, encodes its outcome and says in the
  * hop header who did what when. Hot path: ~8 µs beside the handler and the report.
  */
 export const processWith =
-  (handler: Handler, { service, instance }: Origin, startReport?: StartReport): Processor =>
+  (flow: Flow, handler: Handler, { service, instance, startReport }: WorkingAs): Processor =>
   async (delivery, signal) => {
     const receivedAtUs = nowUs();
     const report = startReport?.(delivery, receivedAtUs);
-    const context = new DeliveryContext(delivery, signal, report);
+    const context = new DeliveryContext(flow, delivery, { signal, report });
     delivery.watch = context;
-    const event = decodeEvent(delivery.subject, delivery.payload);
+    const event = flow.decode(delivery.subject, delivery.payload);
     const outcome = await handler(event, context);
     if (!outcome) return undefined;
     context.outcome = outcome;
-    const orderAtUs = orderTime(event, delivery);
+    const orderAtUs = orderTime(flow, event, delivery);
     const hop = encodeHop({
       causeSequence: delivery.sequence,
       service,
@@ -43,28 +42,34 @@ export const processWith =
       holds: context.holds,
       orderAtUs,
     });
-    const subject = subjectOf(outcome.kind, outcome.orderId);
-    const payload = encodeEvent(outcome);
+    const subject = flow.subjectOf(outcome.kind, flow.keyOf(outcome));
+    const payload = flow.encode(outcome);
     const message = { subject, bodyBytes: payload.length, orderAtUs };
     const headers = report?.storing(outcome, message) ?? traceOf(delivery);
     headers[hopHeader] = hop;
     return { subject, payload, headers };
   };
 
-const orderTime = ({ kind }: OrderEvent, delivery: Delivery): number | undefined =>
-  kind === "created" ? delivery.storedAtUs : orderTimeOf(delivery.header(hopHeader));
+const orderTime = (flow: Flow, { kind }: FlowEvent, delivery: Delivery): number | undefined =>
+  kind === flow.firstKind ? delivery.storedAtUs : orderTimeOf(delivery.header(hopHeader));
 
 /** What a handler sees of its delivery, and what the worker tells of it. */
 class DeliveryContext implements HandlerContext, DeliveryWatch {
   readonly signal: AbortSignal;
-  outcome: OrderEvent | undefined;
+  outcome: FlowEvent | undefined;
+  readonly #flow: Flow;
   readonly #delivery: Delivery;
   readonly #report: DeliveryReport | undefined;
   /** Undefined where it was never held. */
   holds: Hold[] | undefined;
-  #tell: ((stored: OrderEvent) => void) | undefined;
+  #tell: ((stored: FlowEvent) => void) | undefined;
 
-  constructor(delivery: Delivery, signal: AbortSignal, report: DeliveryReport | undefined) {
+  constructor(
+    flow: Flow,
+    delivery: Delivery,
+    { signal, report }: { signal: AbortSignal; report: DeliveryReport | undefined },
+  ) {
+    this.#flow = flow;
     this.#delivery = delivery;
     this.signal = signal;
     this.#report = report;
@@ -78,7 +83,7 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
     return this.#delivery.attempt;
   }
 
-  watchCall(operation: Operation, attempt: number): WatchedCall {
+  watchCall(operation: string, attempt: number): WatchedCall {
     return this.#report?.call(operation, attempt) ?? unwatched;
   }
 
@@ -92,19 +97,21 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
     };
   }
 
-  onStored(callback: (stored: OrderEvent) => void): void {
+  onStored(callback: (stored: FlowEvent) => void): void {
     this.#tell = callback;
   }
 
   stored(stored: Stored): void {
     if (!this.outcome) return;
-    const { kind, orderId } = this.outcome;
-    const { sequence, existing } = stored;
-    const held = existing
-      ? readExisting({ subject: subjectOf(kind, orderId), payload: existing, sequence }, this.sequence)
-      : this.outcome;
+    const held = stored.existing ? this.#readExisting(this.outcome, stored) : this.outcome;
     this.#report?.stored(stored, held);
     this.#tell?.(held);
+  }
+
+  #readExisting(outcome: FlowEvent, { existing, sequence }: Stored): FlowEvent {
+    const flow = this.#flow;
+    const subject = flow.subjectOf(outcome.kind, flow.keyOf(outcome));
+    return readExisting(flow, { subject, payload: existing ?? empty, sequence }, this.sequence);
   }
 
   failed(error: OrderctlError): void {
@@ -117,10 +124,12 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
 
   labels(): NoteFields {
     if (this.#report) return this.#report.labels();
-    const orderId = parseSubject(this.#delivery.subject)?.orderId;
+    const orderId = this.#flow.parseSubject(this.#delivery.subject)?.key;
     return orderId === undefined ? {} : { orderId };
   }
 }
+
+const empty = new Uint8Array();
 
 type Existing = { subject: string; payload: Uint8Array; sequence: number };
 
@@ -128,11 +137,15 @@ type Existing = { subject: string; payload: Uint8Array; sequence: number };
  * What stands in the place of an outcome has to be such an event, and stored after the one that it follows from: else an order
  * would be taken for one that went on.
  */
-function readExisting({ subject, payload, sequence }: Existing, causeSequence: number): OrderEvent {
+function readExisting(
+  flow: Flow,
+  { subject, payload, sequence }: Existing,
+  causeSequence: number,
+): FlowEvent {
   const fault =
-    findMessageFault(subject, payload) ??
+    findFault(flow, subject, payload) ??
     (sequence < causeSequence ? storedTooEarly(causeSequence) : undefined);
-  if (fault === undefined) return decodeEvent(subject, payload);
+  if (fault === undefined) return flow.decode(subject, payload);
   throw new OrderctlError(
     "conflict",
     `its place ${subject} is taken by message ${sequence}, which is no such event (${fault}): \`orderctl dlq remove-event ${sequence}\``,

@@ -1,8 +1,5 @@
 import { durationNs, type Topology } from "../jetstream/streams/topology.ts";
-import { consumerTable } from "../orders/services/registry.ts";
-import { ordersStream, subjectOf } from "../orders/subjects.ts";
-
-export const inventoryBucket = "INVENTORY";
+import type { FlowShape } from "./flow.ts";
 
 export const ackWaitMs = 30_000;
 
@@ -16,7 +13,6 @@ export const suspectsBucket = "SUSPECTS";
 
 const suspectsAgeMs = 24 * 3600 * 1000;
 
-const uniqueness = "a second event of a kind for an order is taken, and an order may be charged twice";
 const forgetting = "messages are removed before anybody has decided so";
 const volatile = "nothing outlives a restart of the broker";
 const closed = "nothing can be stored, or nobody is told that it is";
@@ -30,30 +26,27 @@ const kept = {
   subject_transform: closed,
 };
 
-/** The stream refuses a second message per subject. */
-const unique = {
+/** The stream refuses a second message per subject; `uniqueness` says what comes of it where it does not. */
+const unique = (uniqueness: string) => ({
   ...kept,
   max_msg_size: "what is larger waits, and is not stored",
   max_msgs_per_subject: uniqueness,
   discard: "what is oldest is dropped where a full stream should refuse what is new",
   discard_new_per_subject: uniqueness,
-};
+});
 
 /** What a service does not work with, as a promise would not hold; any other difference is told and left. */
-const promises = {
-  [ordersStream]: unique,
-  [redrivesStream]: unique,
+const promisesOf = ({ stream, secondEvent, buckets }: FlowShape) => ({
+  [stream]: unique(secondEvent),
+  [redrivesStream]: unique(secondEvent),
   [deadLettersStream]: kept,
-  [`KV_${inventoryBucket}`]: {
-    ...kept,
-    max_age: "stock is forgotten, and what was sold out counts as never stocked",
-  },
+  ...Object.fromEntries(buckets.map(({ name, promises }) => [`KV_${name}`, { ...kept, ...promises }])),
   [`KV_${suspectsBucket}`]: kept,
-};
+});
 
 type TopologyOptions = {
   replicas?: number;
-  /** What ORDERS may hold, and each of the others a tenth of; without limit by default. */
+  /** What the log may hold, and each of the others a tenth of; without limit by default. */
   maxBytes?: number | undefined;
 };
 
@@ -61,15 +54,16 @@ type TopologyOptions = {
 const limit = (bytes: number | undefined) =>
   bytes === undefined ? {} : { max_bytes: Math.ceil(bytes), discard: "new" };
 
-/** Every stream, bucket and durable consumer of the order pipeline. The one place that knows their settings. */
-export function orderTopology({ replicas = 1, maxBytes }: TopologyOptions = {}): Topology {
+/** Every stream, bucket and durable consumer of a flow. The one place that knows their settings. */
+export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: TopologyOptions = {}): Topology {
+  const { stream, buckets, subscriptions, subjectOf } = flow;
   const limitOfOthers = limit(maxBytes === undefined ? undefined : maxBytes / 10);
   return {
-    promises,
+    promises: promisesOf(flow),
     streams: [
       {
-        name: ordersStream,
-        subjects: [`${ordersStream}.>`],
+        name: stream,
+        subjects: [`${stream}.>`],
         storage: "file",
         retention: "limits",
         num_replicas: replicas,
@@ -80,7 +74,7 @@ export function orderTopology({ replicas = 1, maxBytes }: TopologyOptions = {}):
         discard_new_per_subject: true,
         ...limit(maxBytes),
       },
-      { ...bucket(inventoryBucket, replicas), ...limitOfOthers },
+      ...buckets.map(({ name }) => ({ ...bucket(name, replicas), ...limitOfOthers })),
       {
         name: deadLettersStream,
         subjects: [`${deadLettersStream}.*.*`],
@@ -105,8 +99,8 @@ export function orderTopology({ replicas = 1, maxBytes }: TopologyOptions = {}):
       },
       { ...bucket(suspectsBucket, replicas), ...limitOfOthers, max_age: durationNs(suspectsAgeMs) },
     ],
-    consumers: consumerTable.flatMap(({ consumer, consumes }) => [
-      durable(ordersStream, consumer, subjectOf(consumes, "*")),
+    consumers: subscriptions.flatMap(({ consumer, on }) => [
+      durable(stream, consumer, subjectOf(on, "*")),
       durable(redrivesStream, redriverOf(consumer), `${redrivesStream}.${consumer}.*.*`),
     ]),
   };

@@ -6,16 +6,15 @@ import { watch } from "../cli/watch.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StreamLag } from "../jetstream/streams/lag.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import { lagTable, lastingConsumers } from "./lag-table.ts";
 import { readServiceLag } from "./service-lag.ts";
 
 type Options = { interval: number; failAbove?: number; watch?: boolean };
 
-export const registerLag: Register = (command, act) => {
+export const registerLag: Register = (command, act, { flow }) => {
   withConnection(
     command
-      .argument("[stream]", "any stream", ordersStream)
+      .argument("[stream]", "any stream", flow.stream)
       .addOption(
         time("--interval <time>", "time between the two samples that rates are computed from", [1000, "1s"]),
       )
@@ -33,11 +32,11 @@ function refuseNoInterval({ watch: isWatch, interval }: Options): void {
 async function showLag(
   online: Online,
   { interval, failAbove, watch: isWatch }: Options,
-  [stream = ordersStream]: string[],
+  [stream = online.flow.stream]: string[],
 ): Promise<number> {
   const { connection, terminal, signal } = online;
   const read = () =>
-    readServiceLag(connection, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
+    readServiceLag(online, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
       throw await explainMissing(thrown, connection);
     });
   if (isWatch) {

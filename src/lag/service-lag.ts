@@ -1,9 +1,7 @@
+import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { type ConsumerLag, type LagQuery, readLag, type StreamLag } from "../jetstream/streams/lag.ts";
 import type { LagState } from "../jetstream/streams/lag-state.ts";
-import { serviceNames, stationsOf } from "../orders/services/registry.ts";
-import { ordersStream } from "../orders/subjects.ts";
 
 const goesOn: ReadonlySet<LagState> = new Set(["up_to_date", "keeps_up", "behind", "paused"]);
 
@@ -11,27 +9,27 @@ const goesOn: ReadonlySet<LagState> = new Set(["up_to_date", "keeps_up", "behind
  * The lag of a stream. Where a consumer of the orders does not go on, the processes are asked who has its deliveries; where
  * this user may not ask, that stays unknown.
  */
-export async function readServiceLag(connection: Connection, query: LagQuery): Promise<StreamLag> {
+export async function readServiceLag({ connection, flow }: FlowLog, query: LagQuery): Promise<StreamLag> {
   const lag = await readLag(connection, query);
-  if (query.stream !== ordersStream || lag.consumers.every(({ state }) => goesOn.has(state))) return lag;
+  if (query.stream !== flow.stream || lag.consumers.every(({ state }) => goesOn.has(state))) return lag;
   const processes = await readProcesses(connection, query.signal).catch(() => undefined);
   if (!processes) return lag;
   // What was acknowledged while they were asked is nobody's any more.
   const later = await readLag(connection, { ...query, intervalMs: 0 });
   const leftOf = new Map(later.consumers.map(({ consumer, ackPending }) => [consumer, ackPending]));
-  return withProcesses(lag, processes, (consumer) => leftOf.get(consumer) ?? 0);
+  return withProcesses(flow, lag, { processes, leftOf: (consumer) => leftOf.get(consumer) ?? 0 });
 }
 
 /** Adds what follows from who answers, and what they say. `leftOf` a consumer is not acknowledged after they did. */
 export const withProcesses = (
+  flow: FlowShape,
   lag: StreamLag,
-  processes: readonly ProcessStatus[],
-  leftOf: (consumer: string) => number,
+  { processes, leftOf }: { processes: readonly ProcessStatus[]; leftOf: (consumer: string) => number },
 ): StreamLag => ({
   ...lag,
   consumers: lag.consumers.map((before) => {
     const working = processes.filter(({ workers }) => workers.some(isOf(before)));
-    const [open, problems] = [openBreakersOf(working, before), problemsOf(processes, before)];
+    const [open, problems] = [openBreakersOf(flow, working, before), problemsOf(processes, before)];
     const reasons = [...before.reasons, ...open, ...problems];
     const consumer = { ...before, workers: working.length, reasons };
     if (goesOn.has(consumer.state)) return consumer;
@@ -64,17 +62,17 @@ const problemsOf = (processes: readonly ProcessStatus[], consumer: Named): strin
   fewReasons(processes.flatMap(({ problems }) => problems.filter(isOf(consumer)).map(({ text }) => text)));
 
 /** What a breaker keeps waiting is handed back for later, again and again, and so in nobody's hands for most of the time. */
-const openBreakersOf = (working: readonly ProcessStatus[], consumer: Named): string[] =>
+const openBreakersOf = (flow: FlowShape, working: readonly ProcessStatus[], consumer: Named): string[] =>
   fewReasons(
     working.flatMap(({ instance, breakers }) =>
       breakers
-        .filter(({ state, service }) => state !== "closed" && isOfService(consumer, service))
+        .filter(({ state, service }) => state !== "closed" && isOfService(flow, consumer, service))
         .map(({ name, state }) => `the breaker ${name} of ${instance} is ${state}`),
     ),
   );
 
-const isOfService = (consumer: Named, service: string | undefined): boolean =>
-  serviceNames.some((name) => name === service && stationsOf(name).some(isOf(consumer)));
+const isOfService = (flow: FlowShape, consumer: Named, service: string | undefined): boolean =>
+  service !== undefined && flow.subscriptionsOf(service).some(isOf(consumer));
 
 /** Once their time is up they wait, as all others, for somebody who asks. */
 function unclaimedState(lag: ConsumerLag, sampledAt: string): LagState {

@@ -1,16 +1,12 @@
-import type { OrderCreated } from "./events.ts";
-import { subjectOf } from "./subjects.ts";
-import { decodeEvent, encodeEvent } from "./wire/codec.ts";
+import type { OrderCreated, OrderEvent } from "./events.ts";
+import { encodeEvent } from "./wire/codec.ts";
 
-/** Whether two are one order sent twice; when they were created does not matter. */
-export const isSameOrder = (one: OrderCreated, other: OrderCreated): boolean =>
-  Buffer.compare(withoutTime(one), withoutTime(other)) === 0;
+/** Whether two are one event sent twice; when an order was created does not matter. */
+export const isSameEvent = (one: OrderEvent, other: OrderEvent): boolean =>
+  Buffer.compare(bytesOf(one), bytesOf(other)) === 0;
+
+const bytesOf = (event: OrderEvent): Uint8Array =>
+  event.kind === "created" ? withoutTime(event) : encodeEvent(event);
 
 /** The bytes that are the same for two that are one order. */
 export const withoutTime = (order: OrderCreated): Uint8Array => encodeEvent({ ...order, createdAtUs: null });
-
-/** The order that is stored under an id. Throws `bad_message` as `decodeEvent` does. */
-export function readCreated(orderId: string, payload: Uint8Array): OrderCreated | undefined {
-  const event = decodeEvent(subjectOf("created", orderId), payload);
-  return event.kind === "created" ? event : undefined;
-}

@@ -1,5 +1,5 @@
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
-import type { FeedProgress } from "./feed-orders.ts";
+import type { FeedProgress } from "./feed.ts";
 
 /** `6,400 of 10,000 orders, 3,200/s, 1.1 s left`; then how many have not ended. */
 export function feedProgressText({ done, elapsedS, underWay }: FeedProgress, total: number | null): string {

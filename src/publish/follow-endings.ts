@@ -1,19 +1,16 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import { endingOf, type Flow, type FlowLog } from "../flow/flow.ts";
 import { readLastSequence } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
-import type { CustomerNotified } from "../orders/events.ts";
-import { ordersStream, parseSubject, subjectOf } from "../orders/subjects.ts";
-import { decodeEvent } from "../orders/wire/codec.ts";
 
-/** Times in ms from the publish call to the moment the customer's notification was seen in the log. */
+/** Times in ms from the publish call to the moment the event that ends it was seen in the log. */
 export type Latency = { p50Ms: number; p99Ms: number; p999Ms: number; maxMs: number };
 
 export type Endings = {
   ended: number;
-  outcomes: Record<CustomerNotified["type"], number>;
+  outcomes: Record<string, number>;
   latency: Latency | null;
 };
 
@@ -25,25 +22,29 @@ export class EndingsFollower {
   /** By order; one that a file has twice is published twice. */
   readonly #started = new Map<string, { at: number; times: number }>();
   readonly #histogram: RecordableHistogram = createHistogram({ figures: 3 });
-  readonly #outcomes: Endings["outcomes"] = { SHIPPED: 0, DECLINED: 0, REFUNDED: 0 };
+  readonly #flow: Flow;
+  readonly #outcomes: Endings["outcomes"];
   readonly #stop = new AbortController();
   readonly #scan: Promise<void>;
   #failure: OrderctlError | undefined;
   #ended = 0;
 
-  private constructor(connection: Connection, fromSequence: number) {
-    const filter = subjectOf("notifications", "*");
+  private constructor({ connection, flow }: FlowLog, fromSequence: number) {
+    this.#flow = flow;
+    this.#outcomes = Object.fromEntries(Object.keys(flow.outcomes).map((outcome) => [outcome, 0]));
+    const filter = flow.subjectOf(endingOf(flow), "*");
     const start = { sequence: fromSequence };
-    const scan = { stream: ordersStream, filter, start, follow: true, signal: this.#stop.signal };
+    const scan = { stream: flow.stream, filter, start, follow: true, signal: this.#stop.signal };
     this.#scan = scanStream(connection, scan, ({ subject, payload }) =>
-      this.#onNotified(subject, payload),
+      this.#onEnded(subject, payload),
     ).catch((thrown) => {
       this.#failure = OrderctlError.from(thrown);
     });
   }
 
-  static async open(connection: Connection): Promise<EndingsFollower> {
-    return new EndingsFollower(connection, (await readLastSequence(connection, ordersStream)) + 1);
+  static async open(log: FlowLog): Promise<EndingsFollower> {
+    const last = await readLastSequence(log.connection, log.flow.stream);
+    return new EndingsFollower(log, last + 1);
   }
 
   get underWay(): number {
@@ -96,16 +97,16 @@ export class EndingsFollower {
     await this.#scan;
   }
 
-  #onNotified(subject: string, payload: Uint8Array): void {
-    const orderId = parseSubject(subject)?.orderId ?? "";
+  #onEnded(subject: string, payload: Uint8Array): void {
+    const orderId = this.#flow.parseSubject(subject)?.key ?? "";
     const startedAt = this.#started.get(orderId)?.at;
     if (startedAt === undefined) return;
     // Read first: one that cannot be read has not ended the order.
-    const event = decodeEvent(subject, payload);
+    const { outcome } = this.#flow.describe(this.#flow.decode(subject, payload));
     this.#started.delete(orderId);
     this.#ended += 1;
     this.#histogram.record(Math.max(1, Math.round((performance.now() - startedAt) * 1e3)));
-    if (event.kind === "notifications") this.#outcomes[event.type] += 1;
+    this.#outcomes[outcome] = (this.#outcomes[outcome] ?? 0) + 1;
   }
 
   #ordersUnderWay(): string {

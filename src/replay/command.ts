@@ -3,10 +3,7 @@ import { explainMissingLog } from "../cli/missing-log.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { openTelemetry } from "../cli/telemetry-options.ts";
 import { OrderctlError } from "../core/errors.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { type ReplayStream, readReplayStream } from "../jetstream/streams/replay-streams.ts";
-import { partners } from "../orders/services/registry.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { readerGone } from "../terminal/output.ts";
 import { openDestination } from "./destination.ts";
@@ -21,13 +18,15 @@ import { planReplay, type ReplaySelection } from "./selection.ts";
 import { consumedKinds, createServiceTarget } from "./service.ts";
 import { createNoTarget, type ReplayResult, type ReplayTarget } from "./target.ts";
 
-export const registerReplay: Register = (command, act) => {
-  withReplayFlags(command)
+export const registerReplay: Register = (command, act, program) => {
+  const check = (flags: ReplayFlags, [stream = program.flow.stream]: string[]) =>
+    checkReplayFlags(program, flags, stream);
+  withReplayFlags(command, program)
     .addHelpText(
       "after",
       "\nExit code: 1 where --service comes to another outcome than is stored, --to finds another content in the place of a copy, or messages were deleted before they were read.",
     )
-    .action(act.online(runReplay, { check: checkReplayFlags }));
+    .action(act.online(runReplay, { check }));
 };
 
 /** How long the last spans may take. */
@@ -36,12 +35,12 @@ const telemetryMs = 5000;
 async function runReplay(
   online: Online,
   flags: ReplayFlags,
-  [name = ordersStream]: string[],
+  [name = online.flow.stream]: string[],
 ): Promise<number> {
-  const { connection, terminal, signal } = online;
-  const stream = await readStream(connection, name);
+  const { connection, program, terminal, signal } = online;
+  const stream = await readStream(online, name);
   const { clock, ...times } = await readTimes(online, flags, name);
-  const plan = await planReplay(connection, stream, { ...selectionOf(flags), ...times });
+  const plan = await planReplay(online, stream, { ...selectionOf(online, flags), ...times });
   const { target, telemetry } = await openTarget(online, flags, stream);
   const progress = await terminal.progress();
   const { report, failure } = await replay(connection, {
@@ -55,7 +54,9 @@ async function runReplay(
   if (signal.reason === readerGone) throw readerGone;
   const { resumeFromSequence: fromSequence, toSequence } = report;
   const resume =
-    fromSequence === null ? null : resumeCommand({ stream: name, fromSequence, toSequence, ...times }, flags);
+    fromSequence === null
+      ? null
+      : resumeCommand(program.replay, { stream: name, fromSequence, toSequence, ...times }, flags);
   showSummary(online, flags, { ...report, dryRun: flags.dryRun, resumeCommand: resume, clock });
   if (failure) throw failure;
   return isRefuted(report.result) || report.gone ? 1 : 0;
@@ -73,11 +74,12 @@ function isRefuted(result: ReplayResult): boolean {
   return result.target === "service" && result.different + result.failed > 0;
 }
 
-async function readStream(connection: Connection, name: string): Promise<ReplayStream> {
+async function readStream(online: Online, name: string): Promise<ReplayStream> {
+  const { connection, flow } = online;
   try {
     return await readReplayStream(connection, name);
   } catch (thrown) {
-    if (name === ordersStream) throw explainMissingLog(thrown, connection);
+    if (name === flow.stream) throw explainMissingLog(thrown, online);
     const error = OrderctlError.from(thrown);
     if (error.code !== "not_found") throw error;
     throw new OrderctlError("not_found", `there is no stream ${name} at ${connection.server}`, {
@@ -101,12 +103,12 @@ async function readTimes(
   return { ...placeTimes(flags, nowUs()), clock: difference };
 }
 
-const selectionOf = (flags: ReplayFlags): Omit<ReplaySelection, keyof Times> => ({
+const selectionOf = ({ flow }: Online, flags: ReplayFlags): Omit<ReplaySelection, keyof Times> => ({
   fromSequence: flags.fromSeq,
   toSequence: flags.toSeq,
   subject: flags.subject,
   orderId: flags.order,
-  kinds: flags.service && flags.service !== "inventory" ? consumedKinds(flags.service) : undefined,
+  kinds: flags.service === undefined ? undefined : consumedKinds(flow, flags.service),
 });
 
 type Opened = { target: ReplayTarget; telemetry: Telemetry };
@@ -118,7 +120,8 @@ async function openTarget(online: Online, flags: ReplayFlags, stream: ReplayStre
   if (dryRun) return { ...quiet, target: createNoTarget() };
   if (out === undefined) return { ...quiet, target: await openComparing(online, flags) };
   const { stdout, note } = online.terminal;
-  return { ...quiet, target: await openFileTarget({ file: out, append, stdout, note }) };
+  const { flow } = online;
+  return { ...quiet, target: await openFileTarget({ flow, file: out, append, stdout, note }) };
 }
 
 /** Copies are new messages, whose way may be followed; nothing else is stored or handled for the first time. */
@@ -134,17 +137,16 @@ async function openCopying(
   const telemetry = await openTelemetry(online, flags, { service: "replay", instance, prometheus: false });
   const { tracing } = telemetry;
   const options = { stream: stream.name, destination, window: flags.window, tracing };
-  return { target: createPrefixTarget(connection, options), telemetry };
+  return { target: createPrefixTarget(online, options), telemetry };
 }
 
 async function openComparing(online: Online, flags: ReplayFlags): Promise<ReplayTarget> {
-  const { connection, terminal } = online;
+  const { program, terminal } = online;
   const { service, window, store, each } = flags;
-  if (service === undefined || service === "inventory") return createNoTarget();
-  return createServiceTarget(connection, {
+  if (service === undefined) return createNoTarget();
+  return createServiceTarget(online, {
     service,
-    decision: { seed: flags.gatewaySeed, declineShare: flags.declineShare },
-    ...partners,
+    handlers: program.replay.openHandlers(online, flags),
     window,
     store,
     instance: (await online.config()).instance,

@@ -5,12 +5,14 @@ import { ChangeSignal } from "../core/change-signal.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { printableJson } from "../core/foreign-text.ts";
 import type { Note } from "../core/note.ts";
+import type { Flow } from "../flow/flow.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { replayDocument } from "./document.ts";
 import { type FileEnd, prepareEnd } from "./file-end.ts";
 import type { FileResult, ReplayTarget, Settle } from "./target.ts";
 
 export type FileOptions = {
+  flow: Flow;
   /** A path, or `-` for `stdout`. */
   file: string;
   /** Add to the file instead of replacing it. */
@@ -32,6 +34,7 @@ export async function openFileTarget(options: FileOptions): Promise<ReplayTarget
 }
 
 class FileTarget implements ReplayTarget {
+  readonly #flow: Flow;
   readonly #file: string;
   readonly #own: WriteStream | undefined;
   readonly #sink: NodeJS.WritableStream;
@@ -42,7 +45,8 @@ class FileTarget implements ReplayTarget {
   #bytes: number;
   #underWay = 0;
 
-  constructor({ file, append, stdout }: FileOptions, { bytes, unendedLine }: FileEnd) {
+  constructor({ flow, file, append, stdout }: FileOptions, { bytes, unendedLine }: FileEnd) {
+    this.#flow = flow;
     this.#file = file;
     this.#own = file === "-" ? undefined : createWriteStream(file, { flags: append ? "a" : "w" });
     // Each write is told of it as well, and so is the end.
@@ -54,7 +58,7 @@ class FileTarget implements ReplayTarget {
   }
 
   take(message: StreamMessage, settle: Settle): Promise<void> | undefined {
-    const { document, isEvent } = replayDocument(message);
+    const { document, isEvent } = replayDocument(this.#flow, message);
     const line = printableJson(JSON.stringify(document));
     // It was written without its line break, and the place to go on was taken to be before it.
     const isThere = line === this.#unendedLine;

@@ -1,16 +1,17 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConnectionFlags } from "../cli/config.ts";
-import { count, positive, share, withConnection, withGiveUp } from "../cli/options.ts";
+import { count, positive, withConnection, withGiveUp } from "../cli/options.ts";
+import type { Flags, FlowProgram, ReplayProgram } from "../cli/program.ts";
 import { type TracingFlags, withTracingFlags } from "../cli/telemetry-options.ts";
 import { parseDurationMs } from "../core/duration.ts";
 import { OrderctlError } from "../core/errors.ts";
-import { checkOrderId, ordersStream } from "../orders/subjects.ts";
-import { type ReplayableService, replayableServices } from "./service.ts";
+import { checkKey } from "../flow/flow.ts";
 
 /** Unix µs, or so long before the broker's now. */
 export type Moment = { us: number } | { agoMs: number };
 
-export type ReplayFlags = ConnectionFlags &
+export type ReplayFlags = Flags &
+  ConnectionFlags &
   TracingFlags & {
     since?: Moment;
     until?: Moment;
@@ -24,19 +25,17 @@ export type ReplayFlags = ConnectionFlags &
     window: number;
     to?: string;
     create: boolean;
-    service?: ReplayableService | "inventory";
+    service?: string;
     store: boolean;
     each: boolean;
-    declineShare: number;
-    gatewaySeed: number;
     out?: string;
     append: boolean;
     dryRun: boolean;
   };
 
-export function withReplayFlags(command: Command): Command {
+export function withReplayFlags(command: Command, { flow, replay }: FlowProgram): Command {
   command
-    .argument("[stream]", "any stream", ordersStream)
+    .argument("[stream]", "any stream", flow.stream)
     .optionsGroup("Which messages:")
     .option(
       "--since <time>",
@@ -50,7 +49,7 @@ export function withReplayFlags(command: Command): Command {
     .option("--order <id>", "of one order")
     .optionsGroup("Where to, one of these:")
     .option("--to <prefix>", "publish copies: ORDERS.created.X becomes <prefix>.created.X")
-    .addOption(serviceOption())
+    .addOption(serviceOption(replay))
     .option("--out <file>", "write NDJSON; - is standard output. Orders as `publish order --file` reads them")
     .option("--dry-run", "only tell what would be replayed", false)
     .optionsGroup("How:")
@@ -63,20 +62,21 @@ export function withReplayFlags(command: Command): Command {
     .option("--create", "--to: make a stream where none listens", false)
     .option("--append", "--out: add to the file instead of replacing it", false)
     .option("--each", "--service: tell of each event", false)
-    .option("--store", "--service: store what is missing (shipping, notification)", false)
-    .option("--decline-share <share>", "--service payment: as `serve` was given it", share, 0.02)
-    .option("--gateway-seed <n>", "--service payment: as `serve` was given it", count, 1);
-  return withConnection(withTracingFlags(withGiveUp(command)));
+    .option("--store", `--service: store what is missing (${storing(replay).join(", ")})`, false);
+  return withConnection(withTracingFlags(withGiveUp(replay.withFlags(command))));
 }
 
-const serviceOption = (): Option =>
+const serviceOption = ({ services, refusals }: ReplayProgram): Option =>
   new Option("--service <name>", "compare what it would store with what is stored").choices([
-    ...replayableServices,
-    "inventory",
+    ...services,
+    ...Object.keys(refusals),
   ]);
 
+const storing = ({ services, storeRefusals }: ReplayProgram): string[] =>
+  services.filter((service) => !(service in storeRefusals));
+
 /** What makes no sense together; throws `usage`. */
-export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: string[]): void {
+export function checkReplayFlags(program: FlowProgram, flags: ReplayFlags, stream: string): void {
   const { to, service, out, dryRun, order } = flags;
   const targets = [to, service, out].filter((target) => target !== undefined).length;
   if (!/^[^\s.*>/\\]+$/.test(stream)) throw usage(`${JSON.stringify(stream)} is not the name of a stream`);
@@ -84,13 +84,17 @@ export function checkReplayFlags(flags: ReplayFlags, [stream = ordersStream]: st
   if (targets === 0 && !dryRun)
     throw usage("where to? --to, --service or --out", "--dry-run only tells what would be replayed");
   checkTimes(flags);
-  if (order !== undefined) checkOrderId(order, "usage");
-  checkService(stream, flags);
+  if (order !== undefined) checkKey(program.flow, order, "usage");
+  checkService(program, stream, flags);
+  checkOwners(flags);
+}
+
+function checkOwners({ create, append, store, each, to, service, out }: ReplayFlags): void {
   for (const [given, owner, name] of [
-    [flags.create, to, "--create is for --to"],
-    [flags.append, out, "--append is for --out"],
-    [flags.store, service, "--store is for --service"],
-    [flags.each, service, "--each is for --service"],
+    [create, to, "--create is for --to"],
+    [append, out, "--append is for --out"],
+    [store, service, "--store is for --service"],
+    [each, service, "--each is for --service"],
   ] as const) {
     if (given && owner === undefined) throw usage(name);
   }
@@ -101,21 +105,11 @@ function checkTimes({ since, until }: ReplayFlags): void {
   if (since && until && "us" in since === "us" in until) placeTimes({ since, until }, 0);
 }
 
-function checkService(stream: string, { service, store }: ReplayFlags): void {
+function checkService({ flow, replay }: FlowProgram, stream: string, { service, store }: ReplayFlags): void {
   if (service === undefined) return;
-  if (stream !== ordersStream) throw usage(`--service works on the events of ${ordersStream} only`);
-  if (service === "inventory") {
-    throw usage(
-      "inventory cannot be replayed: what was on the shelf then is not in the log",
-      "`orderctl audit` proves that nothing was oversold",
-    );
-  }
-  if (store && service === "payment") {
-    throw usage(
-      "--store is not for payment: a charge moves money, and a replay calls no real gateway",
-      "`orderctl serve payment` charges what is missing, each order once",
-    );
-  }
+  if (stream !== flow.stream) throw usage(`--service works on the events of ${flow.stream} only`);
+  const refusal = replay.refusals[service] ?? (store ? replay.storeRefusals[service] : undefined);
+  if (refusal) throw usage(refusal.why, refusal.hint);
 }
 
 const usage = (message: string, hint?: string): OrderctlError =>

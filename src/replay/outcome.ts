@@ -1,12 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { OrderctlError } from "../core/errors.ts";
-import { describeOutcome } from "../flow/event-outcome.ts";
+import type { Flow, FlowEvent, FlowShape } from "../flow/flow.ts";
 import type { Publication } from "../jetstream/publish/publication.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import type { OrderEvent } from "../orders/events.ts";
-import { parseSubject } from "../orders/subjects.ts";
-import { decodeEvent } from "../orders/wire/codec.ts";
 
 /**
  * What a handler makes of an event now, beside what the log holds: the same, something else, nothing yet; or the handler
@@ -32,35 +29,39 @@ export type ReplayOutcome = {
 
 /** The outcome for a message whose handler came to `publication`, which is undefined where it stores nothing. */
 export function compareOutcome(
+  flow: Flow,
   message: StreamMessage,
-  publication: Publication | undefined,
-  stored: StoredMessage | undefined,
+  { publication, stored }: { publication: Publication | undefined; stored: StoredMessage | undefined },
 ): ReplayOutcome {
-  const outcome = emptyOutcome(message);
+  const outcome = emptyOutcome(flow, message);
   if (!publication) return outcome;
-  const would = decodeEvent(publication.subject, publication.payload);
-  outcome.would = nameOf(would);
+  const would = flow.decode(publication.subject, publication.payload);
+  outcome.would = nameOf(flow, would);
   if (!stored) return { ...outcome, verdict: "missing" };
   outcome.storedSequence = stored.sequence;
   try {
-    const held = decodeEvent(stored.subject, stored.payload);
+    const held = flow.decode(stored.subject, stored.payload);
     const changes = changesBetween(would, held);
     const verdict = changes.length === 0 ? "same" : "different";
-    return { ...outcome, verdict, stored: nameOf(held), changes };
+    return { ...outcome, verdict, stored: nameOf(flow, held), changes };
   } catch (thrown) {
     return { ...outcome, verdict: "different", reason: OrderctlError.from(thrown).message };
   }
 }
 
-export const failedOutcome = (message: StreamMessage, error: OrderctlError): ReplayOutcome => ({
-  ...emptyOutcome(message),
+export const failedOutcome = (
+  flow: FlowShape,
+  message: StreamMessage,
+  error: OrderctlError,
+): ReplayOutcome => ({
+  ...emptyOutcome(flow, message),
   verdict: "failed",
   reason: error.message,
 });
 
-const emptyOutcome = ({ subject, sequence }: StreamMessage): ReplayOutcome => ({
+const emptyOutcome = (flow: FlowShape, { subject, sequence }: StreamMessage): ReplayOutcome => ({
   verdict: "nothing",
-  orderId: parseSubject(subject)?.orderId ?? null,
+  orderId: flow.parseSubject(subject)?.key ?? null,
   subject,
   sequence,
   would: null,
@@ -70,9 +71,9 @@ const emptyOutcome = ({ subject, sequence }: StreamMessage): ReplayOutcome => ({
   reason: null,
 });
 
-const nameOf = (event: OrderEvent): string => `${event.kind} ${describeOutcome(event).outcome}`;
+const nameOf = (flow: Flow, event: FlowEvent): string => `${event.kind} ${flow.describe(event).outcome}`;
 
-function changesBetween(would: OrderEvent, held: OrderEvent): ReplayOutcome["changes"] {
+function changesBetween(would: FlowEvent, held: FlowEvent): ReplayOutcome["changes"] {
   const other = new Map<string, unknown>(Object.entries(held));
   return Object.entries(would)
     .filter(([field, value]) => !isDeepStrictEqual(value, other.get(field)))

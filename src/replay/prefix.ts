@@ -1,5 +1,5 @@
 import { isoTime } from "../core/iso-time.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
@@ -25,7 +25,7 @@ export type PrefixOptions = {
  * own, linked to the original's, or has none where nothing is traced.
  */
 export function createPrefixTarget(
-  connection: Connection,
+  { connection, flow }: FlowLog,
   { stream, destination, window, tracing }: PrefixOptions,
 ): ReplayTarget {
   const publisher = new Publisher(connection, { window });
@@ -39,7 +39,7 @@ export function createPrefixTarget(
   return {
     take(message, settle) {
       const copy = copyOf(message, stream, destination.prefix);
-      publish({ publisher, tracing }, copy, { message, settle, result });
+      publish({ flow, publisher, tracing }, copy, { message, settle, result });
       return publisher.isFull ? publisher.ready() : undefined;
     },
     drain: () => publisher.drain(),
@@ -59,14 +59,14 @@ function copyOf(message: StreamMessage, stream: string, prefix: string): Copy {
 }
 
 function publish(
-  { publisher, tracing }: { publisher: Publisher; tracing: Tracing | undefined },
+  { flow, publisher, tracing }: { flow: FlowShape; publisher: Publisher; tracing: Tracing | undefined },
   copy: Copy,
   { message, settle, result }: { message: StreamMessage; settle: Settle; result: PrefixResult },
 ): void {
   const { subject, payload } = copy;
   const span = tracing?.publish({
     subject,
-    ...traceNames(subject),
+    ...traceNames(flow, subject),
     service: "replay",
     bodyBytes: payload.length,
     linkTo: traceOf(message),

@@ -1,3 +1,4 @@
+import type { ReplayProgram } from "../cli/program.ts";
 import { addressWithoutUser, quoted } from "../cli/same-command.ts";
 import { isoTime } from "../core/iso-time.ts";
 import type { ReplayFlags } from "./options.ts";
@@ -15,29 +16,30 @@ export type ResumePlace = {
  * The command line that goes on where a replay ended, up to the same end. Secrets are left out: passwords, tokens and
  * addresses that carry any.
  */
-export function resumeCommand(place: ResumePlace, flags: ReplayFlags): string {
+export function resumeCommand(program: ReplayProgram, place: ResumePlace, flags: ReplayFlags): string {
   const { stream, fromSequence, toSequence } = place;
   const times = { since: place.sinceUs, until: place.untilUs };
   const words = [
     ...["orderctl", "replay", stream, "--from-seq", String(fromSequence), "--to-seq", String(toSequence)],
     ...Object.entries(times).flatMap(([name, us]) => (us === undefined ? [] : [`--${name}`, isoTime(us)])),
-    ...valued(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)])),
+    ...valued(program, flags).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}`, String(value)],
+    ),
     ...switches(flags).flatMap(([name, isOn]) => (isOn ? [`--${name}`] : [])),
   ];
   return words.map(quoted).join(" ");
 }
 
-type Valued = [name: string, value: string | number | undefined];
+type Valued = [name: string, value: unknown];
 
-const valued = (flags: ReplayFlags): Valued[] => [
+const valued = (program: ReplayProgram, flags: ReplayFlags): Valued[] => [
   ["subject", flags.subject],
   ["order", flags.order],
   ["speed", flags.speed === Number.POSITIVE_INFINITY ? undefined : `${flags.speed}x`],
   ["window", flags.window === 256 ? undefined : flags.window],
   ["to", flags.to],
   ["service", flags.service],
-  ["decline-share", flags.service === "payment" ? flags.declineShare : undefined],
-  ["gateway-seed", flags.service === "payment" ? flags.gatewaySeed : undefined],
+  ...program.resumeFlags(flags.service, flags),
   ["out", flags.out],
   ["give-up", flags.giveUp === undefined ? undefined : `${flags.giveUp}ms`],
   ["server", flags.server === undefined ? undefined : addressWithoutUser(flags.server)],

@@ -1,12 +1,10 @@
 import { OrderctlError } from "../core/errors.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { countFrom, type StreamRange } from "../jetstream/streams/read-stream.ts";
 import { covers, isFilter, overlap } from "../jetstream/streams/replay-pattern.ts";
 import type { ReplayStream } from "../jetstream/streams/replay-streams.ts";
 import type { StreamStart } from "../jetstream/streams/stream-cursor.ts";
-import type { EventKind } from "../orders/events.ts";
-import { ordersStream, parseSubject } from "../orders/subjects.ts";
 
 /** Which messages of a stream; what is undefined chooses nothing. Times in Unix µs, both ends included. */
 export type ReplaySelection = {
@@ -17,7 +15,7 @@ export type ReplaySelection = {
   /** With wildcards. */
   subject?: string | undefined;
   orderId?: string | undefined;
-  kinds?: ReadonlySet<EventKind> | undefined;
+  kinds?: ReadonlySet<string> | undefined;
 };
 
 export type ReplayPlan = {
@@ -35,13 +33,13 @@ export type ReplayPlan = {
  * cannot hold.
  */
 export async function planReplay(
-  connection: Connection,
+  { connection, flow }: FlowLog,
   stream: ReplayStream,
   selection: ReplaySelection,
 ): Promise<ReplayPlan> {
   const { untilUs, toSequence = stream.lastSequence } = selection;
   const end = Math.min(toSequence, stream.lastSequence);
-  const base = { stream: stream.name, filter: filterOf(stream, selection), toSequence: end, untilUs };
+  const base = { stream: stream.name, filter: filterOf(flow, stream, selection), toSequence: end, untilUs };
   const count = async (start: StreamStart) => ({
     start,
     ahead: await countFrom(connection, { ...base, start }),
@@ -54,7 +52,7 @@ export async function planReplay(
   const total = Math.max(0, first.ahead - beyond);
   return {
     place: { ...base, start: first.start },
-    wants: chooser(selection),
+    wants: chooser(flow, selection),
     total,
     removed: stream.removed,
   };
@@ -74,11 +72,12 @@ const endsOf = (toSequence: number, untilUs: number | undefined): Start => [
 
 /** What the broker can filter by; a broker refuses a filter that is wider than the stream's own subjects. */
 function filterOf(
+  flow: FlowShape,
   { name, subjects }: ReplayStream,
   { subject, orderId }: ReplaySelection,
 ): string | undefined {
   if (subject === undefined) {
-    return orderId !== undefined && name === ordersStream ? `${ordersStream}.*.${orderId}` : undefined;
+    return orderId !== undefined && name === flow.stream ? flow.subjectOf("*", orderId) : undefined;
   }
   if (!isFilter(subject)) {
     throw new OrderctlError("usage", `${JSON.stringify(subject)} is not a subject or filter of NATS`, {
@@ -94,17 +93,17 @@ function filterOf(
 }
 
 /** The same once more where the broker filters: it is cheap, and not every choice is the broker's to make. */
-function chooser(selection: ReplaySelection): ReplayPlan["wants"] {
+function chooser(flow: FlowShape, selection: ReplaySelection): ReplayPlan["wants"] {
   const { subject: filter, orderId, kinds, fromSequence = 1, sinceUs = 0 } = selection;
   return ({ subject, sequence, storedAtUs }) =>
     sequence >= fromSequence &&
     storedAtUs >= sinceUs &&
     (filter === undefined || covers(filter, subject)) &&
     (orderId === undefined || subject.endsWith(`.${orderId}`)) &&
-    (kinds === undefined || isOfKind(subject, kinds));
+    (kinds === undefined || isOfKind(flow, subject, kinds));
 }
 
-function isOfKind(subject: string, kinds: ReadonlySet<EventKind>): boolean {
-  const kind = parseSubject(subject)?.kind;
+function isOfKind(flow: FlowShape, subject: string, kinds: ReadonlySet<string>): boolean {
+  const kind = flow.parseSubject(subject)?.kind;
   return kind !== undefined && kinds.has(kind);
 }

@@ -1,9 +1,9 @@
-import { ordersStream, parseSubject } from "../orders/subjects.ts";
+import type { FlowShape } from "../flow/flow.ts";
 
-/** The subject that an order's event has in the log, also where this is a copy under another prefix; else itself. */
-export function logSubject(subject: string): string {
-  const own = `${ordersStream}.${subject.split(".").slice(-2).join(".")}`;
-  return parseSubject(own) ? own : subject;
+/** The subject that an event of the flow has in the log, also where this is a copy under another prefix; else itself. */
+export function logSubject(flow: FlowShape, subject: string): string {
+  const own = `${flow.stream}.${subject.split(".").slice(-2).join(".")}`;
+  return flow.parseSubject(own) ? own : subject;
 }
 
 /** The subject under another prefix: its first token is replaced. */
@@ -19,9 +19,9 @@ export function subjectGroup(subject: string): string {
 }
 
 /** The subject with its order left open: what may stand in span names; with the order's id, empty where there is none. */
-export function traceNames(subject: string): { template: string; orderId: string } {
+export function traceNames(flow: FlowShape, subject: string): { template: string; orderId: string } {
   const group = subjectGroup(subject);
-  const named = parseSubject(logSubject(subject));
+  const named = flow.parseSubject(logSubject(flow, subject));
   if (!named) return { template: group, orderId: "" };
-  return { template: `${group.slice(0, -1)}{order_id}`, orderId: named.orderId };
+  return { template: `${group.slice(0, -1)}{order_id}`, orderId: named.key };
 }

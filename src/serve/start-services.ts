@@ -9,8 +9,6 @@ import { observeLog } from "../flow/observe-log.ts";
 import { announceProcess, type ProcessStatus } from "../flow/process-status.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../flow/run-services.ts";
 import { type ClockDifference, followBrokerClock } from "../jetstream/client/broker-clock.ts";
-import type { RunnableName } from "../orders/services/registry.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import { openHealthServer } from "../telemetry/metrics/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
@@ -19,7 +17,7 @@ import { whenAnswered } from "./when-answered.ts";
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
 
 export type Start = {
-  names: readonly RunnableName[];
+  names: readonly string[];
   flags: ServingFlags;
   /** Of this process's own, where spans go unless the environment names another. */
   collector?: string | undefined;
@@ -54,18 +52,18 @@ export async function startServices(
 
 async function runWith(telemetry: Telemetry, online: Online, start: Start): Promise<RunningServices> {
   const { names, flags } = start;
-  const { connection } = online;
+  const { connection, flow } = online;
   const work = { state: "starting" };
   // First what may fail: a port that is taken leaves no service behind.
   const health = await openHealth(telemetry, online, { flags, work });
-  const clock = followBrokerClock(connection, ordersStream, tellClock(online));
+  const clock = followBrokerClock(connection, flow.stream, tellClock(online));
   try {
     const options = { ...(await serviceOptions(online, flags, telemetry)), aheadUs: clock.aheadUs };
     const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
     const patience = { patienceMs, note: options.note, signal: online.signal };
-    const services = await whenAnswered(() => runServices(connection, names, options), patience);
+    const services = await whenAnswered(() => runServices(online, names, options), patience);
     telemetry.metrics?.observeWorkers(services.counts);
-    if (telemetry.metrics) observeLog(telemetry.metrics, connection);
+    if (telemetry.metrics) observeLog(telemetry.metrics, online);
     work.state = "running";
     const serving = {
       ...services.serving,
@@ -108,7 +106,7 @@ function tellClock({ terminal }: Online): (difference: ClockDifference) => void 
 
 function statusOf(
   { serving, counts, problems }: RunningServices,
-  { breakers = {} }: ServiceOptions,
+  { parts: { breakers = {} } }: ServiceOptions,
 ): (stopping: boolean) => ProcessStatus {
   const { instance, services, url, metricsUrl, spansTo } = serving;
   const startedAt = new Date().toISOString();
@@ -118,7 +116,7 @@ function statusOf(
     ...{ instance, version, services, startedAt, stopping, ordersUrl: url, metricsUrl, spansTo },
     uptimeMs: Math.round(performance.now() - startMs),
     breakers: services.flatMap((service) => {
-      const breaker = service === "order" ? undefined : breakers[service];
+      const breaker = breakers[service];
       if (!breaker) return [];
       return { name: breaker.name, state: breaker.state(), service, openForMs: breaker.openForMs() };
     }),

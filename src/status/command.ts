@@ -6,7 +6,6 @@ import { askProcesses, type ProcessStatus } from "../flow/process-status.ts";
 import { type ClockDifference, readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
 import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import { statusReport } from "./status-report.ts";
 
 /** A setting in force; a secret is told as `***`, what nobody gave as `null`. */
@@ -49,13 +48,13 @@ async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
 
 type Answer = Omit<Status, "settings"> & { failure?: unknown };
 
-async function askBroker({ terminal, signal }: App, config: ConnectionConfig): Promise<Answer> {
+async function askBroker({ flow, terminal, signal }: App, config: ConnectionConfig): Promise<Answer> {
   let broker: BrokerStatus | null = null;
   try {
     const settings = { ...config, connectTimeoutMs: config.timeoutMs };
     const connection = await openConnection(settings, terminal.note, signal);
     try {
-      broker = await readBroker(connection);
+      broker = await readBroker(connection, flow.stream);
       const asked = await askProcesses(connection, { roundTripMs: broker.roundTripMs, signal });
       signal.throwIfAborted();
       const { processes, unreadable: unreadableAnswers, isCut: answersCut } = asked;
@@ -68,13 +67,13 @@ async function askBroker({ terminal, signal }: App, config: ConnectionConfig): P
   }
 }
 
-async function readBroker(connection: Connection): Promise<BrokerStatus> {
+async function readBroker(connection: Connection, stream: string): Promise<BrokerStatus> {
   const { nats, server, version, user } = connection;
   // The client's own `rtt` counts whole milliseconds, of which there is often none.
   const startedAt = performance.now();
   await nats.flush();
   const roundTripMs = performance.now() - startedAt;
-  const { difference: clock } = await readBrokerClock(connection, ordersStream);
+  const { difference: clock } = await readBrokerClock(connection, stream);
   return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs, clock };
 }
 

@@ -14,11 +14,11 @@ export const registerTop: Register = (command, act) => {
 };
 
 async function top(online: Online, { interval }: { interval: number }): Promise<void> {
-  const { connection, signal } = online;
-  const readSample = createTopReader(connection, { intervalMs: interval, signal });
+  const { signal } = online;
+  const readSample = createTopReader(online, { intervalMs: interval, signal });
   const read = () =>
     readSample().catch((thrown) => {
-      throw explainMissingLog(thrown, connection);
+      throw explainMissingLog(thrown, online);
     });
   await watch(online, { kind: "top", view: topReport, read, clockOf: ({ lag }) => lag.clock });
 }

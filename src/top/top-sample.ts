@@ -1,11 +1,10 @@
+import { endingOf, type FlowLog } from "../flow/flow.ts";
 import { countDeadLetters } from "../flow/observe-log.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { readLag, type StreamLag } from "../jetstream/streams/lag.ts";
 import { readLastSequence } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 import { withProcesses } from "../lag/service-lag.ts";
-import { ordersStream, subjectOf } from "../orders/subjects.ts";
 import { hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import { type GoneProcess, GoneProcesses, withGone } from "./gone-processes.ts";
 
@@ -35,28 +34,26 @@ const deadLettersEveryMs = 5000;
  * those of the interval, those of processes since the sample before.
  */
 export function createTopReader(
-  connection: Connection,
+  log: FlowLog,
   { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): () => Promise<TopSample> {
+  const { connection, flow } = log;
   let before: readonly ProcessStatus[] = [];
   let leftBefore: ReadonlyMap<string, number> = new Map();
   const goneProcesses = new GoneProcesses();
   const deadLettersOf = readSeldom(() => countDeadLetters(connection), deadLettersEveryMs);
   return async () => {
     const [lag, processes] = await Promise.all([
-      readLag(connection, { stream: ordersStream, intervalMs, durableOnly: true, signal }),
+      readLag(connection, { stream: flow.stream, intervalMs, durableOnly: true, signal }),
       readProcesses(connection, signal),
     ]);
-    const [endedLately, deadLetters] = await Promise.all([
-      readEndedLately(connection, signal),
-      deadLettersOf(),
-    ]);
+    const [endedLately, deadLetters] = await Promise.all([readEndedLately(log, signal), deadLettersOf()]);
     const rated = processes.map((process) => withRates(process, before));
     before = processes;
     const gone = goneProcesses.add(lag, processes);
     // Between two samples messages flow: only what was in nobody's hands in both is.
     const told = withGone(
-      withProcesses(lag, processes, (consumer) => leftBefore.get(consumer) ?? 0),
+      withProcesses(flow, lag, { processes, leftOf: (consumer) => leftBefore.get(consumer) ?? 0 }),
       gone,
     );
     leftBefore = new Map(lag.consumers.map(({ consumer, ackPending }) => [consumer, ackPending]));
@@ -87,11 +84,14 @@ export function withRates(now: ProcessStatus, before: readonly ProcessStatus[]):
 const sumOf = ({ workers }: ProcessStatus, of: "processed" | "failed"): number =>
   workers.reduce((sum, worker) => sum + worker[of], 0);
 
-async function readEndedLately(connection: Connection, signal: AbortSignal): Promise<EndedLately | null> {
-  const last = await readLastSequence(connection, ordersStream);
+async function readEndedLately(
+  { connection, flow }: FlowLog,
+  signal: AbortSignal,
+): Promise<EndedLately | null> {
+  const last = await readLastSequence(connection, flow.stream);
   const scan = {
-    stream: ordersStream,
-    filter: subjectOf("notifications", "*"),
+    stream: flow.stream,
+    filter: flow.subjectOf(endingOf(flow), "*"),
     start: { sequence: Math.max(1, last - recentEvents) },
     toSequence: last,
     signal,

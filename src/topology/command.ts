@@ -1,8 +1,8 @@
 import type { App, Online, Register } from "../cli/act.ts";
 import { withConnection, withJson, withStreamFlags } from "../cli/options.ts";
-import { traceDefaults } from "../collector/start-collector.ts";
-import { traceTopology } from "../collector/topology.ts";
-import { orderTopology } from "../flow/topology.ts";
+import { traceDefaults, traceTopology } from "../collector/topology.ts";
+import type { FlowShape } from "../flow/flow.ts";
+import { flowTopology } from "../flow/topology.ts";
 import type { Drift } from "../jetstream/streams/settings-drift.ts";
 import {
   applyTopology,
@@ -46,23 +46,23 @@ export const registerTopology: Register = (command, act) => {
   withConnection(applying).action(act.online(apply));
 };
 
-/** Every stream and consumer that orderctl uses: those of the orders, and the one of the spans. */
-function wholeTopology({ replicas, maxBytes = Infinity }: Options): Topology {
-  const orders = orderTopology({ replicas, maxBytes: Number.isFinite(maxBytes) ? maxBytes : undefined });
+/** Every stream and consumer that orderctl uses: those of the flow, and the one of the spans. */
+function wholeTopology(flow: FlowShape, { replicas, maxBytes = Infinity }: Options): Topology {
+  const own = flowTopology(flow, { replicas, maxBytes: Number.isFinite(maxBytes) ? maxBytes : undefined });
   const traces = traceTopology({
     ...traceDefaults,
     maxBytes: Math.min(traceDefaults.maxBytes, maxBytes),
     replicas,
   });
-  return { ...orders, streams: [...orders.streams, ...traces.streams] };
+  return { ...own, streams: [...own.streams, ...traces.streams] };
 }
 
-async function show({ terminal }: App, options: Options): Promise<void> {
-  terminal.show("topology-wanted", wholeTopology(options), topologyList);
+async function show({ flow, terminal }: App, options: Options): Promise<void> {
+  terminal.show("topology-wanted", wholeTopology(flow, options), topologyList);
 }
 
-async function diff({ connection, terminal }: Online, options: Options): Promise<number> {
-  const wanted = wholeTopology(options);
+async function diff({ connection, flow, terminal }: Online, options: Options): Promise<number> {
+  const wanted = wholeTopology(flow, options);
   const drifts = await readDrift(connection, wanted);
   terminal.show("topology", report(wanted, { ...unmended, created: [], drifts }), topologyTable);
   return drifts.length > 0 ? 1 : 0;
@@ -73,8 +73,8 @@ A consumer that was made anew is given everything that is stored once more. The 
 the gateway is asked with the same idempotency keys: it has to know them still.
 Exit code: 1 where --fix or --remake left something that breaks a promise.`;
 
-async function apply({ connection, terminal }: Online, options: ApplyOptions): Promise<number> {
-  const wanted = wholeTopology(options);
+async function apply({ connection, flow, terminal }: Online, options: ApplyOptions): Promise<number> {
+  const wanted = wholeTopology(flow, options);
   const before = await readDrift(connection, wanted);
   const created = before.filter(({ setting }) => setting === "*").map(({ kind, name }) => `${kind} ${name}`);
   const found = await applyTopology(connection, wanted);

@@ -1,4 +1,4 @@
-import type { LoggedEvent } from "../flow/order-log.ts";
+import type { LoggedEvent } from "../flow/key-log.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import {
   type ClockBound,

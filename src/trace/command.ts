@@ -5,12 +5,12 @@ import { durationMs, withConnection } from "../cli/options.ts";
 import { noteClock } from "../cli/read-clock.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { printableJson } from "../core/foreign-text.ts";
+import { checkKey, type Flow, type FlowLog, type FlowShape } from "../flow/flow.ts";
+import { takenBy } from "../flow/key-log.ts";
+import { foldKey } from "../flow/key-state.ts";
 import { findOpenBreaker, type OpenBreaker } from "../flow/open-breaker.ts";
-import { takenBy } from "../flow/order-log.ts";
 import { readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
-import { foldOrder } from "../orders/order-state.ts";
-import { checkOrderId, ordersStream } from "../orders/subjects.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";
 import { joinReadings } from "../telemetry/tracing/span-reading.ts";
 import { filterTrace } from "./filter.ts";
@@ -33,11 +33,11 @@ type Options = {
 
 const backendNames = ["jaeger", "tempo"] as const satisfies BackendKind[];
 
-export const registerTrace: Register = (command, act) => {
+export const registerTrace: Register = (command, act, { flow }) => {
   const example = "an order's id, the subject of one of its events, or the id of a trace";
   withConnection(
     command
-      .argument("<id>", example, parseId)
+      .argument("<id>", example, parseId(flow))
       .option("--errors", "only what failed or was tried again, with the path to it")
       .option("--critical", "only what the time was spent on, with its shares")
       .option("--min <time>", "leave out rows that are shorter", durationMs)
@@ -61,7 +61,10 @@ export const registerTrace: Register = (command, act) => {
 type Wanted = { orderId: string; traceId: string | undefined };
 
 /** Ids are often pasted with the subject they were seen in: `ORDERS.created.<orderId>`. */
-const parseId = (text: string): string => checkOrderId(text.trim().split(".").at(-1) ?? "", "usage");
+const parseId =
+  (flow: FlowShape) =>
+  (text: string): string =>
+    checkKey(flow, text.trim().split(".").at(-1) ?? "", "usage");
 
 /** 32 hex digits may be either. */
 const wantedBy = (id: string): Wanted => ({
@@ -70,14 +73,16 @@ const wantedBy = (id: string): Wanted => ({
 });
 
 async function traceHere(app: Online, options: Options, [id = ""]: string[]): Promise<void> {
-  const { connection } = app;
+  const { connection, flow } = app;
   const wanted = wantedBy(id);
-  const found = await findTrace({ connection, spansOf: brokerSpans(connection) }, wanted).catch((thrown) => {
-    throw explainMissingLog(thrown, connection);
-  });
+  const found = await findTrace({ connection, flow, spansOf: brokerSpans(connection) }, wanted).catch(
+    (thrown) => {
+      throw explainMissingLog(thrown, app);
+    },
+  );
   const [first] = found.falseMessages;
   if (isEmpty(found) && first) throw takenBy(first, "bad_message");
-  if (isEmpty(found)) throw unreadableHere(wanted, found) ?? unknownHere(wanted, connection);
+  if (isEmpty(found)) throw unreadableHere(wanted, found) ?? unknownHere(wanted, app);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
   else await showTrace(app, { ...found, connection }, options);
 }
@@ -88,8 +93,8 @@ async function traceBackend(app: App, options: Options, [id = ""]: string[]): Pr
   const spansOf = await backendSpans(app, options);
   const connection = await connectIfAnybodyAnswers(app);
   try {
-    const found = await findTrace({ connection, spansOf }, wanted);
-    if (isEmpty(found)) throw unknownThere(wanted, options, connection);
+    const found = await findTrace({ connection, flow: app.flow, spansOf }, wanted);
+    if (isEmpty(found)) throw unknownThere(wanted, options, { connection, flow: app.flow });
     await showTrace(app, { ...found, connection }, options);
   } finally {
     await connection?.close();
@@ -124,41 +129,41 @@ const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 
 /** Of an order that has not ended: what keeps the service from its work that it waits for. */
 async function breakerBefore(
   { logged }: FoundTrace,
-  connection: Connection,
+  { connection, flow }: FlowLog,
 ): Promise<OpenBreaker | undefined> {
-  const { waitingFor } = foldOrder(logged);
+  const { waitingFor } = foldKey(flow, logged);
   return waitingFor === null ? undefined : findOpenBreaker(connection, waitingFor);
 }
 
 /** Where events of an order were found, a connection was open. */
 async function showTrace(
-  { terminal }: App,
+  { flow, terminal }: App,
   { connection, ...found }: FoundTrace & { connection: Connection | undefined },
   options: Options,
 ): Promise<void> {
   const { errors = false, critical = false, min, all = false, otlp } = options;
   const { unreadable } = found;
-  if (otlp) return showOtlp(terminal, found);
+  if (otlp) return showOtlp(terminal, flow, found);
   const filter = { errors, critical, minMs: min };
   if (found.logged.length > 0 && connection) {
-    const breaker = await breakerBefore(found, connection);
-    const { difference: clock, nowUs } = await readBrokerClock(connection, ordersStream);
-    const trace = buildOrderTrace({ ...found, nowUs: nowUs() }, { all, unreadable, breaker });
+    const breaker = await breakerBefore(found, { connection, flow });
+    const { difference: clock, nowUs } = await readBrokerClock(connection, flow.stream);
+    const trace = buildOrderTrace({ ...found, flow, nowUs: nowUs() }, { all, unreadable, breaker });
     // Of an order that has ended nothing is told that depends on what time it is now.
     if (!trace.ended) noteClock(terminal, clock);
-    terminal.show("order-trace", { ...filterTrace(trace, filter), clock }, orderTree);
+    terminal.show("order-trace", { ...filterTrace(trace, filter), clock }, orderTree(flow));
   } else {
     const trace = buildSpanTrace(found.spans, { all, unreadable });
     terminal.show("trace", filterTrace(trace, filter), traceTree);
   }
 }
 
-async function showOtlp(terminal: App["terminal"], found: FoundTrace): Promise<void> {
+async function showOtlp(terminal: App["terminal"], flow: Flow, found: FoundTrace): Promise<void> {
   const { exportTrace } = await import("./export-trace.ts");
   const { encodeOtlpJson } = await import("../telemetry/otlp/otlp-json.ts");
   const { spans, reasons } = found.unreadable;
   if (spans > 0) terminal.note(`${spans} that cannot be read are left out: ${reasons.join("; ")}`);
-  const document = encodeOtlpJson(exportTrace(found));
+  const document = encodeOtlpJson(exportTrace(flow, found));
   terminal.show("otlp", document, () => printableJson(JSON.stringify(document)));
 }
 
@@ -176,8 +181,8 @@ function unreadableHere({ traceId }: Wanted, { unreadable }: FoundTrace): Orderc
   );
 }
 
-function unknownHere({ orderId, traceId }: Wanted, { server }: Connection): OrderctlError {
-  const nothing = `stream ${ordersStream} at ${server} holds no event of order ${orderId}`;
+function unknownHere({ orderId, traceId }: Wanted, { connection: { server }, flow }: FlowLog): OrderctlError {
+  const nothing = `stream ${flow.stream} at ${server} holds no event of order ${orderId}`;
   const place =
     "was it published to another server (--server)? `orderctl audit` counts the orders of this one";
   if (traceId === undefined) return new OrderctlError("not_found", nothing, { hint: place });
@@ -189,12 +194,12 @@ function unknownHere({ orderId, traceId }: Wanted, { server }: Connection): Orde
 function unknownThere(
   { orderId, traceId }: Wanted,
   { from, endpoint }: Options,
-  connection: Connection | undefined,
+  { connection, flow }: { connection: Connection | undefined; flow: Flow },
 ): OrderctlError {
   const where = endpoint === undefined ? from : `${from} at ${endpoint}`;
   const what = traceId === undefined ? `order ${orderId}` : `trace ${traceId}`;
   const log = connection
-    ? `nor does stream ${ordersStream} at ${connection.server}`
+    ? `nor does stream ${flow.stream} at ${connection.server}`
     : "and no broker was asked";
   return new OrderctlError("not_found", `${where} knows no span of ${what}, ${log}`, {
     hint: "spans come a few seconds late; --endpoint names another backend, --server another broker",

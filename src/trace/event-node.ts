@@ -1,5 +1,5 @@
 import { divideHop } from "../flow/hop-times.ts";
-import type { TimelineHop } from "../flow/order-timeline.ts";
+import type { TimelineHop } from "../flow/timeline.ts";
 import type { Hop } from "../telemetry/hop.ts";
 import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
 import { nsSince, placeSpan } from "./clocks.ts";

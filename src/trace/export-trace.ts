@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { LoggedEvent } from "../flow/order-log.ts";
-import { buildTimeline, type TimelineHop } from "../flow/order-timeline.ts";
-import { subjectOf } from "../orders/subjects.ts";
+import type { Flow } from "../flow/flow.ts";
+import type { LoggedEvent } from "../flow/key-log.ts";
+import { buildTimeline, type TimelineHop } from "../flow/timeline.ts";
 import type { Attributes, Span } from "../telemetry/tracing/span.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { buildSpanTree } from "../telemetry/tracing/span-tree.ts";
@@ -15,10 +15,10 @@ export const fromLog = "orderctl.from_log";
  * All that is known as spans: those received, and one for each publishing and processing that the log tells of and no
  * span does, by the broker's clock. The same order makes the same ids.
  */
-export function exportTrace({ logged, spans }: Pick<FoundTrace, "logged" | "spans">): Span[] {
+export function exportTrace(flow: Flow, { logged, spans }: Pick<FoundTrace, "logged" | "spans">): Span[] {
   if (logged.length === 0) return spans;
   const nodes = buildSpanTree(spans);
-  const { orderId, hops } = buildTimeline(logged, 0);
+  const { orderId, hops } = buildTimeline(flow, logged, 0);
   const traceId = logged.find(({ trace }) => trace)?.trace?.traceId ?? hash(`order ${orderId}`, 32);
   const publishIds = new Map<number | null, string>();
   const made: Span[] = [];
@@ -26,10 +26,11 @@ export function exportTrace({ logged, spans }: Pick<FoundTrace, "logged" | "span
     const hop = hops.find(({ sequence }) => sequence === one.sequence);
     if (!hop) continue;
     const cause = logged.find(({ sequence }) => sequence === hop.causeSequence);
-    const known = findHopSpans({ logged: one, cause }, nodes);
+    const known = findHopSpans(flow, { logged: one, cause }, nodes);
     const idOf = (what: "publish" | "process") =>
       known[what]?.span.spanId ?? hash(`${orderId} ${hop.kind} ${what}`, 16);
     const told: Told = {
+      flow,
       one,
       cause,
       hop,
@@ -48,6 +49,7 @@ function missingSpans(told: Told, known: HopSpans, parentId: string | null): Spa
 }
 
 type Told = {
+  flow: Flow;
   one: LoggedEvent;
   cause: LoggedEvent | undefined;
   hop: TimelineHop;
@@ -59,24 +61,24 @@ const hash = (text: string, digits: number): string =>
   createHash("sha256").update(text).digest("hex").slice(0, digits);
 
 function publishSpan(told: Told): Span {
-  const { one, cause, hop, ids } = told;
+  const { flow, one, cause, hop, ids } = told;
   const storedUs = one.storedAtUs;
-  const attributes = { ...named(one, "publish", "send"), [attribute.sequence]: one.sequence };
+  const attributes = { ...named(flow, one, ["publish", "send"]), [attribute.sequence]: one.sequence };
   return {
     ...spanOf(told, attributes),
     spanId: ids.publish,
     parentSpanId: cause ? ids.process : null,
-    name: `publish ${subjectOf(one.event.kind, "{order_id}")}`,
+    name: `publish ${flow.subjectOf(one.kind, "{order_id}")}`,
     kind: "PRODUCER",
     ...between(storedUs - Math.round((hop.storingMs ?? 0) * 1000), storedUs),
   };
 }
 
 function processSpan(told: Told, cause: LoggedEvent, parentSpanId: string | null): Span {
-  const { one, hop, ids, traceId } = told;
+  const { flow, one, hop, ids, traceId } = told;
   const receivedUs = cause.storedAtUs + Math.round((hop.waitedMs ?? 0) * 1000);
   const attributes = {
-    ...named(cause, "process", "process"),
+    ...named(flow, cause, ["process", "process"]),
     [attribute.sequence]: cause.sequence,
     [attribute.deliveryAttempt]: hop.attempt ?? 1,
   };
@@ -84,20 +86,20 @@ function processSpan(told: Told, cause: LoggedEvent, parentSpanId: string | null
     ...spanOf(told, attributes),
     spanId: ids.process,
     parentSpanId,
-    name: `process ${subjectOf(cause.event.kind, "{order_id}")}`,
+    name: `process ${flow.subjectOf(cause.kind, "{order_id}")}`,
     kind: "CONSUMER",
     links: parentSpanId === null ? [] : [{ traceId, spanId: parentSpanId, attributes: {} }],
     ...between(receivedUs, one.storedAtUs),
   };
 }
 
-const named = ({ event }: LoggedEvent, operation: string, type: string): Attributes => ({
+const named = (flow: Flow, { kind, key }: LoggedEvent, [operation, type]: [string, string]): Attributes => ({
   [attribute.system]: "nats",
   [attribute.operationName]: operation,
   [attribute.operationType]: type,
-  [attribute.destination]: subjectOf(event.kind, event.orderId),
-  [attribute.template]: subjectOf(event.kind, "{order_id}"),
-  [attribute.orderId]: event.orderId,
+  [attribute.destination]: flow.subjectOf(kind, key),
+  [attribute.template]: flow.subjectOf(kind, "{order_id}"),
+  [attribute.orderId]: key,
 });
 
 const spanOf = ({ hop, traceId }: Told, attributes: Attributes) => ({

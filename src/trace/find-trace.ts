@@ -1,5 +1,6 @@
 import { readTrace } from "../collector/read-trace.ts";
-import { type FalseMessage, type LoggedEvent, type LoggedOrder, readOrder } from "../flow/order-log.ts";
+import type { Flow } from "../flow/flow.ts";
+import { type FalseMessage, type LoggedEvent, type LoggedKey, readKey } from "../flow/key-log.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import { textOf } from "../telemetry/tracing/span-facts.ts";
@@ -25,16 +26,18 @@ export const brokerSpans =
   async ({ traceIds }) =>
     joinReadings(await Promise.all(traceIds.map((id) => readTrace(connection, id))));
 
+type Sources = { connection: Connection | undefined; flow: Flow; spansOf: SpanSource };
+
 /**
  * Looks an order up in the log and its spans in `spansOf`. What looks like a trace id is an order's first, then a
  * trace's: then the order is found by what its spans say, if it is one. Spans of a trace that was not sampled are not
  * asked for. Without a connection there are only spans.
  */
 export async function findTrace(
-  { connection, spansOf }: { connection: Connection | undefined; spansOf: SpanSource },
+  { connection, flow, spansOf }: Sources,
   { orderId, traceId }: { orderId: string; traceId: string | undefined },
 ): Promise<FoundTrace> {
-  const readLog = async (id: string) => (connection ? readOrder(connection, id) : nothing);
+  const readLog = async (id: string) => (connection ? readKey({ connection, flow }, id) : nothing);
   // A broker that keeps traces need not keep orders.
   const { events: logged, falseMessages } = await readLog(orderId).catch((thrown) => {
     if (traceId === undefined) throw thrown;
@@ -53,7 +56,7 @@ export async function findTrace(
   return { logged: order.events, falseMessages: order.falseMessages, ...reading };
 }
 
-const nothing: LoggedOrder = { events: [], falseMessages: [] };
+const nothing: LoggedKey = { events: [], falseMessages: [] };
 
 const sampledTraces = (logged: readonly LoggedEvent[]): string[] => [
   ...new Set(logged.flatMap(({ trace }) => (trace?.sampled ? [trace.traceId] : []))),

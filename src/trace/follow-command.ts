@@ -2,10 +2,9 @@ import { setInterval as every, setTimeout as wait } from "node:timers/promises";
 import type { Online } from "../cli/act.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { OrderctlError } from "../core/errors.ts";
-import type { LoggedEvent } from "../flow/order-log.ts";
-import { buildTimeline } from "../flow/order-timeline.ts";
+import type { LoggedEvent } from "../flow/key-log.ts";
+import { buildTimeline } from "../flow/timeline.ts";
 import type { BrokerClock } from "../jetstream/client/broker-clock.ts";
-import { ordersStream } from "../orders/subjects.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { filterTrace, type TraceFilter } from "./filter.ts";
@@ -23,13 +22,13 @@ const lastSpansMs = 2500;
 
 /** Shows an order until it has ended: redrawn in place on a terminal, else a line for each event. */
 export async function followTrace(app: Online, { logged }: FoundTrace, shown: Shown): Promise<void> {
-  const { connection, terminal, signal } = app;
-  const orderId = logged[0]?.event.orderId ?? "";
+  const { flow, terminal, signal } = app;
+  const orderId = logged[0]?.key ?? "";
   const fromSequence = Math.min(...logged.map(({ sequence }) => sequence));
-  const clock = await readClock(app, ordersStream);
+  const clock = await readClock(app, flow.stream);
   const drawing = terminal.live ? openDrawing(app, { orderId, clock }, shown) : undefined;
   try {
-    await followOrder(connection, { orderId, fromSequence, signal }, (events) => {
+    await followOrder(app, { orderId, fromSequence, signal }, (events) => {
       if (!drawing) showLast(app, events, clock);
     });
   } finally {
@@ -38,14 +37,14 @@ export async function followTrace(app: Online, { logged }: FoundTrace, shown: Sh
   if (signal.aborted) throw new OrderctlError("interrupted", `order ${orderId} has not ended yet`);
 }
 
-function showLast({ terminal }: Online, events: readonly LoggedEvent[], { nowUs }: BrokerClock): void {
-  const hop = buildTimeline(events, nowUs()).hops.at(-1);
-  if (hop) terminal.show("order-event", hop, traceEventLine);
+function showLast({ flow, terminal }: Online, events: readonly LoggedEvent[], { nowUs }: BrokerClock): void {
+  const hop = buildTimeline(flow, events, nowUs()).hops.at(-1);
+  if (hop) terminal.show("order-event", hop, traceEventLine(flow));
 }
 
 /** Redraws what log and spans know several times a second; `close` leaves the last state on the terminal. */
 function openDrawing(
-  { connection, terminal }: Online,
+  { connection, flow, terminal }: Online,
   { orderId, clock }: { orderId: string; clock: BrokerClock },
   shown: Shown,
 ) {
@@ -57,16 +56,16 @@ function openDrawing(
   };
   /** Answers whether there is nothing more to come: the last span of an order is the one that settles its ending. */
   const draw = async (): Promise<boolean> => {
-    const from = { connection, spansOf: brokerSpans(connection) };
+    const from = { connection, flow, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
     const trace = buildOrderTrace(
-      { ...found, nowUs: clock.nowUs() },
+      { ...found, flow, nowUs: clock.nowUs() },
       {
         all: shown.all ?? false,
         unreadable: found.unreadable,
       },
     );
-    screen.draw(terminal.render(filterTrace(trace, filter), orderTree));
+    screen.draw(terminal.render(filterTrace(trace, filter), orderTree(flow)));
     const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
     const { sequence } = found.logged.at(-2) ?? {};
     const isLast = ({ kind, attributes }: Span) =>

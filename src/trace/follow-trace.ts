@@ -1,8 +1,6 @@
-import { type LoggedEvent, loggedEvent } from "../flow/order-log.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import { type FlowLog, findFault } from "../flow/flow.ts";
+import { type LoggedEvent, loggedEvent } from "../flow/key-log.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
-import { ordersStream } from "../orders/subjects.ts";
-import { findMessageFault } from "../orders/wire/codec.ts";
 
 type Following = {
   orderId: string;
@@ -16,19 +14,20 @@ type Following = {
  * customer was notified, or when `signal` aborts.
  */
 export async function followOrder(
-  connection: Connection,
+  { connection, flow }: FlowLog,
   { orderId, fromSequence, signal }: Following,
   onEvent: (logged: readonly LoggedEvent[]) => void,
 ): Promise<void> {
   const ended = new AbortController();
   const logged: LoggedEvent[] = [];
-  const filter = `${ordersStream}.*.${orderId}`;
-  const scan = { stream: ordersStream, filter, start: { sequence: fromSequence }, follow: true };
+  const filter = flow.subjectOf("*", orderId);
+  const scan = { stream: flow.stream, filter, start: { sequence: fromSequence }, follow: true };
   await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, (message) => {
     // What is no event has no place among those of the order.
-    if (findMessageFault(message.subject, message.payload) !== undefined) return;
-    logged.push(loggedEvent(message));
+    const place = flow.parseSubject(message.subject);
+    if (!place || findFault(flow, message.subject, message.payload) !== undefined) return;
+    logged.push(loggedEvent(flow, { ...place, message }));
     onEvent([...logged]);
-    if (logged.at(-1)?.event.kind === "notifications") ended.abort();
+    if (flow.endings.includes(place.kind)) ended.abort();
   });
 }

@@ -1,4 +1,4 @@
-import type { TimelineHop } from "../flow/order-timeline.ts";
+import type { TimelineHop } from "../flow/timeline.ts";
 import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 import { byStart, hang, type TraceNode } from "./node.ts";

@@ -1,5 +1,5 @@
-import type { LoggedEvent } from "../flow/order-log.ts";
-import { subjectOf } from "../orders/subjects.ts";
+import type { FlowShape } from "../flow/flow.ts";
+import type { LoggedEvent } from "../flow/key-log.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import { isFailed, isSettling, numberOf, serviceOf, textOf } from "../telemetry/tracing/span-facts.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
@@ -16,12 +16,16 @@ export type HopSpans = {
 /** `causeSequence` as the timeline knows it: also where no hop header names it. */
 export type CausedEvent = { logged: LoggedEvent; cause: LoggedEvent | undefined };
 
-const subjectOfEvent = ({ event }: LoggedEvent): string => subjectOf(event.kind, event.orderId);
+const subjectOfEvent = (flow: FlowShape, { kind, key }: LoggedEvent): string => flow.subjectOf(kind, key);
 
 /** Finds the spans of an event: by the id in its `traceparent`, else by its sequence, else by its subject. */
-export function findHopSpans({ logged, cause }: CausedEvent, nodes: readonly SpanNode[]): HopSpans {
-  const publish = findPublish(logged, nodes);
-  const deliveries = cause ? deliveriesOf(cause, nodes) : [];
+export function findHopSpans(
+  flow: FlowShape,
+  { logged, cause }: CausedEvent,
+  nodes: readonly SpanNode[],
+): HopSpans {
+  const publish = findPublish(flow, logged, nodes);
+  const deliveries = cause ? deliveriesOf(flow, cause, nodes) : [];
   const parent = publish?.parent;
   const process =
     parent?.span.kind === "CONSUMER" ? parent : deliveries.find((one) => isDoneBy(one, logged.hop));
@@ -32,12 +36,12 @@ export function findHopSpans({ logged, cause }: CausedEvent, nodes: readonly Spa
   return { publish, process, failed };
 }
 
-function findPublish({ trace, ...logged }: LoggedEvent, nodes: readonly SpanNode[]): SpanNode | undefined {
-  const subject = subjectOfEvent({ trace, ...logged });
+function findPublish(flow: FlowShape, logged: LoggedEvent, nodes: readonly SpanNode[]): SpanNode | undefined {
+  const subject = subjectOfEvent(flow, logged);
   const stored = nodes.filter(({ span }) => isPublishOf(span, subject));
   const told = (span: Span) => numberOf(span.attributes, attribute.sequence);
   return (
-    stored.find(({ span }) => span.spanId === trace?.spanId) ??
+    stored.find(({ span }) => span.spanId === logged.trace?.spanId) ??
     stored.find(({ span }) => told(span) === logged.sequence) ??
     stored.find(({ span }) => told(span) === undefined)
   );
@@ -51,8 +55,8 @@ const isPublishOf = (span: Span, subject: string): boolean =>
   !isFailed(span);
 
 /** Every delivery of an event to anybody, by its start. */
-export function deliveriesOf(cause: LoggedEvent, nodes: readonly SpanNode[]): SpanNode[] {
-  const subject = subjectOfEvent(cause);
+export function deliveriesOf(flow: FlowShape, cause: LoggedEvent, nodes: readonly SpanNode[]): SpanNode[] {
+  const subject = subjectOfEvent(flow, cause);
   return nodes
     .filter(({ span: { kind, attributes } }) => {
       const sequence = numberOf(attributes, attribute.sequence);

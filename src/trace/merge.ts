@@ -1,6 +1,7 @@
+import type { Flow } from "../flow/flow.ts";
+import type { LoggedEvent } from "../flow/key-log.ts";
 import type { OpenBreaker } from "../flow/open-breaker.ts";
-import type { LoggedEvent } from "../flow/order-log.ts";
-import type { OrderTimeline } from "../flow/order-timeline.ts";
+import type { OrderTimeline } from "../flow/timeline.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
 import { textOf } from "../telemetry/tracing/span-facts.ts";
@@ -17,6 +18,7 @@ import { spanNode } from "./span-node.ts";
 
 /** An order as the log knows it. */
 export type KnownOrder = {
+  flow: Flow;
   timeline: OrderTimeline;
   logged: readonly LoggedEvent[];
   /** What keeps the service from its work that the order waits for. */
@@ -100,12 +102,12 @@ function nodesOfOrder(orderId: string, nodes: readonly SpanNode[]): SpanNode[] {
   return own;
 }
 
-function tellEvents({ timeline, logged }: KnownOrder, nodes: readonly SpanNode[]): ToldEvent[] {
+function tellEvents({ flow, timeline, logged }: KnownOrder, nodes: readonly SpanNode[]): ToldEvent[] {
   return timeline.hops.flatMap((hop) => {
     const stored = logged.find(({ sequence }) => sequence === hop.sequence);
     if (!stored) return [];
     const cause = logged.find(({ sequence }) => sequence === hop.causeSequence && sequence < hop.sequence);
-    return { logged: stored, cause, hop, spans: findHopSpans({ logged: stored, cause }, nodes) };
+    return { logged: stored, cause, hop, spans: findHopSpans(flow, { logged: stored, cause }, nodes) };
   });
 }
 

@@ -1,4 +1,4 @@
-import type { TimelineHop } from "../flow/order-timeline.ts";
+import type { TimelineHop } from "../flow/timeline.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import type { Stretch } from "./stretch.ts";
 

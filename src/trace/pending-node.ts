@@ -11,7 +11,7 @@ type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<Span
 
 /** What an order under way waits for, with the deliveries that have failed so far; undefined for one that has ended. */
 export function pendingNode(
-  { timeline, logged, breaker }: KnownOrder,
+  { flow, timeline, logged, breaker }: KnownOrder,
   { nodes, placing, owners }: Received,
 ): TraceNode | undefined {
   const { waitingFor, waitingMs, hops } = timeline;
@@ -19,7 +19,7 @@ export function pendingNode(
   if (waitingFor === null || waitingMs === null || !last) return undefined;
   const fromNs = nsSince(Math.max(...logged.map((one) => one.storedAtUs)), placing.zeroNs);
   const toNs = fromNs + Math.round(waitingMs * 1e6);
-  const failed = deliveriesOf(last, nodes).filter(
+  const failed = deliveriesOf(flow, last, nodes).filter(
     (one) => !owners.has(one) && isFailed(one.span) && serviceOf(one.span) === waitingFor,
   );
   const pieces = failed.map(({ span }): Stretch => ({ as: "failed", ...placeSpan(span, placing) }));

@@ -1,7 +1,8 @@
 import { isoTime } from "../core/iso-time.ts";
+import type { Flow } from "../flow/flow.ts";
+import type { FalseMessage, LoggedEvent } from "../flow/key-log.ts";
 import type { OpenBreaker } from "../flow/open-breaker.ts";
-import type { FalseMessage, LoggedEvent } from "../flow/order-log.ts";
-import { buildTimeline, type OrderTimeline } from "../flow/order-timeline.ts";
+import { buildTimeline, type OrderTimeline } from "../flow/timeline.ts";
 import type { AttributeValue, Span } from "../telemetry/tracing/span.ts";
 import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
 import {
@@ -85,6 +86,7 @@ export type SpanTrace = TracePicture & {
 type Shown = { all: boolean; unreadable?: UnreadableSpans; breaker?: OpenBreaker | undefined };
 
 type Known = {
+  flow: Flow;
   logged: readonly LoggedEvent[];
   falseMessages?: readonly FalseMessage[];
   spans: readonly Span[];
@@ -93,13 +95,13 @@ type Known = {
 
 /** An order from all that is stored of it, as of `nowUs`, and from the spans received of it. */
 export function buildOrderTrace(
-  { logged, falseMessages = [], spans, nowUs }: Known,
+  { flow, logged, falseMessages = [], spans, nowUs }: Known,
   shown: Shown = { all: false },
 ): OrderTrace {
-  const timeline = buildTimeline(logged, nowUs);
+  const timeline = buildTimeline(flow, logged, nowUs);
   const { breaker } = shown;
   const contexts = logged.flatMap(({ trace }) => trace ?? []);
-  const { picture } = draw({ timeline, logged, breaker }, spans, shown);
+  const { picture } = draw({ flow, timeline, logged, breaker }, spans, shown);
   return {
     ...timeline,
     ...picture,
@@ -138,8 +140,11 @@ function draw(
 ): Drawn {
   const merged = mergeTrace(order, spans);
   const { fromNs, toNs, endNs } = merged;
-  const { rows, rowOf } = buildRows(merged.roots, { all, timeline: order?.timeline });
-  const criticalPath = shareOut(findCriticalPath(merged.roots, { fromNs, toNs: endNs }), rowOf);
+  const { rows, rowOf } = buildRows(merged.roots, { all, order });
+  const criticalPath = shareOut(findCriticalPath(merged.roots, { fromNs, toNs: endNs }), {
+    rowOf,
+    flow: order?.flow,
+  });
   const picture = {
     ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, rows, criticalPath },
     hidden: { rows: 0, by: null, minMs: null },

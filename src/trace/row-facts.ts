@@ -1,5 +1,3 @@
-import { eventNames, outcomeText } from "../flow/event-outcome.ts";
-import type { OrderTimeline } from "../flow/order-timeline.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import {
   breakerOf,
@@ -12,6 +10,7 @@ import {
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { type Fold, namePattern } from "./fold.ts";
 import { describeHold } from "./hold.ts";
+import type { KnownOrder } from "./merge.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./row.ts";
 
@@ -35,7 +34,7 @@ export type RowFacts = Pick<
 >;
 
 /** Of an event of the log, or of what the order waits for. */
-export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined): RowFacts {
+export function tellEvent(node: TraceNode, order: KnownOrder | undefined): RowFacts {
   const { of, absorbed } = node;
   const failures = absorbed.filter((span) => isFailed(span) && span.kind === "CONSUMER");
   const common = {
@@ -47,13 +46,14 @@ export function tellEvent(node: TraceNode, timeline: OrderTimeline | undefined):
     parentInCircle: false,
   };
   if (of.is !== "event")
-    return { ...common, ...tellPending(timeline, common.heldBy), count: failures.length + 1 };
+    return { ...common, ...tellPending(order, common.heldBy), count: failures.length + 1 };
   const { kind, sequence, service, instance, attempt, refused } = of.hop;
   const [span] = absorbed;
   const count = attempt ?? failures.length + 1;
   return {
     ...common,
-    ...{ is: "event", label: eventNames[kind], count, sequence, refused, outcome: outcomeText(of.hop) },
+    ...{ is: "event", label: order?.flow.labelOf(kind) ?? kind, count, sequence, refused },
+    outcome: order?.flow.phrase(kind, of.hop) ?? of.hop.outcome,
     service: service ?? (span ? serviceOf(span) : null),
     instance: instance ?? (span ? instanceOf(span) : null),
     retried: count > 1,
@@ -73,19 +73,14 @@ const heldByOf = (nodes: readonly TraceNode[]): string | null =>
     .map(breakerOf)
     .find((name) => name !== undefined) ?? null;
 
-function tellPending(timeline: OrderTimeline | undefined, breaker: string | null) {
-  const service = timeline?.waitingFor ?? "payment";
-  const label = timeline?.status === "out_of_stock" ? "refund" : nextEvent[service];
+function tellPending(order: KnownOrder | undefined, breaker: string | null) {
+  const last = order?.timeline.hops.at(-1);
+  const next = last && order?.flow.nextAfter(last.kind, last.outcome);
+  const service = order?.timeline.waitingFor ?? "";
+  const label = (next && order?.flow.labelOf(next.emits)) ?? service;
   const outcome = breaker === null ? `waiting for ${service}` : describeHold(breaker);
   return { is: "pending" as const, label, service, instance: null, sequence: null, outcome, refused: false };
 }
-
-const nextEvent = {
-  payment: "payment",
-  inventory: "reservation",
-  shipping: "shipment",
-  notification: "notification",
-};
 
 /** Of one span or several that share a row. */
 export function tellSpans({ as, members }: Fold): RowFacts {

@@ -1,7 +1,7 @@
-import type { OrderTimeline } from "../flow/order-timeline.ts";
 import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
 import { alone, type Fold, foldSiblings } from "./fold.ts";
 import { pausesOf } from "./inside.ts";
+import type { KnownOrder } from "./merge.ts";
 import { byStart, leastOf, mostOf, spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./row.ts";
 import { tellEvent, tellSpans } from "./row-facts.ts";
@@ -10,7 +10,7 @@ import { mergeStretches, overlay, type Stretch } from "./stretch.ts";
 export type RowsOptions = {
   /** True to give every span a row of its own. */
   all: boolean;
-  timeline: OrderTimeline | undefined;
+  order: KnownOrder | undefined;
 };
 
 /** Rows in the order of the tree, and the row in which each node is found. */
@@ -57,7 +57,7 @@ function isCall(node: TraceNode): boolean {
 function rowFor(fold: Fold, depth: number, options: RowsOptions): TraceRow {
   const { as, members, shells } = fold;
   const [first] = members;
-  const own = first && first.of.is !== "span" ? tellEvent(first, options.timeline) : tellSpans(fold);
+  const own = first && first.of.is !== "span" ? tellEvent(first, options.order) : tellSpans(fold);
   const fromNs = leastOf(members.map((node) => node.fromNs));
   const toNs = mostOf(members.map((node) => node.toNs));
   const took =

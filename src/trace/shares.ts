@@ -1,5 +1,4 @@
-import type { EventKind } from "../orders/events.ts";
-import { consumerTable } from "../orders/services/registry.ts";
+import type { FlowShape } from "../flow/flow.ts";
 import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
 import { describeHold } from "./hold.ts";
 import type { TraceNode } from "./node.ts";
@@ -33,7 +32,10 @@ type Rows = ReadonlyMap<TraceNode, TraceRow>;
 type Part = { row: TraceRow; node: TraceNode; as: StretchKind; ns: number };
 
 /** Sums a critical path up, and adds to each row its part of it. */
-export function shareOut(steps: readonly PathStep[], rowOf: Rows): CriticalPath {
+export function shareOut(
+  steps: readonly PathStep[],
+  { rowOf, flow }: { rowOf: Rows; flow: FlowShape | undefined },
+): CriticalPath {
   const parts = partsOf(steps, rowOf);
   for (const { row, ns } of parts) row.criticalMs += ns / 1e6;
   const fromNs = steps[0]?.fromNs ?? 0;
@@ -44,7 +46,7 @@ export function shareOut(steps: readonly PathStep[], rowOf: Rows): CriticalPath 
     ...sumsOf(steps),
     heldBy: heldByIn(parts),
     callsAre: calls.every(({ node }) => isGateway(node)) ? "gateway" : "calls",
-    largest: largestOf(parts, toNs - fromNs),
+    largest: largestOf(parts, toNs - fromNs, flow),
   };
 }
 
@@ -88,14 +90,19 @@ function rowAt(node: TraceNode | undefined, rowOf: Rows): TraceRow | undefined {
   return node && (rowOf.get(node) ?? rowAt(node.parent, rowOf));
 }
 
-function largestOf(parts: readonly Part[], totalNs: number): CriticalPath["largest"] {
+function largestOf(
+  parts: readonly Part[],
+  totalNs: number,
+  flow: FlowShape | undefined,
+): CriticalPath["largest"] {
   const [first, ...others] = parts;
   if (!first || totalNs <= 0) return null;
   const largest = others.reduce((most, part) => (part.ns > most.ns ? part : most), first);
-  return { what: describe(largest), ms: largest.ns / 1e6, share: largest.ns / totalNs };
+  return { what: describe(largest, flow), ms: largest.ns / 1e6, share: largest.ns / totalNs };
 }
 
-const describe = (part: Part): string => (part.row.is === "span" ? describeSpan(part) : describeEvent(part));
+const describe = (part: Part, flow: FlowShape | undefined): string =>
+  part.row.is === "span" ? describeSpan(part) : describeEvent(part, flow);
 
 function heldByIn(parts: readonly Part[]): string | null {
   const names = new Set(parts.flatMap(({ as, row }) => (as === "held" ? (row.heldBy ?? []) : [])));
@@ -113,13 +120,13 @@ function describeSpan({ row, node, as }: Part): string {
   return failed === 0 ? label : `${label}, ${failed} of ${count} failed`;
 }
 
-function describeEvent({ row, node, as }: Part): string {
+function describeEvent({ row, node, as }: Part, flow: FlowShape | undefined): string {
   const { label } = row;
   const who = row.service ?? label;
   const work = `the work of ${who}`;
   const words: Record<StretchKind, string> = {
     held: describeHold(row.heldBy),
-    waited: `waiting for ${consumerOf(row, node) ?? who}`,
+    waited: `waiting for ${consumerOf(row, node, flow) ?? who}`,
     worked: work,
     refused: work,
     called: "calls of the gateway",
@@ -131,11 +138,12 @@ function describeEvent({ row, node, as }: Part): string {
 }
 
 /** The durable consumer from which a service takes what leads to an event. */
-function consumerOf({ service, label }: TraceRow, { of, parent }: TraceNode): string | undefined {
-  const cause: EventKind | undefined = parent?.of.is === "event" ? parent.of.hop.kind : undefined;
-  const isRefund = of.is === "event" ? of.hop.kind === "refunds" : label === "refund";
-  const mine = consumerTable.filter(({ consumes }) => consumes === cause);
-  return mine.find(
-    ({ consumer }) => consumer.startsWith(`${service}-`) && isRefund === consumer.endsWith("refunder"),
-  )?.consumer;
+function consumerOf(
+  { service, label }: TraceRow,
+  { of, parent }: TraceNode,
+  flow: FlowShape | undefined,
+): string | undefined {
+  const cause = parent?.of.is === "event" ? parent.of.hop.kind : "";
+  const to = of.is === "event" ? of.hop.kind : flow?.kinds.find((kind) => flow.labelOf(kind) === label);
+  return flow?.consumerBetween(service ?? "", cause, to ?? "");
 }

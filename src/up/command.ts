@@ -10,13 +10,11 @@ import { openServiceLog } from "../cli/service-log.ts";
 import { defaultServer } from "../cli/settings.ts";
 import { watchStaleness } from "../cli/staleness.ts";
 import { withMetricsFlags } from "../cli/telemetry-options.ts";
+import { untilStopped } from "../cli/until-stopped.ts";
 import type { Collector } from "../collector/start-collector.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
 import { readServiceLag } from "../lag/service-lag.ts";
-import { runnableNames } from "../orders/services/registry.ts";
-import { ordersStream } from "../orders/subjects.ts";
-import { untilStopped } from "../serve/command.ts";
 import { withServiceFlags } from "../serve/service-options.ts";
 import { servingLine } from "../serve/serving-line.ts";
 import { type ServingFlags, startServices } from "../serve/start-services.ts";
@@ -31,8 +29,8 @@ const maxBodyBytes = 2 * 1024 * 1024;
 
 type Options = ServingFlags & { collectPort: number; auth: boolean };
 
-export const registerUp: Register = (command, act) => {
-  withMetricsFlags(withServiceFlags(command)).option(
+export const registerUp: Register = (command, act, program) => {
+  withMetricsFlags(withServiceFlags(command, program)).option(
     "--collect-port <port>",
     "where spans are collected, unless the environment names an endpoint; 0 takes a free port",
     port,
@@ -46,7 +44,10 @@ export const registerUp: Register = (command, act) => {
 async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await openScreen(app) : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
-  const log = await openServiceLog(app, flags, { services: runnableNames, screen: write && { write } });
+  const log = await openServiceLog(app, flags, {
+    services: app.program.runnable,
+    screen: write && { write },
+  });
   const { note } = log;
   const work = (online: Online) => runEverything(online, flags, { screen, note });
   try {
@@ -76,10 +77,10 @@ type Shown = { screen: UpScreen | undefined; note: (text: string) => void };
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
   const noting = { ...online, terminal: { ...online.terminal, note } };
-  const names = runnableNames;
+  const names = online.program.runnable;
   const services = await startServices(noting, { names, flags, collector: collector?.url });
-  if (screen) screen.update({ serving: services.serving });
-  else online.terminal.show("serving", services.serving, servingLine);
+  if (screen) screen.update({ serving: services });
+  else online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();
   const drawing = screen && draw(noting, screen, ended.signal);
   await untilStopped(noting, services);
@@ -107,13 +108,14 @@ async function startOwnCollector(
 }
 
 /** Redraws after every sample of the services' consumers; a broker that is away for a moment is no reason to stop. */
-async function draw({ connection, terminal }: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
-  const sample = { stream: ordersStream, intervalMs: sampleMs, durableOnly: true, signal };
+async function draw(online: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
+  const { connection, flow, terminal } = online;
+  const sample = { stream: flow.stream, intervalMs: sampleMs, durableOnly: true, signal };
   const staleness = watchStaleness(connection, (stale) => screen.update({ stale }));
   let told = false;
   while (!signal.aborted) {
     try {
-      const lag = await readServiceLag(connection, sample);
+      const lag = await readServiceLag(online, sample);
       staleness.fresh();
       screen.update({ lag, stale: undefined });
       if (!told) noteClock(terminal, lag.clock);

@@ -1,7 +1,7 @@
 import { Box, render, Static, Text } from "ink";
 import { useSyncExternalStore } from "react";
 import { printableData } from "../core/foreign-text.ts";
-import type { Serving } from "../flow/run-services.ts";
+import type { RunningServices } from "../flow/run-services.ts";
 import type { StreamLag } from "../jetstream/streams/lag.ts";
 import { lagTable } from "../lag/lag-table.ts";
 import { servingLine } from "../serve/serving-line.ts";
@@ -9,7 +9,7 @@ import { paint } from "../terminal/paint.ts";
 import type { Style } from "../terminal/terminal.ts";
 
 export type UpState = {
-  serving: Serving | undefined;
+  serving: Pick<RunningServices, "serving" | "told"> | undefined;
   lag: StreamLag | undefined;
   /** Since when `lag` is old, and why. */
   stale: string | undefined;
@@ -55,7 +55,7 @@ export function UpView({ state, style }: { state: UpState; style: Style }) {
       <Static items={notes.map((text, index) => ({ text, index }))}>
         {({ text, index }) => <Text key={index}>{text}</Text>}
       </Static>
-      {serving && <Text wrap="wrap">{servingLine(serving, style)}</Text>}
+      {serving && <Text wrap="wrap">{servingLine(serving.told)(serving.serving, style)}</Text>}
       {stale && (
         <Box marginTop={1}>
           <Text wrap="wrap">{paint(style).yellow(stale)}</Text>

@@ -1,12 +1,12 @@
-import type { AuditReport } from "../../src/orders/audit-report.ts";
+import type { AuditReport } from "../../src/flow/auditor.ts";
+import { createAuditor, type OrderAuditScope } from "../../src/orders/audit/auditor.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
-import { type AuditScope, createAuditor } from "../../src/orders/invariants.ts";
 
 /** An audit at which every order had its time. */
-export const later: AuditScope = { nowMs: 1_000_000, graceMs: 30_000 };
+export const later: OrderAuditScope = { nowMs: 1_000_000, graceMs: 30_000 };
 
 /** Audits a log whose events were stored one per millisecond from 0 on. */
-export function audit(log: readonly OrderEvent[], scope: AuditScope = later): AuditReport {
+export function audit(log: readonly OrderEvent[], scope: OrderAuditScope = later): AuditReport {
   const auditor = createAuditor();
   log.forEach((event, index) => {
     auditor.add(event, index + 1, index);

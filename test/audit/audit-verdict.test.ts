@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LogAudit } from "../../src/audit/audit-log.ts";
 import { auditVerdict } from "../../src/audit/audit-verdict.ts";
+import { auditRules } from "../../src/orders/audit/rules.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { audit } from "./audit-log.ts";
@@ -21,11 +22,11 @@ const auditOf = (log: OrderEvent[], units = 100, nowMs = 1_000_000): LogAudit =>
   seconds: 0.25,
 });
 
-const firstLine = (report: LogAudit) => auditVerdict(report, narrow).split("\n")[0];
+const firstLine = (report: LogAudit) => auditVerdict(auditRules)(report, narrow).split("\n")[0];
 
 describe("auditVerdict", () => {
   it("passes a log without fault, promise by promise", () => {
-    expect(auditVerdict(auditOf(good), narrow)).toMatchInlineSnapshot(`
+    expect(auditVerdict(auditRules)(auditOf(good), narrow)).toMatchInlineSnapshot(`
       "PASS  3 orders, each ended exactly once
 
       SHIPPED 1   DECLINED 1   REFUNDED 1   under way 0
@@ -44,7 +45,7 @@ describe("auditVerdict", () => {
 
   it("lists who broke what, and says what to type next", () => {
     const bad = [...good, ...ways.SHIPPED(id).filter(({ kind }) => kind !== "reservations")];
-    expect(auditVerdict(auditOf(bad, 1), narrow)).toMatchInlineSnapshot(`
+    expect(auditVerdict(auditRules)(auditOf(bad, 1), narrow)).toMatchInlineSnapshot(`
       "FAIL  1 of 4 orders and 1 SKU break a promise
 
       SHIPPED 2   DECLINED 1   REFUNDED 1   under way 0
@@ -73,7 +74,7 @@ describe("auditVerdict", () => {
   it("uses the width it has", () => {
     const bad = ways.SHIPPED(id).filter(({ kind }) => kind !== "payments");
     expect(
-      auditVerdict(auditOf(bad), { ...narrow, width: 140 })
+      auditVerdict(auditRules)(auditOf(bad), { ...narrow, width: 140 })
         .split("\n")
         .slice(-5),
     ).toMatchInlineSnapshot(`
@@ -98,14 +99,14 @@ describe("auditVerdict", () => {
   });
 
   it("says that overselling was not checked where nobody keeps stock", () => {
-    expect(auditVerdict({ ...auditOf(good), skus: null }, narrow)).toContain(
+    expect(auditVerdict(auditRules)({ ...auditOf(good), skus: null }, narrow)).toContain(
       "- no SKU oversold: not checked, nobody keeps stock here",
     );
   });
 
   it("shows twenty violations of many, and where the rest is", () => {
     const many = auditOf(Array.from({ length: 33 }, (_, index) => event("payments", `o-${index}`)));
-    const lines = auditVerdict(many, narrow).split("\n");
+    const lines = auditVerdict(auditRules)(many, narrow).split("\n");
     expect(lines[0]).toBe("FAIL  33 of 33 orders break a promise");
     expect(lines.filter((line) => line.startsWith("order o-"))).toHaveLength(20);
     expect(lines).toContain("and 13 more; --json lists all");
@@ -114,11 +115,11 @@ describe("auditVerdict", () => {
   it("does not guess how many orders are behind more violations than are listed", () => {
     const many = auditOf(Array.from({ length: 150 }, (_, index) => event("payments", `o-${index}`)));
     expect(firstLine(many)).toBe("FAIL  150 violations among 0 orders");
-    expect(auditVerdict(many, narrow)).toContain("and 130 more; --json lists the first 100");
+    expect(auditVerdict(auditRules)(many, narrow)).toContain("and 130 more; --json lists the first 100");
   });
 
   it("does without anything beyond ASCII", () => {
     const bad = [...good, event("payments", id)];
-    expect(auditVerdict(auditOf(bad), { ...narrow, unicode: false })).toMatch(/^[\n -~]*$/);
+    expect(auditVerdict(auditRules)(auditOf(bad), { ...narrow, unicode: false })).toMatch(/^[\n -~]*$/);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { createAuditor } from "../../src/orders/audit/auditor.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
-import { createAuditor } from "../../src/orders/invariants.ts";
 import { ways } from "../orders/order-log.ts";
 import { later } from "./audit-log.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { AuditReport } from "../../src/orders/audit-report.ts";
+import type { AuditReport } from "../../src/flow/auditor.ts";
+import { createAuditor } from "../../src/orders/audit/auditor.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
-import { createAuditor } from "../../src/orders/invariants.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { audit, later } from "./audit-log.ts";
 

@@ -10,6 +10,7 @@ import { ordersStream } from "../../src/orders/subjects.ts";
 import { decodeEvent } from "../../src/orders/wire/codec.ts";
 import { decodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
+import { orderLog } from "../support/order-log.ts";
 import { orderctl } from "../support/supervised.ts";
 import { until } from "../support/until.ts";
 import { type Finding, OrderBooks } from "./order-books.ts";
@@ -32,7 +33,7 @@ export async function judge(world: World, run: Unleashed & { ackWaitMs: number }
   const books = new OrderBooks();
   const log = await addLog(books, world.admin);
   const charges = await addLedger(books, world.ledger);
-  for (const { letter } of await readDeadLetters(world.admin)) books.addDeadLetter(letter.subject);
+  for (const { letter } of await readDeadLetters(orderLog(world.admin))) books.addDeadLetter(letter.subject);
   const findings = books.judge(run);
   // The log itself is to be without fault again, as after an operator has dealt with the dead letters.
   for (const filter of run.poisoned) await world.admin.jsm.streams.purge(ordersStream, { filter });

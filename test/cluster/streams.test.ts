@@ -1,10 +1,11 @@
 import { describe, it } from "vitest";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import { isOlder } from "../../src/jetstream/client/server-version.ts";
 import { Bucket } from "../../src/jetstream/streams/bucket.ts";
 import { readLast } from "../../src/jetstream/streams/read-message.ts";
 import { scanStream } from "../../src/jetstream/streams/read-stream.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { countStored, createLog, textTo } from "../jetstream/streams/subject-log.ts";
 import { until } from "../support/until.ts";
 import { type Context, clusterOf, connectTo, publisherOf, refusesReplicas } from "./cluster-of-test.ts";
@@ -154,7 +155,8 @@ describe.concurrent("a stream on three nodes", { timeout: 180_000 }, () => {
     async ({ expect, ...context }) => {
       const cluster = await clusterOf(context);
       const connections = await Promise.all([1, 2].map(() => connectTo(context, cluster.nodes, 1000)));
-      for (const connection of connections) await applyTopology(connection, orderTopology({ replicas: 3 }));
+      for (const connection of connections)
+        await applyTopology(connection, flowTopology(orderShape, { replicas: 3 }));
       const buckets = connections.map(
         (connection) => new Bucket(connection, publisherOf(context, connection), "INVENTORY"),
       );

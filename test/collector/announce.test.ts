@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { announceCollector, findCollector } from "../../src/collector/announce.ts";
+import { announceCollector, findCollector } from "../../src/cli/collector-address.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { findCollector } from "../../src/collector/announce.ts";
+import { findCollector } from "../../src/cli/collector-address.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";

@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
-import { startCollector, traceDefaults } from "../../src/collector/start-collector.ts";
-import { traceTopology } from "../../src/collector/topology.ts";
+import { startCollector } from "../../src/collector/start-collector.ts";
+import { traceDefaults, traceTopology } from "../../src/collector/topology.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
 import { wire } from "../../src/telemetry/otlp/wire.ts";

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
-import { traceDefaults } from "../../src/collector/start-collector.ts";
-import { traceTopology } from "../../src/collector/topology.ts";
+import { traceDefaults, traceTopology } from "../../src/collector/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";

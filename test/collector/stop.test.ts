@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { expect, it } from "vitest";
-import { findCollector } from "../../src/collector/announce.ts";
+import { findCollector } from "../../src/cli/collector-address.ts";
 import { until } from "../support/until.ts";
 import { checkout, checkoutTrace, openCollectorWorld, send } from "./collector-world.ts";
 

@@ -1,17 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { expect, it, onTestFinished } from "vitest";
 import { type DeadLetter, readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
+import { firstMessage } from "../../src/flow/publish-event.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { readSubjects } from "../../src/jetstream/streams/read-message.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderFlow } from "../../src/orders/order-flow.ts";
+import { generateOrders } from "../../src/orders/publish/order-source.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
-import { generateOrders } from "../../src/publish/order-source.ts";
-import { createdMessage } from "../../src/publish/publish-created.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { created } from "../support/handler-context.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { readBacklog } from "../support/read-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { until } from "../support/until.ts";
@@ -46,7 +48,7 @@ async function publishAll(connection: Connection): Promise<string[]> {
     index += 1;
     subjects.push(`ORDERS.created.${orderId}`);
     sent.push(publisher.publish({ subject: `ORDERS.created.${orderId}`, payload: payload(orderId) }));
-    sent.push(publisher.publish(createdMessage(order, { service: "publish", instance: "test" })));
+    sent.push(publisher.publish(firstMessage(orderFlow, order, { service: "publish", instance: "test" })));
     await publisher.ready();
   }
   await Promise.all(sent);
@@ -55,7 +57,7 @@ async function publishAll(connection: Connection): Promise<string[]> {
 }
 
 const lettersOf = async (connection: Connection): Promise<DeadLetter[]> =>
-  (await readDeadLetters(connection)).map(({ letter }) => letter);
+  (await readDeadLetters(orderLog(connection))).map(({ letter }) => letter);
 
 it("ends every good order among as many hostile messages, each of which is one dead letter, whoever is killed", async () => {
   const { broker, connection } = await brokerOfTest();

@@ -7,6 +7,7 @@ import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { countStored } from "../jetstream/streams/subject-log.ts";
 import { created } from "../support/handler-context.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
@@ -18,7 +19,7 @@ let services: RunningServices;
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const dlq = (words: string) => runCommand(`dlq ${words} --server ${broker.url}`);
-const countLetters = async () => (await readDeadLetters(connection)).length;
+const countLetters = async () => (await readDeadLetters(orderLog(connection))).length;
 
 async function publish(orderId: string, payload: Uint8Array, count: number): Promise<void> {
   const headers = createHeaders();

@@ -10,6 +10,7 @@ import type { OrderEvent } from "../../src/orders/events.ts";
 import { approved, created, reserved } from "../support/handler-context.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
@@ -37,7 +38,7 @@ afterEach(async () => {
 
 const run = (words: string) => runCommand(`${words} --server ${broker.url}`);
 const letterOf = async (service: string) =>
-  (await readDeadLetters(connection)).find(({ letter }) => letter.service === service)?.letter;
+  (await readDeadLetters(orderLog(connection))).find(({ letter }) => letter.service === service)?.letter;
 
 // Whoever could store one there stopped the order for good: its place is taken, and the log takes no second one.
 it.each([

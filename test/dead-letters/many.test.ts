@@ -1,12 +1,14 @@
 import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eachDeadLetter, readNewestDeadLetters } from "../../src/dead-letters/dead-letters.ts";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { type DeadLetterMark, deadLetterHeader } from "../../src/jetstream/dead-letters/dead-letter.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 
@@ -33,7 +35,7 @@ const markOf = (n: number): DeadLetterMark => ({
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   const publisher = new Publisher(connection);
   for (let n = 1; n <= many; n += 1) {
     await publisher.ready();
@@ -56,7 +58,7 @@ afterAll(async () => {
 const dlq = (words: string) => runCommand(`dlq ${words} --server ${broker.url}`);
 
 it("reads the newest ones only, however many there are", async () => {
-  const read = readNewestDeadLetters(connection, { wanted: 3, fits: () => true });
+  const read = readNewestDeadLetters(orderLog(connection), { wanted: 3, fits: () => true });
   const { found, isWhole } = await read;
   expect(isWhole).toBe(false);
   expect(found.length).toBeLessThan(many / 2);
@@ -67,7 +69,10 @@ it("reads the newest ones only, however many there are", async () => {
 });
 
 it("goes back as far as it must for those that fit, and knows what a younger one says of an older", async () => {
-  const read = readNewestDeadLetters(connection, { wanted: 2, fits: ({ sequence }) => sequence <= 2 });
+  const read = readNewestDeadLetters(orderLog(connection), {
+    wanted: 2,
+    fits: ({ sequence }) => sequence <= 2,
+  });
   const { found, isWhole } = await read;
   expect(isWhole).toBe(true);
   expect(found.map(({ letter }) => [letter.sequence, letter.state])).toEqual([
@@ -93,7 +98,7 @@ it("reads all of them a part at a time, each once, also where the first ones are
   await connection.jsm.streams.purge("DEAD_LETTERS", { seq: 101 });
   const sequences: number[] = [];
   const lasts: boolean[] = [];
-  for await (const { letters, isLast } of eachDeadLetter(connection, { window: 2950 })) {
+  for await (const { letters, isLast } of eachDeadLetter(orderLog(connection), { window: 2950 })) {
     sequences.push(...letters.map(({ letter }) => letter.sequence));
     lasts.push(isLast);
   }

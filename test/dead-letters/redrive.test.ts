@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { OrderctlError } from "../../src/core/errors.ts";
 import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
 import { deadLetterRule } from "../../src/flow/dead-letters-rule.ts";
-import { readOrder } from "../../src/flow/order-log.ts";
+import { readKey } from "../../src/flow/key-log.ts";
 import type { RunningServices } from "../../src/flow/run-services.ts";
 import { redrivesStream } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
@@ -10,11 +10,13 @@ import { Worker } from "../../src/jetstream/consume/worker.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
 import { readStreamIdentity } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import type { PaymentGateway } from "../../src/orders/gateway/gateway.ts";
 import { createStock, encodeStock } from "../../src/orders/stock/stock.ts";
 import { created } from "../support/handler-context.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
@@ -56,7 +58,7 @@ const dlq = async (words: string) => {
   return ran;
 };
 const audit = () => runCommand(`audit --grace 1ms --server ${broker.url}`);
-const letters = async () => (await readDeadLetters(connection)).map(({ letter }) => letter);
+const letters = async () => (await readDeadLetters(orderLog(connection))).map(({ letter }) => letter);
 const order = (orderId: string) => ({ ...created, orderId });
 
 async function giveUpOn(orderId: string, count = 1) {
@@ -70,6 +72,7 @@ async function giveUpOn(orderId: string, count = 1) {
 async function giveUpInInventory(orderId: string) {
   const publisher = new Publisher(connection);
   const deadLetters = deadLetterRule(
+    orderShape,
     { service: "inventory", instance: "earlier", consumer: "inventory-reserver" },
     2,
   );
@@ -102,7 +105,7 @@ it("takes an order to its end in another process once what failed works, and the
   expect((await dlq("list --redriven")).stdout).toMatch(
     /late +2 +unavailable, redriven by \S+@\S+ at .*, done/,
   );
-  const [first, payment] = (await readOrder(connection, "late")).events;
+  const [first, payment] = (await readKey(orderLog(connection), "late")).events;
   expect(payment?.hop).toMatchObject({ causeSequence: first?.sequence, service: "payment" });
   expect(await audit()).toMatchObject({ exitCode: 0 });
 });
@@ -155,7 +158,7 @@ it("takes the stock of an order once, although others were settled since it was 
   await connection.nats.jetstream().publish("$KV.INVENTORY.TRAY", encodeStock(settled));
   expect((await dlq("redrive --service inventory")).stdout).toMatch(/^1 dead letter redriven/);
   await log.ended("shelved");
-  const events = (await readOrder(connection, "shelved")).events.map(({ event }) => event.kind);
+  const events = (await readKey(orderLog(connection), "shelved")).events.map(({ event }) => event.kind);
   expect(events).toEqual(["created", "payments", "reservations", "shipments", "notifications"]);
   const stock = await runCommand(`inventory list --json --server ${broker.url}`);
   const [line] = stock.lines();

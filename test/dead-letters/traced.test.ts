@@ -3,6 +3,7 @@ import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openLogWriter } from "../support/log-writer.ts";
+import { orderLog } from "../support/order-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { until } from "../support/until.ts";
 import { openOtlpSink } from "../telemetry/otlp-sink.ts";
@@ -25,7 +26,7 @@ it("shows in its trace that a message was given up on, and why", async () => {
   const services = await startServices(connection, ["payment"], { telemetry });
   const log = await openLogWriter(connection);
   await log.storeBytes("ORDERS.created.bad", "no event");
-  await until(async () => (await readDeadLetters(connection)).length === 1);
+  await until(async () => (await readDeadLetters(orderLog(connection))).length === 1);
   await services.stop(5000);
   await telemetry.stop(5000);
   log.close();

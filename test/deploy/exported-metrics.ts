@@ -5,6 +5,7 @@ import { MetricLedger } from "../../src/telemetry/metrics/metric-ledger.ts";
 import { createMetricReaders, startRuntimeMetrics } from "../../src/telemetry/metrics/metric-readers.ts";
 import { createMetrics, type Metrics } from "../../src/telemetry/metrics/metrics.ts";
 import { until } from "../support/until.ts";
+import { countsOf } from "../telemetry/metrics/metric-world.ts";
 
 export type ExportedMetric = {
   name: string;
@@ -72,9 +73,9 @@ function measureEverything(metrics: Metrics): void {
   const destination = metrics.destination({ service: "payment", template: "ORDERS.payments.{order_id}" });
   for (const duplicate of [false, true]) destination.stored(1, duplicate);
   destination.failed(1, "timeout");
-  metrics.gatewayCall({ operation: "charge", durationMs: 1, errorType: "unavailable" });
-  metrics.payment({ status: "DECLINED", reason: "card_expired" });
-  metrics.orderEnded("SHIPPED", 1);
+  countsOf(metrics).gatewayCall({ operation: "charge", durationMs: 1, errorType: "unavailable" });
+  countsOf(metrics).payment({ status: "DECLINED", reason: "card_expired" });
+  countsOf(metrics).orderEnded("SHIPPED", 1);
   metrics.observeWorkers(() => ({
     "payment-processor": { processed: 1, failed: 0, inFlight: 1, duplicates: 0 },
   }));

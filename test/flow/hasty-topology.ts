@@ -1,8 +1,9 @@
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import { durationNs, type Topology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 
 /** The pipeline's own topology, but what a killed worker or broker took along comes again after `ackWaitMs` already. */
 export function hastyTopology(ackWaitMs: number, replicas = 1): Topology {
-  const { streams, consumers } = orderTopology({ replicas });
+  const { streams, consumers } = flowTopology(orderShape, { replicas });
   return { streams, consumers: consumers.map((spec) => ({ ...spec, ack_wait: durationNs(ackWaitMs) })) };
 }

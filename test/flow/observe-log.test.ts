@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { observeLog } from "../../src/flow/observe-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { generateOrders } from "../../src/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/order-source.ts";
 import { freeze, thaw } from "../support/freeze.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
-import { byLabel, openMetricWorld } from "../telemetry/metrics/metric-world.ts";
+import { byLabel, countsOf, openMetricWorld } from "../telemetry/metrics/metric-world.ts";
 
 let broker: TestBroker;
 let connection: Connection;
@@ -25,8 +26,8 @@ afterAll(async () => {
 /** What a program that has just been started shows of the log. */
 async function readGauges(): Promise<{ shown: Map<string, number>; tookMs: number }> {
   const { metrics, samples } = openMetricWorld();
-  observeLog(metrics, connection);
-  metrics.payment({ status: "APPROVED", reason: "" });
+  observeLog(metrics, orderLog(connection));
+  countsOf(metrics).payment({ status: "APPROVED", reason: "" });
   const startedAt = performance.now();
   const shown = await samples();
   return { shown, tookMs: performance.now() - startedAt };
@@ -68,7 +69,7 @@ describe("the log as metrics", () => {
     await jsm.consumers.add("ORDERS", { ...nobody, name: "passing" } as never);
     await jsm.consumers.add("ORDERS", { ...nobody, durable_name: "staying" });
     const { metrics, samples } = openMetricWorld();
-    observeLog(metrics, connection);
+    observeLog(metrics, orderLog(connection));
     const has = async (name: string) => [...(await samples()).keys()].some((series) => series.includes(name));
     expect(await has("staying")).toBe(true);
     expect(await has("passing")).toBe(false);

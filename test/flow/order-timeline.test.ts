@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { buildTimeline } from "../../src/flow/order-timeline.ts";
+import { buildTimeline } from "../../src/flow/timeline.ts";
+import { orderFlow } from "../../src/orders/order-flow.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { asForeign, loggedOrder, sinceStart } from "../support/logged-order.ts";
 
@@ -13,7 +14,7 @@ const times = [
 
 describe("buildTimeline", () => {
   it("tells of an ended order how long it took and what it cost", () => {
-    expect(buildTimeline(loggedOrder(ways.SHIPPED("o-1"), times), sinceStart(1e9))).toMatchObject({
+    expect(buildTimeline(orderFlow, loggedOrder(ways.SHIPPED("o-1"), times), sinceStart(1e9))).toMatchObject({
       orderId: "o-1",
       status: "shipped",
       outcome: "SHIPPED",
@@ -27,7 +28,7 @@ describe("buildTimeline", () => {
   });
 
   it("divides each step into waited, worked and storing", () => {
-    const { hops } = buildTimeline(loggedOrder(ways.SHIPPED("o-1"), times), sinceStart(1e9));
+    const { hops } = buildTimeline(orderFlow, loggedOrder(ways.SHIPPED("o-1"), times), sinceStart(1e9));
     expect(hops[1]).toEqual({
       kind: "payments",
       outcome: "APPROVED",
@@ -51,13 +52,13 @@ describe("buildTimeline", () => {
   });
 
   it("says nothing of the time before the first event was stored", () => {
-    const [created] = buildTimeline(loggedOrder(ways.SHIPPED("o-1"), times), sinceStart(1e9)).hops;
+    const [created] = buildTimeline(orderFlow, loggedOrder(ways.SHIPPED("o-1"), times), sinceStart(1e9)).hops;
     expect(created).toMatchObject({ offsetMs: 0, elapsedMs: null, waitedMs: null, causeSequence: null });
   });
 
   it("counts until now for an order under way, and names who is next", () => {
     const logged = loggedOrder(ways.SHIPPED("o-1").slice(0, 2), times);
-    expect(buildTimeline(logged, sinceStart(3_204_500))).toMatchObject({
+    expect(buildTimeline(orderFlow, logged, sinceStart(3_204_500))).toMatchObject({
       ended: false,
       waitingFor: "inventory",
       waitingMs: 3200,
@@ -67,12 +68,12 @@ describe("buildTimeline", () => {
 
   it("is not put out by a clock of ours behind the broker's", () => {
     const logged = loggedOrder(ways.SHIPPED("o-1").slice(0, 2), times);
-    expect(buildTimeline(logged, sinceStart(0))).toMatchObject({ waitingMs: 0, totalMs: 4.5 });
+    expect(buildTimeline(orderFlow, logged, sinceStart(0))).toMatchObject({ waitingMs: 0, totalMs: 4.5 });
   });
 
   it("leaves unknown what programs without a hop header do not tell, and still finds the cause", () => {
     const logged = asForeign(loggedOrder(ways.REFUNDED("o-1"), times));
-    const { hops } = buildTimeline(logged, sinceStart(1e9));
+    const { hops } = buildTimeline(orderFlow, logged, sinceStart(1e9));
     expect(hops.map(({ causeSequence }) => causeSequence)).toEqual([null, 1, 2, 3, 4]);
     expect(hops[1]).toMatchObject({
       service: null,
@@ -90,7 +91,7 @@ describe("buildTimeline", () => {
     const outcomes = [
       event("payments", "o-1", { status: "DECLINED", reason: "card_expired" }),
       event("reservations", "o-1", { status: "OUT_OF_STOCK", missingSkus: ["MUG-3", "TRAY-1", "LAMP-2"] }),
-    ].map((refusal) => buildTimeline(loggedOrder([refusal], times), sinceStart(1e9)).hops[0]);
+    ].map((refusal) => buildTimeline(orderFlow, loggedOrder([refusal], times), sinceStart(1e9)).hops[0]);
     expect(outcomes).toMatchObject([
       { outcome: "DECLINED", detail: "card_expired", refused: true },
       { outcome: "OUT_OF_STOCK", detail: "MUG-3 +2", refused: true },
@@ -98,6 +99,8 @@ describe("buildTimeline", () => {
   });
 
   it("refuses an order of which nothing is stored", () => {
-    expect(() => buildTimeline([], sinceStart(0))).toThrow(expect.objectContaining({ code: "not_found" }));
+    expect(() => buildTimeline(orderFlow, [], sinceStart(0))).toThrow(
+      expect.objectContaining({ code: "not_found" }),
+    );
   });
 });

@@ -1,10 +1,11 @@
 import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readOrder } from "../../src/flow/order-log.ts";
+import { readKey } from "../../src/flow/key-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { feedOrders } from "../../src/publish/feed-orders.ts";
-import { generateOrders } from "../../src/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { feed as feedLog } from "../../src/publish/feed.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { type Logged, readLog } from "../support/read-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
@@ -23,7 +24,7 @@ afterAll(async () => {
 });
 
 const feed = (count: number, seed: number) =>
-  feedOrders(connection, generateOrders(count, seed).orders, {
+  feedLog(orderLog(connection), generateOrders(count, seed).orders, {
     origin: { service: "publish", instance: "test" },
     window: 64,
     waitMs: 10_000,
@@ -48,7 +49,7 @@ describe("the services", () => {
     await connection.nats.jetstream().publish("ORDERS.created.ref-1", payload, { headers });
     await feed(1, 1);
     await services.stop(5000);
-    const { events: order } = await readOrder(connection, "ref-1");
+    const { events: order } = await readKey(orderLog(connection), "ref-1");
     expect(order.map(({ event }) => event.kind)).toEqual([
       "created",
       "payments",

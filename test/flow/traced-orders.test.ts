@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { feedOrders } from "../../src/publish/feed-orders.ts";
-import { generateOrders } from "../../src/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { feed } from "../../src/publish/feed.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { openOtlpSink, type SentSpan } from "../telemetry/otlp-sink.ts";
@@ -39,7 +40,7 @@ async function spansOfOrders(): Promise<SentSpan[]> {
     note: () => {},
   });
   const services = await startServices(connection, undefined, { telemetry });
-  const { report } = await feedOrders(connection, generateOrders(orders, 5).orders, {
+  const { report } = await feed(orderLog(connection), generateOrders(orders, 5).orders, {
     origin: { service: "publish", instance: "test" },
     window: 64,
     telemetry,

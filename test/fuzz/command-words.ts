@@ -1,6 +1,7 @@
 import { Command, type Option } from "commander";
 import fc from "fast-check";
 import { commands } from "../../src/cli.ts";
+import { orderProgram } from "../../src/orders/program.ts";
 import { hostileText } from "./hostile-values.ts";
 
 /** A command that does something, with the words that name it. */
@@ -17,7 +18,7 @@ async function readLeaves(): Promise<Leaf[]> {
   };
   for (const [name, { load }] of Object.entries(commands)) {
     const command = new Command(name);
-    (await load())(command, noAct);
+    (await load())(command, noAct, orderProgram);
     visit(command, [name]);
   }
   return leaves;

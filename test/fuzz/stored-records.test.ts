@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { deadLetterHeader, redriveHeader } from "../../src/jetstream/dead-letters/dead-letter.ts";
 import { eventKinds, type OrderEvent } from "../../src/orders/events.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { createRandom } from "../../src/orders/random.ts";
-import { consumerTable, serviceNames } from "../../src/orders/services/registry.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { hopHeader } from "../../src/telemetry/hop.ts";
@@ -24,6 +24,7 @@ import { hostileJson, hostileText } from "./hostile-values.ts";
 /** Into each stream, bucket and subject that others can write to. */
 const records = size({ short: 150, long: 100_000 });
 const seed = 11;
+const { services: serviceNames, subscriptions: consumerTable } = orderShape;
 
 let broker: TestBroker;
 let connection: Connection;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
@@ -13,7 +14,7 @@ let connection: Connection;
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   await connection.jsm.streams.add({ name: "OTHER", subjects: ["OTHER"] });
 });
 

@@ -3,6 +3,7 @@ import type { ProcessStatus } from "../../src/flow/process-status.ts";
 import type { ConsumerLag, StreamLag } from "../../src/jetstream/streams/lag.ts";
 import { lagTable } from "../../src/lag/lag-table.ts";
 import { withProcesses } from "../../src/lag/service-lag.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 
 const payment: ConsumerLag = {
   ...{ consumer: "payment-processor", durable: true, mode: "pull", bound: null },
@@ -24,7 +25,7 @@ const till = (inFlight: number, problems: { consumer: string; text: string }[] =
 });
 
 const asked = (lag: StreamLag, processes: ProcessStatus[], left = 8) =>
-  withProcesses(lag, processes, () => left).consumers[0];
+  withProcesses(orderShape, lag, { processes: processes, leftOf: () => left }).consumers[0];
 
 describe("a consumer that does not go on", () => {
   it("is held as far as nobody has its deliveries that answers", () => {
@@ -37,7 +38,10 @@ describe("a consumer that does not go on", () => {
     const breakers = [
       { name: "PaymentService", state: "open" as const, service: "payment", openForMs: 8000 },
     ];
-    const said = withProcesses(lagOf(), [{ ...till(5), breakers }], () => 8);
+    const said = withProcesses(orderShape, lagOf(), {
+      processes: [{ ...till(5), breakers }],
+      leftOf: () => 8,
+    });
     expect(said.consumers).toMatchObject([{ unclaimed: 3, state: "idle" }]);
     const text = lagTable(said, { colour: false, width: 200, unicode: true });
     expect(text).toMatch(
@@ -48,7 +52,7 @@ describe("a consumer that does not go on", () => {
   });
 
   it("may have had some of its deliveries handed back, where somebody works on it", () => {
-    const said = withProcesses(lagOf(), [till(5)], () => 8);
+    const said = withProcesses(orderShape, lagOf(), { processes: [till(5)], leftOf: () => 8 });
     expect(lagTable(said, { colour: false, width: 200, unicode: true })).toMatch(
       /; 3 deliveries of payment-processor are in no process's hands: handed back .*, until \d\d:00:20\n/,
     );
@@ -69,7 +73,10 @@ describe("a consumer that does not go on", () => {
     const refused = { consumer: "payment-processor", text: "its pulls are refused: max_batch is 1" };
     const other = { consumer: "payment-refunder", text: "something else" };
     const stuck = lagOf({ ackPending: 0, state: "abandoned" });
-    const said = withProcesses(stuck, [till(0, [refused, other]), till(0, [refused])], () => 0);
+    const said = withProcesses(orderShape, stuck, {
+      processes: [till(0, [refused, other]), till(0, [refused])],
+      leftOf: () => 0,
+    });
     expect(said.consumers[0]?.reasons).toEqual([refused.text]);
     const text = lagTable(said, { colour: false, width: 200, unicode: true });
     expect(text).toMatch(

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readOrder } from "../../src/flow/order-log.ts";
+import { readKey } from "../../src/flow/key-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import type { OrderCreated } from "../../src/orders/events.ts";
-import { type FeedOptions, feedOrders } from "../../src/publish/feed-orders.ts";
-import { generateOrders } from "../../src/publish/order-source.ts";
-import { publishOrders } from "../../src/publish/publish-orders.ts";
+import { orderFlow } from "../../src/orders/order-flow.ts";
+import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { type FeedOptions, feed as feedLog } from "../../src/publish/feed.ts";
+import { publishEvents } from "../../src/publish/publish-events.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 
@@ -29,7 +31,7 @@ const feed = (
   source: Iterable<OrderCreated> | AsyncIterable<OrderCreated>,
   options: Partial<FeedOptions> = {},
 ) =>
-  feedOrders(connection, source, {
+  feedLog(orderLog(connection), source, {
     origin: { service: "publish", instance: "test" },
     window: 8,
     signal: new AbortController().signal,
@@ -48,7 +50,7 @@ describe("feedOrders", () => {
       endings: null,
     });
     expect(report.perSecond).toBeCloseTo(40 / report.seconds);
-    const logged = await Promise.all(orders.map(({ orderId }) => readOrder(connection, orderId)));
+    const logged = await Promise.all(orders.map(({ orderId }) => readKey(orderLog(connection), orderId)));
     const firsts = logged.map(({ events }) => events[0]);
     expect(firsts.map((first) => first?.event)).toEqual(orders);
     expect(firsts.map((first) => first?.sequence)).toEqual(orders.map((_, index) => index + 1));
@@ -104,7 +106,7 @@ describe("feedOrders", () => {
       }
     }
     const publisher = new Publisher(connection, { window: 8 });
-    await publishOrders(publisher, counted(), {
+    await publishEvents({ flow: orderFlow, publisher }, counted(), {
       origin: { service: "publish", instance: "test" },
       signal: new AbortController().signal,
       onStored: () => {
@@ -160,8 +162,8 @@ describe("feedOrders", () => {
   });
 });
 
-describe("readOrder", () => {
+describe("readKey", () => {
   it("knows nothing of an order that nobody stored", async () => {
-    expect(await readOrder(connection, "unknown")).toEqual({ events: [], falseMessages: [] });
+    expect(await readKey(orderLog(connection), "unknown")).toEqual({ events: [], falseMessages: [] });
   });
 });

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
-import type { PublishReport } from "../../src/publish/publish-report.ts";
+import type { PublishReport } from "../../src/orders/publish/publish-report.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { type PublishReport, publishReport } from "../../src/orders/publish/publish-report.ts";
 import { feedProgressText } from "../../src/publish/feed-progress.ts";
-import { type PublishReport, publishReport } from "../../src/publish/publish-report.ts";
 import type { Style } from "../../src/terminal/terminal.ts";
 
 const plain: Style = { colour: false, width: 100, unicode: true };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
-import type { PublishReport } from "../../src/publish/publish-report.ts";
+import type { PublishReport } from "../../src/orders/publish/publish-report.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { eventsOf, readBacklog, readLog } from "../support/read-log.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";

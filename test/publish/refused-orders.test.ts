@@ -1,15 +1,16 @@
 import { expect, it, onTestFinished } from "vitest";
 import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
-import { inventoryBucket } from "../../src/flow/topology.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { Bucket } from "../../src/jetstream/streams/bucket.ts";
 import { answerPost } from "../../src/orders/api/answer-requests.ts";
 import { KeyMemory } from "../../src/orders/api/idempotency-key.ts";
 import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gateway.ts";
+import { inventoryBucket } from "../../src/orders/stock/stock-store.ts";
 import { encoders } from "../../src/orders/wire/wire-encoders.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { created } from "../support/handler-context.ts";
 import { openLogWriter } from "../support/log-writer.ts";
+import { orderLog } from "../support/order-log.ts";
 import { readLog } from "../support/read-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { until } from "../support/until.ts";
@@ -38,8 +39,8 @@ it("charges no order of another program whose total is not what its lines are wo
   const plain = Buffer.from("0a05706c61696e1203632d31213d0ad7a370fd3340", "hex");
   await connection.nats.jetstream().publish("ORDERS.created.plain", plain);
   await log.ended("plain");
-  await until(async () => (await readDeadLetters(connection)).length === 1);
-  const [letter] = await readDeadLetters(connection);
+  await until(async () => (await readDeadLetters(orderLog(connection))).length === 1);
+  const [letter] = await readDeadLetters(orderLog(connection));
   expect(JSON.stringify(letter)).toContain("total is 1, and the lines are worth 2499 minor units");
   expect(JSON.stringify(letter)).toContain("bad_message");
   expect(charged).toEqual(["plain"]);

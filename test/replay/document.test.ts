@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { StreamMessage } from "../../src/jetstream/streams/stream-message.ts";
+import { orderFlow } from "../../src/orders/order-flow.ts";
 import { readJsonOrders } from "../../src/orders/sources/json-orders.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
@@ -23,7 +24,10 @@ it("writes created orders so that `publish order --file` reads the same orders",
   await fc.assert(
     fc.asyncProperty(fc.array(created, { maxLength: 5 }), async (events) => {
       const lines = events.map((each) => {
-        const { document } = replayDocument(message(subjectOf("created", each.orderId), encodeEvent(each)));
+        const { document } = replayDocument(
+          orderFlow,
+          message(subjectOf("created", each.orderId), encodeEvent(each)),
+        );
         return `${JSON.stringify(document)}\n`;
       });
       const read = [];
@@ -35,7 +39,10 @@ it("writes created orders so that `publish order --file` reads the same orders",
 });
 
 it("says of other events what and where they are", () => {
-  const { document } = replayDocument(message("ORDERS.payments.o-1", encodeEvent(event("payments", "o-1"))));
+  const { document } = replayDocument(
+    orderFlow,
+    message("ORDERS.payments.o-1", encodeEvent(event("payments", "o-1"))),
+  );
   expect(document).toEqual({
     subject: "ORDERS.payments.o-1",
     sequence: 7,
@@ -55,7 +62,7 @@ it("decodes every kind of event, of the log and of its copies, and loses nothing
   fc.assert(
     fc.property(anyEvent, fc.constantFrom("ORDERS", "REPLAY", "test.copy"), (each, prefix) => {
       const subject = `${prefix}.${each.kind}.${each.orderId}`;
-      const { document, isEvent } = replayDocument(message(subject, encodeEvent(each)));
+      const { document, isEvent } = replayDocument(orderFlow, message(subject, encodeEvent(each)));
       expect(isEvent).toBe(true);
       const text = JSON.stringify(document);
       for (const value of Object.values(each))
@@ -65,7 +72,10 @@ it("decodes every kind of event, of the log and of its copies, and loses nothing
 });
 
 it("gives what is no event as its bytes, with the reason", () => {
-  const { document, isEvent } = replayDocument(message("ORDERS.created.o-1", Buffer.from([255, 1])));
+  const { document, isEvent } = replayDocument(
+    orderFlow,
+    message("ORDERS.created.o-1", Buffer.from([255, 1])),
+  );
   expect(isEvent).toBe(false);
   expect(document).toMatchObject({ subject: "ORDERS.created.o-1", kind: null, payload_base64: "/wE=" });
   expect(document.reason).toContain("not readable as an event");

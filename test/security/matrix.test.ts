@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { announceCollector, findCollector } from "../../src/collector/announce.ts";
+import { announceCollector, findCollector } from "../../src/cli/collector-address.ts";
 import { announceProcess, type ProcessStatus, readProcesses } from "../../src/flow/process-status.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { isOlder } from "../../src/jetstream/client/server-version.ts";

@@ -1,6 +1,6 @@
 import { redriverOf } from "../../src/flow/topology.ts";
 import { eventKinds } from "../../src/orders/events.ts";
-import { serviceNames, stationsOf } from "../../src/orders/services/registry.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { type Role, roles } from "./roles.ts";
 
 /** Something that a user may do to one thing, with every subject that this takes: for each user the same, or others. */
@@ -14,8 +14,10 @@ export type Act = {
 export const streams = ["ORDERS", "DEAD_LETTERS", "REDRIVES", "KV_INVENTORY", "KV_SUSPECTS", "TRACES"];
 
 /** Each service's consumers, as `<stream>.<consumer>`. */
+const { services: serviceNames, subscriptionsOf } = orderShape;
+
 const consumers = serviceNames.flatMap((service) =>
-  stationsOf(service).flatMap(({ consumer }) => [
+  subscriptionsOf(service).flatMap(({ consumer }) => [
     { service, name: `ORDERS.${consumer}` },
     { service, name: `REDRIVES.${redriverOf(consumer)}` },
   ]),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { announceCollector } from "../../src/collector/announce.ts";
+import { announceCollector } from "../../src/cli/collector-address.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { serve } from "../support/serving.ts";

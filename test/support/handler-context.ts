@@ -1,5 +1,5 @@
+import type { HandlerContext } from "../../src/flow/handler.ts";
 import type { OrderCreated, OrderEvent, PaymentProcessed, StockReserved } from "../../src/orders/events.ts";
-import type { HandlerContext } from "../../src/orders/services/handler.ts";
 
 const lines = [
   { sku: "MUG", quantity: 2, unitPriceMinor: 500 },
@@ -47,7 +47,7 @@ export const reserved: StockReserved = {
 export const outOfStock: StockReserved = { ...reserved, status: "OUT_OF_STOCK", missingSkus: ["TRAY"] };
 
 /** A context for one delivery; `tell` does what the worker does after storing. */
-export function contextOf(sequence = 1): HandlerContext & { tell(stored: OrderEvent): void } {
+export function contextOf(sequence = 1): HandlerContext<OrderEvent> & { tell(stored: OrderEvent): void } {
   let callback: (stored: OrderEvent) => void = () => {};
   return {
     sequence,

@@ -1,9 +1,10 @@
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { readLast } from "../../src/jetstream/streams/read-message.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { ordersStream, subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { until } from "./until.ts";
@@ -18,7 +19,7 @@ export type LogWriter = {
 
 /** Also creates what is missing of the streams. */
 export async function openLogWriter(connection: Connection): Promise<LogWriter> {
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   const publisher = new Publisher(connection);
   return {
     async store(...events) {

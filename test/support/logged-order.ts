@@ -1,4 +1,4 @@
-import type { LoggedEvent } from "../../src/flow/order-log.ts";
+import type { LoggedEvent } from "../../src/flow/key-log.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import type { Hop } from "../../src/telemetry/hop.ts";
 
@@ -19,10 +19,12 @@ type Times = { received: number; finished: number; stored: number };
 export function loggedOrder(
   events: readonly OrderEvent[],
   times: readonly (Times & Partial<Hop>)[],
-): LoggedEvent[] {
+): LoggedEvent<OrderEvent>[] {
   return events.map((event, index) => {
     const { received = 0, finished = 0, stored = 0, ...hop } = times[index] ?? {};
     return {
+      kind: event.kind,
+      key: event.orderId,
       event,
       sequence: index + 1,
       storedAtUs: startUs + stored,

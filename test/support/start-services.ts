@@ -2,9 +2,12 @@ import { type RunningServices, runServices, type ServiceOptions } from "../../sr
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { createRetryingGateway } from "../../src/orders/gateway/retrying-gateway.ts";
 import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gateway.ts";
-import type { RunnableName } from "../../src/orders/services/registry.ts";
+import { orderParts, type PartsOptions } from "../../src/orders/service-parts.ts";
+import { orderLog } from "./order-log.ts";
 
-const defaults: ServiceOptions = {
+type Options = Omit<ServiceOptions, "parts"> & PartsOptions;
+
+const defaults: Options = {
   gateway: createRetryingGateway(createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }), {
     attempts: 3,
     backoffMs: 10,
@@ -21,8 +24,11 @@ const defaults: ServiceOptions = {
 };
 
 /** Real services in the test's process; by default nothing is declined and there is enough of everything. */
-export const startServices = (
+export function startServices(
   connection: Connection,
-  names: readonly RunnableName[] = ["payment", "inventory", "shipping", "notification"],
-  options: Partial<ServiceOptions> = {},
-): Promise<RunningServices> => runServices(connection, names, { ...defaults, ...options });
+  names: readonly string[] = ["payment", "inventory", "shipping", "notification"],
+  given: Partial<Options> = {},
+): Promise<RunningServices> {
+  const options = { ...defaults, ...given };
+  return runServices(orderLog(connection), names, { ...options, parts: orderParts(options) });
+}

@@ -1,9 +1,10 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { announceProcess, type ProcessStatus } from "../../src/flow/process-status.ts";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import type { StreamLag } from "../../src/jetstream/streams/lag.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import type { TopSample } from "../../src/top/top-sample.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
@@ -71,7 +72,7 @@ const paymentIn = ({ consumers }: StreamLag) =>
 
 async function world(orders: number): Promise<{ server: string; connection: Connection }> {
   const { broker, connection } = await brokerOfTest();
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   await runCommand(`publish order --count ${orders} --server ${broker.url}`);
   return { server: broker.url, connection };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
@@ -71,7 +72,7 @@ describe("a setting that breaks a promise", () => {
 
   async function brokerWith(change: Change) {
     const { broker, connection } = await brokerOfTest();
-    await applyTopology(connection, orderTopology());
+    await applyTopology(connection, flowTopology(orderShape));
     await change(connection);
     return (words: string) => runCommand(`${words} -s ${broker.url}`);
   }
@@ -118,7 +119,7 @@ describe("a setting that breaks a promise", () => {
 
   it("does not concern a service that has nothing to do with it", async () => {
     const { broker, connection } = await brokerOfTest();
-    await applyTopology(connection, orderTopology());
+    await applyTopology(connection, flowTopology(orderShape));
     await update({ max_deliver: 2 })(connection);
     const serving = serve(broker.url, "shipping");
     await until(() => serving.stdout() !== "");

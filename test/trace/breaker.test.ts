@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
 import { type Collector, startCollector } from "../../src/collector/start-collector.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
-import { readOrder } from "../../src/flow/order-log.ts";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { readKey } from "../../src/flow/key-log.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { Breaker } from "../../src/orders/gateway/breaker.ts";
 import { createBreakingGateway } from "../../src/orders/gateway/breaking-gateway.ts";
 import type { PaymentGateway } from "../../src/orders/gateway/gateway.ts";
@@ -17,6 +18,7 @@ import type { OrderTrace } from "../../src/trace/picture.ts";
 import { event } from "../orders/order-log.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { runCommand } from "../support/run-command.ts";
 import { serve } from "../support/serving.ts";
 import { startServices } from "../support/start-services.ts";
@@ -63,7 +65,7 @@ function failingOnce(): PaymentGateway {
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   collector = await startCollector(connection, { host: "127.0.0.1", port: 0, note: () => {} });
   const telemetry = await startTelemetry({
     ...{ env: {}, service: "orderctl", instance: "box-1", version: "0.0.0", note: () => {} },
@@ -74,9 +76,9 @@ beforeAll(async () => {
   const services = await startServices(connection, undefined, {
     gateway,
     telemetry,
-    breakers: { payment: breaker },
+    breaker,
   });
-  const hasEnded = async (id: string) => (await readOrder(connection, id)).events.length === 5;
+  const hasEnded = async (id: string) => (await readKey(orderLog(connection), id)).events.length === 5;
   for (const [id, flags] of [
     ["traced", "01"],
     ["untraced", "00"],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { OrderTimeline } from "../../src/flow/order-timeline.ts";
 import type { RunningServices } from "../../src/flow/run-services.ts";
+import type { OrderTimeline } from "../../src/flow/timeline.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gateway.ts";
 import { event, ways } from "../orders/order-log.ts";

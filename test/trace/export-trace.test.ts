@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { orderFlow } from "../../src/orders/order-flow.ts";
 import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { exportTrace, fromLog } from "../../src/trace/export-trace.ts";
@@ -11,12 +12,12 @@ const isMade = ({ attributes }: { attributes: object }) => fromLog in attributes
 
 describe("exportTrace", () => {
   it("adds nothing where the spans tell of every hop", () => {
-    expect(exportTrace(shipped)).toEqual(shipped.spans);
+    expect(exportTrace(orderFlow, shipped)).toEqual(shipped.spans);
   });
 
   it("makes of the log alone one tree from the publishing to the notification, the same each time", () => {
-    const spans = exportTrace({ ...shipped, spans: [] });
-    expect(spans).toEqual(exportTrace({ ...shipped, spans: [] }));
+    const spans = exportTrace(orderFlow, { ...shipped, spans: [] });
+    expect(spans).toEqual(exportTrace(orderFlow, { ...shipped, spans: [] }));
     expect(spans.every(isMade)).toBe(true);
     const trace = buildSpanTrace(spans, { all: true });
     expect(trace.rows.map(({ depth, label }) => `${depth} ${label}`)).toEqual([
@@ -35,7 +36,7 @@ describe("exportTrace", () => {
 
   it("joins what it makes to what was received", () => {
     const received = shipped.spans.filter(({ name }) => !/ORDERS\.(reservations|payments)/.test(name));
-    const spans = exportTrace({ ...shipped, spans: received });
+    const spans = exportTrace(orderFlow, { ...shipped, spans: received });
     expect(spans.filter(isMade).map(({ name }) => name)).toEqual([
       "publish ORDERS.payments.{order_id}",
       "process ORDERS.payments.{order_id}",
@@ -48,7 +49,7 @@ describe("exportTrace", () => {
 
   it("gives an order without any trace context a trace of its own", () => {
     const logged = shipped.logged.map((one) => ({ ...one, trace: undefined, hop: undefined }));
-    const spans = exportTrace({ logged, spans: [] });
+    const spans = exportTrace(orderFlow, { logged, spans: [] });
     expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
     expect(spansInJson(JSON.parse(JSON.stringify(encodeOtlpJson(spans))))).toHaveLength(9);
   });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { orderFlow } from "../../src/orders/order-flow.ts";
 import { type Span, spanKinds } from "../../src/telemetry/tracing/span.ts";
 import { mergeTrace } from "../../src/trace/merge.ts";
 import { findCriticalPath } from "../../src/trace/path.ts";
@@ -82,7 +83,7 @@ describe("the critical path", () => {
     const late = shipped.spans.map((each) =>
       each.name === "POST /orders" ? { ...each, endNs: each.endNs + 50_000_000n } : each,
     );
-    const { criticalPath, toMs } = buildOrderTrace({ ...shipped, spans: late, nowUs: 0 });
+    const { criticalPath, toMs } = buildOrderTrace({ flow: orderFlow, ...shipped, spans: late, nowUs: 0 });
     expect(toMs).toBe(50.25);
     expect(criticalPath).toMatchObject({ fromMs: -0.9, toMs: 12.3, totalMs: 13.2 });
   });

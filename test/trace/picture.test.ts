@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { orderFlow } from "../../src/orders/order-flow.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { attribute } from "../../src/telemetry/tracing/span-names.ts";
 import { buildOrderTrace } from "../../src/trace/picture.ts";
@@ -7,7 +8,7 @@ import { redelivered, retried, shipped, skewed } from "./samples.ts";
 import { span } from "./traced-order.ts";
 
 const built = (spans: readonly Span[], logged = shipped.logged) =>
-  buildOrderTrace({ logged, spans, nowUs: sinceStart(1e9) });
+  buildOrderTrace({ flow: orderFlow, logged, spans, nowUs: sinceStart(1e9) });
 
 const labels = ({ rows }: { rows: readonly { label: string; depth: number }[] }) =>
   rows.map(({ label, depth }) => `${"  ".repeat(depth)}${label}`);
@@ -120,7 +121,7 @@ describe("log and spans as one picture", () => {
     });
     const spans = [...shipped.spans, idle];
     expect(labels(built(spans))).toEqual(labels(built(shipped.spans)));
-    const all = buildOrderTrace({ logged: shipped.logged, spans, nowUs: 0 }, { all: true });
+    const all = buildOrderTrace({ flow: orderFlow, logged: shipped.logged, spans, nowUs: 0 }, { all: true });
     expect(labels(all)).toContain("      process ORDERS.payments.{order_id}");
   });
 

@@ -1,4 +1,4 @@
-import type { LoggedEvent } from "../../src/flow/order-log.ts";
+import type { LoggedEvent } from "../../src/flow/key-log.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { sinceStart } from "../support/logged-order.ts";

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
 import { type Collector, startCollector } from "../../src/collector/start-collector.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
-import { readOrder } from "../../src/flow/order-log.ts";
-import { orderTopology } from "../../src/flow/topology.ts";
+import { readKey } from "../../src/flow/key-log.ts";
+import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import type { PaymentGateway } from "../../src/orders/gateway/gateway.ts";
 import { createRetryingGateway } from "../../src/orders/gateway/retrying-gateway.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
@@ -17,6 +18,7 @@ import type { Span } from "../../src/telemetry/tracing/span.ts";
 import type { OrderTrace } from "../../src/trace/picture.ts";
 import { event } from "../orders/order-log.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
@@ -69,7 +71,7 @@ function failingGateway(): PaymentGateway {
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   collector = await startCollector(connection, { host: "127.0.0.1", port: 0, note: () => {} });
   const telemetry = await startTelemetry({
     ...{ env: {}, service: "orderctl", instance: "box-1", version: "0.0.0", note: () => {} },
@@ -77,7 +79,7 @@ beforeAll(async () => {
   });
   const gateway = createRetryingGateway(failingGateway(), { attempts: 3, backoffMs: 10 });
   const services = await startServices(connection, undefined, { gateway, telemetry });
-  const hasEnded = async (id: string) => (await readOrder(connection, id)).events.length === 5;
+  const hasEnded = async (id: string) => (await readKey(orderLog(connection), id)).events.length === 5;
   await create("traced", `00-${traceId}-00000000000000aa-01`);
   await until(() => hasEnded("traced"), 20_000);
   await create("untraced", `00-${unsampledId}-00000000000000aa-00`);

@@ -1,4 +1,4 @@
-import type { LoggedEvent } from "../../src/flow/order-log.ts";
+import type { LoggedEvent } from "../../src/flow/key-log.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
@@ -58,7 +58,7 @@ export function tracedOrder(
   events: readonly OrderEvent[],
   hops: readonly Hopped[],
   { request, ahead = {} }: TraceMaking = {},
-): { logged: LoggedEvent[]; spans: Span[] } {
+): { logged: LoggedEvent<OrderEvent>[]; spans: Span[] } {
   const plain = loggedOrder(events, hops);
   const ids = new Ids();
   const spans: Span[] = [];
@@ -104,7 +104,7 @@ const delay = (hop: NonNullable<LoggedEvent["hop"]>, us: number) => ({
   finishedAtUs: hop.finishedAtUs + us,
 });
 
-const requestSpan = (times: Times, { event, hop }: LoggedEvent, spanId: string): Span =>
+const requestSpan = (times: Times, { event, hop }: LoggedEvent<OrderEvent>, spanId: string): Span =>
   span({
     ...times,
     name: "POST /orders",
@@ -121,8 +121,8 @@ const requestSpan = (times: Times, { event, hop }: LoggedEvent, spanId: string):
   });
 
 type Made = {
-  one: LoggedEvent;
-  cause: LoggedEvent | undefined;
+  one: LoggedEvent<OrderEvent>;
+  cause: LoggedEvent<OrderEvent> | undefined;
   times: Hopped | undefined;
   above: string | null;
 };

@@ -2,16 +2,16 @@ import { v7 } from "uuid";
 import { OrderctlError } from "../../core/errors.ts";
 import type { OrderCreated } from "../events.ts";
 import { defaultCurrency } from "../money.ts";
-import { isSameOrder } from "../same-order.ts";
+import { isSameEvent } from "../same-order.ts";
 import { findUnknownField, type JsonObject, readJsonOrder } from "../sources/json-order.ts";
 import { isOrderId } from "../subjects.ts";
 import { type KeyMemory, orderIdOf } from "./idempotency-key.ts";
 import { orderDocument, receipt } from "./order-document.ts";
-import type { OrderDesk, TraceContext } from "./order-store.ts";
+import type { OrderStore, TraceContext } from "./order-store.ts";
 import { type HttpAnswer, invalidOrder, type Problem, problemAnswer, problemOf } from "./problem.ts";
 
-export type Desk = {
-  orders: OrderDesk;
+export type OrderApi = {
+  orders: OrderStore;
   note: (text: string) => void;
   keys: KeyMemory;
   /** Lines that an order may have. */
@@ -41,7 +41,7 @@ export type PostContext = { trace: TraceContext; key: string | undefined };
  * therefore be sent again and again until there is an answer.
  */
 export async function answerPost(
-  desk: Desk,
+  api: OrderApi,
   body: JsonObject | undefined,
   context: PostContext,
 ): Promise<HttpAnswer> {
@@ -50,26 +50,26 @@ export async function answerPost(
   const order = orderIn(body, key);
   if ("status" in order) return problemAnswer(order);
   const { orderId, lines } = order;
-  if (lines.length > desk.maxLines) {
-    return problemAnswer(invalidOrder(`lines are ${lines.length}, ${desk.maxLines} are the most`));
+  if (lines.length > api.maxLines) {
+    return problemAnswer(invalidOrder(`lines are ${lines.length}, ${api.maxLines} are the most`));
   }
-  const claimed = key === undefined ? orderId : desk.keys.claim(key, orderId);
+  const claimed = key === undefined ? orderId : api.keys.claim(key, orderId);
   if (claimed !== orderId) return problemAnswer({ ...anotherBody, orderId: claimed });
-  return guarded(desk, orderId, () => placeOrder(desk.orders, order, context));
+  return guarded(api, orderId, () => placeOrder(api.orders, order, context));
 }
 
 /** Tells where an order stands, from what the log holds about it. */
-export async function answerGet(desk: Desk, orderId: string): Promise<HttpAnswer> {
+export async function answerGet(api: OrderApi, orderId: string): Promise<HttpAnswer> {
   if (!isOrderId(orderId)) return problemAnswer({ ...badId, field: "order_id" });
-  return guarded(desk, orderId, async () => {
-    const state = await desk.orders.read(orderId);
+  return guarded(api, orderId, async () => {
+    const state = await api.orders.read(orderId);
     if (!state) return problemAnswer({ ...unknownOrder, orderId });
     return { status: 200, headers: {}, body: orderDocument(state), orderId };
   });
 }
 
 async function guarded(
-  { note }: Desk,
+  { note }: OrderApi,
   orderId: string,
   work: () => Promise<HttpAnswer>,
 ): Promise<HttpAnswer> {
@@ -103,13 +103,13 @@ function orderIn(body: JsonObject, key: string | undefined): OrderCreated | Prob
 }
 
 async function placeOrder(
-  orders: OrderDesk,
+  orders: OrderStore,
   order: OrderCreated,
   { trace, key }: PostContext,
 ): Promise<HttpAnswer> {
   const { orderId } = order;
   const { sequence, duplicate, existing } = await orders.place(order, trace);
-  if (duplicate && !(existing && isSameOrder(existing, order))) {
+  if (duplicate && !(existing && isSameEvent(existing, order))) {
     return problemAnswer(
       key === undefined ? { ...anotherOrder, field: "order_id", orderId } : { ...anotherBody, orderId },
     );

@@ -1,23 +1,25 @@
 import { OrderctlError } from "../../core/errors.ts";
-import { readOrder, takenBy } from "../../flow/order-log.ts";
+import { readKey, takenBy } from "../../flow/key-log.ts";
+import { foldKey } from "../../flow/key-state.ts";
 import type { Origin } from "../../flow/process-event.ts";
+import { createEventPublisher, readEarlier } from "../../flow/publish-event.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { Publisher } from "../../jetstream/publish/publisher.ts";
-import { createOrderPublisher, readEarlier } from "../../publish/publish-created.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
-import { foldOrder } from "../order-state.ts";
-import type { OrderDesk } from "./order-store.ts";
+import type { OrderEvent } from "../events.ts";
+import { orderFlow } from "../order-flow.ts";
+import type { OrderStore } from "./order-store.ts";
 
-type Bench = {
+type Working = {
   connection: Connection;
   publisher: Publisher;
-  telemetry?: Pick<Telemetry, "tracing" | "metrics">;
+  telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
 };
 
-/** The order API's desk on the order log. */
-export function createOrderDesk(bench: Bench, origin: Origin): OrderDesk {
-  const { connection, publisher } = bench;
-  const publish = createOrderPublisher(bench, origin);
+/** The orders of the API, kept in the order log. */
+export function createOrderStore(working: Working, origin: Origin): OrderStore {
+  const { connection, publisher } = working;
+  const publish = createEventPublisher(orderFlow, working, origin);
   return {
     isReady: () => !publisher.isHolding,
     async place(order, parent, giveUpMs) {
@@ -29,12 +31,13 @@ export function createOrderDesk(bench: Bench, origin: Origin): OrderDesk {
         );
       const stored = await publish(order, { parent, giveUpMs });
       const { sequence, duplicate } = stored;
-      return { sequence, duplicate, existing: readEarlier(order, stored) };
+      const earlier = readEarlier<OrderEvent>(orderFlow, order, stored);
+      return { sequence, duplicate, existing: earlier?.kind === "created" ? earlier : undefined };
     },
     async read(orderId) {
-      const { events, falseMessages } = await readOrder(connection, orderId);
+      const { events, falseMessages } = await readKey({ connection, flow: orderFlow }, orderId);
       const [first] = falseMessages;
-      if (events.length > 0) return foldOrder(events);
+      if (events.length > 0) return foldKey(orderFlow, events);
       if (first) throw takenBy(first, "bad_message");
       return undefined;
     },

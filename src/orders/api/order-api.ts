@@ -5,13 +5,13 @@ import { maxLines as mostLines } from "../wire/event-fault.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
 import { idempotencyKeyOf, KeyMemory } from "./idempotency-key.ts";
-import type { OrderDesk, WatchRequest } from "./order-store.ts";
-import { patientDesk } from "./patient-store.ts";
+import type { OrderStore, WatchRequest } from "./order-store.ts";
+import { patientStore } from "./patient-store.ts";
 import { problemAnswer } from "./problem.ts";
 import { traceContextOf } from "./trace-context.ts";
 
 export type OrderApiOptions = Omit<Place, "flag"> & {
-  orders: OrderDesk;
+  orders: OrderStore;
   watchRequest?: WatchRequest | undefined;
   /** Told of each failure that the caller is told nothing of. */
   note: (text: string) => void;
@@ -37,13 +37,12 @@ export async function openOrderApi(options: OrderApiOptions): Promise<Listening>
 /** Budget of a POST: 200 µs of this process, the publisher included. */
 function addRoutes(app: FastifyInstance, options: OrderApiOptions): void {
   const { orders, note, patienceMs = 10_000, maxLines = mostLines, watchRequest } = options;
-  const desk = { orders: patientDesk(orders, patienceMs), note, keys: new KeyMemory(), maxLines };
+  const api = { orders: patientStore(orders, patienceMs), note, keys: new KeyMemory(), maxLines };
   app.post<{ Body: JsonObject | undefined }>("/orders", async ({ body, headers }, reply) => {
     const watched = watchRequest?.({ method: "POST", route: "/orders", headers });
     const key = idempotencyKeyOf(headers);
     const trace = watched?.headers ?? traceContextOf(headers);
-    const answer =
-      typeof key === "object" ? problemAnswer(key) : await answerPost(desk, body, { trace, key });
+    const answer = typeof key === "object" ? problemAnswer(key) : await answerPost(api, body, { trace, key });
     watched?.end(answer.status, answer.orderId);
     return respond(reply, answer);
   });
@@ -51,7 +50,7 @@ function addRoutes(app: FastifyInstance, options: OrderApiOptions): void {
     // Whoever polls must not use up the traces that are meant for orders.
     const isTraced = headers.traceparent !== undefined;
     const watched = isTraced ? watchRequest?.({ method: "GET", route: "/orders/:id", headers }) : undefined;
-    const answer = await answerGet(desk, params.id);
+    const answer = await answerGet(api, params.id);
     watched?.end(answer.status, answer.orderId);
     return respond(reply, answer);
   });

@@ -1,5 +1,5 @@
+import type { KeyState, PlacedEvent } from "../../flow/key-state.ts";
 import type { EventKind, EventOf, Money, OrderCreated, OrderEvent } from "../events.ts";
-import type { OrderState, OrderStatus, StoredEvent, WaitingFor } from "../order-state.ts";
 
 /** What is worth telling of an event beside its kind and time. */
 const facts: { [K in EventKind]: (event: EventOf<K>) => Record<string, unknown> } = {
@@ -11,7 +11,7 @@ const facts: { [K in EventKind]: (event: EventOf<K>) => Record<string, unknown> 
   notifications: ({ type, channel }) => ({ type, channel }),
 };
 
-type Stage = { status: OrderStatus; waitingFor: WaitingFor | null };
+type Stage = Pick<KeyState, "status" | "waitingFor">;
 
 /** The answer to an order that is stored; amounts in minor units. */
 export const receipt = (
@@ -26,10 +26,10 @@ export const receipt = (
 });
 
 /** Where an order stands and what happened to it, in causal order; times in ISO 8601, unknown is `null`. */
-export function orderDocument(state: OrderState): Record<string, unknown> {
+export function orderDocument(state: KeyState<OrderEvent>): Record<string, unknown> {
   const created = state.events.map(({ event }) => event).find((event) => event.kind === "created");
   return {
-    order_id: state.orderId,
+    order_id: state.key,
     status: state.status,
     waiting_for: state.waitingFor,
     outcome: state.outcome,
@@ -40,7 +40,11 @@ export function orderDocument(state: OrderState): Record<string, unknown> {
   };
 }
 
-const eventDocument = ({ event, sequence, storedAtUs }: StoredEvent): Record<string, unknown> => ({
+const eventDocument = ({
+  event,
+  sequence,
+  storedAtUs,
+}: PlacedEvent<OrderEvent>): Record<string, unknown> => ({
   kind: event.kind,
   sequence,
   stored_at: new Date(Math.floor(storedAtUs / 1000)).toISOString(),

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { OrderCreated } from "../events.ts";
-import type { OrderState } from "../order-state.ts";
+import type { KeyState } from "../../flow/key-state.ts";
+import type { OrderCreated, OrderEvent } from "../events.ts";
 
 /** The headers of a W3C trace context, to be stored with the order; empty where the caller sent none. */
 export type TraceContext = Readonly<Record<string, string>>;
@@ -17,10 +17,10 @@ export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCre
  * the order may be stored. It never stores a second order under an id. Both reject with an `OrderctlError`, with `conflict` where what is stored
  * under the id is no order.
  */
-export type OrderDesk = {
+export type OrderStore = {
   place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;
   /** `undefined` for an order that is not known. */
-  read(orderId: string): Promise<OrderState | undefined>;
+  read(orderId: string): Promise<KeyState<OrderEvent> | undefined>;
   /** False while nothing can be placed or read. */
   isReady(): boolean;
 };

@@ -7,7 +7,7 @@ import {
 } from "cockatiel";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
-import type { WatchHold } from "./gateway.ts";
+import type { WatchHold } from "../../flow/handler.ts";
 
 export type BreakerOptions = {
   name: string;

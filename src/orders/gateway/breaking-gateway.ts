@@ -1,5 +1,6 @@
+import type { WatchCall, WatchHold } from "../../flow/handler.ts";
 import type { Breaker } from "./breaker.ts";
-import type { PaymentGateway, WatchCall, WatchHold } from "./gateway.ts";
+import type { PaymentGateway } from "./gateway.ts";
 
 type Watched = { signal: AbortSignal; watch?: WatchCall; watchHold?: WatchHold };
 

@@ -1,4 +1,4 @@
-import type { OrderctlError } from "../../core/errors.ts";
+import type { WatchCall, WatchHold } from "../../flow/handler.ts";
 import type { Money } from "../events.ts";
 
 export type Charge = { status: "APPROVED"; chargeId: string } | { status: "DECLINED"; reason: string };
@@ -8,27 +8,13 @@ export const refundKeyPrefix = "refund_";
 
 export type Operation = "charge" | "refund";
 
-/** Told once how a call ended; `headers` carry its trace context to the provider, where the call is traced. */
-export type WatchedCall = {
-  readonly headers?: CallHeaders | undefined;
-  end(error?: OrderctlError): void;
-};
-
-type CallHeaders = Readonly<Record<string, string>>;
-
-/** Told when a call begins, `attempt` counting from 1 within one charge or refund. */
-export type WatchCall = (operation: Operation, attempt: number) => WatchedCall;
-
-/** Told when a call has to wait for a circuit breaker that is open; answers what to call when the wait is over. */
-export type WatchHold = (breaker: string) => () => void;
-
 type Call = {
   idempotencyKey: string;
   signal: AbortSignal;
   watch?: WatchCall;
   watchHold?: WatchHold;
   /** Sent along, where the call goes over the network. */
-  headers?: CallHeaders | undefined;
+  headers?: Readonly<Record<string, string>> | undefined;
 };
 
 export type ChargeRequest = Call & { orderId: string; total: Money };

@@ -1,6 +1,7 @@
 import { ExponentialBackoff, handleWhen, type IRetryContext, retry } from "cockatiel";
 import { OrderctlError } from "../../core/errors.ts";
-import type { Operation, PaymentGateway, WatchCall, WatchedCall } from "./gateway.ts";
+import type { WatchCall, WatchedCall } from "../../flow/handler.ts";
+import type { Operation, PaymentGateway } from "./gateway.ts";
 
 export type Retries = {
   /** Calls for one charge or refund before it counts as failed. */

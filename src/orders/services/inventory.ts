@@ -1,10 +1,10 @@
-import type { OrderLine, PaymentProcessed, StockReserved } from "../events.ts";
+import { type Handler, nothing } from "../../flow/handler.ts";
+import type { OrderEvent, OrderLine, PaymentProcessed, StockReserved } from "../events.ts";
 import type { StockShelf } from "../stock/stock-shelf.ts";
-import { type Handler, nothing } from "./handler.ts";
 
 /** Reserves the lines of a paid order, all or none; an empty shelf is an outcome. */
 export const reserveStock =
-  (shelf: StockShelf): Handler =>
+  (shelf: Pick<StockShelf, "take" | "settle">): Handler<OrderEvent> =>
   async (payment, context) => {
     const { sequence } = context;
     if (payment.kind !== "payments" || payment.status !== "APPROVED") return nothing;

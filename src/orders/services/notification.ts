@@ -1,9 +1,9 @@
+import { type Handler, nothing } from "../../flow/handler.ts";
 import type { CustomerNotified, OrderEvent } from "../events.ts";
-import { type Handler, nothing } from "./handler.ts";
 
 /** Tells the customer how the order ended: shipped, declined or refunded. Each order ends here, once. */
 export const notifyCustomer =
-  (channel: string): Handler =>
+  (channel: string): Handler<OrderEvent> =>
   async (event) => {
     const type = endingOf(event);
     return type ? { kind: "notifications", orderId: event.orderId, type, channel } : nothing;

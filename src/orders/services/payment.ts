@@ -1,11 +1,17 @@
 import { OrderctlError } from "../../core/errors.ts";
-import type { PaymentProcessed, StockReserved } from "../events.ts";
-import { type PaymentGateway, refundKeyPrefix, type WatchCall, type WatchHold } from "../gateway/gateway.ts";
-import { type Handler, type HandlerContext, nothing } from "./handler.ts";
+import {
+  type Handler,
+  type HandlerContext,
+  nothing,
+  type WatchCall,
+  type WatchHold,
+} from "../../flow/handler.ts";
+import type { OrderEvent, PaymentProcessed, StockReserved } from "../events.ts";
+import { type PaymentGateway, refundKeyPrefix } from "../gateway/gateway.ts";
 
 /** Charges a created order, once: the order id is the idempotency key. */
 export const processPayment =
-  (gateway: PaymentGateway): Handler =>
+  (gateway: PaymentGateway): Handler<OrderEvent> =>
   async (created, context) => {
     if (created.kind !== "created") return nothing;
     const { orderId, total, lines } = created;
@@ -30,7 +36,7 @@ export type ReadPayment = (orderId: string) => Promise<PaymentProcessed | undefi
  * this service stored itself: a reservation is somebody else's word.
  */
 export const refundPayment =
-  (gateway: PaymentGateway, readPayment: ReadPayment): Handler =>
+  (gateway: PaymentGateway, readPayment: ReadPayment): Handler<OrderEvent> =>
   async (reservation, context) => {
     if (reservation.kind !== "reservations" || reservation.status !== "OUT_OF_STOCK") return nothing;
     const { orderId } = reservation;
@@ -62,7 +68,7 @@ const otherCharge = ({ orderId, chargeId }: StockReserved, charged: string): Ord
   );
 
 const callFrom = (
-  context: HandlerContext,
+  context: HandlerContext<OrderEvent>,
 ): { signal: AbortSignal; watch: WatchCall; watchHold: WatchHold } => ({
   signal: context.signal,
   watchHold: (breaker) => context.watchHold(breaker),

@@ -1,11 +1,11 @@
 import { OrderctlError } from "../../core/errors.ts";
-import { inventoryBucket } from "../../flow/topology.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import { Publisher } from "../../jetstream/publish/publisher.ts";
 import { Bucket, encodeKey } from "../../jetstream/streams/bucket.ts";
 import { createSettler } from "./settle-stock.ts";
 import { decodeStock, type Stock, settable } from "./stock.ts";
 import { bySku, type StockLevel, stockLevel, unreadableLevel } from "./stock-level.ts";
+import { inventoryBucket } from "./stock-store.ts";
 
 /** An entry of the inventory; `stock` is the reason where it cannot be read. */
 export type StockEntry = { sku: string; revision: number; stock: Stock | { error: string } };

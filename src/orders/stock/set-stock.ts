@@ -1,16 +1,18 @@
 import { OrderctlError } from "../../core/errors.ts";
-import { inventoryBucket, orderTopology } from "../../flow/topology.ts";
+import { flowTopology } from "../../flow/topology.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import { Publisher } from "../../jetstream/publish/publisher.ts";
 import { Bucket, type BucketEntry, type Key } from "../../jetstream/streams/bucket.ts";
 import { readEach } from "../../jetstream/streams/read-subject.ts";
 import { applyTopology, readStreamIdentity } from "../../jetstream/streams/topology.ts";
 import type { OrderEvent } from "../events.ts";
+import { orderShape } from "../flow.ts";
 import { ordersStream, subjectOf } from "../subjects.ts";
 import { decodeEvent } from "../wire/codec.ts";
 import { createSettler } from "./settle-stock.ts";
 import { createStock, decodeStock, encodeStock, type Stock } from "./stock.ts";
 import { bySku, type StockLevel, stockLevel } from "./stock-level.ts";
+import { inventoryBucket } from "./stock-store.ts";
 
 type Units = ReadonlyMap<string, number>;
 
@@ -26,7 +28,7 @@ export async function setStock(
   unitsBySku: Units,
   { isNew = false }: { isNew?: boolean } = {},
 ): Promise<StockLevel[]> {
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   const log = await readStreamIdentity(connection, ordersStream);
   const publisher = new Publisher(connection);
   const bucket = new Bucket(connection, publisher, inventoryBucket);

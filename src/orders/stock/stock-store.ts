@@ -3,13 +3,16 @@ import type { Bucket } from "../../jetstream/streams/bucket.ts";
 import { readBySequence, readLast } from "../../jetstream/streams/read-message.ts";
 import { readAckFloor } from "../../jetstream/streams/topology.ts";
 import type { OrderEvent } from "../events.ts";
+import type { ConsumerName } from "../flow.ts";
 import { ordersStream, parseSubject, subjectOf } from "../subjects.ts";
 import { decodeEvent } from "../wire/codec.ts";
 import { decodeStock, encodeStock } from "./stock.ts";
 import type { StockStore } from "./stock-shelf.ts";
 
+export const inventoryBucket = "INVENTORY";
+
 /** Whose acknowledgements settle what is held. */
-export const inventoryConsumer = "inventory-reserver";
+export const inventoryConsumer: ConsumerName = "inventory-reserver";
 
 /** Keeps stock in the inventory bucket and answers the shelf's questions from the log. */
 export function createStockStore(connection: Connection, bucket: Bucket): StockStore {

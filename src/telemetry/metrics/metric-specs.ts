@@ -2,7 +2,7 @@
 export type MetricSpec = { name: string; unit: string; description: string };
 
 /**
- * Every metric of this program, beside those of Node itself. The first four are from the messaging conventions:
+ * Every metric of every flow, beside those of Node itself. The first four are from the messaging conventions:
  * https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
  */
 export const metricSpecs = {
@@ -35,26 +35,6 @@ export const metricSpecs = {
     name: "orderctl.retries",
     unit: "{delivery}",
     description: "Deliveries handed back to the broker, to come again",
-  },
-  gatewayDuration: {
-    name: "orderctl.gateway.duration",
-    unit: "s",
-    description: "One call of the payment gateway; failed ones have an error type",
-  },
-  payments: {
-    name: "orderctl.payments",
-    unit: "{payment}",
-    description: "Payments decided, by outcome, declined ones by the gateway's reason",
-  },
-  ordersEnded: {
-    name: "orderctl.orders.ended",
-    unit: "{order}",
-    description: "Orders whose customer was notified, by outcome",
-  },
-  orderDuration: {
-    name: "orderctl.order.duration",
-    unit: "s",
-    description: "From an order's first event in the log to its last",
   },
   workerInFlight: {
     name: "orderctl.worker.in_flight",

@@ -2,8 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import { attribute as name } from "../tracing/span-names.ts";
 import type { MetricLedger } from "./metric-ledger.ts";
 import { observeWith } from "./metric-observers.ts";
-import { createReasons } from "./metric-reasons.ts";
-import { metricSpecs } from "./metric-specs.ts";
+import { type MetricSpec, metricSpecs } from "./metric-specs.ts";
 
 /** One consumer of one kind of event. Hot path: 0.1 µs for each method. */
 export type StationMetrics = {
@@ -18,12 +17,6 @@ export type StationMetrics = {
 export type DestinationMetrics = {
   stored(durationMs: number, duplicate: boolean): void;
   failed(durationMs: number, errorType: string): void;
-};
-
-export type GatewayCall = {
-  operation: "charge" | "refund";
-  durationMs: number;
-  errorType?: string | undefined;
 };
 
 type WorkerState = { processed: number; failed: number; inFlight: number; duplicates: number };
@@ -52,11 +45,9 @@ export type Metrics = {
   /** `template` is the subject with its id left open. */
   station(of: { service: string; consumer: string; template: string }): StationMetrics;
   destination(of: { service: string; template: string }): DestinationMetrics;
-  gatewayCall(call: GatewayCall): void;
-  /** A payment was decided. Reasons beyond the first 50, and what is no short name, count as `other`. */
-  payment(outcome: { status: "APPROVED" | "DECLINED"; reason: string }): void;
-  /** An order ended, `sinceCreatedMs` after it was stored where that is known. */
-  orderEnded(outcome: string, sinceCreatedMs: number | undefined): void;
+  /** The one cell of a metric with these attributes: to be looked up once, and then written to. */
+  counter(spec: MetricSpec, attributes: Attributes): { add(): void };
+  duration(spec: MetricSpec, attributes: Attributes): { record(ms: number): void };
   /** By consumer. */
   observeWorkers(read: () => Readonly<Record<string, WorkerState>>): void;
   /** Read at most every 5 s, and more rarely where that takes long. */
@@ -69,29 +60,12 @@ export type Metrics = {
 const specs = metricSpecs;
 
 export function createMetrics(ledger: MetricLedger): Metrics {
-  const reasonOf = createReasons();
-  const calls = memo((operation: string) =>
-    memo((error: ErrorType) => ledger.duration(specs.gatewayDuration, { operation, ...errorOf(error) })),
-  );
-  const approved = memo(() => ledger.counter(specs.payments, { outcome: "approved" }));
-  const declined = memo((reason: string) => ledger.counter(specs.payments, { outcome: "declined", reason }));
-  const ended = memo((outcome: string) => ({
-    orders: ledger.counter(specs.ordersEnded, { outcome }),
-    duration: ledger.duration(specs.orderDuration, { outcome }),
-  }));
   return {
     ...observeWith(ledger),
     station: (of) => createStation(ledger, of),
     destination: (of) => createDestination(ledger, of),
-    gatewayCall: ({ operation, durationMs, errorType }) => calls(operation)(errorType).record(durationMs),
-    payment({ status, reason }) {
-      (status === "APPROVED" ? approved(undefined) : declined(reasonOf(reason))).add();
-    },
-    orderEnded(outcome, sinceCreatedMs) {
-      const { orders, duration } = ended(outcome.toLowerCase());
-      orders.add();
-      if (sinceCreatedMs !== undefined) duration.record(sinceCreatedMs);
-    },
+    counter: (spec, attributes) => ledger.counter(spec, attributes),
+    duration: (spec, attributes) => ledger.duration(spec, attributes),
   };
 }
 
@@ -155,7 +129,7 @@ const errorOf = (errorType: ErrorType): Attributes =>
   errorType === undefined ? {} : { [name.errorType]: errorType };
 
 /** Makes what belongs to a key when it is first asked for: a series exists from its first measurement on. */
-function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
+export function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
     const held = known.get(key);

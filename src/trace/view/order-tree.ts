@@ -1,4 +1,5 @@
-import type { FalseMessage } from "../../flow/order-log.ts";
+import type { FlowShape } from "../../flow/flow.ts";
+import type { FalseMessage } from "../../flow/key-log.ts";
 import { formatDuration } from "../../terminal/format.ts";
 import { paint } from "../../terminal/paint.ts";
 import { cutMiddle, wrapWords } from "../../terminal/plain-text.ts";
@@ -8,23 +9,29 @@ import { traceBody } from "./body.ts";
 import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 
 /** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
-export function orderTree(trace: OrderTrace, given: Style): string {
-  const style = drawable(given);
-  return plainUnits(
-    [
-      headline(trace, style),
-      origin(trace, style),
-      ...held(trace, style),
-      ...warnings(trace, style),
-      ...traceBody(trace, style),
-    ].join("\n"),
-    style,
-  );
-}
+export const orderTree =
+  (flow: FlowShape) =>
+  (trace: OrderTrace, given: Style): string => {
+    const style = drawable(given);
+    return plainUnits(
+      [
+        headline(flow, trace, style),
+        origin(flow, trace, style),
+        ...held(trace, style),
+        ...warnings(trace, style),
+        ...traceBody(trace, style),
+      ].join("\n"),
+      style,
+    );
+  };
 
-function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: Style): string {
+function headline(
+  flow: FlowShape,
+  { orderId, outcome, total, ...timeline }: OrderTrace,
+  style: Style,
+): string {
   const { bold, green, red, yellow } = paint(style);
-  const tones = { SHIPPED: green, DECLINED: red, REFUNDED: yellow };
+  const tones = { good: green, bad: red, mixed: yellow };
   const [state, time] = outcome
     ? [outcome, ` in ${formatDuration(timeline.totalMs)}`]
     : [safeText(waitingText(timeline), style), `, ${formatDuration(timeline.waitingMs)}`];
@@ -33,7 +40,7 @@ function headline({ orderId, outcome, total, ...timeline }: OrderTrace, style: S
   // The row of the creation has the amount as well; the id is there to be copied.
   const rest = roomBeside(state + time + amount) < orderId.length ? time : time + amount;
   const room = Math.max(12, roomBeside(state + rest));
-  const tone = outcome ? tones[outcome] : yellow;
+  const tone = tones[(outcome && flow.outcomes[outcome]) || "mixed"];
   return `order ${bold(cutMiddle(orderId, room, style))} ${tone(state)}${rest}`;
 }
 
@@ -59,13 +66,13 @@ const falseMessageText = ({ sequence, subject, fault }: FalseMessage): string =>
   `away with it: orderctl dlq remove-event ${sequence}`;
 
 /** When it began and who published it; and who did the rest, where that was one process. */
-function origin({ startedAt, hops }: OrderTrace, style: Style): string {
+function origin(flow: FlowShape, { startedAt, hops }: OrderTrace, style: Style): string {
   const [first] = hops;
-  const began = first?.kind === "created" ? "created" : "first seen";
+  const began = first?.kind === flow.firstKind ? flow.labelOf(flow.firstKind) : "first seen";
   const time = startedAt.replace("T", " ").replace(/\d{3}Z$/, "Z");
   const by = first?.instance ? ` by ${first.service}/${cutMiddle(first.instance, 16, style)}` : "";
   const workers = new Set(
-    hops.filter(({ kind }) => kind !== "created").flatMap(({ instance }) => instance ?? []),
+    hops.filter(({ kind }) => kind !== flow.firstKind).flatMap(({ instance }) => instance ?? []),
   );
   const [worker, ...others] = workers;
   const text = `${began} ${time}${by}`;

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { orderTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/topology.ts";
 import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../../src/orders/flow.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { runCommand } from "../../support/run-command.ts";
 import { startTestBroker } from "../../support/start-test-broker.ts";
@@ -88,7 +89,7 @@ describe("--max-bytes", () => {
   }) => {
     const { broker, connection } = await limited("");
     skip(connection.version.startsWith("2.9."), "refuses --max-bytes");
-    await applyTopology(connection, orderTopology({ maxBytes: 2 ** 20 }));
+    await applyTopology(connection, flowTopology(orderShape, { maxBytes: 2 ** 20 }));
     const ran = await runCommand(`publish order --count 20000 --server ${broker.url} --json`);
     expect(ran.exitCode).toBe(3);
     expect(JSON.parse(ran.stderr).data).toMatchObject({ code: "stream_full" });
@@ -111,7 +112,7 @@ describe("--max-bytes", () => {
   it("shows where a stream that is there has another limit, and leaves it", async ({ skip }) => {
     const { broker, connection } = await limited("");
     skip(connection.version.startsWith("2.9."), "refuses --max-bytes");
-    await applyTopology(connection, orderTopology());
+    await applyTopology(connection, flowTopology(orderShape));
     const ran = await runCommand(`topology diff --max-bytes 1GB --server ${broker.url}`);
     expect(ran.exitCode).toBe(1);
     expect(ran.stdout).toMatch(/ORDERS.*max_bytes/);

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { orderTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/topology.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
 import { Bucket } from "../../../src/jetstream/streams/bucket.ts";
 import { readLast } from "../../../src/jetstream/streams/read-message.ts";
 import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../../src/orders/flow.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
 
@@ -17,7 +18,7 @@ let bucket: Bucket;
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   publisher = new Publisher(connection);
   bucket = new Bucket(connection, publisher, "INVENTORY");
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { orderTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/topology.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import {
   applyTopology,
@@ -8,6 +8,7 @@ import {
   readStreamIdentity,
   type Topology,
 } from "../../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../../src/orders/flow.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
 
@@ -31,7 +32,7 @@ const small = (name: string, settings: Record<string, unknown> = {}): Topology =
 
 describe("applyTopology", () => {
   it("creates every stream and consumer of the order pipeline, as it wants them", async () => {
-    const wanted = orderTopology();
+    const wanted = flowTopology(orderShape);
     const missing = await readDrift(connection, wanted);
     expect(missing.every(({ setting, actual }) => setting === "*" && actual === null)).toBe(true);
     expect(missing).toHaveLength(wanted.streams.length + wanted.consumers.length);

@@ -1,10 +1,11 @@
 import type { Listening } from "../../../src/core/listening.ts";
-import { orderTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/topology.ts";
 import { type Connection, openConnection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
 import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
-import { createOrderDesk } from "../../../src/orders/api/log-order-store.ts";
+import { createOrderStore } from "../../../src/orders/api/log-order-store.ts";
 import { openOrderApi } from "../../../src/orders/api/order-api.ts";
+import { orderShape } from "../../../src/orders/flow.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
 
 export type Answer = { status: number; headers: Headers; body: Record<string, never> };
@@ -37,9 +38,9 @@ export async function openOrderWorld({
     patienceMs: 0,
     timeoutMs: 5000,
   });
-  await applyTopology(connection, orderTopology());
+  await applyTopology(connection, flowTopology(orderShape));
   const publisher = new Publisher(connection, { window });
-  const orders = createOrderDesk({ connection, publisher }, { service: "order", instance: "host-1" });
+  const orders = createOrderStore({ connection, publisher }, { service: "order", instance: "host-1" });
   const notes: string[] = [];
   const note = (text: string) => void notes.push(text);
   const api = await openOrderApi({ host: "127.0.0.1", port: 0, orders, note, patienceMs });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OrderEvent } from "../../../src/orders/events.ts";
+import { orderShape } from "../../../src/orders/flow.ts";
 import { notifyCustomer } from "../../../src/orders/services/notification.ts";
-import { consumerTable, serviceNames, services, stationsOf } from "../../../src/orders/services/registry.ts";
 import { bookShipment } from "../../../src/orders/services/shipping.ts";
 import {
   approved,
@@ -53,18 +53,19 @@ describe("notifyCustomer", () => {
   });
 });
 
-describe("the registry", () => {
+describe("the flow", () => {
   it("gives every consumer a name of its own that begins with its service", () => {
-    const names = consumerTable.map(({ consumer }) => consumer);
+    const names = orderShape.subscriptions.map(({ consumer }) => consumer);
     expect(new Set(names).size).toBe(names.length);
-    for (const service of serviceNames) {
-      for (const { consumer } of stationsOf(service)) expect(consumer.startsWith(`${service}-`)).toBe(true);
+    for (const service of orderShape.services) {
+      for (const { consumer } of orderShape.subscriptionsOf(service))
+        expect(consumer.startsWith(`${service}-`)).toBe(true);
     }
   });
 
   it("has somebody for every kind of event but the last", () => {
-    const consumed = new Set(consumerTable.map(({ consumes }) => consumes));
+    const consumed = new Set(orderShape.subscriptions.map(({ on }) => on));
     expect([...consumed].sort()).toEqual(["created", "payments", "refunds", "reservations", "shipments"]);
-    expect(Object.keys(services)).toEqual(["payment", "inventory", "shipping", "notification"]);
+    expect(orderShape.services).toEqual(["payment", "inventory", "shipping", "notification"]);
   });
 });

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { orderTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/topology.ts";
 import { type Connection, openConnection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
 import { Bucket } from "../../../src/jetstream/streams/bucket.ts";
 import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
+import { orderShape } from "../../../src/orders/flow.ts";
 import { setStock } from "../../../src/orders/stock/set-stock.ts";
 import { decodeStock, encodeStock, takeUnits } from "../../../src/orders/stock/stock.ts";
 import { encodeEvent } from "../../../src/orders/wire/codec.ts";
@@ -57,7 +58,7 @@ it("says on a broker that was never used that nothing is stocked, and creates no
 
 describe("inventory set", () => {
   it("tells how many are set where the bucket takes no more, and to set all of them again", async () => {
-    await applyTopology(connection, orderTopology());
+    await applyTopology(connection, flowTopology(orderShape));
     await connection.jsm.streams.update("KV_INVENTORY", { max_msgs: 1 });
     const { exitCode, stderr } = await inventory("set PEN=1 INK=2");
     expect(exitCode).toBe(3);

@@ -1,7 +1,8 @@
 import { expect, it, onTestFinished } from "vitest";
-import { feedOrders } from "../../../src/publish/feed-orders.ts";
-import { generateOrders } from "../../../src/publish/order-source.ts";
+import { generateOrders } from "../../../src/orders/publish/order-source.ts";
+import { feed } from "../../../src/publish/feed.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
+import { orderLog } from "../../support/order-log.ts";
 import { readBacklog, readLog } from "../../support/read-log.ts";
 import { startServices } from "../../support/start-services.ts";
 import { startTestBroker } from "../../support/start-test-broker.ts";
@@ -18,7 +19,7 @@ it("is never oversold by two inventories, and the shelf agrees with the log", as
   const [connection, other] = connections;
   const first = await startServices(connection, undefined, { defaultStock, instance: "one" });
   const second = await startServices(other, ["inventory"], { defaultStock, instance: "two" });
-  const { report } = await feedOrders(connection, generateOrders(400, 3).orders, {
+  const { report } = await feed(orderLog(connection), generateOrders(400, 3).orders, {
     origin: { service: "publish", instance: "test" },
     window: 64,
     waitMs: 10_000,

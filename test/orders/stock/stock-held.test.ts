@@ -2,13 +2,14 @@ import { expect, it, onTestFinished } from "vitest";
 import { readDeadLetters } from "../../../src/dead-letters/dead-letters.ts";
 import { announceProcess } from "../../../src/flow/process-status.ts";
 import { readServiceLag } from "../../../src/lag/service-lag.ts";
+import { generateOrders } from "../../../src/orders/publish/order-source.ts";
 import { readStock } from "../../../src/orders/stock/read-stock.ts";
 import { setStock } from "../../../src/orders/stock/set-stock.ts";
-import { feedOrders } from "../../../src/publish/feed-orders.ts";
-import { generateOrders } from "../../../src/publish/order-source.ts";
+import { feed } from "../../../src/publish/feed.ts";
 import { brokerOfTest } from "../../support/broker-of-test.ts";
 import { created } from "../../support/handler-context.ts";
 import { openLogWriter } from "../../support/log-writer.ts";
+import { orderLog } from "../../support/order-log.ts";
 import { readBacklog, readLog } from "../../support/read-log.ts";
 import { startServices } from "../../support/start-services.ts";
 import { until } from "../../support/until.ts";
@@ -33,7 +34,7 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
   await log.store(...held.map((orderId) => order(orderId, "TORN")), order("free", "WHOLE"));
   await log.ended("free");
   await until(() => (services.counts()["inventory-reserver"]?.failed ?? 0) >= 9);
-  expect(await readDeadLetters(connection)).toEqual([]);
+  expect(await readDeadLetters(orderLog(connection))).toEqual([]);
   const text =
     "the stock of TORN cannot be read: its entry is not as orderctl writes it: " +
     "`orderctl inventory set TORN=<units>` writes it anew";
@@ -52,7 +53,7 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
     problems: services.problems(),
   }));
   onTestFinished(() => processes.stop());
-  const { consumers } = await readServiceLag(connection, { stream: "ORDERS", intervalMs: 50 });
+  const { consumers } = await readServiceLag(orderLog(connection), { stream: "ORDERS", intervalMs: 50 });
   const lag = consumers.find(({ consumer }) => consumer === "inventory-reserver");
   expect(lag?.reasons).toContain(text);
   await setStock(connection, new Map([["TORN", 50]]));
@@ -66,7 +67,7 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
 it("tells nothing as held once nothing is under way, and what was given back as available", async () => {
   const { connection } = await brokerOfTest();
   const services = await startServices(connection, undefined, { defaultStock: 60 });
-  const { report } = await feedOrders(connection, generateOrders(1500, 5).orders, {
+  const { report } = await feed(orderLog(connection), generateOrders(1500, 5).orders, {
     origin: { service: "publish", instance: "test" },
     window: 256,
     waitMs: 30_000,

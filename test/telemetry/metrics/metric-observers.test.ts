@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BreakerState, ConsumerState } from "../../../src/telemetry/metrics/metrics.ts";
-import { byLabel, openMetricWorld } from "./metric-world.ts";
+import { byLabel, countsOf, openMetricWorld } from "./metric-world.ts";
 
 const consumer = (state: Partial<ConsumerState>): ConsumerState => ({
   stream: "ORDERS",
@@ -66,7 +66,7 @@ describe("observed metrics", () => {
     metrics.observeBreaker("gateway", () => {
       throw new Error("broken");
     });
-    metrics.payment({ status: "APPROVED", reason: "" });
+    countsOf(metrics).payment({ status: "APPROVED", reason: "" });
     const shown = await samples();
     expect(shown.get('orderctl_payments_total{outcome="approved"}')).toBe(1);
     expect([...shown.keys()].filter((series) => /consumer_pending|breaker/.test(series))).toEqual([]);

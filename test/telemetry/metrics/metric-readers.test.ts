@@ -7,7 +7,7 @@ import { MetricLedger } from "../../../src/telemetry/metrics/metric-ledger.ts";
 import { createMetricReaders, startRuntimeMetrics } from "../../../src/telemetry/metrics/metric-readers.ts";
 import { createMetrics } from "../../../src/telemetry/metrics/metrics.ts";
 import { until } from "../../support/until.ts";
-import { openMetricWorld } from "./metric-world.ts";
+import { countsOf, openMetricWorld } from "./metric-world.ts";
 
 const endings: (() => unknown)[] = [];
 
@@ -52,9 +52,9 @@ describe("metric readers", () => {
     const { readers, scrape } = createMetricReaders({ env, producer, prometheus: false, otlp: true });
     const provider = new MeterProvider({ readers });
     const metrics = createMetrics(producer);
-    metrics.payment({ status: "APPROVED", reason: "" });
+    countsOf(metrics).payment({ status: "APPROVED", reason: "" });
     await until(() => received.length >= 2);
-    metrics.payment({ status: "APPROVED", reason: "" });
+    countsOf(metrics).payment({ status: "APPROVED", reason: "" });
     await provider.shutdown();
     expect(scrape).toBeUndefined();
     expect(new Set(received.map(({ path }) => path))).toEqual(new Set(["/v1/metrics"]));
@@ -86,7 +86,7 @@ describe("metric readers", () => {
 
   it("answer a scrape in the text format, and no more after the shutdown", async () => {
     const { metrics, provider, scrape } = openMetricWorld();
-    metrics.orderEnded("SHIPPED", 10);
+    countsOf(metrics).orderEnded("SHIPPED", 10);
     const { contentType, text } = await scrape();
     expect(contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(text).toContain("# TYPE orderctl_order_duration_seconds histogram");

@@ -1,8 +1,10 @@
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { createOrderCounters } from "../../../src/orders/metrics.ts";
 import { MetricLedger } from "../../../src/telemetry/metrics/metric-ledger.ts";
 import { createMetricReaders } from "../../../src/telemetry/metrics/metric-readers.ts";
 import type { Scrape } from "../../../src/telemetry/metrics/metric-scrape.ts";
 import { createMetrics, type Metrics } from "../../../src/telemetry/metrics/metrics.ts";
+import { approved } from "../../support/handler-context.ts";
 
 export type MetricWorld = {
   metrics: Metrics;
@@ -36,4 +38,27 @@ export function byLabel(samples: Map<string, number>, metric: string, label: str
   return Object.fromEntries(
     found.map(([series, value]) => [new RegExp(`[{,]${label}="([^"]*)"`).exec(series)?.[1] ?? "", value]),
   );
+}
+
+type OrderCounts = {
+  payment(outcome: { status: "APPROVED" | "DECLINED"; reason: string }): void;
+  orderEnded(type: "SHIPPED" | "DECLINED" | "REFUNDED", sinceMs: number | undefined): void;
+  gatewayCall(call: { operation: string; durationMs: number; errorType?: string }): void;
+};
+
+const counted = new WeakMap<Metrics, OrderCounts>();
+
+/** What is counted of orders, for one program's metrics. */
+export function countsOf(metrics: Metrics): OrderCounts {
+  const known = counted.get(metrics);
+  if (known) return known;
+  const { stored, called } = createOrderCounters(metrics);
+  const counts: OrderCounts = {
+    payment: (outcome) => stored({ ...approved, ...outcome }, undefined),
+    orderEnded: (type, sinceMs) =>
+      stored({ kind: "notifications", orderId: "o-1", type, channel: "email" }, sinceMs),
+    gatewayCall: ({ operation, durationMs, errorType }) => called(operation, durationMs, errorType),
+  };
+  counted.set(metrics, counts);
+  return counts;
 }

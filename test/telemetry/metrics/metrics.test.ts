@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { durationBounds } from "../../../src/telemetry/metrics/metric-cells.ts";
-import { byLabel, type MetricWorld, openMetricWorld } from "./metric-world.ts";
+import { byLabel, countsOf, type MetricWorld, openMetricWorld } from "./metric-world.ts";
 
 const station = { service: "payment", consumer: "payment-processor", template: "ORDERS.created.{order_id}" };
 const destination = { service: "payment", template: "ORDERS.payments.{order_id}" };
@@ -73,7 +73,7 @@ describe("metrics", () => {
   });
 
   it("count payments by outcome, and those declined by reason", async () => {
-    const { payment } = world.metrics;
+    const { payment } = countsOf(world.metrics);
     payment({ status: "APPROVED", reason: "" });
     payment({ status: "APPROVED", reason: "ignored" });
     payment({ status: "DECLINED", reason: "insufficient_funds" });
@@ -86,7 +86,7 @@ describe("metrics", () => {
 
   it("take no more than fifty reasons from a gateway that invents one for each payment", async () => {
     for (let index = 0; index < 1000; index += 1) {
-      world.metrics.payment({ status: "DECLINED", reason: `reason_${index}` });
+      countsOf(world.metrics).payment({ status: "DECLINED", reason: `reason_${index}` });
     }
     const reasons = byLabel(await world.samples(), "orderctl_payments_total", "reason");
     expect(Object.keys(reasons)).toHaveLength(51);
@@ -94,8 +94,8 @@ describe("metrics", () => {
   });
 
   it("tell how orders ended and, where it is known, how long they took", async () => {
-    world.metrics.orderEnded("SHIPPED", 45);
-    world.metrics.orderEnded("SHIPPED", undefined);
+    countsOf(world.metrics).orderEnded("SHIPPED", 45);
+    countsOf(world.metrics).orderEnded("SHIPPED", undefined);
     const samples = await world.samples();
     expect(samples.get('orderctl_orders_ended_total{outcome="shipped"}')).toBe(2);
     expect(samples.get('orderctl_order_duration_seconds_count{outcome="shipped"}')).toBe(1);
@@ -104,8 +104,8 @@ describe("metrics", () => {
   });
 
   it("measure the calls of the gateway, failed ones apart", async () => {
-    world.metrics.gatewayCall({ operation: "charge", durationMs: 20 });
-    world.metrics.gatewayCall({ operation: "charge", durationMs: 3000, errorType: "unavailable" });
+    countsOf(world.metrics).gatewayCall({ operation: "charge", durationMs: 20 });
+    countsOf(world.metrics).gatewayCall({ operation: "charge", durationMs: 3000, errorType: "unavailable" });
     const samples = await world.samples();
     const calls = "orderctl_gateway_duration_seconds_count";
     expect(samples.get(`${calls}{operation="charge"}`)).toBe(1);

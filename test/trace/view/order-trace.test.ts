@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { orderFlow } from "../../../src/orders/order-flow.ts";
 import { filterTrace, type TraceFilter } from "../../../src/trace/filter.ts";
 import { buildOrderTrace } from "../../../src/trace/picture.ts";
 import { orderTree } from "../../../src/trace/view/order-tree.ts";
@@ -9,7 +10,10 @@ const narrow = { colour: false, width: 80, unicode: true };
 const wide = { ...narrow, width: 140 };
 
 const show = (sample: samples.Sample, filter: TraceFilter = {}, style = narrow): string =>
-  orderTree(filterTrace(buildOrderTrace({ ...sample, nowUs: sinceStart(5_200_000) }), filter), style);
+  orderTree(orderFlow)(
+    filterTrace(buildOrderTrace({ flow: orderFlow, ...sample, nowUs: sinceStart(5_200_000) }), filter),
+    style,
+  );
 
 describe("an order with its spans, in 80 columns", () => {
   it("shipped: shows the request it came with and the call of the gateway", () => {

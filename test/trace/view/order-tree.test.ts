@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { printableData } from "../../../src/core/foreign-text.ts";
+import { orderFlow } from "../../../src/orders/order-flow.ts";
 import { buildOrderTrace } from "../../../src/trace/picture.ts";
 import { orderTree } from "../../../src/trace/view/order-tree.ts";
 import { event, ways } from "../../orders/order-log.ts";
@@ -27,11 +28,16 @@ const workers = ["pay-7d9f8-x2", "stock-55c4b-k1", "ship-0", "mail-0"].map((inst
 const severalWorkers = times.map((time, index) => ({ ...time, ...workers[index - 1] }));
 
 const timelineOf = (...[events, at]: Parameters<typeof loggedOrder>) =>
-  buildOrderTrace({ logged: loggedOrder(events, at), spans: [], nowUs: sinceStart(3_207_400) });
+  buildOrderTrace({
+    flow: orderFlow,
+    logged: loggedOrder(events, at),
+    spans: [],
+    nowUs: sinceStart(3_207_400),
+  });
 
 describe("orderTree", () => {
   it("answers first, then shows the way of a shipped order, in 80 columns", () => {
-    expect(orderTree(timelineOf(ways.SHIPPED(id), times), narrow)).toMatchInlineSnapshot(`
+    expect(orderTree(orderFlow)(timelineOf(ways.SHIPPED(id), times), narrow)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 SHIPPED in 12.3 ms, USD 8.40
       created 2026-03-01 12:00:00.000Z by publish/till-9, handled by box-1
 
@@ -48,7 +54,7 @@ describe("orderTree", () => {
   });
 
   it("uses 140 columns for the numbers behind the bars", () => {
-    expect(orderTree(timelineOf(ways.SHIPPED(id), times), wide)).toMatchInlineSnapshot(`
+    expect(orderTree(orderFlow)(timelineOf(ways.SHIPPED(id), times), wide)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 SHIPPED in 12.3 ms, USD 8.40
       created 2026-03-01 12:00:00.000Z by publish/till-9, handled by box-1
 
@@ -66,12 +72,12 @@ describe("orderTree", () => {
 
   it("draws for 100 columns where there is no width", () => {
     const trace = timelineOf(ways.SHIPPED(id), times);
-    const drawnAt = (width: number) => orderTree(trace, { ...narrow, width });
+    const drawnAt = (width: number) => orderTree(orderFlow)(trace, { ...narrow, width });
     expect(drawnAt(Number.POSITIVE_INFINITY)).toBe(drawnAt(100));
   });
 
   it("does without anything beyond ASCII", () => {
-    const text = orderTree(timelineOf(declined, times), plain);
+    const text = orderTree(orderFlow)(timelineOf(declined, times), plain);
     expect(text).toMatch(/^[\n -~]*$/);
     expect(text).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 DECLINED in 9.5 ms, USD 8.40
@@ -88,7 +94,7 @@ describe("orderTree", () => {
   });
 
   it("marks a refusal by a sign and its reason", () => {
-    expect(orderTree(timelineOf(refused, times), narrow)).toMatchInlineSnapshot(`
+    expect(orderTree(orderFlow)(timelineOf(refused, times), narrow)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 REFUNDED in 12.3 ms, USD 8.40
       created 2026-03-01 12:00:00.000Z by publish/till-9, handled by box-1
 
@@ -105,7 +111,9 @@ describe("orderTree", () => {
   });
 
   it("draws what an order under way waits for", () => {
-    expect(orderTree(timelineOf(ways.SHIPPED(id).slice(0, 2), times), narrow)).toMatchInlineSnapshot(`
+    expect(
+      orderTree(orderFlow)(timelineOf(ways.SHIPPED(id).slice(0, 2), times), narrow),
+    ).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 waiting for inventory, 3.2 s
       created 2026-03-01 12:00:00.000Z by publish/till-9, handled by box-1
 
@@ -120,20 +128,20 @@ describe("orderTree", () => {
   });
 
   it("waits for payment's refund where stock was out", () => {
-    expect(orderTree(timelineOf(refused.slice(0, 3), times), narrow)).toMatch(
+    expect(orderTree(orderFlow)(timelineOf(refused.slice(0, 3), times), narrow)).toMatch(
       / {4}└ refund +·+ +3\.2 s {2}waiting for payment\n/,
     );
   });
 
   it("names several workers below the tree, or beside it where there is room", () => {
     const timeline = timelineOf(refused, severalWorkers);
-    expect(orderTree(timeline, narrow).split("\n").slice(-2)).toMatchInlineSnapshot(`
+    expect(orderTree(orderFlow)(timeline, narrow).split("\n").slice(-2)).toMatchInlineSnapshot(`
       [
         "payment by pay-7d9f8-x2, reservation by stock-55c4b-k1, refund by ship-0,",
         "notification by mail-0",
       ]
     `);
-    expect(orderTree(timeline, wide)).toMatchInlineSnapshot(`
+    expect(orderTree(orderFlow)(timeline, wide)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 REFUNDED in 12.3 ms, USD 8.40
       created 2026-03-01 12:00:00.000Z by publish/till-9
 
@@ -150,7 +158,7 @@ describe("orderTree", () => {
   });
 
   it("shows repeated deliveries and explains their wait", () => {
-    const text = orderTree(
+    const text = orderTree(orderFlow)(
       timelineOf(
         declined,
         times.map((time, index) => (index === 1 ? { ...time, attempt: 3 } : time)),
@@ -165,7 +173,7 @@ describe("orderTree", () => {
     const late = times.map((time, index) =>
       index === 1 ? { ...time, received: -12_000, finished: -6400 } : time,
     );
-    const text = orderTree(timelineOf(declined, late), narrow);
+    const text = orderTree(orderFlow)(timelineOf(declined, late), narrow);
     expect(text).toContain("clocks differ by at least 12.0 ms: a worker's is behind the broker's");
     expect(text).toMatch(/└ payment {9}█+/);
   });
@@ -175,15 +183,15 @@ describe("orderTree", () => {
     const after = times.map((time, index) => (index < 2 ? time : { ...time, stored: time.stored - dayUs }));
     const trace = timelineOf(declined, after);
     expect(trace.setBackMs).toBeCloseTo(dayUs / 1000, -2);
-    const text = orderTree(trace, { ...narrow, width: 200 });
+    const text = orderTree(orderFlow)(trace, { ...narrow, width: 200 });
     expect(text).toContain("the broker's clock was set back by at least 1d00h");
     expect(text).not.toContain("clocks differ by");
   });
 
   it("admits what programs without a hop header do not tell", () => {
     const logged = asForeign(loggedOrder(declined, times));
-    const foreign = buildOrderTrace({ logged, spans: [], nowUs: sinceStart(1e9) });
-    expect(orderTree(foreign, narrow)).toMatchInlineSnapshot(`
+    const foreign = buildOrderTrace({ flow: orderFlow, logged, spans: [], nowUs: sinceStart(1e9) });
+    expect(orderTree(orderFlow)(foreign, narrow)).toMatchInlineSnapshot(`
       "order 0197f3c2-8a41-7c3e-9d55-0242ac120002 DECLINED in 9.5 ms, USD 8.40
       created 2026-03-01 12:00:00.000Z
 
@@ -203,7 +211,7 @@ describe("orderTree", () => {
       [event("created", id), event("payments", id, { status: "DECLINED", reason })],
       times.map((time) => ({ ...time, instance: "\u009b31mbox" })),
     );
-    const text = orderTree(printableData(nasty), narrow);
+    const text = orderTree(orderFlow)(printableData(nasty), narrow);
     expect(text).toContain("✗ DECLINED ?[2Jno?funds");
     expect(text.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
   });
@@ -214,23 +222,23 @@ describe("orderTree", () => {
       ways.REFUNDED(longest),
       times.map((time, index) => ({ ...time, instance: `ip-10-2-3-${index}-${"y".repeat(40)}` })),
     );
-    const lines = orderTree(timeline, { ...narrow, width }).split("\n");
+    const lines = orderTree(orderFlow)(timeline, { ...narrow, width }).split("\n");
     expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(width);
   });
 
   it("cuts a long reason rather than the bars or the line", () => {
     const reason = "the_issuing_bank_of_the_card_asks_the_customer_to_call_them";
     const long = declined.with(1, event("payments", id, { status: "DECLINED", reason }));
-    const payment = orderTree(timelineOf(long, times), narrow).split("\n")[5];
+    const payment = orderTree(orderFlow)(timelineOf(long, times), narrow).split("\n")[5];
     expect(payment).toMatch(/└ payment {9}·+.?█{8,}.* 7\.4 ms {2}✗ DECLINED the_issuing_bank\w*…$/);
     expect(payment).toHaveLength(80);
   });
 
   it("colours without changing a character", () => {
     const timeline = timelineOf(refused, severalWorkers);
-    const coloured = orderTree(timeline, { ...wide, colour: true });
+    const coloured = orderTree(orderFlow)(timeline, { ...wide, colour: true });
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what colours are made of
-    expect(coloured.replace(/\u001b\[\d+m/g, "")).toBe(orderTree(timeline, wide));
+    expect(coloured.replace(/\u001b\[\d+m/g, "")).toBe(orderTree(orderFlow)(timeline, wide));
     expect(coloured).toContain("\u001b[31m✗ OUT_OF_STOCK SKU-0007\u001b[39m");
   });
 });

@@ -1,0 +1,53 @@
+import { OrderctlError } from "../core/errors.ts";
+import type { Flow, FlowEvent, FlowShape } from "./flow.ts";
+
+/** An event and where the log keeps it. `storedAtUs` is the broker's Unix time in µs. */
+export type PlacedEvent<E extends FlowEvent = FlowEvent> = { event: E; sequence: number; storedAtUs: number };
+
+export type KeyState<E extends FlowEvent = FlowEvent> = {
+  key: string;
+  /** What the last event that does not end it made of it. */
+  status: string;
+  /** The service whose turn it is; `null` once the key ended. */
+  waitingFor: string | null;
+  /** ISO time at which the last event was stored. */
+  since: string;
+  ended: boolean;
+  /** What the event that ended it says; `null` before. */
+  outcome: string | null;
+  /** In causal order, one of a kind. */
+  events: PlacedEvent<E>[];
+};
+
+/**
+ * The state of one key from its events, whatever order they arrive in; of two events of a kind the earlier
+ * sequence counts. Throws `not_found` when there is none.
+ */
+export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly PlacedEvent<E>[]): KeyState<E> {
+  const events = sortCausally(flow, stored);
+  const [first] = events;
+  if (first === undefined) throw new OrderctlError("not_found", "no event of this order is stored");
+  const steps = events.map(({ event }) => ({ kind: event.kind, ...flow.describe(event) }));
+  const ending = steps.find(({ kind }) => flow.endings.includes(kind));
+  const last = steps.findLast(({ kind }) => kind !== ending?.kind);
+  const lastStoredAtUs = Math.max(...events.map(({ storedAtUs }) => storedAtUs));
+  return {
+    key: flow.keyOf(first.event),
+    status:
+      (last && flow.stateAfter(last.kind, last.outcome)) ?? flow.stateAfter(flow.firstKind, undefined) ?? "",
+    waitingFor: ending || !last ? null : (flow.nextAfter(last.kind, last.outcome)?.service ?? null),
+    since: new Date(Math.floor(lastStoredAtUs / 1000)).toISOString(),
+    ended: ending !== undefined,
+    outcome: ending?.outcome ?? null,
+    events,
+  };
+}
+
+function sortCausally<E extends FlowEvent>(
+  flow: FlowShape,
+  stored: readonly PlacedEvent<E>[],
+): PlacedEvent<E>[] {
+  const rank = ({ event }: PlacedEvent<E>) => flow.kinds.indexOf(event.kind);
+  const sorted = stored.toSorted((a, b) => rank(a) - rank(b) || a.sequence - b.sequence);
+  return sorted.filter(({ event }, index) => event.kind !== sorted[index - 1]?.event.kind);
+}

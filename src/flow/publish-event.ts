@@ -1,0 +1,88 @@
+import { OrderctlError } from "../core/errors.ts";
+import type { Publication, Stored } from "../jetstream/publish/publication.ts";
+import type { Publisher } from "../jetstream/publish/publisher.ts";
+import { nowUs } from "../telemetry/clock.ts";
+import { encodeHop, hopHeader } from "../telemetry/hop.ts";
+import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import type { TraceHeaders, Tracing } from "../telemetry/tracing/tracing.ts";
+import { templateOf } from "./delivery-report.ts";
+import { type Flow, type FlowEvent, findFault } from "./flow.ts";
+import { takenBy } from "./key-log.ts";
+import type { Origin } from "./process-event.ts";
+
+/** How an event is published: as part of which trace, and how long it is held through an outage. */
+export type PublishHow = { parent?: TraceHeaders | undefined; giveUpMs?: number | undefined };
+
+/** Resolves once the event is stored, or another is in its place; rejects as the publisher does. */
+export type PublishEvent<E> = (event: E, how?: PublishHow) => Promise<Stored>;
+
+/** Tracing may begin later, and is looked at with each event. */
+type Reporting = { publisher: Publisher; telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined };
+
+/** Puts first events of keys into the log, each as part of the trace that `parent` carries, or as the root of its own. */
+export function createEventPublisher<E extends FlowEvent>(
+  flow: Flow<E>,
+  { publisher, telemetry = noTelemetry }: Reporting,
+  origin: Origin,
+): PublishEvent<E> {
+  const { metrics } = telemetry;
+  const { service } = origin;
+  const template = templateOf(flow, flow.firstKind);
+  const counted = metrics?.destination({ service, template });
+  const report = async (message: Publication, tracing: Tracing | undefined, traced: Reported) => {
+    const sentAt = performance.now();
+    const { subject, payload } = message;
+    const described = { subject, template, service, orderId: traced.key, bodyBytes: payload.length };
+    const span = tracing?.publish(described, traced.parent);
+    try {
+      const headers = { ...message.headers, ...span?.headers };
+      const stored = await publisher.publish({ ...message, headers });
+      span?.stored(stored);
+      counted?.stored(performance.now() - sentAt, stored.duplicate);
+      return stored;
+    } catch (thrown) {
+      const error = OrderctlError.from(thrown);
+      span?.failed(error);
+      counted?.failed(performance.now() - sentAt, error.code);
+      throw error;
+    }
+  };
+  return (event, { parent, giveUpMs } = {}) => {
+    const message = firstMessage(flow, event, { ...origin, parent });
+    if (giveUpMs !== undefined) message.giveUpMs = giveUpMs;
+    const { tracing } = telemetry;
+    if (!tracing && !counted) return publisher.publish(message);
+    return report(message, tracing, { key: flow.keyOf(event), parent });
+  };
+}
+
+/** The event that was stored before in the place of one; undefined where none was. Throws `conflict` where that is no event. */
+export function readEarlier<E extends FlowEvent>(
+  flow: Flow<E>,
+  event: E,
+  { existing, sequence }: Stored,
+): E | undefined {
+  if (existing === undefined) return undefined;
+  const subject = flow.subjectOf(event.kind, flow.keyOf(event));
+  const fault = findFault(flow, subject, existing);
+  if (fault !== undefined) throw takenBy({ sequence, subject, fault }, "conflict");
+  return flow.decode(subject, existing);
+}
+
+type Reported = { key: string; parent: TraceHeaders | undefined };
+
+/** The message that stores an event which no other led to. */
+export function firstMessage<E extends FlowEvent>(
+  flow: Flow<E>,
+  event: E,
+  { service, instance, parent = {} }: Origin & { parent?: TraceHeaders | undefined },
+): Publication {
+  const now = nowUs();
+  const times = { receivedAtUs: now, startedAtUs: now, finishedAtUs: now };
+  const hop = encodeHop({ causeSequence: null, service, instance, attempt: 1, ...times });
+  return {
+    subject: flow.subjectOf(event.kind, flow.keyOf(event)),
+    payload: flow.encode(event),
+    headers: { ...parent, [hopHeader]: hop },
+  };
+}

@@ -1,0 +1,47 @@
+import type { Money, OrderEvent, PaymentProcessed, PaymentRefunded } from "../events.ts";
+import { formatMoney } from "../money.ts";
+
+type Debt = { total: Money; chargeId?: string };
+
+/** What the orders not yet notified are worth, and under which charge that was paid. */
+export class AmountsOwed {
+  readonly #debts = new Map<string, Debt>();
+
+  /** What is wrong with an event's amount. Each service hands on what it was told: what differs was altered or made up. */
+  add(event: OrderEvent): string[] {
+    switch (event.kind) {
+      case "created":
+        this.#debts.set(event.orderId, { total: event.total });
+        return [];
+      case "payments":
+        return event.status === "APPROVED" ? this.#pay(event) : [];
+      case "refunds":
+        return refundFaults(event, this.#debts.get(event.orderId));
+      case "notifications":
+        this.#debts.delete(event.orderId);
+        return [];
+      default:
+        return [];
+    }
+  }
+
+  #pay({ orderId, total, chargeId }: PaymentProcessed): string[] {
+    const owed = this.#debts.get(orderId);
+    if (!owed) return [];
+    this.#debts.set(orderId, { total, chargeId });
+    if (isSame(total, owed.total)) return [];
+    return [`paid ${formatMoney(total)}, and the order is worth ${formatMoney(owed.total)}`];
+  }
+}
+
+function refundFaults({ total, chargeId }: PaymentRefunded, paid: Debt | undefined): string[] {
+  if (paid?.chargeId === undefined) return [];
+  const faults: string[] = [];
+  if (!isSame(total, paid.total))
+    faults.push(`refunded ${formatMoney(total)}, and ${formatMoney(paid.total)} was paid`);
+  if (chargeId !== paid.chargeId) faults.push("refunded another charge than the one that was paid");
+  return faults;
+}
+
+const isSame = (one: Money, other: Money): boolean =>
+  one.amountMinor === other.amountMinor && one.currency === other.currency;

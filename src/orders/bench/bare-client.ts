@@ -1,0 +1,53 @@
+// This folder is the only one beside src/jetstream that may import nats: the bare client is what it compares with.
+import {
+  connect,
+  DiscardPolicy,
+  headers,
+  type JetStreamManager,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+} from "nats";
+import type { ConnectionConfig } from "../../jetstream/client/connection-config.ts";
+import { readCredentials } from "../../jetstream/client/credentials.ts";
+import { fromNats } from "../../jetstream/client/nats-error.ts";
+import { hopHeader } from "../../telemetry/hop.ts";
+import { hop, traceparent } from "./yardstick.ts";
+
+/** A connection with the client's own settings, and of orderctl's but where and as whom. */
+export async function connectBare(config: ConnectionConfig): Promise<NatsConnection> {
+  const { servers } = config;
+  const { authenticator } = readCredentials(config, () => {});
+  try {
+    return await connect(authenticator ? { servers, authenticator } : { servers });
+  } catch (thrown) {
+    throw fromNats(thrown, `connect to ${servers.join(", ")}`);
+  }
+}
+
+/** The order log as far as a comparison needs it: its limits, and none of its consumers. */
+export async function createLog(jsm: JetStreamManager): Promise<void> {
+  await jsm.streams.add({
+    name: "ORDERS",
+    subjects: ["ORDERS.>"],
+    allow_direct: true,
+    max_msgs_per_subject: 1,
+    discard: DiscardPolicy.New,
+    discard_new_per_subject: true,
+  });
+}
+
+/** Made anew for each message, as a program has to whose values differ. */
+export function bareHeaders(): MsgHdrs {
+  const made = headers();
+  made.set("traceparent", traceparent);
+  made.set(hopHeader, hop);
+  return made;
+}
+
+/** Throws unless the broker's answer to a publish says that it stored the message; the cheapest check there is. */
+export function checkStored(error: Error | null, answer: Msg): void {
+  if (error) throw error;
+  const text = answer.string();
+  if (text.includes('"error"')) throw new Error(`not stored: ${text}`);
+}

@@ -1,0 +1,81 @@
+import { OrderctlError } from "../../core/errors.ts";
+import type { Figures } from "./figures.ts";
+import { runTask } from "./run-task.ts";
+import type { GenerateTask, PublishTask, WorkTask } from "./task.ts";
+import { clearBroker, type Yard } from "./yard.ts";
+
+type Asked<T> = Omit<T, "kind" | "connection" | "brokerPid">;
+
+/** One run of one way of publishing, in a process of its own. */
+export async function measurePublish(yard: Yard, asked: Asked<PublishTask>): Promise<Figures> {
+  await clearBroker(yard);
+  const task: PublishTask = { ...taskOf(yard), ...asked, kind: "publish" };
+  return withinPatience(yard, asked, async (signal) => measured(await runTask(task, { ...yard, signal })));
+}
+
+/** `feedWindow`: orders in flight of the process that makes them. */
+type Flow = Asked<WorkTask> & { feedWindow: number };
+
+/** One run of a pipeline: a worker process, which is measured, and once that is ready another that makes orders. */
+export async function measureFlow(yard: Yard, { feedWindow, ...asked }: Flow): Promise<Figures> {
+  await clearBroker(yard);
+  const { side, count, rate, spansTo } = asked;
+  const work: WorkTask = { ...taskOf(yard), ...asked, kind: "work" };
+  const generate: GenerateTask = {
+    ...taskOf(yard),
+    kind: "generate",
+    side,
+    count,
+    rate,
+    window: feedWindow,
+    spansTo,
+  };
+  return withinPatience(yard, asked, (signal) => runBoth(work, generate, { ...yard, signal }));
+}
+
+/** The failure of either ends the other; none of them is left when this returns. */
+async function runBoth(work: WorkTask, generate: GenerateTask, { signal, note }: Yard): Promise<Figures> {
+  const failure = new AbortController();
+  const watch = { note, signal: AbortSignal.any([signal, failure.signal]) };
+  let generated: Promise<unknown> = Promise.resolve();
+  const onReady = () => {
+    generated = runTask(generate, watch);
+    generated.catch((thrown) => failure.abort(thrown));
+  };
+  try {
+    const figures = measured(await runTask(work, { ...watch, onReady }));
+    await generated;
+    return figures;
+  } catch (thrown) {
+    failure.abort(thrown);
+    await generated.catch(() => {});
+    throw thrown;
+  }
+}
+
+const taskOf = ({ config, brokerPid }: Yard) => ({ connection: config, brokerPid });
+
+function measured(figures: Figures | null): Figures {
+  if (!figures) throw new OrderctlError("internal", "a run measured nothing");
+  return figures;
+}
+
+/** A run gives up after this and 2 ms for each message, beyond the time that its rate makes it take. */
+const patienceMs = 60_000;
+const patiencePerMessageMs = 2;
+
+async function withinPatience<T>(
+  { signal }: Yard,
+  { count, rate = 0 }: { count: number; rate?: number },
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const dueMs = rate > 0 ? (count / rate) * 1000 : 0;
+  const limitMs = Math.ceil(patienceMs + dueMs + count * patiencePerMessageMs);
+  const deadline = AbortSignal.timeout(limitMs);
+  try {
+    return await run(AbortSignal.any([signal, deadline]));
+  } catch (thrown) {
+    if (thrown !== deadline.reason) throw thrown;
+    throw new OrderctlError("timeout", `a run had not ended after ${Math.round(limitMs / 1000)} s`);
+  }
+}

@@ -1,0 +1,121 @@
+import { auditLog } from "../../audit/audit-log.ts";
+import { auditVerdict } from "../../audit/audit-verdict.ts";
+import { withOwnBroker } from "../../broker/own-broker.ts";
+import type { App, Online, Register } from "../../cli/act.ts";
+import { count, positive, withJson } from "../../cli/options.ts";
+import { readClock } from "../../cli/read-clock.ts";
+import { withMetricsFlags } from "../../cli/telemetry-options.ts";
+import { readLag } from "../../jetstream/streams/lag.ts";
+import { lagTable } from "../../lag/lag-table.ts";
+import { feed as feedLog } from "../../publish/feed.ts";
+import { feedProgressText } from "../../publish/feed-progress.ts";
+import { withServiceFlags } from "../../serve/service-options.ts";
+import { servingLine } from "../../serve/serving-line.ts";
+import { type ServingFlags, startServices } from "../../serve/start-services.ts";
+import { brokerSpans, findTrace } from "../../trace/find-trace.ts";
+import { buildOrderTrace } from "../../trace/picture.ts";
+import { orderTree } from "../../trace/view/order-tree.ts";
+import { catalogueOf } from "../catalogue.ts";
+import { orderFlow } from "../order-flow.ts";
+import { generateOrders } from "../publish/order-source.ts";
+import { publishReport } from "../publish/publish-report.ts";
+import { setStock } from "../stock/set-stock.ts";
+import { brokerLine, demoFarewell, demoSection } from "./demo-sections.ts";
+import { findOrderWith } from "./find-order.ts";
+
+type Options = ServingFlags & { count: number; rate: number; seed?: number };
+
+const patienceMs = 20_000;
+const drainMs = 5000;
+/** A popular article that runs out on the way, so that some orders end with a refund. */
+const scarceIndex = 2;
+
+export const registerDemo: Register = (command, act, program) => {
+  command
+    .option("-n, --count <n>", "how many orders", positive, 10_000)
+    .option("--rate <n>", "orders per second", positive, 2000)
+    .option("--seed <n>", "the same seed makes the same orders", count);
+  withJson(withMetricsFlags(withServiceFlags(command, program))).action(act.offline(demo));
+};
+
+/** The whole pipeline on a broker of its own, from the first order to the audit; leaves nothing behind. */
+async function demo(app: App, options: Options): Promise<number> {
+  const progress = await app.terminal.progress();
+  const onStep = (text: string) => progress.update(text);
+  try {
+    return await withOwnBroker(app, { port: 0, note: onStep }, (online, broker) => {
+      progress.end();
+      const { version, url, source } = broker;
+      app.terminal.show("broker", { version, url, source }, demoSection("broker", brokerLine));
+      return runDemo(online, options);
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+async function runDemo(online: Online, options: Options): Promise<number> {
+  const { connection, flow, program, terminal, signal } = online;
+  const flags = { ...options, httpPort: 0 };
+  const services = await startServices(online, { names: program.runnable, flags });
+  try {
+    terminal.show("serving", services.serving, demoSection("services", servingLine(services.told)));
+    await stockShelves(online, options.count);
+    await feed(online, options);
+    const lag = await readLag(connection, { stream: flow.stream, intervalMs: 500, signal });
+    terminal.show("consumer-lag", lag, demoSection("lag", lagTable));
+    const clock = await readClock(online, flow.stream);
+    await showOneOrder(online, clock.nowUs());
+    const seen = { messages: 0, sequence: 0, lastSequence: 0 };
+    const audit = await auditLog(online, { graceMs: 0, clock, signal, seen });
+    terminal.show("audit", audit, demoSection("audit", auditVerdict(flow.audit.rules)));
+    if (!terminal.json) terminal.show("demo", null, demoFarewell);
+    return audit.verdict === "PASS" ? 0 : 1;
+  } finally {
+    await services.stop(drainMs);
+  }
+}
+
+/** Every article in plenty but one: of that there is about 95 % of what will be ordered. */
+async function stockShelves({ connection }: Online, orders: number): Promise<void> {
+  const units = (index: number) => (index === scarceIndex ? Math.ceil(orders * 0.16) : orders * 10);
+  await setStock(connection, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
+}
+
+async function feed({ connection, terminal, signal }: Online, options: Options): Promise<void> {
+  const { seed, orders } = generateOrders(options.count, options.seed);
+  const progress = await terminal.progress();
+  const { report, failure } = await feedLog({ connection, flow: orderFlow }, orders, {
+    origin: { service: "publish", instance: "demo" },
+    window: 256,
+    pace: { rate: options.rate, profile: "steady" },
+    waitMs: patienceMs,
+    signal,
+    onProgress: (at) => progress.update(feedProgressText(at, options.count)),
+  }).finally(() => progress.end());
+  const data = {
+    ...report,
+    firstOrderId: null,
+    seed,
+    file: null,
+    rejected: 0,
+    rejectsShown: [],
+    resumeCommand: null,
+  };
+  terminal.show("publish-report", data, demoSection("orders", publishReport));
+  if (failure) throw failure;
+}
+
+/** A refunded order has the most to tell; where there is none, a shipped one. */
+async function showOneOrder({ connection, flow, terminal }: Online, nowUs: number): Promise<void> {
+  const orderId =
+    (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));
+  if (!orderId) return;
+  const from = { connection, flow, spansOf: brokerSpans(connection) };
+  const trace = buildOrderTrace({
+    ...(await findTrace(from, { orderId, traceId: undefined })),
+    flow,
+    nowUs,
+  });
+  terminal.show("order-trace", trace, demoSection("one order", orderTree(flow)));
+}

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { stateDir } from "../../../broker/directories.ts";
+import type { App } from "../../../cli/act.ts";
+import { type AllowedHostFlags, port } from "../../../cli/options.ts";
+import type { Companion, Flags } from "../../../cli/program.ts";
+import { openPrivateFolder } from "../../../core/private-files.ts";
+import { decisionOf, type GatewayFlags } from "../options.ts";
+import { gatewayLine } from "./gateway-line.ts";
+import type { Simulator } from "./open-simulator.ts";
+
+type SimulatorFlags = GatewayFlags &
+  AllowedHostFlags & { ledger?: string; gatewayHost: string; gatewayPort: number };
+
+/** A simulated gateway as it is told; `entries` of its ledger at the start. */
+export type ServingGateway = { url: string; ledger: string; entries: number };
+
+const withSimulatorFlags = (command: Command): Command =>
+  command
+    .optionsGroup("Service gateway (and the simulated flags above):")
+    .option("--gateway-host <host>", "where to listen", "127.0.0.1")
+    .addOption(
+      new Option("--gateway-port <port>", "where to listen; 0 takes a free port")
+        .default(8090)
+        .argParser(port),
+    )
+    .option(
+      "--ledger <file>",
+      "where charges are booked (default: gateway-ledger.ndjson in our state folder)",
+    );
+
+/** The simulated gateway. One that is served beside payment is the one that payment charges. */
+export const gatewayCompanion: Companion = {
+  name: "gateway",
+  withFlags: withSimulatorFlags,
+  hint: "GET /healthz and GET /charges on its own port tell how it is",
+  async start(app, flags) {
+    const simulator = await startGateway(app, flags as Flags & SimulatorFlags);
+    return { stop: (deadlineMs) => simulator.stop(deadlineMs), flags: { gateway: new URL(simulator.url) } };
+  },
+};
+
+/** Starts it and tells where it is. fastify is loaded only here. */
+async function startGateway({ env, terminal }: App, flags: SimulatorFlags): Promise<Simulator> {
+  const { openSimulator } = await import("./open-simulator.ts");
+  const { noFaults } = await import("./faults.ts");
+  if (flags.ledger === undefined) await openPrivateFolder(stateDir(env));
+  const ledger = flags.ledger ?? join(stateDir(env), "gateway-ledger.ndjson");
+  const simulator = await openSimulator({
+    host: flags.gatewayHost,
+    port: flags.gatewayPort,
+    allowedHosts: flags.allowHost,
+    flag: "--gateway-port",
+    ledger,
+    decision: decisionOf(flags),
+    faults: { ...noFaults, latency_ms: flags.gatewayLatency, error_share: flags.gatewayErrors },
+    note: terminal.note,
+  });
+  const { url, entries } = simulator;
+  terminal.show<ServingGateway>("gateway", { url, ledger, entries }, gatewayLine);
+  return simulator;
+}

@@ -1,0 +1,27 @@
+import type { Flow } from "../flow/flow.ts";
+import { orderAudit } from "./audit/flow-audit.ts";
+import { describeEvent, phraseOf, totalOf } from "./describe.ts";
+import { documentOf } from "./document.ts";
+import type { EventKind, OrderEvent } from "./events.ts";
+import { orderShape } from "./flow.ts";
+import { createOrderCounters } from "./metrics.ts";
+import { isSameEvent } from "./same-order.ts";
+import { decodeEvent, encodeEvent } from "./wire/codec.ts";
+import { type EventStatus, hasOtherStatus } from "./wire/peek-status.ts";
+
+/** The orders as everything sees them that works on any flow. */
+export const orderFlow: Flow<OrderEvent> = {
+  ...orderShape,
+  decode: decodeEvent,
+  encode: encodeEvent,
+  keyOf: ({ orderId }) => orderId,
+  hasOtherStatus: (kind, payload, status) =>
+    hasOtherStatus(kind as EventKind, payload, status as EventStatus),
+  isSame: isSameEvent,
+  describe: describeEvent,
+  phrase: phraseOf,
+  totalOf,
+  document: documentOf,
+  audit: orderAudit,
+  countersOf: createOrderCounters,
+};

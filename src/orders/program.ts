@@ -1,0 +1,19 @@
+import { httpUrl } from "../cli/options.ts";
+import type { FlowProgram } from "../cli/program.ts";
+import { orderShape } from "./flow.ts";
+import { gatewayCompanion } from "./gateway/simulator/command.ts";
+import { orderFlow } from "./order-flow.ts";
+import { orderReplay } from "./replay.ts";
+import { openOrderParts, withOrderServiceFlags } from "./service-parts.ts";
+
+/** The orders as the commands run them. */
+export const orderProgram: FlowProgram = {
+  flow: orderFlow,
+  runnable: ["order", ...orderShape.services],
+  withServiceFlags: withOrderServiceFlags,
+  openParts: openOrderParts,
+  companion: gatewayCompanion,
+  withAuditFlags: (command) =>
+    command.option("--gateway <url>", "compare with what this payment gateway has booked", httpUrl),
+  replay: orderReplay,
+};

@@ -1,0 +1,106 @@
+import { operand } from "../../core/foreign-text.ts";
+import type { FeedReport } from "../../publish/feed.ts";
+import { formatCount, formatDuration, formatRate } from "../../terminal/format.ts";
+import { paint } from "../../terminal/paint.ts";
+import type { Style } from "../../terminal/terminal.ts";
+import type { Reject } from "../sources/order-source.ts";
+
+export type PublishReport = FeedReport & {
+  seed: number | null;
+  file: string | null;
+  /** Rows of the file that are not stored; `rejectsShown` are the first of them. */
+  rejected: number;
+  rejectsShown: Reject[];
+  /** Stores what is missing where it ended early; `null` where it did not. */
+  resumeCommand: string | null;
+};
+
+/** How many orders are stored; how they ended; which rows were none. */
+export function publishReport(report: PublishReport, style: Style): string {
+  const parts = [
+    headline(report),
+    ...unknown(report),
+    ...endings(report),
+    ...conflicts(report),
+    ...blocked(report),
+    ...rejectLines(report),
+  ];
+  const { dim } = paint(style);
+  if (report.firstOrderId) parts.push(dim(`follow one: orderctl trace ${operand(report.firstOrderId)}`));
+  parts.push(...goOn(report));
+  return parts.join("\n");
+}
+
+function unknown({ unknown: count }: PublishReport): string[] {
+  return count === 0 ? [] : [`${orders(count)} beside these may be stored: the broker's answer did not come`];
+}
+
+function goOn({ resumeCommand, file }: PublishReport): string[] {
+  if (resumeCommand === null) return [];
+  const input = file === "-" ? " (with the same input)" : "";
+  return [`to store what is missing${input}: ${resumeCommand}`];
+}
+
+function headline({ stored, duplicates, blocked, seconds, perSecond, seed, file }: PublishReport): string {
+  const from = seed === null ? `from ${file}` : `seed ${seed}`;
+  if (stored + duplicates === 0 && (file !== null || blocked > 0)) return `no order stored, ${from}`;
+  if (stored === 0 && duplicates > 0) {
+    const which = duplicates === 1 ? "the order was" : `all ${orders(duplicates)} were`;
+    return `nothing new: ${which} already stored, ${from}`;
+  }
+  const pace = `in ${formatDuration(seconds * 1000)} (${formatRate(perSecond)})`;
+  return `${orders(stored)} stored ${pace}, ${from}${already(duplicates)}`;
+}
+
+const already = (duplicates: number): string =>
+  duplicates === 0 ? "" : `; ${formatCount(duplicates)} ${duplicates === 1 ? "was" : "were"} already stored`;
+
+const orders = (count: number): string => `${formatCount(count)} ${count === 1 ? "order" : "orders"}`;
+
+function endings({ endings, stored }: PublishReport): string[] {
+  if (!endings || (endings.ended === 0 && stored === 0)) return [];
+  const { ended, outcomes, latency } = endings;
+  const how = Object.entries(outcomes).map(
+    ([outcome, count]) => `${formatCount(count)} ${outcome.toLowerCase()}`,
+  );
+  const lines = [`${orders(ended)} ended: ${how.join(", ")}`];
+  if (latency) {
+    const { p50Ms, p99Ms, p999Ms, maxMs } = latency;
+    const [p50, p99, p999, max] = [p50Ms, p99Ms, p999Ms, maxMs].map(formatDuration);
+    lines.push(`created to ended: p50 ${p50}, p99 ${p99}, p99.9 ${p999}, max ${max}`);
+  }
+  return lines;
+}
+
+function conflicts({ conflicts: count, conflicting }: PublishReport): string[] {
+  return conflictLines({ count, conflicting, where: "what is stored" });
+}
+
+function blocked({ blocked: count, blockedBy }: PublishReport): string[] {
+  if (count === 0) return [];
+  const more = count - blockedBy.length;
+  const rest = more > 0 ? [`  … and ${formatCount(more)} more`] : [];
+  return [`${orders(count)} not stored:`, ...blockedBy.map((why) => `  ${why}`), ...rest];
+}
+
+type Conflicts = { count: number; conflicting: string[]; where: string };
+
+export function conflictLines({ count, conflicting, where }: Conflicts): string[] {
+  if (count === 0) return [];
+  const what = count === 1 ? "1 order is another" : `${formatCount(count)} orders are others`;
+  const rest = count > conflicting.length ? `, and ${formatCount(count - conflicting.length)} more` : "";
+  return [`${what} than ${where} under the same id: ${conflicting.join(", ")}${rest}`];
+}
+
+/** They quote what stands in the file: nothing of it moves the cursor or hides. */
+export function rejectLines({
+  rejected,
+  rejectsShown,
+  file,
+}: Pick<PublishReport, "rejected" | "rejectsShown" | "file">): string[] {
+  if (rejected === 0) return [];
+  const rows = rejectsShown.map(({ row, reason }) => `  ${file}:${row}: ${reason}`);
+  const more = rejected - rejectsShown.length;
+  const rest = more > 0 ? [`  … and ${formatCount(more)} more; --rejects FILE keeps them all`] : [];
+  return [`${formatCount(rejected)} ${rejected === 1 ? "row is" : "rows are"} rejected:`, ...rows, ...rest];
+}

@@ -1,0 +1,37 @@
+import type { Handler } from "../../flow/handler.ts";
+import type { OrderEvent } from "../events.ts";
+import type { ConsumerName } from "../flow.ts";
+import type { PaymentGateway } from "../gateway/gateway.ts";
+import type { StockShelf } from "../stock/stock-shelf.ts";
+import { reserveStock } from "./inventory.ts";
+import { notifyCustomer } from "./notification.ts";
+import { processPayment, type ReadPayment, refundPayment } from "./payment.ts";
+import { bookShipment } from "./shipping.ts";
+
+/** What the handlers are made from. */
+export type Parts = {
+  gateway: PaymentGateway;
+  shelf: Pick<StockShelf, "take" | "settle">;
+  carrier: string;
+  channel: string;
+  readPayment: ReadPayment;
+};
+
+/** Who ships and how customers are told; there is no other yet. */
+export const partners = { carrier: "parcel", channel: "email" } as const;
+
+/** The handler of every consumer that the flow's table names. */
+export function createHandlers({ gateway, shelf, carrier, channel, readPayment }: Parts) {
+  const notify = notifyCustomer(channel);
+  const handlers: Record<ConsumerName, Handler<OrderEvent>> = {
+    "payment-processor": processPayment(gateway),
+    "payment-refunder": refundPayment(gateway, readPayment),
+    "inventory-reserver": reserveStock(shelf),
+    "shipping-booker": bookShipment(carrier),
+    "notification-declined": notify,
+    "notification-shipped": notify,
+    "notification-refunded": notify,
+  };
+  // A handler is given what the flow decodes, which are events of orders.
+  return handlers as unknown as Readonly<Record<string, Handler>>;
+}
