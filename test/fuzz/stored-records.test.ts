@@ -307,7 +307,10 @@ async function runMeasured(line: string, stopAfterMs?: number): Promise<Measured
   };
   const measuring = setInterval(() => void measure(), 20);
   const hanging = setTimeout(() => void ran.stop("SIGKILL"), limitMs);
-  if (stopAfterMs !== undefined) await wait(stopAfterMs);
+  if (stopAfterMs !== undefined) {
+    await until(() => ran.stdout() !== "" || !ran.isAlive(), limitMs);
+    await wait(stopAfterMs);
+  }
   const ended = await (stopAfterMs === undefined ? ran.ended : ran.stop("SIGINT"));
   clearInterval(measuring);
   clearTimeout(hanging);
