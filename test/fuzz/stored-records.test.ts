@@ -228,15 +228,12 @@ const readingCommands = [
   "replay ORDERS --service shipping",
   "replay ORDERS --service notification",
 ];
-/** Those that take no `--json`, and those that look at each dead letter. */
-const onceEach = [
-  "trace real-1 --otlp",
-  `trace ${traceId} --otlp`,
+/** Those that take no `--json`. */
+const onceEach = ["trace real-1 --otlp", `trace ${traceId} --otlp`];
+/** These choose among all dead letters, and hold them. */
+const tellingAll = [
   "dlq purge --all --redriven --dry-run",
   "dlq redrive --all --dry-run",
-];
-/** What these tell is as long as there are dead letters, and so is what they hold. */
-const tellingAll = [
   "dlq list --redriven --limit 100000000",
   "dlq purge --all --redriven --dry-run --json",
   "dlq redrive --all --again --dry-run --json",
@@ -308,7 +305,10 @@ async function runMeasured(line: string, stopAfterMs?: number): Promise<Measured
   };
   const measuring = setInterval(() => void measure(), 20);
   const hanging = setTimeout(() => void ran.stop("SIGKILL"), limitMs);
-  if (stopAfterMs !== undefined) await wait(stopAfterMs);
+  if (stopAfterMs !== undefined) {
+    await until(() => ran.stdout() !== "" || !ran.isAlive(), limitMs);
+    await wait(stopAfterMs);
+  }
   const ended = await (stopAfterMs === undefined ? ran.ended : ran.stop("SIGINT"));
   clearInterval(measuring);
   clearTimeout(hanging);
