@@ -3,9 +3,14 @@ import type { NoteFields } from "../core/note.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { Stored } from "../jetstream/publish/publication.ts";
 import { nowUs } from "../telemetry/clock.ts";
-import type { DestinationMetrics, Metrics, StationMetrics } from "../telemetry/metrics/metrics.ts";
+import type { ConsumerMetrics, DestinationMetrics, Metrics } from "../telemetry/metrics/metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { ProcessSpan, PublishSpan, TracedMessage, TracedStation } from "../telemetry/tracing/tracing.ts";
+import type {
+  ProcessSpan,
+  PublishSpan,
+  TracedConsumer,
+  TracedMessage,
+} from "../telemetry/tracing/tracing.ts";
 import type { Flow, FlowCounters, FlowEvent, FlowShape } from "./flow.ts";
 import type { WatchedCall } from "./handler.ts";
 
@@ -14,14 +19,14 @@ export const templateOf = (flow: FlowShape, kind: string): string => flow.subjec
 
 type Watched = Pick<Telemetry, "tracing" | "metrics">;
 
-/** A station whose deliveries are reported. */
-export type ReportedStation = { service: string; consumer: string; on: string };
+/** A consumer whose deliveries are reported. */
+export type ReportedConsumer = { service: string; consumer: string; on: string };
 
-/** What a station reports to; made once. */
-type Desk = ReportedStation &
-  TracedStation & {
+/** What a consumer reports to; made once. */
+type Reporter = ReportedConsumer &
+  TracedConsumer & {
     metrics: Metrics | undefined;
-    received: StationMetrics | undefined;
+    received: ConsumerMetrics | undefined;
     /** What this machine's clock is ahead of the broker's by, µs. */
     aheadUs: () => number;
     sent: Record<string, DestinationMetrics>;
@@ -33,37 +38,37 @@ type Desk = ReportedStation &
 export type StartReport = (delivery: Delivery, receivedAtUs: number) => DeliveryReport | undefined;
 
 /**
- * Reports a station's deliveries as spans and metrics. A delivery without a sampled trace is reported only where there
+ * Reports a consumer's deliveries as spans and metrics. A delivery without a sampled trace is reported only where there
  * are metrics. Tracing may begin later, and is looked at with each delivery.
  */
 export function createReports(
   flow: Flow,
-  station: ReportedStation,
+  consumer: ReportedConsumer,
   { telemetry, aheadUs = () => 0 }: { telemetry: Watched; aheadUs?: (() => number) | undefined },
 ): StartReport {
   const { metrics } = telemetry;
-  const { service } = station;
+  const { service } = consumer;
   const templates = Object.fromEntries(flow.kinds.map((kind) => [kind, templateOf(flow, kind)]));
-  const template = templates[station.on] ?? "";
+  const template = templates[consumer.on] ?? "";
   const keyOf = (subject: string) => flow.parseSubject(subject)?.key ?? "";
-  const named = { ...station, template, templates, orderIdOf: keyOf, keyOf };
+  const named = { ...consumer, template, templates, orderIdOf: keyOf, keyOf };
   const counters = metrics && flow.countersOf(metrics);
-  const desk: Desk = { ...named, metrics, counters, received: undefined, aheadUs, sent: {} };
+  const reporter: Reporter = { ...named, metrics, counters, received: undefined, aheadUs, sent: {} };
   if (metrics) {
-    desk.received = metrics.station({ ...station, template });
+    reporter.received = metrics.consumer({ ...consumer, template });
     for (const kind of flow.kinds)
-      desk.sent[kind] = metrics.destination({ service, template: templates[kind] ?? "" });
+      reporter.sent[kind] = metrics.destination({ service, template: templates[kind] ?? "" });
   }
   return (delivery, receivedAtUs) => {
-    desk.received?.received(Math.max(0, receivedAtUs - aheadUs() - delivery.storedAtUs) / 1000);
-    const span = telemetry.tracing?.process(desk, delivery, receivedAtUs);
-    return span || metrics ? new DeliveryReport(desk, delivery.subject, span) : undefined;
+    reporter.received?.received(Math.max(0, receivedAtUs - aheadUs() - delivery.storedAtUs) / 1000);
+    const span = telemetry.tracing?.process(reporter, delivery, receivedAtUs);
+    return span || metrics ? new DeliveryReport(reporter, delivery.subject, span) : undefined;
   };
 }
 
 /** What became of one delivery; each method is called as it happens. Hot path where there are metrics: ~10 µs in all. */
 export class DeliveryReport {
-  readonly #desk: Desk;
+  readonly #reporter: Reporter;
   readonly #subject: string;
   readonly #span: ProcessSpan | undefined;
   readonly #startedAt = performance.now();
@@ -72,8 +77,8 @@ export class DeliveryReport {
     | undefined;
   #errorType: string | undefined;
 
-  constructor(desk: Desk, subject: string, span: ProcessSpan | undefined) {
-    this.#desk = desk;
+  constructor(reporter: Reporter, subject: string, span: ProcessSpan | undefined) {
+    this.#reporter = reporter;
     this.#subject = subject;
     this.#span = span;
   }
@@ -85,9 +90,9 @@ export class DeliveryReport {
   ): Record<string, string> | undefined {
     const traced: TracedMessage = {
       ...message,
-      template: this.#desk.templates[event.kind] ?? "",
-      service: this.#desk.service,
-      orderId: this.#desk.keyOf(message.subject),
+      template: this.#reporter.templates[event.kind] ?? "",
+      service: this.#reporter.service,
+      orderId: this.#reporter.keyOf(message.subject),
     };
     const span = this.#span?.publish(traced);
     this.#outcome = { event, orderAtUs: message.orderAtUs, sentAt: performance.now(), span };
@@ -103,7 +108,7 @@ export class DeliveryReport {
       end: (error) => {
         span?.end(error);
         const durationMs = performance.now() - startedAt;
-        this.#desk.counters?.called(operation, durationMs, error?.code);
+        this.#reporter.counters?.called(operation, durationMs, error?.code);
       },
     };
   }
@@ -117,13 +122,13 @@ export class DeliveryReport {
     if (!this.#outcome) return;
     const { event, sentAt, span, orderAtUs } = this.#outcome;
     span?.stored({ sequence, duplicate });
-    this.#desk.sent[event.kind]?.stored(performance.now() - sentAt, duplicate);
+    this.#reporter.sent[event.kind]?.stored(performance.now() - sentAt, duplicate);
     this.#outcome = undefined;
     if (!duplicate) this.#count(storedEvent, orderAtUs);
   }
 
   #count(event: FlowEvent, orderAtUs: number | undefined): void {
-    const { counters, aheadUs } = this.#desk;
+    const { counters, aheadUs } = this.#reporter;
     if (!counters) return;
     const sinceMs = orderAtUs === undefined ? undefined : Math.max(0, nowUs() - aheadUs() - orderAtUs) / 1000;
     counters.stored(event, sinceMs);
@@ -134,21 +139,21 @@ export class DeliveryReport {
     if (this.#outcome) {
       const { event, sentAt, span } = this.#outcome;
       span?.failed(error);
-      this.#desk.sent[event.kind]?.failed(performance.now() - sentAt, error.code);
+      this.#reporter.sent[event.kind]?.failed(performance.now() - sentAt, error.code);
       this.#outcome = undefined;
     }
     this.#span?.failed(error);
   }
 
   settled(how: "ack" | "nak" | "term"): void {
-    this.#desk.received?.processed(performance.now() - this.#startedAt, this.#errorType);
-    this.#desk.received?.settled(how);
+    this.#reporter.received?.processed(performance.now() - this.#startedAt, this.#errorType);
+    this.#reporter.received?.settled(how);
     this.#span?.settled(how);
   }
 
   labels(): NoteFields {
     const span = this.#span;
-    const orderId = this.#desk.keyOf(this.#subject);
+    const orderId = this.#reporter.keyOf(this.#subject);
     return {
       ...(orderId ? { orderId } : {}),
       ...(span ? { traceId: span.traceId, spanId: span.spanId } : {}),

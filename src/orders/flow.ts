@@ -1,5 +1,4 @@
 import { compileFlow } from "../flow/flow.ts";
-import type { EventKind } from "./events.ts";
 
 const orderIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -52,16 +51,6 @@ const table = {
     ],
   },
 } as const;
-
-type Kinds = typeof table.kinds;
-type Becomes<K extends keyof Kinds> = Kinds[K] extends { becomes: infer B }
-  ? B extends string
-    ? B
-    : B[keyof B]
-  : never;
-
-/** The last thing that happened to an order, telling the customer apart. */
-export type OrderStatus = { [K in EventKind]: Becomes<K> }[EventKind];
 
 /** Every service that works on the log. */
 export type ServiceName = keyof typeof table.services;

@@ -5,7 +5,7 @@ import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
 import { nsSince, placeSpan } from "./clocks.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 import { createNode, type TraceNode } from "./node.ts";
-import { overlay, type Stretch, type StretchKind } from "./stretch.ts";
+import { overlay, type Segment, type SegmentKind } from "./segment.ts";
 
 /** What places a trace's moments on one axis. */
 export type Placing = { zeroNs: bigint; clocks: ReadonlyMap<string, ClockShift> };
@@ -19,20 +19,20 @@ export function eventNode(
   placing: Placing,
 ): TraceNode {
   const toNs = nsSince(logged.storedAtUs, placing.zeroNs);
-  const own = cause ? causedStretches({ logged, cause }, spans, placing) : storingOf(spans, toNs, placing);
-  const kinds: StretchKind[] = ["waited", "unknown"];
-  const failed = spans.failed.map(({ span }): Stretch => ({ as: "failed", ...placeSpan(span, placing) }));
-  const stretches = overlay(own, failed, kinds);
-  const fromNs = Math.min(toNs, stretches[0]?.fromNs ?? toNs);
-  return createNode({ is: "event", hop }, { fromNs, toNs, stretches: markRefused(stretches, hop) });
+  const own = cause ? causedSegments({ logged, cause }, spans, placing) : storingOf(spans, toNs, placing);
+  const kinds: SegmentKind[] = ["waited", "unknown"];
+  const failed = spans.failed.map(({ span }): Segment => ({ as: "failed", ...placeSpan(span, placing) }));
+  const segments = overlay(own, failed, kinds);
+  const fromNs = Math.min(toNs, segments[0]?.fromNs ?? toNs);
+  return createNode({ is: "event", hop }, { fromNs, toNs, segments: markRefused(segments, hop) });
 }
 
-function storingOf({ publish }: HopSpans, toNs: number, placing: Placing): Stretch[] {
+function storingOf({ publish }: HopSpans, toNs: number, placing: Placing): Segment[] {
   const fromNs = publish ? placeSpan(publish.span, placing).fromNs : toNs;
   return fromNs < toNs ? [{ as: "storing", fromNs, toNs }] : [];
 }
 
-function causedStretches({ logged, cause }: CausedEvent, spans: HopSpans, placing: Placing): Stretch[] {
+function causedSegments({ logged, cause }: CausedEvent, spans: HopSpans, placing: Placing): Segment[] {
   const fromUs = cause?.storedAtUs ?? logged.storedAtUs;
   const fromNs = nsSince(fromUs, placing.zeroNs);
   const toNs = Math.max(fromNs, nsSince(logged.storedAtUs, placing.zeroNs));
@@ -41,17 +41,17 @@ function causedStretches({ logged, cause }: CausedEvent, spans: HopSpans, placin
   if (waitedMs === null || workedMs === null || heldMs === null) return [{ as: "unknown", fromNs, toNs }];
   const receivedNs = fromNs + Math.round(waitedMs * 1e6);
   const finishedNs = receivedNs + Math.round((workedMs + heldMs) * 1e6);
-  const stretches: Stretch[] = [
+  const segments: Segment[] = [
     { as: "waited", fromNs, toNs: receivedNs },
     { as: "worked", fromNs: receivedNs, toNs: finishedNs },
     { as: "storing", fromNs: finishedNs, toNs },
   ];
-  const own = stretches.filter((each) => each.fromNs < each.toNs);
+  const own = segments.filter((each) => each.fromNs < each.toNs);
   return overlay(own, holdsOf(logged.hop, receivedNs), ["worked"]);
 }
 
 /** They are told from when the delivery was received, wherever that lies on the axis. */
-const holdsOf = (hop: Hop | undefined, receivedNs: number): Stretch[] =>
+const holdsOf = (hop: Hop | undefined, receivedNs: number): Segment[] =>
   (hop?.holds ?? []).map(({ fromUs, toUs }) => {
     const fromNs = receivedNs + (fromUs - (hop?.receivedAtUs ?? fromUs)) * 1000;
     return { as: "held", fromNs, toNs: fromNs + (toUs - fromUs) * 1000 };
@@ -77,5 +77,5 @@ function hopOfSpans({ process, publish }: HopSpans, placing: Placing): Hop | und
   };
 }
 
-const markRefused = (stretches: readonly Stretch[], { refused }: TimelineHop): Stretch[] =>
-  stretches.map((each) => (refused && each.as === "worked" ? { ...each, as: "refused" } : each));
+const markRefused = (segments: readonly Segment[], { refused }: TimelineHop): Segment[] =>
+  segments.map((each) => (refused && each.as === "worked" ? { ...each, as: "refused" } : each));

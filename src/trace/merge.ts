@@ -7,9 +7,9 @@ import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
 import { textOf } from "../telemetry/tracing/span-facts.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { buildSpanTree, type SpanNode } from "../telemetry/tracing/span-tree.ts";
+import { attachNodes, type EventSpans, type Owners, topOf } from "./attach.ts";
 import { settleTraceClocks } from "./clocks.ts";
 import { eventNode, type Placing } from "./event-node.ts";
-import { hangNodes, type Owners, type ToldEvent, topOf } from "./hang.ts";
 import { findHopSpans, type HopSpans, settlingOf } from "./hop-spans.ts";
 import { tellInside } from "./inside.ts";
 import { byStart, leastOf, mostOf, type TraceNode } from "./node.ts";
@@ -39,7 +39,7 @@ export type MergedTrace = {
   foreignSpans: number;
 };
 
-/** Log and spans as one tree: what stores and processes an event becomes part of it, other spans hang where they belong. */
+/** Log and spans as one tree: what stores and processes an event becomes part of it, other spans are attached where they belong. */
 export function mergeTrace(order: KnownOrder | undefined, spans: readonly Span[]): MergedTrace {
   const all = buildSpanTree(spans);
   const nodes = order ? nodesOfOrder(order.timeline.orderId, all) : all;
@@ -50,12 +50,12 @@ export function mergeTrace(order: KnownOrder | undefined, spans: readonly Span[]
   const events = told.map((one) => absorb(eventNode(one, placing), one.spans, owners));
   const pending = order && pendingNode(order, { nodes, placing, owners });
   for (const node of nodes) if (!owners.has(node)) owners.set(node, spanNode(node, owners, placing));
-  const hung = hangNodes(told, { nodes, owners, events, pending });
-  for (const node of hung) tellInside(node);
+  const attached = attachNodes(told, { nodes, owners, events, pending });
+  for (const node of attached) tellInside(node);
   return {
-    roots: rootsOf(hung, events[0]),
+    roots: rootsOf(attached, events[0]),
     ...placing,
-    ...edgesOf(hung),
+    ...edgesOf(attached),
     foreignSpans: all.length - nodes.length,
   };
 }
@@ -84,7 +84,7 @@ const startNs = (nodes: readonly SpanNode[]): bigint =>
 
 /**
  * A trace may tell of several orders: what belongs to another one, by its id or that of the nearest ancestor, goes. What was below
- * it hangs on its nearest ancestor that stays.
+ * it is attached to its nearest ancestor that stays.
  */
 function nodesOfOrder(orderId: string, nodes: readonly SpanNode[]): SpanNode[] {
   const owners = new Map<SpanNode, string | undefined>();
@@ -102,7 +102,7 @@ function nodesOfOrder(orderId: string, nodes: readonly SpanNode[]): SpanNode[] {
   return own;
 }
 
-function tellEvents({ flow, timeline, logged }: KnownOrder, nodes: readonly SpanNode[]): ToldEvent[] {
+function tellEvents({ flow, timeline, logged }: KnownOrder, nodes: readonly SpanNode[]): EventSpans[] {
   return timeline.hops.flatMap((hop) => {
     const stored = logged.find(({ sequence }) => sequence === hop.sequence);
     if (!stored) return [];

@@ -1,6 +1,6 @@
 import type { TimelineHop } from "../flow/timeline.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
-import type { Stretch } from "./stretch.ts";
+import type { Segment } from "./segment.ts";
 
 /** What a node stands for. An order under way ends in a `pending` node: what it waits for. */
 export type NodeSource =
@@ -14,7 +14,7 @@ export type TraceNode = {
   fromNs: number;
   toNs: number;
   /** What its own time went into, from `fromNs` to `toNs` without a hole. */
-  stretches: Stretch[];
+  segments: Segment[];
   /** Spans that this node tells of without a row of their own, its failed deliveries among them. */
   absorbed: Span[];
   /** True for an attempt after one that failed: the pause before it is its own. */
@@ -25,11 +25,11 @@ export type TraceNode = {
 
 export const createNode = (
   of: NodeSource,
-  { stretches, ...edges }: { fromNs: number; toNs: number; stretches: Stretch[] },
-): TraceNode => ({ of, ...edges, stretches, absorbed: [], isRetry: false, parent: undefined, children: [] });
+  { segments, ...edges }: { fromNs: number; toNs: number; segments: Segment[] },
+): TraceNode => ({ of, ...edges, segments, absorbed: [], isRetry: false, parent: undefined, children: [] });
 
-/** Hangs a node under another; false, and nothing done, where that would close a circle. */
-export function hang(node: TraceNode, parent: TraceNode): boolean {
+/** Attaches a node to another; false, and nothing done, where that would close a circle. */
+export function attach(node: TraceNode, parent: TraceNode): boolean {
   for (let above: TraceNode | undefined = parent; above; above = above.parent) {
     if (above === node) return false;
   }

@@ -1,14 +1,14 @@
 import type { TraceNode } from "./node.ts";
-import { cutStretches, type StretchKind } from "./stretch.ts";
+import { cutSegments, type SegmentKind } from "./segment.ts";
 
 /** A part of the critical path: what the trace spent this time on, and in which node. */
-export type PathStep = { node: TraceNode | undefined; as: StretchKind; fromNs: number; toNs: number };
+export type PathStep = { node: TraceNode | undefined; as: SegmentKind; fromNs: number; toNs: number };
 
 type Edges = { fromNs: number; toNs: number };
 
 /**
  * The critical path, walked back from the end: at each moment the last thing that had to be over before what came
- * next. A node's own time is what its stretches say; what passes between its end and the start of what followed from
+ * next. A node's own time is what its segments say; what passes between its end and the start of what followed from
  * it is a wait of the latter. Steps come in order, follow on one another without a gap, and so sum to `toNs - fromNs`.
  */
 export function findCriticalPath(roots: readonly TraceNode[], { fromNs, toNs }: Edges): PathStep[] {
@@ -68,7 +68,7 @@ class PathWalk {
     const left = node ? "waited" : "unknown";
     if (ownEnd < toNs) this.#backwards.push({ node: next ?? node, as: left, fromNs: ownEnd, toNs });
     if (!node || fromNs >= ownEnd) return;
-    for (const part of cutStretches(node.stretches, fromNs, ownEnd).reverse()) {
+    for (const part of cutSegments(node.segments, fromNs, ownEnd).reverse()) {
       const isPause = part.as === "waited" && next?.isRetry && part.toNs === next.fromNs;
       this.#backwards.push({ node: isPause ? next : node, ...part });
     }

@@ -5,7 +5,7 @@ import type { Placing } from "./event-node.ts";
 import { deliveriesOf, settlingOf } from "./hop-spans.ts";
 import type { KnownOrder } from "./merge.ts";
 import { createNode, type TraceNode } from "./node.ts";
-import { overlay, type Stretch } from "./stretch.ts";
+import { overlay, type Segment } from "./segment.ts";
 
 type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<SpanNode, TraceNode> };
 
@@ -22,11 +22,11 @@ export function pendingNode(
   const failed = deliveriesOf(flow, last, nodes).filter(
     (one) => !owners.has(one) && isFailed(one.span) && serviceOf(one.span) === waitingFor,
   );
-  const pieces = failed.map(({ span }): Stretch => ({ as: "failed", ...placeSpan(span, placing) }));
+  const pieces = failed.map(({ span }): Segment => ({ as: "failed", ...placeSpan(span, placing) }));
   if (breaker) pieces.push({ as: "held", fromNs: toNs - Math.round(breaker.openForMs * 1e6), toNs });
-  const stretches = overlay([{ as: "waited", fromNs, toNs }], pieces, ["waited"]);
+  const segments = overlay([{ as: "waited", fromNs, toNs }], pieces, ["waited"]);
   const of = { is: "pending", hop: null, heldBy: breaker?.name ?? null } as const;
-  const pending = createNode(of, { fromNs, toNs, stretches });
+  const pending = createNode(of, { fromNs, toNs, segments });
   for (const node of failed.flatMap((each) => [each, ...settlingOf(each)])) {
     owners.set(node, pending);
     pending.absorbed.push(node.span);

@@ -1,7 +1,7 @@
-import type { StretchKind } from "./stretch.ts";
+import type { SegmentKind } from "./segment.ts";
 
-/** A stretch of a row's time, in ms from the trace's zero. */
-export type TraceSegment = { as: StretchKind; fromMs: number; toMs: number };
+/** A segment of a row's time, in ms from the trace's zero. */
+export type TraceSegment = { as: SegmentKind; fromMs: number; toMs: number };
 
 /**
  * A row of the picture. Rows stand in the order of a tree: the parent of a row is the nearest above it with a smaller

@@ -5,7 +5,7 @@ import type { KnownOrder } from "./merge.ts";
 import { byStart, leastOf, mostOf, spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./row.ts";
 import { tellEvent, tellSpans } from "./row-facts.ts";
-import { mergeStretches, overlay, type Stretch } from "./stretch.ts";
+import { mergeSegments, overlay, type Segment } from "./segment.ts";
 
 export type RowsOptions = {
   /** True to give every span a row of its own. */
@@ -83,16 +83,16 @@ function rowFor(fold: Fold, depth: number, options: RowsOptions): TraceRow {
   };
 }
 
-function segmentsOf({ as, members }: Fold): Stretch[] {
+function segmentsOf({ as, members }: Fold): Segment[] {
   const pauses = as === "attempts" ? overlay(pausesOf(members), holdsAround(members), ["waited"]) : [];
-  const sorted = [...members.flatMap((node) => node.stretches), ...pauses].sort(
+  const sorted = [...members.flatMap((node) => node.segments), ...pauses].sort(
     (a, b) => a.fromNs - b.fromNs || a.toNs - b.toNs,
   );
-  return as === null ? sorted : mergeStretches(sorted);
+  return as === null ? sorted : mergeSegments(sorted);
 }
 
 /** What an open breaker held between the attempts shows in the work that they are part of. */
-const holdsAround = (members: readonly TraceNode[]): Stretch[] =>
+const holdsAround = (members: readonly TraceNode[]): Segment[] =>
   [...new Set(members.map(({ parent }) => parent))].flatMap(
-    (parent) => parent?.stretches.filter(({ as }) => as === "held") ?? [],
+    (parent) => parent?.segments.filter(({ as }) => as === "held") ?? [],
   );

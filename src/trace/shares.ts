@@ -5,7 +5,7 @@ import type { TraceNode } from "./node.ts";
 import { spanOf } from "./node.ts";
 import type { PathStep } from "./path.ts";
 import type { TraceRow } from "./row.ts";
-import { type StretchKind, stretchKinds } from "./stretch.ts";
+import { type SegmentKind, segmentKinds } from "./segment.ts";
 
 /**
  * What the time from the start of a trace to its end was spent on. The parts sum to `totalMs`. `callsAre` names what
@@ -29,7 +29,7 @@ export type CriticalPath = {
 };
 
 type Rows = ReadonlyMap<TraceNode, TraceRow>;
-type Part = { row: TraceRow; node: TraceNode; as: StretchKind; ns: number };
+type Part = { row: TraceRow; node: TraceNode; as: SegmentKind; ns: number };
 
 /** Sums a critical path up, and adds to each row its part of it. */
 export function shareOut(
@@ -66,7 +66,7 @@ function partsOf(steps: readonly PathStep[], rowOf: Rows): Part[] {
 }
 
 function sumsOf(steps: readonly PathStep[]) {
-  const sums = Object.fromEntries(stretchKinds.map((as) => [as, 0])) as Record<StretchKind, number>;
+  const sums = Object.fromEntries(segmentKinds.map((as) => [as, 0])) as Record<SegmentKind, number>;
   for (const { as, fromNs, toNs } of steps) sums[as] += toNs - fromNs;
   return {
     waitedMs: sums.waited / 1e6,
@@ -110,7 +110,7 @@ function heldByIn(parts: readonly Part[]): string | null {
 }
 
 /** What a span's row is about is one thing, pauses and failures included; its wait in a queue is another. */
-const isQueueWait = ({ isRetry }: TraceNode, as: StretchKind): boolean => as === "waited" && !isRetry;
+const isQueueWait = ({ isRetry }: TraceNode, as: SegmentKind): boolean => as === "waited" && !isRetry;
 
 function describeSpan({ row, node, as }: Part): string {
   const { label, service, failed, count, folded, heldBy } = row;
@@ -124,7 +124,7 @@ function describeEvent({ row, node, as }: Part, flow: FlowShape | undefined): st
   const { label } = row;
   const who = row.service ?? label;
   const work = `the work of ${who}`;
-  const words: Record<StretchKind, string> = {
+  const words: Record<SegmentKind, string> = {
     held: describeHold(row.heldBy),
     waited: `waiting for ${consumerOf(row, node, flow) ?? who}`,
     worked: work,

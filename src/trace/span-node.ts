@@ -5,7 +5,7 @@ import { placeSpan } from "./clocks.ts";
 import type { Placing } from "./event-node.ts";
 import { isIdle } from "./hop-spans.ts";
 import { createNode, type TraceNode } from "./node.ts";
-import type { Stretch, StretchKind } from "./stretch.ts";
+import type { Segment, SegmentKind } from "./segment.ts";
 
 /**
  * A span as a node of its own. A consumer that began after its producer had ended waited in the queue until then: the
@@ -20,13 +20,13 @@ export function spanNode(
   const { fromNs, toNs } = placeSpan(span, placing);
   const producer = parent?.span.kind === "PRODUCER" ? owners.get(parent) : undefined;
   const since = span.kind === "CONSUMER" && producer ? Math.min(fromNs, producer.toNs) : fromNs;
-  const stretches: Stretch[] = [{ as: kindOf(span), fromNs, toNs }];
-  if (since < fromNs) stretches.unshift({ as: "waited", fromNs: since, toNs: fromNs });
+  const segments: Segment[] = [{ as: kindOf(span), fromNs, toNs }];
+  if (since < fromNs) segments.unshift({ as: "waited", fromNs: since, toNs: fromNs });
   const of = { is: "span", span, parentMissing, parentInCircle, idle: isIdle(node) } as const;
-  return createNode(of, { fromNs: since, toNs, stretches });
+  return createNode(of, { fromNs: since, toNs, segments });
 }
 
-function kindOf(span: Span): StretchKind {
+function kindOf(span: Span): SegmentKind {
   if (isFailed(span)) return "failed";
   if (breakerOf(span) !== undefined) return "held";
   if (span.kind === "PRODUCER") return "storing";

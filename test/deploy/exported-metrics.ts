@@ -62,7 +62,7 @@ function exportedMetric({ descriptor, dataPoints }: MetricData, typed: string[])
 }
 
 function measureEverything(metrics: Metrics): void {
-  const station = metrics.station({
+  const station = metrics.consumer({
     service: "payment",
     consumer: "payment-processor",
     template: "ORDERS.created.{order_id}",

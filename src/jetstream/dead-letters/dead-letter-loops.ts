@@ -8,7 +8,7 @@ import { Bucket } from "../streams/bucket.ts";
 /** How often a suspect may be started and not answered. */
 const maxStarts = 3;
 
-type Bench = { connection: Connection; publisher: Publisher };
+type Client = { connection: Connection; publisher: Publisher };
 type Place = { bucket: string; prefix: string; maxAttempts: number };
 
 /**
@@ -19,7 +19,7 @@ type Place = { bucket: string; prefix: string; maxAttempts: number };
  */
 export function stopCrashLoops(
   process: Processor,
-  { connection, publisher }: Bench,
+  { connection, publisher }: Client,
   { bucket, prefix, maxAttempts }: Place,
 ): Processor {
   const starts = new Bucket(connection, publisher, bucket);

@@ -47,9 +47,9 @@ export class DeadLetterPolicy {
   guard(process: Processor): Processor {
     const { stream, consumer } = this.#options;
     const { maxAttempts, suspects } = this.#rule;
-    const bench = { connection: this.#connection, publisher: this.#publisher };
+    const client = { connection: this.#connection, publisher: this.#publisher };
     const place = { bucket: suspects, prefix: `${stream}.${consumer}`, maxAttempts };
-    return stopCrashLoops(process, bench, place);
+    return stopCrashLoops(process, client, place);
   }
 
   /**

@@ -12,7 +12,7 @@ import type { ConnectionConfig } from "../../jetstream/client/connection-config.
 import { readCredentials } from "../../jetstream/client/credentials.ts";
 import { fromNats } from "../../jetstream/client/nats-error.ts";
 import { hopHeader } from "../../telemetry/hop.ts";
-import { hop, traceparent } from "./yardstick.ts";
+import { hop, traceparent } from "./bare-message.ts";
 
 /** A connection with the client's own settings, and of orderctl's but where and as whom. */
 export async function connectBare(config: ConnectionConfig): Promise<NatsConnection> {

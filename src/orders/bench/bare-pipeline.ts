@@ -1,10 +1,10 @@
 import { AckPolicy, createInbox, type JetStreamClient, type JsMsg, type NatsConnection } from "nats";
 import { bareHeaders, checkStored, connectBare, createLog } from "./bare-client.ts";
+import { bodyBytes, createdSubject } from "./bare-message.ts";
 import { feed } from "./feed.ts";
 import type { Figures } from "./figures.ts";
 import { FlowMeter, nowMs } from "./flow-meter.ts";
 import type { GenerateTask, Tell, WorkTask } from "./task.ts";
-import { bodyBytes, createdSubject } from "./yardstick.ts";
 
 const kinds = ["created", "payments", "reservations", "shipments", "notifications"] as const;
 

@@ -1,9 +1,9 @@
 import { createInbox, type NatsConnection } from "nats";
 import { bareHeaders, checkStored, connectBare, createLog } from "./bare-client.ts";
+import { bodyBytes, createdSubject } from "./bare-message.ts";
 import type { Figures } from "./figures.ts";
 import { measurePublishing, type Send, type Settle } from "./measure-publishing.ts";
 import type { PublishTask } from "./task.ts";
-import { bodyBytes, createdSubject } from "./yardstick.ts";
 
 type Way = (client: NatsConnection, body: Uint8Array) => (settle: Settle) => Send;
 

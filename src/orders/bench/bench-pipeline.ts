@@ -1,8 +1,8 @@
 import { type BenchPart, type BenchReport, medianRows, ratioTarget, target } from "./bench-report.ts";
+import { type Environment, machineOf, withEmptyBroker } from "./environment.ts";
 import { measureFlow } from "./measure.ts";
 import { runRounds } from "./run-rounds.ts";
 import type { Side } from "./task.ts";
-import { machineOf, withEmptyBroker, type Yard } from "./yard.ts";
 
 export type BenchPipelineOptions = {
   rounds: number;
@@ -21,17 +21,20 @@ export type BenchPipelineOptions = {
 const feedWindow = 256;
 
 /** How late orders are at a given rate, and how many of them can be carried through all services at most. */
-export const benchPipeline = (yard: Yard, options: BenchPipelineOptions): Promise<BenchReport> =>
-  withEmptyBroker(yard, async () => {
-    const parts = [await benchRate(yard, options), await benchCapacity(yard, options)];
-    return { machine: machineOf(yard), rounds: options.rounds, parts };
+export const benchPipeline = (
+  environment: Environment,
+  options: BenchPipelineOptions,
+): Promise<BenchReport> =>
+  withEmptyBroker(environment, async () => {
+    const parts = [await benchRate(environment, options), await benchCapacity(environment, options)];
+    return { machine: machineOf(environment), rounds: options.rounds, parts };
   });
 
 /** From the making of an order until its payment is stored: one stage, one worker process. */
-async function benchRate(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+async function benchRate(environment: Environment, options: BenchPipelineOptions): Promise<BenchPart> {
   const { rounds, rate, seconds, concurrency, window, onRun } = options;
   const flow = { stages: 1, count: rate * seconds, rate, concurrency, window, feedWindow } as const;
-  const run = (side: Side) => () => measureFlow(yard, { side, ...flow });
+  const run = (side: Side) => () => measureFlow(environment, { side, ...flow });
   const ways = { bare: run("bare"), orderctl: run("orderctl") };
   const runs = await runRounds(ways, rounds, (side, round) => onRun(`rate, ${side}: round ${round}`));
   const { bare, orderctl } = runs;
@@ -51,10 +54,10 @@ async function benchRate(yard: Yard, options: BenchPipelineOptions): Promise<Ben
 }
 
 /** All four stages in one process, from the first delivery until every order has ended. */
-async function benchCapacity(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+async function benchCapacity(environment: Environment, options: BenchPipelineOptions): Promise<BenchPart> {
   const { rounds, count, concurrency, window, onRun } = options;
   const flow = { stages: 4, count, rate: 0, concurrency, window, feedWindow } as const;
-  const run = (side: Side) => () => measureFlow(yard, { side, ...flow });
+  const run = (side: Side) => () => measureFlow(environment, { side, ...flow });
   const ways = { bare: run("bare"), orderctl: run("orderctl") };
   const runs = await runRounds(ways, rounds, (side, round) => onRun(`capacity, ${side}: round ${round}`));
   const promised = { name: "orderctl_to_bare_per_second", bound: "at_least", limit: 0.7 } as const;

@@ -1,9 +1,9 @@
+import { bodyBytes } from "./bare-message.ts";
 import { type BenchReport, medianRows, ratioTarget } from "./bench-report.ts";
+import { type Environment, machineOf, withEmptyBroker } from "./environment.ts";
 import { measurePublish } from "./measure.ts";
 import { runRounds } from "./run-rounds.ts";
 import type { PublishWay } from "./task.ts";
-import { machineOf, withEmptyBroker, type Yard } from "./yard.ts";
-import { bodyBytes } from "./yardstick.ts";
 
 export type BenchPublishOptions = {
   rounds: number;
@@ -16,16 +16,19 @@ export type BenchPublishOptions = {
 const window = 256;
 
 /** How fast events can be stored: by the client's own publish, by the bare client at its best, and by orderctl. */
-export async function benchPublish(yard: Yard, options: BenchPublishOptions): Promise<BenchReport> {
+export async function benchPublish(
+  environment: Environment,
+  options: BenchPublishOptions,
+): Promise<BenchReport> {
   const { rounds, messages: count, onRun } = options;
-  const run = (way: PublishWay) => () => measurePublish(yard, { way, count, window });
+  const run = (way: PublishWay) => () => measurePublish(environment, { way, count, window });
   const ways = {
     client: run("client"),
     pipelined: run("pipelined"),
     publisher: run("publisher"),
     "publish-order": run("publish-order"),
   } satisfies Record<PublishWay, unknown>;
-  return withEmptyBroker(yard, async () => {
+  return withEmptyBroker(environment, async () => {
     const runs = await runRounds(ways, rounds, (way, round) => onRun(`publish, ${way}: round ${round}`));
     const { client, pipelined, publisher } = runs;
     const perSecond = (figures: { perSecond: number }) => figures.perSecond;
@@ -43,6 +46,6 @@ export async function benchPublish(yard: Yard, options: BenchPublishOptions): Pr
     ];
     const settings = { count, window, bodyBytes };
     const part = { part: "publish", settings, rows: medianRows(runs), targets };
-    return { machine: machineOf(yard), rounds, parts: [part] };
+    return { machine: machineOf(environment), rounds, parts: [part] };
   });
 }

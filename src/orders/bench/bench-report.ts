@@ -1,5 +1,5 @@
+import type { Machine } from "./environment.ts";
 import type { Figures } from "./figures.ts";
-import type { Machine } from "./yard.ts";
 
 /** A way with the median of each of its figures over all rounds; CPU is per message or order. */
 export type BenchRow = Figures & { way: string };

@@ -7,11 +7,11 @@ import {
   ratioTarget,
   target,
 } from "./bench-report.ts";
+import { type Environment, machineOf, withEmptyBroker } from "./environment.ts";
 import type { Figures } from "./figures.ts";
 import { measureFlow } from "./measure.ts";
 import { runRounds } from "./run-rounds.ts";
 import { type Manner, openSpanSink, type SpanSink } from "./span-sink.ts";
-import { machineOf, withEmptyBroker, type Yard } from "./yard.ts";
 
 const feedWindow = 256;
 const tracesPerSecond = 100;
@@ -23,21 +23,21 @@ const spansPerOrder = 14;
 type Way = "untraced" | "traced" | "slow" | "refusing" | "dying";
 
 /** What tracing costs, what a bad collector costs, and whether a span is lost where every order is traced. */
-export const benchTracing = (yard: Yard, options: BenchPipelineOptions): Promise<BenchReport> =>
-  withEmptyBroker(yard, async () => {
-    const parts = [await benchCost(yard, options), await benchEverything(yard, options)];
-    return { machine: machineOf(yard), rounds: options.rounds, parts };
+export const benchTracing = (environment: Environment, options: BenchPipelineOptions): Promise<BenchReport> =>
+  withEmptyBroker(environment, async () => {
+    const parts = [await benchCost(environment, options), await benchEverything(environment, options)];
+    return { machine: machineOf(environment), rounds: options.rounds, parts };
   });
 
-async function benchCost(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+async function benchCost(environment: Environment, options: BenchPipelineOptions): Promise<BenchPart> {
   const { rounds, count, concurrency, window, onRun } = options;
   const flow = { side: "orderctl", stages: 4, count, rate: 0, concurrency, window, feedWindow } as const;
   const tracedTo = (manner: Manner) => () =>
     withSink(manner, ({ url: collector }) =>
-      measureFlow(yard, { ...flow, spansTo: { collector, tracesPerSecond } }),
+      measureFlow(environment, { ...flow, spansTo: { collector, tracesPerSecond } }),
     );
   const ways: Record<Way, () => Promise<Figures>> = {
-    untraced: () => measureFlow(yard, flow),
+    untraced: () => measureFlow(environment, flow),
     traced: tracedTo("sound"),
     slow: tracedTo("slow"),
     refusing: tracedTo("refusing"),
@@ -67,7 +67,7 @@ const badCollector = (way: Way, runs: Rounds<Way>) => [
   ),
 ];
 
-async function benchEverything(yard: Yard, options: BenchPipelineOptions): Promise<BenchPart> {
+async function benchEverything(environment: Environment, options: BenchPipelineOptions): Promise<BenchPart> {
   const { rounds, seconds, concurrency, window, onRun } = options;
   const rate = Math.min(options.rate, everything.maxRate);
   const count = rate * seconds;
@@ -76,7 +76,7 @@ async function benchEverything(yard: Yard, options: BenchPipelineOptions): Promi
   const run = () =>
     withSink("sound", async ({ url: collector, spanIds }) => {
       const spansTo = { collector, tracesPerSecond: everything.tracesPerSecond };
-      const figures = await measureFlow(yard, { ...flow, feedWindow: count, spansTo });
+      const figures = await measureFlow(environment, { ...flow, feedWindow: count, spansTo });
       lost.push(count * spansPerOrder - spanIds.size);
       return figures;
     });

@@ -54,11 +54,11 @@ async function bench(app: App, flags: Flags, asked: string[]): Promise<void> {
   const { signal, terminal } = app;
   const measure = async ({ connection, config }: Online, brokerPid: number | null) => {
     const settings = { ...(await config()).connection, servers: [connection.server] };
-    const yard = { connection, config: settings, brokerPid, signal, note: terminal.note };
+    const environment = { connection, config: settings, brokerPid, signal, note: terminal.note };
     for (const name of benchNames) {
       if (asked.length > 0 && !asked.includes(name)) continue;
       const onRun = (text: string) => progress.update(text);
-      const report = await benches[name](yard, { ...flags, ...sizes, onRun });
+      const report = await benches[name](environment, { ...flags, ...sizes, onRun });
       progress.end();
       terminal.show(`bench-${name}`, report, benchReport(`bench ${name}`));
     }

@@ -1,28 +1,33 @@
 import { OrderctlError } from "../../core/errors.ts";
+import { clearBroker, type Environment } from "./environment.ts";
 import type { Figures } from "./figures.ts";
 import { runTask } from "./run-task.ts";
 import type { GenerateTask, PublishTask, WorkTask } from "./task.ts";
-import { clearBroker, type Yard } from "./yard.ts";
 
 type Asked<T> = Omit<T, "kind" | "connection" | "brokerPid">;
 
 /** One run of one way of publishing, in a process of its own. */
-export async function measurePublish(yard: Yard, asked: Asked<PublishTask>): Promise<Figures> {
-  await clearBroker(yard);
-  const task: PublishTask = { ...taskOf(yard), ...asked, kind: "publish" };
-  return withinPatience(yard, asked, async (signal) => measured(await runTask(task, { ...yard, signal })));
+export async function measurePublish(environment: Environment, asked: Asked<PublishTask>): Promise<Figures> {
+  await clearBroker(environment);
+  const task: PublishTask = { ...taskOf(environment), ...asked, kind: "publish" };
+  return withinPatience(environment, asked, async (signal) =>
+    measured(await runTask(task, { ...environment, signal })),
+  );
 }
 
 /** `feedWindow`: orders in flight of the process that makes them. */
 type Flow = Asked<WorkTask> & { feedWindow: number };
 
 /** One run of a pipeline: a worker process, which is measured, and once that is ready another that makes orders. */
-export async function measureFlow(yard: Yard, { feedWindow, ...asked }: Flow): Promise<Figures> {
-  await clearBroker(yard);
+export async function measureFlow(
+  environment: Environment,
+  { feedWindow, ...asked }: Flow,
+): Promise<Figures> {
+  await clearBroker(environment);
   const { side, count, rate, spansTo } = asked;
-  const work: WorkTask = { ...taskOf(yard), ...asked, kind: "work" };
+  const work: WorkTask = { ...taskOf(environment), ...asked, kind: "work" };
   const generate: GenerateTask = {
-    ...taskOf(yard),
+    ...taskOf(environment),
     kind: "generate",
     side,
     count,
@@ -30,11 +35,15 @@ export async function measureFlow(yard: Yard, { feedWindow, ...asked }: Flow): P
     window: feedWindow,
     spansTo,
   };
-  return withinPatience(yard, asked, (signal) => runBoth(work, generate, { ...yard, signal }));
+  return withinPatience(environment, asked, (signal) => runBoth(work, generate, { ...environment, signal }));
 }
 
 /** The failure of either ends the other; none of them is left when this returns. */
-async function runBoth(work: WorkTask, generate: GenerateTask, { signal, note }: Yard): Promise<Figures> {
+async function runBoth(
+  work: WorkTask,
+  generate: GenerateTask,
+  { signal, note }: Environment,
+): Promise<Figures> {
   const failure = new AbortController();
   const watch = { note, signal: AbortSignal.any([signal, failure.signal]) };
   let generated: Promise<unknown> = Promise.resolve();
@@ -53,7 +62,7 @@ async function runBoth(work: WorkTask, generate: GenerateTask, { signal, note }:
   }
 }
 
-const taskOf = ({ config, brokerPid }: Yard) => ({ connection: config, brokerPid });
+const taskOf = ({ config, brokerPid }: Environment) => ({ connection: config, brokerPid });
 
 function measured(figures: Figures | null): Figures {
   if (!figures) throw new OrderctlError("internal", "a run measured nothing");
@@ -65,7 +74,7 @@ const patienceMs = 60_000;
 const patiencePerMessageMs = 2;
 
 async function withinPatience<T>(
-  { signal }: Yard,
+  { signal }: Environment,
   { count, rate = 0 }: { count: number; rate?: number },
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {

@@ -19,11 +19,11 @@ import { orderParts } from "../service-parts.ts";
 import { partners } from "../services/handlers.ts";
 import { processPayment } from "../services/payment.ts";
 import { ordersStream } from "../subjects.ts";
+import { traceparent } from "./bare-message.ts";
 import { feed } from "./feed.ts";
 import type { Figures } from "./figures.ts";
 import { FlowMeter } from "./flow-meter.ts";
 import type { GenerateTask, Tell, WorkTask } from "./task.ts";
-import { traceparent } from "./yardstick.ts";
 
 const instance = "bench";
 const drainMs = 5000;

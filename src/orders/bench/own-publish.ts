@@ -5,11 +5,11 @@ import { nowUs } from "../../telemetry/clock.ts";
 import { orderFlow } from "../order-flow.ts";
 import { generateOrders } from "../publish/order-source.ts";
 import { createLog } from "./bare-client.ts";
+import { bodyBytes, createdSubject, eventHeaders } from "./bare-message.ts";
 import { startCostMeter } from "./cost-meter.ts";
 import { type Figures, percentilesOf } from "./figures.ts";
 import { measurePublishing } from "./measure-publishing.ts";
 import type { PublishTask } from "./task.ts";
-import { bodyBytes, createdSubject, eventHeaders } from "./yardstick.ts";
 
 /** Stores events with orderctl's publisher: ready-made ones, or orders on the whole path of `publish order`. */
 export async function publishOwn(task: PublishTask): Promise<Figures> {

@@ -29,16 +29,6 @@ export function decodeEvent(subject: string, payload: Uint8Array): OrderEvent {
   return event;
 }
 
-/** Why a message cannot be the event that its subject names; undefined where it can. */
-export function findMessageFault(subject: string, payload: Uint8Array): string | undefined {
-  try {
-    decodeEvent(subject, payload);
-    return undefined;
-  } catch (thrown) {
-    return OrderctlError.from(thrown).message;
-  }
-}
-
 function readEvent(
   kind: EventKind,
   { subject, payload }: { subject: string; payload: Uint8Array },

@@ -5,7 +5,7 @@ import { observeWith } from "./metric-observers.ts";
 import { type MetricSpec, metricSpecs } from "./metric-specs.ts";
 
 /** One consumer of one kind of event. Hot path: 0.1 µs for each method. */
-export type StationMetrics = {
+export type ConsumerMetrics = {
   /** `waitMs`: since the broker stored the message. */
   received(waitMs: number): void;
   /** `durationMs`: since it was received; `errorType` where the work failed. */
@@ -43,7 +43,7 @@ export type BreakerState = "closed" | "half-open" | "open";
  */
 export type Metrics = {
   /** `template` is the subject with its id left open. */
-  station(of: { service: string; consumer: string; template: string }): StationMetrics;
+  consumer(of: { service: string; consumer: string; template: string }): ConsumerMetrics;
   destination(of: { service: string; template: string }): DestinationMetrics;
   /** The one cell of a metric with these attributes: to be looked up once, and then written to. */
   counter(spec: MetricSpec, attributes: Attributes): { add(): void };
@@ -62,7 +62,7 @@ const specs = metricSpecs;
 export function createMetrics(ledger: MetricLedger): Metrics {
   return {
     ...observeWith(ledger),
-    station: (of) => createStation(ledger, of),
+    consumer: (of) => createConsumerMetrics(ledger, of),
     destination: (of) => createDestination(ledger, of),
     counter: (spec, attributes) => ledger.counter(spec, attributes),
     duration: (spec, attributes) => ledger.duration(spec, attributes),
@@ -71,15 +71,15 @@ export function createMetrics(ledger: MetricLedger): Metrics {
 
 type ErrorType = string | undefined;
 
-function createStation(
+function createConsumerMetrics(
   ledger: MetricLedger,
-  { service, consumer, template }: Parameters<Metrics["station"]>[0],
-): StationMetrics {
-  const station = { [name.service]: service, [name.consumerGroup]: consumer, [name.template]: template };
-  const consumed = ledger.counter(specs.consumedMessages, { ...station, ...operation("receive", "receive") });
-  const wait = ledger.duration(specs.deliveryWait, station);
-  const retries = ledger.counter(specs.retries, station);
-  const process = { ...station, ...operation("process", "process") };
+  { service, consumer, template }: Parameters<Metrics["consumer"]>[0],
+): ConsumerMetrics {
+  const labels = { [name.service]: service, [name.consumerGroup]: consumer, [name.template]: template };
+  const consumed = ledger.counter(specs.consumedMessages, { ...labels, ...operation("receive", "receive") });
+  const wait = ledger.duration(specs.deliveryWait, labels);
+  const retries = ledger.counter(specs.retries, labels);
+  const process = { ...labels, ...operation("process", "process") };
   const processed = memo((error: ErrorType) =>
     ledger.duration(specs.processDuration, { ...process, ...errorOf(error) }),
   );

@@ -20,10 +20,10 @@ import type {
   ProcessSpan,
   PublishSpan,
   RequestSpan,
+  TracedConsumer,
   TracedDelivery,
   TracedMessage,
   TracedRequest,
-  TracedStation,
   Tracing,
 } from "./tracing.ts";
 
@@ -39,10 +39,10 @@ export function createTracing(tracer: Tracer): Tracing {
       const from = parent ? propagation.extract(ROOT_CONTEXT, parent, defaultTextMapGetter) : ROOT_CONTEXT;
       return startPublish(tracer, message, from);
     },
-    process: (station, delivery, receivedAtUs) =>
+    process: (consumer, delivery, receivedAtUs) =>
       isUnsampled(delivery.header("traceparent"))
         ? undefined
-        : startProcess(tracer, station, { delivery, receivedAtUs }),
+        : startProcess(tracer, consumer, { delivery, receivedAtUs }),
     request: (request) => startRequest(tracer, request),
   };
 }
@@ -74,21 +74,21 @@ const isUnsampled = (traceparent: string | undefined): boolean => traceparent?.e
 /** Hot path: one header read where the sender's trace is not sampled. */
 function startProcess(
   tracer: Tracer,
-  station: TracedStation,
+  consumer: TracedConsumer,
   { delivery, receivedAtUs }: { delivery: TracedDelivery; receivedAtUs: number },
 ): ProcessSpan | undefined {
   const parent = propagation.extract(ROOT_CONTEXT, delivery, deliveryGetter);
   const producer = trace.getSpanContext(parent);
   const { subject, payload } = delivery;
-  const message = { ...station, subject, orderId: station.orderIdOf(subject), bodyBytes: payload.length };
+  const message = { ...consumer, subject, orderId: consumer.orderIdOf(subject), bodyBytes: payload.length };
   const span = tracer.startSpan(
-    `process ${station.template}`,
+    `process ${consumer.template}`,
     {
       kind: SpanKind.CONSUMER,
       startTime: timeOf(receivedAtUs),
       attributes: {
         ...messageAttributes(message, processing),
-        [name.consumerGroup]: station.consumer,
+        [name.consumerGroup]: consumer.consumer,
         [name.sequence]: delivery.sequence,
         [name.deliveryAttempt]: delivery.attempt,
       },

@@ -15,7 +15,7 @@ export type SpanNode = {
   parentInCircle: boolean;
 };
 
-/** Deeper spans hang on their last ancestor within: what walks the tree may recurse. */
+/** Deeper spans are attached to their last ancestor within: what walks the tree may recurse. */
 const maxDepth = 200;
 
 /**

@@ -27,7 +27,7 @@ export type TracedDelivery = {
 };
 
 /** Where deliveries are worked on, and how to tell from a subject which order it is about. */
-export type TracedStation = {
+export type TracedConsumer = {
   service: string;
   consumer: string;
   template: string;
@@ -77,6 +77,6 @@ export type Tracing = {
    * Undefined where the sender decided against this trace, and where the sampler does. `receivedAtUs` is when the
    * delivery arrived, Unix µs by the clock of this process.
    */
-  process(station: TracedStation, delivery: TracedDelivery, receivedAtUs: number): ProcessSpan | undefined;
+  process(consumer: TracedConsumer, delivery: TracedDelivery, receivedAtUs: number): ProcessSpan | undefined;
   request(request: TracedRequest): RequestSpan;
 };

@@ -2,7 +2,7 @@ import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import type { TraceSegment } from "../row.ts";
 
-/** The stretch of time that `width` columns show. */
+/** The segment of time that `width` columns show. */
 export type Scale = { fromMs: number; totalMs: number; width: number };
 
 type As = TraceSegment["as"];

@@ -19,7 +19,7 @@ beforeEach(() => {
 
 describe("metrics", () => {
   it("tell how long deliveries waited and how long the work took, failures apart", async () => {
-    const { received, processed, settled } = world.metrics.station(station);
+    const { received, processed, settled } = world.metrics.consumer(station);
     received(40);
     processed(3, undefined);
     settled("ack");
@@ -66,7 +66,7 @@ describe("metrics", () => {
 
   it("show no destination that nothing was ever sent to, and the retries of a station before the first", async () => {
     world.metrics.destination(destination);
-    world.metrics.station(station);
+    world.metrics.consumer(station);
     const samples = await world.samples();
     expect([...samples.keys()].filter((series) => series.includes("sent_messages"))).toEqual([]);
     expect(samples.get(`orderctl_retries_total${work}}`)).toBe(0);
@@ -113,7 +113,7 @@ describe("metrics", () => {
   });
 
   it("take a delivery that came before it was stored, by two clocks, as one that did not wait", async () => {
-    const { received } = world.metrics.station(station);
+    const { received } = world.metrics.consumer(station);
     received(-20);
     received(Number.NaN);
     const samples = await world.samples();

@@ -11,10 +11,8 @@ const narrow = { colour: false, width: 80, unicode: true };
 const many = checkoutOfManySpans();
 
 describe("a trace of 2,000 spans of another program", () => {
-  it("is drawn within a second, in a few rows, with every error in sight", () => {
-    const startedAt = performance.now();
+  it("is drawn in a few rows, with every error in sight", () => {
     const text = traceTree(buildSpanTrace(many), narrow);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
     expect(text).toMatchInlineSnapshot(`
       "trace 4bf92f3577b34da6a3ce929d0e0e4736 470 ms, 2,000 spans, ✗ 5 errors
       began 2026-03-01 12:00:00.000Z; cart, frontend, mailer

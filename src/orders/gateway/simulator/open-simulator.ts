@@ -5,10 +5,10 @@ import { type Listening, listen, type Place, type ServerFactory } from "../../..
 import type { Note } from "../../../core/note.ts";
 import type { Decision } from "../decide-charge.ts";
 import type { Operation } from "../gateway.ts";
+import { type BookCall, type CallBody, createBooking } from "./bookings.ts";
 import { chargeSchema, headersSchema, maxKeyLength, refundSchema } from "./call-schema.ts";
 import { type Faults, faultsSchema } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
-import { type CallBody, createTill, type Till } from "./till.ts";
 
 export type SimulatorOptions = Place & {
   /** The file of the ledger. */
@@ -71,8 +71,8 @@ type Routes = { ledger: Ledger; decision: Decision; faults: Faults; signal: Abor
 
 function addRoutes(app: FastifyInstance, { ledger, decision, signal, ...initial }: Routes): void {
   let { faults } = initial;
-  const till = createTill(ledger, decision, () => faults);
-  const calls = { till, ledger, signal, isHanging: () => faults.hang };
+  const book = createBooking(ledger, decision, () => faults);
+  const calls = { book, ledger, signal, isHanging: () => faults.hang };
   addOperation(app, "charge", { ...calls, schema: { headers: headersSchema, body: chargeSchema } });
   addOperation(app, "refund", { ...calls, schema: { headers: headersSchema, body: refundSchema } });
   app.get("/faults", async () => faults);
@@ -83,13 +83,19 @@ function addRoutes(app: FastifyInstance, { ledger, decision, signal, ...initial 
   app.get("/healthz", async () => ({ status: "ok", entries: ledger.size }));
 }
 
-type Calls = { till: Till; ledger: Ledger; signal: AbortSignal; isHanging: () => boolean; schema: object };
+type Calls = {
+  book: BookCall;
+  ledger: Ledger;
+  signal: AbortSignal;
+  isHanging: () => boolean;
+  schema: object;
+};
 
 /** Budget of a call: 120 µs of this process. */
 function addOperation(
   app: FastifyInstance,
   operation: Operation,
-  { till, ledger, signal, isHanging, schema }: Calls,
+  { book, ledger, signal, isHanging, schema }: Calls,
 ): void {
   type Post = { Headers: { "idempotency-key": string }; Body: CallBody };
   app.post<Post>(`/${operation}s`, { schema }, async ({ headers, body }, reply) => {
@@ -97,7 +103,7 @@ function addOperation(
       await once(reply.raw, "close", { signal });
       return cut(reply);
     }
-    const answer = await till({ operation, key: headers["idempotency-key"], body }, signal);
+    const answer = await book({ operation, key: headers["idempotency-key"], body }, signal);
     return answer ? reply.code(answer.status).send(answer.body) : cut(reply);
   });
   app.get(`/${operation}s`, async (_request, reply) =>

@@ -12,14 +12,14 @@ export type Call = { operation: Operation; key: string; body: CallBody };
 type Answer = { status: number; body: Readonly<Record<string, unknown>> };
 
 /** What a call is told; undefined where its connection is to be cut instead. */
-export type Till = (call: Call, signal: AbortSignal) => Promise<Answer | undefined>;
+export type BookCall = (call: Call, signal: AbortSignal) => Promise<Answer | undefined>;
 
 /**
  * Books calls, each idempotency key once: a key that is booked is answered as it was, 422 where the call is another,
  * 409 while the key is being booked. A charge that is booked here is refunded once, whatever the key, and at most what was
  * paid; 422 for any other refund. `faults` is asked for each call.
  */
-export function createTill(ledger: Ledger, decision: Decision, faults: () => Faults): Till {
+export function createBooking(ledger: Ledger, decision: Decision, faults: () => Faults): BookCall {
   const underWay = new Set<string>();
   const bookAfter = async (latencyMs: number, call: Call, signal: AbortSignal): Promise<Answer> => {
     const ids = [`${call.operation} ${call.key}`, `money of ${call.body.charge_id ?? call.key}`];

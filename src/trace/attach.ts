@@ -1,10 +1,10 @@
 import type { TimelineHop } from "../flow/timeline.ts";
 import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
-import { byStart, hang, type TraceNode } from "./node.ts";
+import { attach, byStart, type TraceNode } from "./node.ts";
 
 /** An event, what caused it, and the spans that tell of it. */
-export type ToldEvent = CausedEvent & { spans: HopSpans; hop: TimelineHop };
+export type EventSpans = CausedEvent & { spans: HopSpans; hop: TimelineHop };
 
 /** In which node each span is found. */
 export type Owners = Map<SpanNode, TraceNode>;
@@ -20,54 +20,54 @@ type Loose = {
  * Makes a tree of nodes: events below their causes, the first below the span that published it, spans below their
  * parents. Returns every node, those of events first.
  */
-export function hangNodes(
-  told: readonly ToldEvent[],
+export function attachNodes(
+  told: readonly EventSpans[],
   { nodes, owners, events, pending }: Loose,
 ): TraceNode[] {
-  hangEvents(told, events, owners);
+  attachEvents(told, events, owners);
   const last = events.at(-1);
-  if (pending && last) hang(pending, last);
-  hangSpans(nodes, owners, pending);
+  if (pending && last) attach(pending, last);
+  attachSpans(nodes, owners, pending);
   const all = [...new Set([...events, ...(pending ? [pending] : []), ...owners.values()])];
   for (const node of all) node.children.sort(byStart);
   return all;
 }
 
-function hangEvents(told: readonly ToldEvent[], events: readonly TraceNode[], owners: Owners): void {
+function attachEvents(told: readonly EventSpans[], events: readonly TraceNode[], owners: Owners): void {
   told.forEach(({ cause, spans: { publish } }, index) => {
     const event = events[index];
     const above = cause
       ? events[told.findIndex(({ logged }) => logged === cause)]
       : publish?.parent && owners.get(publish.parent);
-    if (event && above) hang(event, above);
+    if (event && above) attach(event, above);
   });
 }
 
 type OwnSpan = { node: SpanNode; at: TraceNode };
 
-function hangSpans(nodes: readonly SpanNode[], owners: Owners, pending: TraceNode | undefined): void {
+function attachSpans(nodes: readonly SpanNode[], owners: Owners, pending: TraceNode | undefined): void {
   const own = nodes.flatMap((node): OwnSpan[] => {
     const at = owners.get(node);
     return at?.of.is === "span" ? [{ node, at }] : [];
   });
   for (const { node, at } of own) {
     const above = node.parent && owners.get(node.parent);
-    if (above) hang(at, above);
+    if (above) attach(at, above);
   }
   const [first] = owners.values();
   const root = first && topOf([...owners.values()].find(({ of }) => of.is === "event") ?? first);
   const orphans = own.filter(
     ({ node: { span, parent, parentInCircle } }) => !parent && span.parentSpanId !== null && !parentInCircle,
   );
-  for (const { at } of orphans) hangOrphan(at, root, pending);
+  for (const { at } of orphans) attachOrphan(at, root, pending);
 }
 
-/** A span whose parent nobody received, or is left out, hangs under what is pending, if it began since, or else under the trace's root. */
-function hangOrphan(at: TraceNode, root: TraceNode | undefined, pending: TraceNode | undefined): void {
+/** A span whose parent nobody received, or is left out, is attached to what is pending, if it began since, or else to the trace's root. */
+function attachOrphan(at: TraceNode, root: TraceNode | undefined, pending: TraceNode | undefined): void {
   const isSince = pending !== undefined && at.fromNs >= pending.fromNs;
   // Its parent is at work and tells of itself when it has ended.
-  if (isSince && at.of.is === "span" && hang(at, pending)) at.of.parentMissing = false;
-  else if (root && root !== at) hang(at, root);
+  if (isSince && at.of.is === "span" && attach(at, pending)) at.of.parentMissing = false;
+  else if (root && root !== at) attach(at, root);
 }
 
 /** The root above a node. */

@@ -7,7 +7,7 @@ import { readDrift } from "../../jetstream/streams/topology.ts";
 import { orderShape } from "../flow.ts";
 
 /** Where everything is measured, and who hears of it. */
-export type Yard = {
+export type Environment = {
   /** To clear the broker between two runs. */
   connection: Connection;
   /** For the processes that are measured. */
@@ -21,7 +21,7 @@ export type Yard = {
 /** What a comparison ran on. */
 export type Machine = { node: string; natsServer: string; cores: number };
 
-export const machineOf = ({ connection }: Yard): Machine => ({
+export const machineOf = ({ connection }: Environment): Machine => ({
   node: process.version,
   natsServer: connection.version,
   cores: availableParallelism(),
@@ -33,9 +33,9 @@ const streams = flowTopology(orderShape).streams;
  * Runs `work` on a broker that holds nothing of ours, and removes what it left there. Throws `conflict` where the
  * broker has an order log or stock already: nothing is deleted that was not made here.
  */
-export async function withEmptyBroker<T>(yard: Yard, work: () => Promise<T>): Promise<T> {
-  const { server } = yard.connection;
-  const found = await findStreams(yard);
+export async function withEmptyBroker<T>(environment: Environment, work: () => Promise<T>): Promise<T> {
+  const { server } = environment.connection;
+  const found = await findStreams(environment);
   if (found.length > 0) {
     throw new OrderctlError("conflict", `the broker at ${server} already has ${found.join(" and ")}`, {
       hint: "name a broker without them, or leave --server away: bench then brings one of its own",
@@ -44,16 +44,16 @@ export async function withEmptyBroker<T>(yard: Yard, work: () => Promise<T>): Pr
   try {
     return await work();
   } finally {
-    await clearBroker(yard);
+    await clearBroker(environment);
   }
 }
 
 /** Deletes the order log and the stock, so that every run starts with none. */
-export async function clearBroker(yard: Yard): Promise<void> {
-  for (const name of await findStreams(yard)) await yard.connection.jsm.streams.delete(name);
+export async function clearBroker(environment: Environment): Promise<void> {
+  for (const name of await findStreams(environment)) await environment.connection.jsm.streams.delete(name);
 }
 
-async function findStreams({ connection }: Yard): Promise<string[]> {
+async function findStreams({ connection }: Environment): Promise<string[]> {
   const drifts = await readDrift(connection, { streams, consumers: [] });
   const missing = drifts.filter(({ setting }) => setting === "*").map(({ name }) => name);
   return streams.map(({ name }) => name).filter((name) => !missing.includes(name));
