@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { createAct, type Register } from "./cli/act.ts";
 import { OrderctlError } from "./core/errors.ts";
-import { untilAborted } from "./core/until-aborted.ts";
 import { readVersion } from "./core/version.ts";
+import { untilAborted } from "./core/waiting.ts";
 import { readerGone, watchOutput } from "./terminal/output.ts";
 import { createTerminal, type World } from "./terminal/terminal.ts";
 

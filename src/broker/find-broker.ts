@@ -12,8 +12,7 @@ import {
 } from "./broker-binary.ts";
 import { brokerCacheDir } from "./directories.ts";
 import { installFromDebian } from "./install-debian.ts";
-import { installFromRelease } from "./install-release.ts";
-import { pinnedReleases, type ReleaseTable } from "./releases.ts";
+import { installFromRelease, pinnedReleases, type ReleaseTable } from "./install-release.ts";
 
 export type BrokerSearch = {
   env: NodeJS.ProcessEnv;

@@ -1,11 +1,8 @@
-import { chmod, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkFolder, makeTemporaryFolder } from "../core/private-files.ts";
-import { type AptSource, parseDeb822Sources, parseSourcesList, pickDebianArchives } from "./apt-sources.ts";
 import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";
-import { chooseVersion } from "./debian-package.ts";
-import { type AptTarget, openPrivateApt, type PrivateApt } from "./private-apt.ts";
 import { runCommand } from "./run-command.ts";
 
 /** Tried before the suites that are configured; the first whose package fits this machine wins. */
@@ -111,3 +108,186 @@ async function readSourceFile(path: string): Promise<AptSource[]> {
   if (path.endsWith(".list")) return parseSourcesList(text);
   return path.endsWith(".sources") ? parseDeb822Sources(text) : [];
 }
+
+/** Whether a package can run here when it is only unpacked, and if not, why. */
+export type Fit = { version: string } | { reason: string };
+
+/**
+ * Looks through control stanzas (`apt-cache show`) for a version that needs no newer C library than `libc`
+ * (`2.36`) and no other library, since nothing is installed beside it. Programs it depends on for its set-up as
+ * a system service do not count.
+ */
+export async function chooseVersion(stanzas: string, libc: string): Promise<Fit> {
+  let reason = "it has no nats-server";
+  for (const fields of parseStanzas(stanzas)) {
+    const version = fields.get("version");
+    if (fields.get("package") !== "nats-server" || version === undefined) continue;
+    const missing = await findMissing(fields.get("depends") ?? "", libc);
+    if (missing === undefined) return { version };
+    reason = `${version} needs ${missing}`;
+  }
+  return { reason };
+}
+
+async function findMissing(depends: string, libc: string): Promise<string | undefined> {
+  for (const dependency of depends.split(",").map((part) => part.trim())) {
+    const [, name = "", relation] = /^(lib[^\s(:]+)[^(]*(?:\(>= ([^)]+)\))?/.exec(dependency) ?? [];
+    if (name === "") continue;
+    if (name !== "libc6") return dependency;
+    if (relation !== undefined && !(await isAtLeast(libc, relation))) {
+      return `libc6 ${relation}, and this machine has ${libc}`;
+    }
+  }
+  return undefined;
+}
+
+const isAtLeast = (left: string, right: string): Promise<boolean> =>
+  runCommand("dpkg", ["--compare-versions", left, "ge", right]).then(
+    () => true,
+    () => false,
+  );
+
+/** One archive as the system's apt is told about it. */
+export type AptSource = { uri: string; suites: string[]; components: string[]; signedBy: string | null };
+
+/** Reads a one-line `.list` file. Source entries, comments and removable media are left out. */
+export function parseSourcesList(text: string): AptSource[] {
+  return text.split("\n").flatMap((line) => {
+    const [, options = "", uri, suite, components = ""] =
+      /^\s*deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)([^#]*)/.exec(line) ?? [];
+    if (uri === undefined || suite === undefined || uri.startsWith("cdrom:")) return [];
+    const signedBy = /(?:^|\s)signed-by=(\S+)/i.exec(options)?.[1] ?? null;
+    return [{ uri, suites: [suite], components: words(components), signedBy }];
+  });
+}
+
+/** Reads a deb822 `.sources` file. Disabled stanzas and those without binary packages are left out. */
+export function parseDeb822Sources(text: string): AptSource[] {
+  return parseStanzas(text).flatMap((fields) => {
+    const isOff = /^(no|false|off|0)$/i.test(fields.get("enabled") ?? "yes");
+    if (isOff || !words(fields.get("types")).includes("deb")) return [];
+    const signedBy = fields.get("signed-by") ?? null;
+    const suites = words(fields.get("suites"));
+    return words(fields.get("uris")).map((uri) => ({
+      uri,
+      suites,
+      components: words(fields.get("components")),
+      signedBy,
+    }));
+  });
+}
+
+/** Reads RFC 822 style stanzas (control files, deb822); field names in lower case, comments left out. */
+export function parseStanzas(text: string): Map<string, string>[] {
+  const bare = text.replace(/\r/g, "").replace(/^#.*\n?/gm, "");
+  return bare
+    .split(/\n\s*\n/)
+    .map(parseFields)
+    .filter((fields) => fields.size > 0);
+}
+
+function parseFields(stanza: string): Map<string, string> {
+  const unfolded = stanza.replace(/\n[ \t]+/g, " ");
+  const fields = new Map<string, string>();
+  for (const line of unfolded.split("\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) fields.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim());
+  }
+  return fields;
+}
+
+const debianSuites =
+  /^(sid|unstable|testing|stable|oldstable|oldoldstable|buster|bullseye|bookworm|trixie|forky|duke)$/;
+
+/** The Debian archives among `sources`, each once, with the plain suites (no updates, no security) they are used for. */
+export function pickDebianArchives(sources: AptSource[]): { uri: string; suites: string[] }[] {
+  const archives = new Map<string, Set<string>>();
+  for (const source of sources) {
+    const suites = source.suites.filter((suite) => debianSuites.test(suite));
+    if (suites.length === 0 || !isDebianArchive(source)) continue;
+    const uri = source.uri.replace(/\/+$/, "");
+    archives.set(uri, new Set([...(archives.get(uri) ?? []), ...suites]));
+  }
+  return [...archives].map(([uri, suites]) => ({ uri, suites: [...suites] }));
+}
+
+function isDebianArchive({ uri, components, signedBy }: AptSource): boolean {
+  const namesDebian = /debian/i.test(uri) || /debian-archive/.test(signedBy ?? "");
+  return namesDebian && components.includes("main");
+}
+
+const words = (text = ""): string[] => text.split(/\s+/).filter((word) => word !== "");
+
+const updateTimeoutMs = 120_000;
+
+/** One suite of one archive, to be read with a key ring that is trusted for it. */
+export type AptTarget = { uri: string; suite: string; keyring: string };
+
+/** An apt that knows one suite, keeps everything in one folder, and needs no root. */
+export type PrivateApt = {
+  /** The control stanzas of the suite's nats-server, checked against the archive's signature. */
+  show(): Promise<string>;
+  /** Downloads that version, checked against the signed index, and returns the package's path. */
+  download(version: string): Promise<string>;
+};
+
+type AptOptions = { dir: string; signal?: AbortSignal | undefined };
+
+/** Reads the suite's index. Rejects when the mirror lacks it or its signature does not hold. */
+export async function openPrivateApt(target: AptTarget, { dir, signal }: AptOptions): Promise<PrivateApt> {
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(join(dir, "state", "lists", "partial"), { recursive: true });
+  await mkdir(join(dir, "cache", "archives", "partial"), { recursive: true });
+  await writeFile(join(dir, "status"), "");
+  await writeFile(join(dir, "apt.conf"), aptConfig(dir));
+  const { uri, suite, keyring } = target;
+  const line = `deb [target=Packages signed-by=${keyring}] ${uri} ${suite} main\n`;
+  await writeFile(join(dir, "sources.list"), line);
+
+  const run = (program: string, args: string[]): Promise<string> =>
+    runCommand(program, ["--config-file", join(dir, "apt.conf"), ...args], {
+      cwd: dir,
+      env: { ...process.env, LC_ALL: "C" },
+      signal,
+      timeoutMs: updateTimeoutMs,
+    });
+
+  await run("apt-get", ["--quiet", "update"]);
+  return {
+    show: () => run("apt-cache", ["show", "nats-server"]),
+    async download(version) {
+      await run("apt-get", ["--quiet", "download", `nats-server=${version}`]);
+      const name = (await readdir(dir)).find((entry) => entry.endsWith(".deb"));
+      if (name === undefined) throw new Error("apt-get download left no package");
+      return join(dir, name);
+    },
+  };
+}
+
+/**
+ * Read after the system's own configuration, so that its proxies and mirrors' peculiarities hold, but its hooks do
+ * not run and nothing unverified is ever accepted.
+ */
+const aptConfig = (dir: string): string => `
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+Dir::State "${dir}/state";
+Dir::State::status "${dir}/status";
+Dir::State::lists "${dir}/state/lists";
+Dir::Cache "${dir}/cache";
+Dir::Cache::archives "${dir}/cache/archives";
+Dir::Etc::sourcelist "${dir}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Acquire::Languages "none";
+Acquire::Retries "1";
+Acquire::http::Timeout "15";
+Acquire::https::Timeout "15";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+APT::Get::AllowUnauthenticated "false";
+APT::Update::Error-Mode "any";
+`;

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { isLoopback } from "../core/host-check.ts";
+import { isLoopback } from "../core/listening.ts";
 import { answer, ask, inboxForm } from "../jetstream/client/ask.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 

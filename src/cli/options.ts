@@ -1,7 +1,6 @@
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parseBytes } from "../core/byte-size.ts";
-import { parseDurationMs } from "../core/duration.ts";
+import { parseBytes, parseDurationMs } from "../core/units.ts";
 import { connectionTimes } from "./settings.ts";
 
 /** A hundred years: dates and nanoseconds can be counted with it. */

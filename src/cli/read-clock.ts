@@ -1,6 +1,6 @@
 import { type BrokerClock, type ClockDifference, readBrokerClock } from "../jetstream/client/broker-clock.ts";
+import { formatDuration } from "../terminal/format.ts";
 import type { App, Online } from "./act.ts";
-import { clockNote } from "./clock-note.ts";
 
 /** The clock that a stream's messages are stored by. Notes where this machine's differs, and where it cannot be known. */
 export async function readClock({ connection, terminal }: Online, stream: string): Promise<BrokerClock> {
@@ -12,4 +12,16 @@ export async function readClock({ connection, terminal }: Online, stream: string
 export function noteClock(terminal: App["terminal"], difference: ClockDifference): void {
   const text = clockNote(difference);
   if (text !== undefined) terminal.note(text);
+}
+
+/** Less than this is what clocks differ by that are set by the network, and worth no word. */
+const noticeableMs = 2000;
+
+/** What has to be said of this machine's clock, if anything. */
+export function clockNote({ aheadMs, errorMs }: ClockDifference): string | undefined {
+  if (aheadMs === null)
+    return "the broker does not tell its time to this user; ages are by this machine's clock";
+  if (Math.abs(aheadMs) - (errorMs ?? 0) <= noticeableMs) return undefined;
+  const apart = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? "ahead of" : "behind"}`;
+  return `this machine's clock is ${apart} the broker's; ages are by the broker's clock`;
 }

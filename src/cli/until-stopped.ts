@@ -1,4 +1,4 @@
-import { untilAborted } from "../core/until-aborted.ts";
+import { untilAborted } from "../core/waiting.ts";
 import type { App, Online } from "./act.ts";
 
 const drainMs = 15_000;

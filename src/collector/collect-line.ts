@@ -1,7 +1,7 @@
-import { formatDuration } from "../terminal/format.ts";
+import { formatCount, formatDuration } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import type { Style } from "../terminal/terminal.ts";
-import type { Collecting } from "./command.ts";
+import type { Collected, Collecting } from "./command.ts";
 
 /** Where spans are taken, where they are stored and for how long, and how to stop it. */
 export function collectLine(
@@ -25,3 +25,16 @@ function formatBytes(bytes: number): string {
   const power = Math.min(units.length, Math.floor(Math.log2(Math.max(bytes, 1024)) / 10));
   return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
 }
+
+/** What a collector stored, and what it did not. */
+export function collectSummary({ spans, rejected, refused, traces }: Collected): string {
+  const holds = traces === null ? "" : `; TRACES holds ${counted(traces, "trace")}`;
+  const not = [
+    rejected > 0 ? `${counted(rejected, "span")} rejected` : "",
+    refused > 0 ? `${counted(refused, "request")} refused` : "",
+  ].filter(Boolean);
+  return `stored ${[counted(spans, "span"), ...not].join(", ")}${holds}`;
+}
+
+const counted = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;

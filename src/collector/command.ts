@@ -12,11 +12,10 @@ import {
 import type { LogFlags } from "../cli/service-log.ts";
 import { logLevelOption } from "../cli/telemetry-options.ts";
 import { untilStopped } from "../cli/until-stopped.ts";
-import { within } from "../core/within.ts";
+import { within } from "../core/waiting.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { countSubjects } from "../jetstream/streams/read-subject.ts";
-import { collectLine } from "./collect-line.ts";
-import { collectSummary } from "./collect-summary.ts";
+import { collectLine, collectSummary } from "./collect-line.ts";
 import { type Collector, startCollector } from "./start-collector.ts";
 import { type TraceLimits, traceDefaults, tracesStream } from "./topology.ts";
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { OrderctlError } from "../core/errors.ts";
-import { within } from "../core/within.ts";
+import { within } from "../core/waiting.ts";
 import { encodeResponse } from "../telemetry/otlp/export-answer.ts";
 import { type Encoding, readExport } from "../telemetry/otlp/read-export.ts";
 import type { SpanFaults } from "../telemetry/tracing/span-reading.ts";

@@ -14,8 +14,7 @@ import { readFalseEvent, removeFalseEvent } from "./false-event.ts";
 import { type DeadLetterFilter, findDeadLetters, fits } from "./filter.ts";
 import { purgeDeadLetters } from "./purge.ts";
 import { redriveDeadLetters } from "./redrive.ts";
-import { removalReport } from "./removal-report.ts";
-import { purgeReport, redriveReport } from "./reports-view.ts";
+import { purgeReport, redriveReport, removalReport } from "./reports-view.ts";
 import { deadLetterTable, moreLetters } from "./table.ts";
 
 type FilterFlags = { order?: string; service?: string; reason?: string; since?: number; redriven?: boolean };

@@ -1,4 +1,4 @@
-import { isoTime } from "../core/iso-time.ts";
+import { isoTime } from "../core/units.ts";
 import { decodeRedrive, type RedriveMark } from "../flow/dead-letters-rule.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import { deadLettersStream, redriverOf, redrivesStream } from "../flow/topology.ts";
@@ -10,9 +10,8 @@ import {
   redriveHeader,
 } from "../jetstream/dead-letters/dead-letter.ts";
 import { readConsumerProgress } from "../jetstream/dead-letters/dead-letter-store.ts";
-import type { StoredMessage } from "../jetstream/streams/read-message.ts";
+import { readStreamSize, type StoredMessage } from "../jetstream/streams/read-message.ts";
 import { type StreamRange, scanStream } from "../jetstream/streams/read-stream.ts";
-import { readStreamSize } from "../jetstream/streams/stream-size.ts";
 
 /**
  * What became of a dead letter: `open` waits for somebody to decide, `under_way` is with its consumer once more,

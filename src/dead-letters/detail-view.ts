@@ -4,7 +4,7 @@ import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { DeadLetterDetail } from "./detail.ts";
-import { fateOf, shortTime } from "./text.ts";
+import { fateOf, shortTime } from "./table.ts";
 
 const dumpedBytes = 256;
 const bytesPerLine = 16;

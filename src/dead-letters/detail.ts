@@ -3,7 +3,7 @@ import type { Flow, FlowEvent, FlowLog } from "../flow/flow.ts";
 import { deadLettersStream } from "../flow/topology.ts";
 import { deadLetterHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readBySequence } from "../jetstream/streams/read-message.ts";
-import { parseTraceparent } from "../telemetry/tracing/span-context.ts";
+import { parseTraceparent } from "../telemetry/tracing/span.ts";
 import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
 
 /** All that is known of one dead letter. */

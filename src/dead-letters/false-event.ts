@@ -1,5 +1,5 @@
 import { OrderctlError } from "../core/errors.ts";
-import { isoTime } from "../core/iso-time.ts";
+import { isoTime } from "../core/units.ts";
 import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
 import { type LoggedKey, readKey } from "../flow/key-log.ts";
 import { deleteMessage } from "../jetstream/dead-letters/dead-letter-store.ts";

@@ -1,7 +1,6 @@
 import type { FlowLog } from "../flow/flow.ts";
 import { deadLettersStream } from "../flow/topology.ts";
-import { readBySequence } from "../jetstream/streams/read-message.ts";
-import { readStreamSize } from "../jetstream/streams/stream-size.ts";
+import { readBySequence, readStreamSize } from "../jetstream/streams/read-message.ts";
 import { type DeadLetter, type DeadMessage, readDeadLetters } from "./dead-letters.ts";
 
 /** Which dead letters are meant: those that fit everything that is named. */

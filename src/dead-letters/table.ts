@@ -4,7 +4,6 @@ import { cutMiddle } from "../terminal/plain-text.ts";
 import { longest, table } from "../terminal/table.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { deadLetters, fateOf, shortTime } from "./text.ts";
 
 /** `letters` are the newest of `total`; `null` where nobody counted how many there are before. */
 export type DeadLetterList = { total: number | null; letters: readonly DeadLetter[] };
@@ -57,4 +56,21 @@ function fitted(rows: readonly string[][], style: Style): string[][] {
   return rows.map((row) =>
     row.map((cell, index) => (index === orderColumn ? cutMiddle(cell, room, style) : cell)),
   );
+}
+
+/** `1 dead letter`, `3 dead letters`. */
+export const deadLetters = (count: number): string =>
+  `${formatCount(count)} dead letter${count === 1 ? "" : "s"}`;
+
+/** An ISO time to the second. */
+export const shortTime = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")}Z`;
+
+/** What became of it, and by whom; nothing where nobody has decided. */
+export function fateOf({ state, redrives, next }: DeadLetter): string[] {
+  const last = redrives.at(-1);
+  const who = last ? ` by ${last.by} at ${shortTime(last.at)}` : "";
+  if (state === "under_way") return [`redriven${who}, under way`];
+  if (state === "done") return [`redriven${who}, done`];
+  if (state === "failed_again") return [`redriven${who}, failed again as ${next}`];
+  return [];
 }

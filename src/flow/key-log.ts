@@ -1,9 +1,8 @@
 import { OrderctlError } from "../core/errors.ts";
 import { readLast, type StoredMessage } from "../jetstream/streams/read-message.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
-import { parseTraceparent, type SpanContext } from "../telemetry/tracing/span-context.ts";
-import { type Flow, type FlowEvent, type FlowLog, findFault } from "./flow.ts";
-import { findLaterCause, type PlacedKind } from "./later-cause.ts";
+import { parseTraceparent, type SpanContext } from "../telemetry/tracing/span.ts";
+import { type Flow, type FlowEvent, type FlowLog, type FlowShape, findFault } from "./flow.ts";
 
 /** An event of a key as the log holds it. */
 export type LoggedEvent<E extends FlowEvent = FlowEvent> = {
@@ -94,3 +93,26 @@ export const loggedEvent = <E extends FlowEvent>(
   hop: decodeHop(header(hopHeader)),
   trace: parseTraceparent(header("traceparent")),
 });
+
+/** An event's kind and its place in the log. */
+export type PlacedKind = { kind: string; sequence: number };
+
+/**
+ * The event of the same key that another one claims to follow from and that was stored after it, which shows that it was made up:
+ * nobody stored it because of that. Undefined where a cause was stored before it, or none is in the log: its cause may have been
+ * removed.
+ */
+export function findLaterCause<E extends PlacedKind>(
+  flow: FlowShape,
+  { kind, sequence }: PlacedKind,
+  events: readonly E[],
+): E | undefined {
+  const causes = events.filter((event) => flow.causesOf(kind).includes(event.kind));
+  if (causes.some((cause) => cause.sequence < sequence)) return undefined;
+  if (causes[0]) return causes[0];
+  for (const before of flow.causesOf(kind)) {
+    const later = findLaterCause(flow, { kind: before, sequence }, events);
+    if (later) return later;
+  }
+  return undefined;
+}

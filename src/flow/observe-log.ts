@@ -2,7 +2,7 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { countSubjectsLike } from "../jetstream/dead-letters/dead-letter-store.ts";
 import { readLag } from "../jetstream/streams/lag.ts";
-import { readStreamSize } from "../jetstream/streams/stream-size.ts";
+import { readStreamSize } from "../jetstream/streams/read-message.ts";
 import type { ConsumerState, Metrics, StreamsState } from "../telemetry/metrics/metrics.ts";
 import type { FlowLog } from "./flow.ts";
 import { deadLettersStream, redrivesStream } from "./topology.ts";

@@ -1,5 +1,4 @@
-import type { ConsumerLag, StreamLag } from "../jetstream/streams/lag.ts";
-import type { LagState } from "../jetstream/streams/lag-state.ts";
+import type { ConsumerLag, LagState, StreamLag } from "../jetstream/streams/lag.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";

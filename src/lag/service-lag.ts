@@ -1,7 +1,12 @@
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
-import { type ConsumerLag, type LagQuery, readLag, type StreamLag } from "../jetstream/streams/lag.ts";
-import type { LagState } from "../jetstream/streams/lag-state.ts";
+import {
+  type ConsumerLag,
+  type LagQuery,
+  type LagState,
+  readLag,
+  type StreamLag,
+} from "../jetstream/streams/lag.ts";
 
 const goesOn: ReadonlySet<LagState> = new Set(["up_to_date", "keeps_up", "behind", "paused"]);
 

@@ -1,7 +1,6 @@
 import type { FlowCounters } from "../flow/flow.ts";
-import { createReasons } from "../telemetry/metrics/metric-reasons.ts";
 import type { MetricSpec } from "../telemetry/metrics/metric-specs.ts";
-import { type Metrics, memo } from "../telemetry/metrics/metrics.ts";
+import { createReasons, type Metrics, memo } from "../telemetry/metrics/metrics.ts";
 import type { OrderEvent } from "./events.ts";
 
 /** What is counted of orders, beside what is counted of every flow. */

@@ -1,12 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
-import { untilAborted } from "../core/until-aborted.ts";
+import { untilAborted } from "../core/waiting.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
 import type { Origin } from "../flow/process-event.ts";
 import { createEventPublisher, type PublishEvent, readEarlier } from "../flow/publish-event.ts";
 import type { Publisher } from "../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { dueBy, type Profile } from "./pace.ts";
 
 /** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
 const drainMs = 5000;
@@ -126,4 +125,23 @@ function dueAt({
       if (index >= due) await wait(2);
     }
   };
+}
+
+export type Profile = "steady" | "burst";
+
+const burstPeriodS = 10;
+const burstShare = 1 / 5;
+const burstFactor = 5;
+
+/**
+ * How many orders are due `elapsedS` seconds after the start. `steady`: `rate` per second. `burst`: in every ten
+ * seconds eight at `rate` and then two at five times `rate`.
+ */
+export function dueBy(elapsedS: number, { rate, profile }: { rate: number; profile: Profile }): number {
+  if (profile === "steady") return Math.floor(rate * elapsedS);
+  const calmS = burstPeriodS * (1 - burstShare);
+  const perPeriod = rate * (calmS + burstPeriodS * burstShare * burstFactor);
+  const intoPeriodS = elapsedS % burstPeriodS;
+  const inPeriod = rate * (intoPeriodS + Math.max(0, intoPeriodS - calmS) * (burstFactor - 1));
+  return Math.floor(Math.floor(elapsedS / burstPeriodS) * perPeriod + inPeriod);
 }

@@ -1,10 +1,11 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
-import { isPrefix, overlap } from "../jetstream/streams/replay-pattern.ts";
 import {
   createStreamLike,
+  isPrefix,
   listeningOn,
   listStreams,
+  overlap,
   type ReplayStream,
 } from "../jetstream/streams/replay-streams.ts";
 

@@ -3,8 +3,8 @@ import type { ConnectionFlags } from "../cli/config.ts";
 import { count, positive, withConnection, withGiveUp } from "../cli/options.ts";
 import type { Flags, FlowProgram, ReplayProgram } from "../cli/program.ts";
 import { type TracingFlags, withTracingFlags } from "../cli/telemetry-options.ts";
-import { parseDurationMs } from "../core/duration.ts";
 import { OrderctlError } from "../core/errors.ts";
+import { parseDurationMs } from "../core/units.ts";
 import { checkKey } from "../flow/flow.ts";
 
 /** Unix µs, or so long before the broker's now. */

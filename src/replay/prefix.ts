@@ -1,11 +1,11 @@
-import { isoTime } from "../core/iso-time.ts";
+import { isoTime } from "../core/units.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { Tracing } from "../telemetry/tracing/tracing.ts";
 import type { Destination } from "./destination.ts";
-import { traceNames, underPrefix } from "./subject.ts";
+import { traceNames, underPrefix } from "./selection.ts";
 import type { PrefixResult, ReplayTarget, Settle } from "./target.ts";
 
 /** Where a copy comes from: stream, sequence, time of storage. */

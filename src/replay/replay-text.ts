@@ -1,6 +1,6 @@
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
-import type { ReplayOutcome } from "./outcome.ts";
 import type { ReplayProgress } from "./replay.ts";
+import type { ReplayOutcome } from "./service.ts";
 
 /** Gaps that are worth a word; what they do to the time left, nobody knows. */
 const longWaitMs = 1000;

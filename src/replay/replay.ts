@@ -1,5 +1,5 @@
 import { OrderctlError } from "../core/errors.ts";
-import { untilAborted } from "../core/until-aborted.ts";
+import { untilAborted } from "../core/waiting.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { readReplayStream } from "../jetstream/streams/replay-streams.ts";
 import { ReplayRun, type RunOptions } from "./run.ts";

@@ -1,6 +1,6 @@
 import type { ReplayProgram } from "../cli/program.ts";
 import { addressWithoutUser, quoted } from "../cli/same-command.ts";
-import { isoTime } from "../core/iso-time.ts";
+import { isoTime } from "../core/units.ts";
 import type { ReplayFlags } from "./options.ts";
 
 export type ResumePlace = {

@@ -1,6 +1,6 @@
-import { isoTime } from "../core/iso-time.ts";
+import { isoTime } from "../core/units.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
-import { subjectGroup } from "./subject.ts";
+import { subjectGroup } from "./selection.ts";
 
 /** What was replayed; `null` where that is nothing. */
 export type ReplayCounts = {

@@ -1,6 +1,6 @@
 import type { OrderctlError } from "../core/errors.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import type { ReplayOutcome } from "./outcome.ts";
+import type { ReplayOutcome } from "./service.ts";
 
 /** To be called once for each message: when all that was to be done with it is done, or cannot be. */
 export type Settle = (error?: OrderctlError) => void;

@@ -1,9 +1,11 @@
 import type { Online } from "../cli/act.ts";
-import { clockNote } from "../cli/clock-note.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
 import type { AllowedHostFlags } from "../cli/options.ts";
+import { clockNote } from "../cli/read-clock.ts";
 import { type MetricsFlags, openTelemetry, type TracingFlags } from "../cli/telemetry-options.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { Listening } from "../core/listening.ts";
+import type { Note } from "../core/note.ts";
 import { readVersion } from "../core/version.ts";
 import { observeLog } from "../flow/observe-log.ts";
 import { announceProcess, type ProcessStatus } from "../flow/process-status.ts";
@@ -12,7 +14,6 @@ import { type ClockDifference, followBrokerClock } from "../jetstream/client/bro
 import { openHealthServer } from "../telemetry/metrics/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
-import { whenAnswered } from "./when-answered.ts";
 
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
 
@@ -138,3 +139,31 @@ async function openHealth(
   };
   return openHealthServer({ host, port, allowedHosts, scrape, isReady });
 }
+
+type Patience = { patienceMs: number; note: Note; signal: AbortSignal };
+
+/**
+ * What `start` comes to, which is called again for `patienceMs` while it rejects with `timeout`: a broker that hangs, or is
+ * just being restarted, is waited for as one that is not there yet. Rejects with the signal's reason once that has aborted.
+ */
+export async function whenAnswered<T>(
+  start: () => Promise<T>,
+  { patienceMs, note, signal }: Patience,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (!isSilence(thrown) || performance.now() > deadline) throw thrown;
+      if (attempt === 1) note(`${thrown.message}; trying for ${patienceMs / 1000} s`);
+    }
+  }
+}
+
+/** No answer, or one that says no more than "not now": what needs somebody's help has a hint. */
+const isSilence = (thrown: unknown): thrown is OrderctlError =>
+  thrown instanceof OrderctlError &&
+  (thrown.code === "timeout" ||
+    (thrown.code === "unavailable" && thrown.fault === "broker" && thrown.hint === undefined));

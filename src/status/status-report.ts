@@ -1,4 +1,4 @@
-import { clockNote } from "../cli/clock-note.ts";
+import { clockNote } from "../cli/read-clock.ts";
 import type { ProcessStatus } from "../flow/process-status.ts";
 import { formatCount, formatDuration } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";

@@ -1,5 +1,5 @@
 import type { Note } from "../core/note.ts";
-import type { Scrape } from "./metrics/metric-scrape.ts";
+import type { Scrape } from "./metrics/metric-readers.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 

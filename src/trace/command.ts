@@ -8,7 +8,7 @@ import { printableJson } from "../core/foreign-text.ts";
 import { checkKey, type Flow, type FlowLog, type FlowShape } from "../flow/flow.ts";
 import { takenBy } from "../flow/key-log.ts";
 import { foldKey } from "../flow/key-state.ts";
-import { findOpenBreaker, type OpenBreaker } from "../flow/open-breaker.ts";
+import { findOpenBreaker, type OpenBreaker } from "../flow/process-status.ts";
 import { readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { BackendKind } from "../telemetry/backends/read-backend-trace.ts";

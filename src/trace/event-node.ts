@@ -1,9 +1,12 @@
-import { divideHop } from "../flow/hop-times.ts";
-import type { TimelineHop } from "../flow/timeline.ts";
+import { divideHop, type TimelineHop } from "../flow/timeline.ts";
 import type { Hop } from "../telemetry/hop.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
 import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
+import { breakerOf, isFailed, isSettling, serviceOf } from "../telemetry/tracing/span-facts.ts";
+import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import { nsSince, placeSpan } from "./clocks.ts";
-import type { CausedEvent, HopSpans } from "./hop-spans.ts";
+import { type CausedEvent, deliveriesOf, type HopSpans, isIdle, settlingOf } from "./hop-spans.ts";
+import type { KnownOrder } from "./merge.ts";
 import { createNode, type TraceNode } from "./node.ts";
 import { overlay, type Segment, type SegmentKind } from "./segment.ts";
 
@@ -79,3 +82,56 @@ function hopOfSpans({ process, publish }: HopSpans, placing: Placing): Hop | und
 
 const markRefused = (segments: readonly Segment[], { refused }: TimelineHop): Segment[] =>
   segments.map((each) => (refused && each.as === "worked" ? { ...each, as: "refused" } : each));
+
+type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<SpanNode, TraceNode> };
+
+/** What an order under way waits for, with the deliveries that have failed so far; undefined for one that has ended. */
+export function pendingNode(
+  { flow, timeline, logged, breaker }: KnownOrder,
+  { nodes, placing, owners }: Received,
+): TraceNode | undefined {
+  const { waitingFor, waitingMs, hops } = timeline;
+  const last = logged.find(({ sequence }) => sequence === hops.at(-1)?.sequence);
+  if (waitingFor === null || waitingMs === null || !last) return undefined;
+  const fromNs = nsSince(Math.max(...logged.map((one) => one.storedAtUs)), placing.zeroNs);
+  const toNs = fromNs + Math.round(waitingMs * 1e6);
+  const failed = deliveriesOf(flow, last, nodes).filter(
+    (one) => !owners.has(one) && isFailed(one.span) && serviceOf(one.span) === waitingFor,
+  );
+  const pieces = failed.map(({ span }): Segment => ({ as: "failed", ...placeSpan(span, placing) }));
+  if (breaker) pieces.push({ as: "held", fromNs: toNs - Math.round(breaker.openForMs * 1e6), toNs });
+  const segments = overlay([{ as: "waited", fromNs, toNs }], pieces, ["waited"]);
+  const of = { is: "pending", hop: null, heldBy: breaker?.name ?? null } as const;
+  const pending = createNode(of, { fromNs, toNs, segments });
+  for (const node of failed.flatMap((each) => [each, ...settlingOf(each)])) {
+    owners.set(node, pending);
+    pending.absorbed.push(node.span);
+  }
+  return pending;
+}
+
+/**
+ * A span as a node of its own. A consumer that began after its producer had ended waited in the queue until then: the
+ * wait is the first part of its row.
+ */
+export function spanNode(
+  node: SpanNode,
+  owners: ReadonlyMap<SpanNode, TraceNode>,
+  placing: Placing,
+): TraceNode {
+  const { span, parent, parentMissing, parentInCircle } = node;
+  const { fromNs, toNs } = placeSpan(span, placing);
+  const producer = parent?.span.kind === "PRODUCER" ? owners.get(parent) : undefined;
+  const since = span.kind === "CONSUMER" && producer ? Math.min(fromNs, producer.toNs) : fromNs;
+  const segments: Segment[] = [{ as: kindOf(span), fromNs, toNs }];
+  if (since < fromNs) segments.unshift({ as: "waited", fromNs: since, toNs: fromNs });
+  const of = { is: "span", span, parentMissing, parentInCircle, idle: isIdle(node) } as const;
+  return createNode(of, { fromNs: since, toNs, segments });
+}
+
+function kindOf(span: Span): SegmentKind {
+  if (isFailed(span)) return "failed";
+  if (breakerOf(span) !== undefined) return "held";
+  if (span.kind === "PRODUCER") return "storing";
+  return span.kind === "CLIENT" && !isSettling(span) ? "called" : "worked";
+}

@@ -1,5 +1,5 @@
 import type { TracePicture } from "./picture.ts";
-import type { TraceRow } from "./row.ts";
+import type { TraceRow } from "./rows.ts";
 
 /** Which rows to show; everything where none is asked for. */
 export type TraceFilter = { errors?: boolean; critical?: boolean; minMs?: number | undefined };

@@ -2,14 +2,15 @@ import { setInterval as every, setTimeout as wait } from "node:timers/promises";
 import type { Online } from "../cli/act.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { OrderctlError } from "../core/errors.ts";
-import type { LoggedEvent } from "../flow/key-log.ts";
+import { type FlowLog, findFault } from "../flow/flow.ts";
+import { type LoggedEvent, loggedEvent } from "../flow/key-log.ts";
 import { buildTimeline } from "../flow/timeline.ts";
 import type { BrokerClock } from "../jetstream/client/broker-clock.ts";
+import { scanStream } from "../jetstream/streams/read-stream.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { filterTrace, type TraceFilter } from "./filter.ts";
 import { brokerSpans, type FoundTrace, findTrace } from "./find-trace.ts";
-import { followOrder } from "./follow-trace.ts";
 import { buildOrderTrace } from "./picture.ts";
 import { traceEventLine } from "./view/event-line.ts";
 import { orderTree } from "./view/order-tree.ts";
@@ -92,4 +93,34 @@ async function redraw(draw: () => Promise<unknown>, signal: AbortSignal): Promis
   } catch {
     // The timer ends with this.
   }
+}
+
+type Following = {
+  orderId: string;
+  /** Where in the stream the order begins. */
+  fromSequence: number;
+  signal: AbortSignal;
+};
+
+/**
+ * Hands over each event of an order with all before it, those that are stored already at once. Resolves when the
+ * customer was notified, or when `signal` aborts.
+ */
+export async function followOrder(
+  { connection, flow }: FlowLog,
+  { orderId, fromSequence, signal }: Following,
+  onEvent: (logged: readonly LoggedEvent[]) => void,
+): Promise<void> {
+  const ended = new AbortController();
+  const logged: LoggedEvent[] = [];
+  const filter = flow.subjectOf("*", orderId);
+  const scan = { stream: flow.stream, filter, start: { sequence: fromSequence }, follow: true };
+  await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, (message) => {
+    // What is no event has no place among those of the order.
+    const place = flow.parseSubject(message.subject);
+    if (!place || findFault(flow, message.subject, message.payload) !== undefined) return;
+    logged.push(loggedEvent(flow, { ...place, message }));
+    onEvent([...logged]);
+    if (flow.endings.includes(place.kind)) ended.abort();
+  });
 }

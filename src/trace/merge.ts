@@ -1,6 +1,6 @@
 import type { Flow } from "../flow/flow.ts";
 import type { LoggedEvent } from "../flow/key-log.ts";
-import type { OpenBreaker } from "../flow/open-breaker.ts";
+import type { OpenBreaker } from "../flow/process-status.ts";
 import type { OrderTimeline } from "../flow/timeline.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
@@ -9,12 +9,10 @@ import { attribute } from "../telemetry/tracing/span-names.ts";
 import { buildSpanTree, type SpanNode } from "../telemetry/tracing/span-tree.ts";
 import { attachNodes, type EventSpans, type Owners, topOf } from "./attach.ts";
 import { settleTraceClocks } from "./clocks.ts";
-import { eventNode, type Placing } from "./event-node.ts";
+import { eventNode, type Placing, pendingNode, spanNode } from "./event-node.ts";
 import { findHopSpans, type HopSpans, settlingOf } from "./hop-spans.ts";
 import { tellInside } from "./inside.ts";
 import { byStart, leastOf, mostOf, type TraceNode } from "./node.ts";
-import { pendingNode } from "./pending-node.ts";
-import { spanNode } from "./span-node.ts";
 
 /** An order as the log knows it. */
 export type KnownOrder = {

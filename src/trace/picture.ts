@@ -1,7 +1,7 @@
-import { isoTime } from "../core/iso-time.ts";
+import { isoTime } from "../core/units.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FalseMessage, LoggedEvent } from "../flow/key-log.ts";
-import type { OpenBreaker } from "../flow/open-breaker.ts";
+import type { OpenBreaker } from "../flow/process-status.ts";
 import { buildTimeline, type OrderTimeline } from "../flow/timeline.ts";
 import type { AttributeValue, Span } from "../telemetry/tracing/span.ts";
 import type { ClockShift } from "../telemetry/tracing/span-clocks.ts";
@@ -17,8 +17,7 @@ import { attribute } from "../telemetry/tracing/span-names.ts";
 import { allReadable, type UnreadableSpans } from "../telemetry/tracing/span-reading.ts";
 import { mergeTrace } from "./merge.ts";
 import { findCriticalPath } from "./path.ts";
-import type { TraceRow } from "./row.ts";
-import { buildRows } from "./rows.ts";
+import { buildRows, type TraceRow } from "./rows.ts";
 import { type CriticalPath, shareOut } from "./shares.ts";
 
 /** A span as it was received: its own clock's time, times in Unix ns as text. */

@@ -9,10 +9,10 @@ import {
 } from "../telemetry/tracing/span-facts.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { type Fold, namePattern } from "./fold.ts";
-import { describeHold } from "./hold.ts";
 import type { KnownOrder } from "./merge.ts";
 import { spanOf, type TraceNode } from "./node.ts";
-import type { TraceRow } from "./row.ts";
+import type { TraceRow } from "./rows.ts";
+import { describeHold } from "./segment.ts";
 
 /** What a row says of what it stands for. */
 export type RowFacts = Pick<

@@ -1,11 +1,9 @@
 import type { FlowShape } from "../flow/flow.ts";
 import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
-import { describeHold } from "./hold.ts";
-import type { TraceNode } from "./node.ts";
-import { spanOf } from "./node.ts";
+import { spanOf, type TraceNode } from "./node.ts";
 import type { PathStep } from "./path.ts";
-import type { TraceRow } from "./row.ts";
-import { type SegmentKind, segmentKinds } from "./segment.ts";
+import type { TraceRow } from "./rows.ts";
+import { describeHold, type SegmentKind, segmentKinds } from "./segment.ts";
 
 /**
  * What the time from the start of a trace to its end was spent on. The parts sum to `totalMs`. `callsAre` names what

@@ -2,8 +2,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseDeb822Sources, parseSourcesList, pickDebianArchives } from "../../src/broker/apt-sources.ts";
-import { readAptSources } from "../../src/broker/install-debian.ts";
+import {
+  parseDeb822Sources,
+  parseSourcesList,
+  pickDebianArchives,
+  readAptSources,
+} from "../../src/broker/install-debian.ts";
 
 describe("parseSourcesList", () => {
   it("reads options, components and comments, and leaves out what has no binary packages", () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { chooseVersion } from "../../src/broker/debian-package.ts";
+import { chooseVersion } from "../../src/broker/install-debian.ts";
 
 const hasDpkg = (() => {
   try {

@@ -5,10 +5,9 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { pickDebianArchives } from "../../src/broker/apt-sources.ts";
 import { compareVersions, readBinaryVersion } from "../../src/broker/broker-binary.ts";
 import { findBroker, findLocalBroker, installBroker } from "../../src/broker/find-broker.ts";
-import { readAptSources } from "../../src/broker/install-debian.ts";
+import { pickDebianArchives, readAptSources } from "../../src/broker/install-debian.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
 import { fakeServer, type ReleaseMirror, startReleaseMirror } from "../support/release-mirror.ts";
 

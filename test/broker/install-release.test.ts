@@ -2,9 +2,13 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { installFromRelease, type ReleaseInstall } from "../../src/broker/install-release.ts";
-import type { PinnedRelease, ReleaseTable } from "../../src/broker/releases.ts";
-import { pinnedReleases } from "../../src/broker/releases.ts";
+import {
+  installFromRelease,
+  type PinnedRelease,
+  pinnedReleases,
+  type ReleaseInstall,
+  type ReleaseTable,
+} from "../../src/broker/install-release.ts";
 import { type ReleaseMirror, startReleaseMirror } from "../support/release-mirror.ts";
 
 let cacheDir: string;

@@ -3,7 +3,7 @@ import type { StreamConfig } from "nats";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { startBroker } from "../../src/broker/start-broker.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
-import { untilAborted } from "../../src/core/until-aborted.ts";
+import { untilAborted } from "../../src/core/waiting.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import type { Faults } from "../../src/orders/gateway/simulator/faults.ts";
 import { ordersStream } from "../../src/orders/subjects.ts";

@@ -5,7 +5,7 @@ import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { scanStream } from "../../src/jetstream/streams/read-stream.ts";
 import { readDrift } from "../../src/jetstream/streams/topology.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
-import { decodeEntry } from "../../src/orders/gateway/simulator/ledger-entry.ts";
+import { decodeEntry } from "../../src/orders/gateway/simulator/ledger.ts";
 import { ordersStream } from "../../src/orders/subjects.ts";
 import { decodeEvent } from "../../src/orders/wire/codec.ts";
 import { decodeHop, hopHeader } from "../../src/telemetry/hop.ts";

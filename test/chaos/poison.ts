@@ -1,6 +1,5 @@
 import type { EventKind } from "../../src/orders/events.ts";
-import { createOrderGenerator } from "../../src/orders/generator.ts";
-import { createRandom } from "../../src/orders/random.ts";
+import { createOrderGenerator, createRandom } from "../../src/orders/generator.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
 

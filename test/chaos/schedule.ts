@@ -1,4 +1,4 @@
-import { createRandom, type Random } from "../../src/orders/random.ts";
+import { createRandom, type Random } from "../../src/orders/generator.ts";
 
 export const processes = ["worker one", "worker two", "broker", "gateway"] as const;
 /** Each reaches the broker through a proxy of its own. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { parseBytes } from "../../src/core/byte-size.ts";
+import { parseBytes } from "../../src/core/units.ts";
 
 it.each([
   ["1GiB", 1_073_741_824],

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { expect, it } from "vitest";
-import { untilAborted } from "../../src/core/until-aborted.ts";
+import { untilAborted } from "../../src/core/waiting.ts";
 
 const never = new Promise<never>(() => {});
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { divideHop } from "../../src/flow/hop-times.ts";
+import { divideHop } from "../../src/flow/timeline.ts";
 
 const hop = (receivedAtUs: number, finishedAtUs: number) => ({
   causeSequence: 1,

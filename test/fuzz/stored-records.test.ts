@@ -8,7 +8,7 @@ import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { deadLetterHeader, redriveHeader } from "../../src/jetstream/dead-letters/dead-letter.ts";
 import { eventKinds, type OrderEvent } from "../../src/orders/events.ts";
 import { orderShape } from "../../src/orders/flow.ts";
-import { createRandom } from "../../src/orders/random.ts";
+import { createRandom } from "../../src/orders/generator.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { hopHeader } from "../../src/telemetry/hop.ts";

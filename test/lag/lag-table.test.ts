@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ConsumerLag, StreamLag } from "../../src/jetstream/streams/lag.ts";
-import { stateOf } from "../../src/jetstream/streams/lag-state.ts";
+import { type ConsumerLag, type StreamLag, stateOf } from "../../src/jetstream/streams/lag.ts";
 import { lagTable } from "../../src/lag/lag-table.ts";
 import type { Style } from "../../src/terminal/terminal.ts";
 

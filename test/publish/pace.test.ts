@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dueBy } from "../../src/publish/pace.ts";
+import { dueBy } from "../../src/publish/publish-events.ts";
 
 describe("dueBy", () => {
   it("makes so many orders due per second", () => {

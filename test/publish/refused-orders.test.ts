@@ -6,7 +6,7 @@ import { answerPost } from "../../src/orders/api/answer-requests.ts";
 import { KeyMemory } from "../../src/orders/api/idempotency-key.ts";
 import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gateway.ts";
 import { inventoryBucket } from "../../src/orders/stock/stock-store.ts";
-import { encoders } from "../../src/orders/wire/wire-encoders.ts";
+import { encoders } from "../../src/orders/wire/messages.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { created } from "../support/handler-context.ts";
 import { openLogWriter } from "../support/log-writer.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { isoTime } from "../../src/core/iso-time.ts";
+import { isoTime } from "../../src/core/units.ts";
 import { ways } from "../orders/order-log.ts";
 import { until } from "../support/until.ts";
 import { ReplayWorld } from "./replay-world.ts";

@@ -6,7 +6,7 @@ import { orderFlow } from "../../src/orders/order-flow.ts";
 import { readJsonOrders } from "../../src/orders/sources/json-orders.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
-import { replayDocument } from "../../src/replay/document.ts";
+import { replayDocument } from "../../src/replay/file.ts";
 import { anyEvent } from "../orders/arbitrary-events.ts";
 import { event } from "../orders/order-log.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { prepareEnd } from "../../src/replay/file-end.ts";
+import { prepareEnd } from "../../src/replay/file.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "orderctl-file-end-"));
 const file = join(dir, "orders.ndjson");

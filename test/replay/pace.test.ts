@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type PaceClock, ReplayPace } from "../../src/replay/pace.ts";
+import { type PaceClock, ReplayPace } from "../../src/replay/run.ts";
 
 /** A clock that goes on only when somebody waits, and then a bit too far, as timers do. */
 function lateClock(lateMs: number): PaceClock & { at: number } {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { covers, isFilter, isPrefix, overlap } from "../../src/jetstream/streams/replay-pattern.ts";
+import { covers, isFilter, isPrefix, overlap } from "../../src/jetstream/streams/replay-streams.ts";
 
 /** Every subject of up to four tokens over a small alphabet. */
 const tokens = ["a", "b"];

@@ -1,6 +1,6 @@
 import { DiscardPolicy, headers } from "nats";
 import { beforeEach, describe, expect, it } from "vitest";
-import { isoTime } from "../../src/core/iso-time.ts";
+import { isoTime } from "../../src/core/units.ts";
 import { ways } from "../orders/order-log.ts";
 import { readLog } from "../support/read-log.ts";
 import { ReplayWorld } from "./replay-world.ts";

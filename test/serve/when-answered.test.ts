@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
 import { OrderctlError } from "../../src/core/errors.ts";
-import { whenAnswered } from "../../src/serve/when-answered.ts";
+import { whenAnswered } from "../../src/serve/start-services.ts";
 import { freeze, thaw } from "../support/freeze.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { startServices } from "../support/start-services.ts";

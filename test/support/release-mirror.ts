@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createServer, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ReleaseTable } from "../../src/broker/releases.ts";
+import type { ReleaseTable } from "../../src/broker/install-release.ts";
 
 export type ReleaseMirror = {
   url: string;

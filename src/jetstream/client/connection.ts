@@ -1,25 +1,26 @@
 import { setTimeout as wait } from "node:timers/promises";
 import {
   type ConnectionOptions,
+  connect,
   createInbox,
   DebugEvents,
   ErrorCode,
   Events,
   type JetStreamManager,
   type NatsConnection,
+  type NatsError,
 } from "nats";
 import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
 import { SparseNotes } from "../../core/sparse-notes.ts";
-import { within } from "../../core/within.ts";
-import { checkBroker } from "./check-broker.ts";
+import { untilAborted, within } from "../../core/waiting.ts";
 import { connectError, shown } from "./connect-error.ts";
-import { connectUnlessAborted } from "./connect-unless-aborted.ts";
 import { type ConnectionConfig, connectionOptions, tellUnreadable } from "./connection-config.ts";
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
+import { isOlder } from "./server-version.ts";
 
 /**
  * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back, until what
@@ -287,4 +288,56 @@ async function follow(nats: NatsConnection, on: StatusHandlers): Promise<void> {
   for await (const status of nats.status()) {
     on[status.type]?.(status.permissionContext, status.data);
   }
+}
+
+/**
+ * Connects, or rejects with the signal's reason as soon as that aborts. The client itself cannot be told to stop
+ * trying: a connection that comes too late is closed.
+ */
+export async function connectUnlessAborted(
+  options: ConnectionOptions,
+  signal: AbortSignal | undefined,
+): Promise<NatsConnection> {
+  if (!signal) return connect(options);
+  signal.throwIfAborted();
+  const connecting = connect(options);
+  const connection = await untilAborted(connecting, signal);
+  if (connection) return connection;
+  void connecting.then((late) => late.close()).catch(() => undefined);
+  throw signal.reason;
+}
+
+const oldest = "2.9.10";
+
+/**
+ * Rejects with `unavailable` where the broker is too old, and with `denied` where answers would never arrive because
+ * this user may not listen for them. One round trip.
+ */
+export async function checkBroker(
+  nats: NatsConnection,
+  { inboxPrefix = "_INBOX" }: ConnectionConfig,
+  who: string,
+): Promise<void> {
+  const version = nats.info?.version ?? "";
+  if (isOlder(version, oldest)) {
+    const text = `nats-server ${version} at nats://${nats.getServer()} is too old: ${oldest} is the oldest supported`;
+    throw new OrderctlError("unavailable", text, {
+      hint: "update it, or start one with `orderctl broker start`; --server names another",
+    });
+  }
+  let refusal: NatsError | null = null;
+  const callback = (error: NatsError | null) => {
+    refusal ??= error;
+  };
+  const subscription = nats.subscribe(`${createInbox(inboxPrefix)}.*`, { callback });
+  try {
+    await nats.flush();
+  } catch (thrown) {
+    throw fromNats(thrown, `talk to nats://${nats.getServer()}`);
+  }
+  if (refusal === null) return subscription.unsubscribe();
+  throw new OrderctlError("denied", `${who} may not listen for answers on ${inboxPrefix}.>`, {
+    hint: "--inbox-prefix (or inbox_prefix in the context) names the prefix that this user may use",
+    cause: refusal,
+  });
 }

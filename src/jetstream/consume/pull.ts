@@ -1,7 +1,7 @@
 import type { Msg, Subscription } from "nats";
 import type { Connection } from "../client/connection.ts";
 import { replyBytes } from "../client/raw-message.ts";
-import { isAckOf } from "./delivery-place.ts";
+import { isAckOf } from "./delivery.ts";
 
 /** What the broker allows: messages for one pull, how long that may wait there, and pulls at once. */
 export type PullLimits = { batch: number; expiresMs: number; pulls: number };

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../../core/errors.ts";
-import { untilAborted } from "../../core/until-aborted.ts";
+import { untilAborted } from "../../core/waiting.ts";
 import type { Connection } from "../client/connection.ts";
 import { electionMs, leaderless } from "../client/election.ts";
 import { fromNats } from "../client/nats-error.ts";

@@ -1,11 +1,10 @@
 import type { ConsumerConfig, ConsumerInfo, Msg, Subscription } from "nats";
 import { ChangeSignal } from "../../core/change-signal.ts";
-import { untilAborted } from "../../core/until-aborted.ts";
-import { within } from "../../core/within.ts";
+import { untilAborted, within } from "../../core/waiting.ts";
 import type { Connection } from "../client/connection.ts";
 import { fromNats } from "../client/nats-error.ts";
 import { replyBytes } from "../client/raw-message.ts";
-import { readDeliveryPlace } from "../consume/delivery-place.ts";
+import { readDeliveryPlace } from "../consume/delivery.ts";
 import { type StreamMessage, streamMessage } from "./stream-message.ts";
 import { durationNs } from "./topology.ts";
 

@@ -1,6 +1,6 @@
 import type { Msg } from "nats";
 import { copyHeaders, headerBlock, headerIn, subjectFrom } from "../client/raw-message.ts";
-import type { DeliveryPlace } from "../consume/delivery-place.ts";
+import type { DeliveryPlace } from "../consume/delivery.ts";
 import type { StoredMessage } from "./read-message.ts";
 
 /** A stored message with all of its headers. */

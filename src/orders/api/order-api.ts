@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { type Listening, listen, type Place } from "../../core/listening.ts";
 import type { JsonObject } from "../sources/json-order.ts";
@@ -5,10 +6,8 @@ import { maxLines as mostLines } from "../wire/event-fault.ts";
 import { answerGet, answerPost } from "./answer-requests.ts";
 import { createHttpServer, respond } from "./http-server.ts";
 import { idempotencyKeyOf, KeyMemory } from "./idempotency-key.ts";
-import type { OrderStore, WatchRequest } from "./order-store.ts";
-import { patientStore } from "./patient-store.ts";
+import { type OrderStore, patientStore, type TraceContext, type WatchRequest } from "./order-store.ts";
 import { problemAnswer } from "./problem.ts";
-import { traceContextOf } from "./trace-context.ts";
 
 export type OrderApiOptions = Omit<Place, "flag"> & {
   orders: OrderStore;
@@ -73,4 +72,15 @@ function refuseMethods(
   });
   const answer = { status, headers: { ...headers, allow }, body };
   app.route({ url, method, handler: async (_request, reply) => respond(reply, answer) });
+}
+
+/** https://www.w3.org/TR/trace-context/#traceparent-header */
+const traceparentPattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
+
+/** The caller's trace context as far as it is well-formed; a malformed one is ignored, as the standard asks. */
+export function traceContextOf({ traceparent, tracestate }: IncomingHttpHeaders): TraceContext {
+  if (typeof traceparent !== "string" || !traceparentPattern.test(traceparent)) return {};
+  if (typeof tracestate !== "string" || !tracestatePattern.test(tracestate)) return { traceparent };
+  return { traceparent, tracestate };
 }

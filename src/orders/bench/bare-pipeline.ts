@@ -1,6 +1,12 @@
 import { AckPolicy, createInbox, type JetStreamClient, type JsMsg, type NatsConnection } from "nats";
-import { bareHeaders, checkStored, connectBare, createLog } from "./bare-client.ts";
-import { bodyBytes, createdSubject } from "./bare-message.ts";
+import {
+  bareHeaders,
+  bodyBytes,
+  checkStored,
+  connectBare,
+  createdSubject,
+  createLog,
+} from "./bare-client.ts";
 import { feed } from "./feed.ts";
 import type { Figures } from "./figures.ts";
 import { FlowMeter, nowMs } from "./flow-meter.ts";

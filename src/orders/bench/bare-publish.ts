@@ -1,6 +1,12 @@
 import { createInbox, type NatsConnection } from "nats";
-import { bareHeaders, checkStored, connectBare, createLog } from "./bare-client.ts";
-import { bodyBytes, createdSubject } from "./bare-message.ts";
+import {
+  bareHeaders,
+  bodyBytes,
+  checkStored,
+  connectBare,
+  createdSubject,
+  createLog,
+} from "./bare-client.ts";
 import type { Figures } from "./figures.ts";
 import { measurePublishing, type Send, type Settle } from "./measure-publishing.ts";
 import type { PublishTask } from "./task.ts";

@@ -1,4 +1,4 @@
-import { bodyBytes } from "./bare-message.ts";
+import { bodyBytes } from "./bare-client.ts";
 import { type BenchReport, medianRows, ratioTarget } from "./bench-report.ts";
 import { type Environment, machineOf, withEmptyBroker } from "./environment.ts";
 import { measurePublish } from "./measure.ts";

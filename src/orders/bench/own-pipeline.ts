@@ -19,7 +19,7 @@ import { orderParts } from "../service-parts.ts";
 import { partners } from "../services/handlers.ts";
 import { processPayment } from "../services/payment.ts";
 import { ordersStream } from "../subjects.ts";
-import { traceparent } from "./bare-message.ts";
+import { traceparent } from "./bare-client.ts";
 import { feed } from "./feed.ts";
 import type { Figures } from "./figures.ts";
 import { FlowMeter } from "./flow-meter.ts";

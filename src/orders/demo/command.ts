@@ -5,7 +5,9 @@ import type { App, Online, Register } from "../../cli/act.ts";
 import { count, positive, withJson } from "../../cli/options.ts";
 import { readClock } from "../../cli/read-clock.ts";
 import { withMetricsFlags } from "../../cli/telemetry-options.ts";
+import type { Connection } from "../../jetstream/client/connection.ts";
 import { readLag } from "../../jetstream/streams/lag.ts";
+import { readNext } from "../../jetstream/streams/read-message.ts";
 import { lagTable } from "../../lag/lag-table.ts";
 import { feed as feedLog } from "../../publish/feed.ts";
 import { feedProgressText } from "../../publish/feed-progress.ts";
@@ -16,12 +18,13 @@ import { brokerSpans, findTrace } from "../../trace/find-trace.ts";
 import { buildOrderTrace } from "../../trace/picture.ts";
 import { orderTree } from "../../trace/view/order-tree.ts";
 import { catalogueOf } from "../catalogue.ts";
+import type { EventKind } from "../events.ts";
 import { orderFlow } from "../order-flow.ts";
 import { generateOrders } from "../publish/order-source.ts";
 import { publishReport } from "../publish/publish-report.ts";
 import { setStock } from "../stock/set-stock.ts";
+import { ordersStream, parseSubject, subjectOf } from "../subjects.ts";
 import { brokerLine, demoFarewell, demoSection } from "./demo-sections.ts";
-import { findOrderWith } from "./find-order.ts";
 
 type Options = ServingFlags & { count: number; rate: number; seed?: number };
 
@@ -118,4 +121,11 @@ async function showOneOrder({ connection, flow, terminal }: Online, nowUs: numbe
     nowUs,
   });
   terminal.show("order-trace", trace, demoSection("one order", orderTree(flow)));
+}
+
+/** The id of the first order in the log that has an event of `kind`, or undefined if none has. */
+export async function findOrderWith(connection: Connection, kind: EventKind): Promise<string | undefined> {
+  const query = { seq: 1, next_by_subj: subjectOf(kind, "*") };
+  const first = await readNext(connection, ordersStream, query);
+  return first && parseSubject(first.subject)?.orderId;
 }

@@ -7,7 +7,8 @@ import {
 } from "cockatiel";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
-import type { WatchHold } from "../../flow/handler.ts";
+import type { WatchCall, WatchHold } from "../../flow/handler.ts";
+import type { PaymentGateway } from "./gateway.ts";
 
 export type BreakerOptions = {
   name: string;
@@ -163,3 +164,32 @@ const isInterrupted = (error: unknown): boolean =>
   error instanceof OrderctlError && error.code === "interrupted";
 
 const seconds = (ms: number): string => `${Number((ms / 1000).toFixed(ms < 10_000 ? 1 : 0))} s`;
+
+type Watched = { signal: AbortSignal; watch?: WatchCall; watchHold?: WatchHold };
+
+/**
+ * Calls another gateway while `breaker` is closed and waits while it is open, for as long as that takes: an outage
+ * rejects only the calls that fail before it opens.
+ */
+export function createBreakingGateway(gateway: PaymentGateway, breaker: Breaker): PaymentGateway {
+  const run = <R extends Watched, T>(request: R, call: (request: R) => Promise<T>): Promise<T> => {
+    const counted = { ...request, ...countingOn(request.watch) };
+    return breaker.run(() => call(counted), request.signal, request.watchHold);
+  };
+  return {
+    charge: (request) => run(request, (counted) => gateway.charge(counted)),
+    refund: (request) => run(request, (counted) => gateway.refund(counted)),
+  };
+}
+
+/** What is called again after an outage goes on counting its calls. */
+function countingOn(watch: WatchCall | undefined): { watch?: WatchCall } {
+  if (!watch) return {};
+  let calls = 0;
+  return {
+    watch: (operation) => {
+      calls += 1;
+      return watch(operation, calls);
+    },
+  };
+}

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
 import { count, httpUrl, positive, share, time } from "../../cli/options.ts";
 import type { Note } from "../../core/note.ts";
-import { Breaker } from "./breaker.ts";
-import { createBreakingGateway } from "./breaking-gateway.ts";
+import { Breaker, createBreakingGateway } from "./breaker.ts";
 import type { PaymentGateway } from "./gateway.ts";
 import { createHttpGateway } from "./http-gateway.ts";
 import { createRetryingGateway } from "./retrying-gateway.ts";

@@ -6,12 +6,11 @@ import { openTelemetry, type TracingFlags, withTracingFlags } from "../../cli/te
 import { OrderctlError } from "../../core/errors.ts";
 import { feed } from "../../publish/feed.ts";
 import { feedProgressText, readingText } from "../../publish/feed-progress.ts";
-import type { Profile } from "../../publish/pace.ts";
+import type { Profile } from "../../publish/publish-events.ts";
 import type { Progress } from "../../terminal/terminal.ts";
 import { orderFlow } from "../order-flow.ts";
 import type { Reject } from "../sources/order-source.ts";
 import { dryRun } from "./dry-run.ts";
-import { dryRunReport } from "./dry-run-report.ts";
 import {
   checkSource,
   csvOptions,
@@ -21,7 +20,7 @@ import {
   readOrders,
   sourceFormats,
 } from "./order-source.ts";
-import { type PublishReport, publishReport } from "./publish-report.ts";
+import { dryRunReport, type PublishReport, publishReport } from "./publish-report.ts";
 import { Rejects } from "./rejects.ts";
 
 type Options = TracingFlags &

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isoTime } from "../../core/iso-time.ts";
+import { isoTime } from "../../core/units.ts";
 import type { OrderCreated } from "../events.ts";
 import { formatMoney } from "../money.ts";
 import { withoutTime } from "../same-order.ts";

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { OrderctlError } from "../../core/errors.ts";
-import { untilAborted } from "../../core/until-aborted.ts";
+import { untilAborted } from "../../core/waiting.ts";
 import { nowUs } from "../../telemetry/clock.ts";
 import type { OrderCreated } from "../events.ts";
 import { createOrderGenerator, randomSeed } from "../generator.ts";

@@ -4,6 +4,7 @@ import { formatCount, formatDuration, formatRate } from "../../terminal/format.t
 import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import type { Reject } from "../sources/order-source.ts";
+import type { DryRun } from "./dry-run.ts";
 
 export type PublishReport = FeedReport & {
   seed: number | null;
@@ -103,4 +104,28 @@ export function rejectLines({
   const more = rejected - rejectsShown.length;
   const rest = more > 0 ? [`  … and ${formatCount(more)} more; --rejects FILE keeps them all`] : [];
   return [`${formatCount(rejected)} ${rejected === 1 ? "row is" : "rows are"} rejected:`, ...rows, ...rest];
+}
+
+export type DryRunReport = DryRun & Pick<PublishReport, "rejected" | "rejectsShown"> & { file: string };
+
+/** How many orders would be stored, what they cost and from when they are; then what would be rejected. */
+export function dryRunReport(report: DryRunReport): string {
+  const { orders, repeated, conflicts, conflicting, file } = report;
+  const again =
+    repeated > 0 ? `; ${formatCount(repeated)} of them ${repeated === 1 ? "comes" : "come"} again` : "";
+  const what = `${orders === 0 ? "no" : formatCount(orders)} ${orders === 1 ? "order" : "orders"}`;
+  return [
+    `dry run: ${what} would be stored, from ${file}${again}`,
+    ...factsOf(report),
+    ...conflictLines({ count: conflicts, conflicting, where: "what comes before" }),
+    ...rejectLines(report),
+  ].join("\n");
+}
+
+function factsOf({ orders, totals, earliest, latest }: DryRunReport): string[] {
+  if (orders === 0) return [];
+  const sums = totals.map(({ text }) => text).join(", ");
+  const days = [earliest, latest].map((time) => time?.slice(0, 10));
+  const made = days[0] === undefined ? "without a date" : `from ${[...new Set(days)].join(" to ")}`;
+  return [`${sums} in all, ${made}`];
 }

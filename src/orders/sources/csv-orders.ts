@@ -7,9 +7,8 @@ import { type CsvRow, readCsvRows } from "./csv-rows.ts";
 import { FileDates } from "./dates.ts";
 import { type ByteInput, peekBytes, readBytes } from "./file-bytes.ts";
 import { type CsvLayout, orderIdsOf, readInvoiceLine } from "./invoice-line.ts";
-import { OrderAssembly, type ReadRow } from "./order-assembly.ts";
+import { OrderAssembly, OrderTally, type ReadRow } from "./order-assembly.ts";
 import { beginningOf, reasonOf, type SourceItem } from "./order-source.ts";
-import { OrderTally } from "./order-tally.ts";
 import { RowSpool } from "./row-spool.ts";
 
 /** What bounds the memory: 100 MB for so many orders, and 200 MB for so many rows of orders that are not complete. */

@@ -3,9 +3,8 @@ import { count, withConnection, withGiveUp } from "../../cli/options.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import { catalogueOf } from "../catalogue.ts";
 import { findSkuFault } from "../wire/event-fault.ts";
-import { readStock } from "./read-stock.ts";
+import { readStock, type StockLevel } from "./read-stock.ts";
 import { setStock } from "./set-stock.ts";
-import type { StockLevel } from "./stock-level.ts";
 import { stockTable } from "./stock-table.ts";
 
 type SetOptions = { catalogue: boolean; new: boolean; units?: number };

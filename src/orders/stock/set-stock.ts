@@ -9,9 +9,9 @@ import type { OrderEvent } from "../events.ts";
 import { orderShape } from "../flow.ts";
 import { ordersStream, subjectOf } from "../subjects.ts";
 import { decodeEvent } from "../wire/codec.ts";
+import { bySku, type StockLevel, stockLevel } from "./read-stock.ts";
 import { createSettler } from "./settle-stock.ts";
 import { createStock, decodeStock, encodeStock, type Stock } from "./stock.ts";
-import { bySku, type StockLevel, stockLevel } from "./stock-level.ts";
 import { inventoryBucket } from "./stock-store.ts";
 
 type Units = ReadonlyMap<string, number>;

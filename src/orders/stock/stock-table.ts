@@ -3,7 +3,7 @@ import { paint } from "../../terminal/paint.ts";
 import { wrapWords } from "../../terminal/plain-text.ts";
 import { table } from "../../terminal/table.ts";
 import type { Style } from "../../terminal/terminal.ts";
-import type { StockLevel } from "./stock-level.ts";
+import type { StockLevel } from "./read-stock.ts";
 
 const columns = [
   { title: "sku" },

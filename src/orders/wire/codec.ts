@@ -2,8 +2,7 @@ import { OrderctlError } from "../../core/errors.ts";
 import type { EventKind, OrderEvent } from "../events.ts";
 import { parseSubject, subjectOf } from "../subjects.ts";
 import { findEventFault, findFieldFault } from "./event-fault.ts";
-import { decoders } from "./wire-decoders.ts";
-import { encoders } from "./wire-encoders.ts";
+import { decoders, encoders } from "./messages.ts";
 
 /** The message that carries `event`. Throws `bad_message` for an event that `decodeEvent` would refuse. Per message: < 3 µs. */
 export function encodeEvent(event: OrderEvent): Uint8Array {

@@ -1,6 +1,6 @@
 import protobuf from "protobufjs/minimal.js";
 import type { EventKind, PaymentProcessed, StockReserved } from "../events.ts";
-import { paymentStatus, reservationStatus } from "./wire-enums.ts";
+import { paymentStatus, reservationStatus } from "./messages.ts";
 
 export type EventStatus = PaymentProcessed["status"] | StockReserved["status"];
 

@@ -1,7 +1,6 @@
 import { OrderctlError, systemCode } from "../../core/errors.ts";
 import { type Answer, readAnswer } from "./backend-answer.ts";
 import type { BackendEndpoint } from "./backend-endpoint.ts";
-import { readLimited } from "./read-limited.ts";
 
 export type BackendClient = {
   /** Rejects with `unavailable`, `denied`, `bad_message`, `too_large` or `timeout`, naming the backend and its URL. */
@@ -83,4 +82,16 @@ function unreachable(who: string, thrown: unknown): OrderctlError {
     hint: "is it running, and is --endpoint its query address? Spans are sent to another port",
     cause: thrown,
   });
+}
+
+/** The body of an answer, decompressed; undefined as soon as it has more than `maxBytes`. */
+export async function readLimited(response: Response, maxBytes: number): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }

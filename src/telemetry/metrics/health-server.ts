@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrderctlError } from "../../core/errors.ts";
 import { type Listening, listenPlainly } from "../../core/listening.ts";
-import type { Scrape } from "./metric-scrape.ts";
+import type { Scrape } from "./metric-readers.ts";
 
 export type Readiness = { ready: boolean; reason?: string | undefined };
 

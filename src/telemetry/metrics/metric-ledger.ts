@@ -1,8 +1,15 @@
-import type { Attributes, HrTime } from "@opentelemetry/api";
+import { type Attributes, type HrTime, ValueType } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
-import type { CollectionResult, MetricProducer } from "@opentelemetry/sdk-metrics";
-import { CounterCell, DurationCell } from "./metric-cells.ts";
-import { gaugeData, histogramData, type Measured, type Period, sumData } from "./metric-data.ts";
+import {
+  AggregationTemporality,
+  type CollectionResult,
+  DataPointType,
+  type GaugeMetricData,
+  type HistogramMetricData,
+  type MetricDescriptor,
+  type MetricProducer,
+  type SumMetricData,
+} from "@opentelemetry/sdk-metrics";
 import type { MetricSpec } from "./metric-specs.ts";
 
 /** What a gauge shows now. */
@@ -85,3 +92,86 @@ function groupBySpec(observations: readonly Observation[]): Map<MetricSpec, Obse
 }
 
 const timeOf = (unixMs: number): HrTime => [Math.floor(unixMs / 1000), (unixMs % 1000) * 1e6];
+
+/**
+ * Upper bounds of a duration's buckets in seconds, inclusive: fine around 50 ms, the promise this pipeline makes
+ * about its latency.
+ */
+export const durationBounds: readonly number[] = [
+  0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.25,
+  0.5, 1, 2.5, 5, 10,
+];
+
+/** Counts what happened since it was made. */
+export class CounterCell {
+  count = 0;
+
+  add(): void {
+    this.count += 1;
+  }
+}
+
+/** Spread of durations since it was made. Hot path: 0.02 µs a record. */
+export class DurationCell {
+  readonly counts: number[] = [...durationBounds.map(() => 0), 0];
+  count = 0;
+  sumS = 0;
+
+  /** Clocks of two machines may disagree: what is negative counts as 0; what is no number does not count. */
+  record(durationMs: number): void {
+    if (Number.isNaN(durationMs)) return;
+    const seconds = Math.max(0, durationMs / 1000);
+    this.count += 1;
+    this.sumS += seconds;
+    let bucket = 0;
+    while (seconds > (durationBounds[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1;
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+  }
+}
+
+/** A value with its attributes. */
+export type Measured<Value> = { attributes: Attributes; value: Value };
+
+export type Period = { startTime: HrTime; endTime: HrTime };
+
+const aggregationTemporality = AggregationTemporality.CUMULATIVE;
+
+export const sumData = (
+  spec: MetricSpec,
+  measured: readonly Measured<number>[],
+  period: Period,
+): SumMetricData => ({
+  descriptor: descriptorOf(spec),
+  aggregationTemporality,
+  dataPointType: DataPointType.SUM,
+  isMonotonic: true,
+  dataPoints: measured.map((each) => ({ ...each, ...period })),
+});
+
+export const gaugeData = (
+  spec: MetricSpec,
+  measured: readonly Measured<number>[],
+  period: Period,
+): GaugeMetricData => ({
+  descriptor: descriptorOf(spec),
+  aggregationTemporality,
+  dataPointType: DataPointType.GAUGE,
+  dataPoints: measured.map((each) => ({ ...each, ...period })),
+});
+
+export const histogramData = (
+  spec: MetricSpec,
+  measured: readonly Measured<DurationCell>[],
+  period: Period,
+): HistogramMetricData => ({
+  descriptor: descriptorOf(spec),
+  aggregationTemporality,
+  dataPointType: DataPointType.HISTOGRAM,
+  dataPoints: measured.map(({ attributes, value: { counts, count, sumS } }) => ({
+    attributes,
+    ...period,
+    value: { buckets: { boundaries: [...durationBounds], counts: [...counts] }, count, sum: sumS },
+  })),
+});
+
+const descriptorOf = (spec: MetricSpec): MetricDescriptor => ({ ...spec, valueType: ValueType.DOUBLE });

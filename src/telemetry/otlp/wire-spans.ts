@@ -1,9 +1,16 @@
-import { type Span, type SpanEvent, type SpanLink, spanKinds, statusCodes } from "../tracing/span.ts";
+import {
+  type Attributes,
+  type AttributeValue,
+  type Span,
+  type SpanEvent,
+  type SpanLink,
+  spanKinds,
+  statusCodes,
+} from "../tracing/span.ts";
 import type { SpanReading } from "../tracing/span-reading.ts";
-import { attributesOf } from "./any-value.ts";
 import type { Item, ParsedSpans } from "./parsed-spans.ts";
-import type { WireEvent, WireLink, WireResourceSpans, WireSpan } from "./wire.ts";
-import { toBigint } from "./wire-integer.ts";
+import type { WireAnyValue, WireEvent, WireKeyValue, WireLink, WireResourceSpans, WireSpan } from "./wire.ts";
+import { toBigint, toNumberOrText } from "./wire-integer.ts";
 
 /** The spans of a request, in its order; those of one process share their `resource`. */
 function spansOf(items: readonly Item[]): Span[] {
@@ -56,3 +63,24 @@ export const hexOf = (id: Id): string =>
 
 /** True for no id at all, too: some programs give a root sixteen zeros as its parent. */
 export const isZero = (id: Id): boolean => (id ?? []).every((byte) => byte === 0);
+
+/** Of two attributes with one key, the last counts. */
+export const attributesOf = (pairs: readonly WireKeyValue[] | null | undefined): Attributes =>
+  Object.fromEntries((pairs ?? []).map(({ key, value }) => [key ?? "", attributeOf(value)]));
+
+/** Bytes become base64; what JSON has no number for (NaN, infinities, integers beyond 2^53) becomes text. */
+function attributeOf(value: WireAnyValue | null | undefined): AttributeValue {
+  if (value == null) return null;
+  const { stringValue, boolValue, intValue, doubleValue } = value;
+  if (stringValue != null) return stringValue;
+  if (intValue != null) return toNumberOrText(intValue);
+  if (boolValue != null) return boolValue;
+  if (doubleValue != null) return Number.isFinite(doubleValue) ? doubleValue : String(doubleValue);
+  return nestedOf(value);
+}
+
+function nestedOf({ arrayValue, kvlistValue, bytesValue }: WireAnyValue): AttributeValue {
+  if (arrayValue != null) return (arrayValue.values ?? []).map(attributeOf);
+  if (kvlistValue != null) return attributesOf(kvlistValue.values);
+  return bytesValue == null ? null : Buffer.from(bytesValue).toString("base64");
+}

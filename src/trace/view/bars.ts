@@ -1,6 +1,6 @@
 import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
-import type { TraceSegment } from "../row.ts";
+import type { TraceSegment } from "../rows.ts";
 
 /** The segment of time that `width` columns show. */
 export type Scale = { fromMs: number; totalMs: number; width: number };

@@ -2,7 +2,7 @@ import { formatDuration } from "../../terminal/format.ts";
 import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import type { TracePicture } from "../picture.ts";
-import type { TraceRow } from "../row.ts";
+import type { TraceRow } from "../rows.ts";
 import { bar } from "./bars.ts";
 import { rowLabel, rowText, treeLeads, widestOf } from "./labels.ts";
 import { fitToWidth, safeText } from "./text.ts";

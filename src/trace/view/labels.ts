@@ -1,6 +1,6 @@
 import { formatDuration } from "../../terminal/format.ts";
 import type { Style } from "../../terminal/terminal.ts";
-import type { TraceRow } from "../row.ts";
+import type { TraceRow } from "../rows.ts";
 import { cutToWidth, safeText, textWidth } from "./text.ts";
 
 type Branches = { last: string; more: string; pass: string; gap: string };

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../terminal/format.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import type { TracePicture } from "../picture.ts";
-import type { TraceSegment } from "../row.ts";
+import type { TraceSegment } from "../rows.ts";
 import { glyphsOf, segmentPaint } from "./bars.ts";
 import { formatShare } from "./columns.ts";
 import { cutToWidth, safeText } from "./text.ts";

@@ -3,7 +3,7 @@ import { paint } from "../../terminal/paint.ts";
 import { wrapWords } from "../../terminal/plain-text.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import type { TracePicture } from "../picture.ts";
-import type { TraceRow } from "../row.ts";
+import type { TraceRow } from "../rows.ts";
 import { rowText } from "./labels.ts";
 import { cutToWidth, safeText, textWidth as widthOf } from "./text.ts";
 

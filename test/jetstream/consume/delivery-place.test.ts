@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isAckOf, readDeliveryPlace } from "../../../src/jetstream/consume/delivery-place.ts";
+import { isAckOf, readDeliveryPlace } from "../../../src/jetstream/consume/delivery.ts";
 
 const placeIn = (reply: string) => readDeliveryPlace(Buffer.from(reply));
 const numbers = "2.1048577.31.1790000000123456999.7";

@@ -1,8 +1,7 @@
 import type { Msg } from "nats";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
-import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
-import type { PublisherOptions } from "../../../src/jetstream/publish/publisher-entry.ts";
+import { Publisher, type PublisherOptions } from "../../../src/jetstream/publish/publisher.ts";
 import { readLast } from "../../../src/jetstream/streams/read-message.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";

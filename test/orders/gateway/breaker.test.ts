@@ -1,8 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { OrderctlError } from "../../../src/core/errors.ts";
-import { Breaker } from "../../../src/orders/gateway/breaker.ts";
-import { createBreakingGateway } from "../../../src/orders/gateway/breaking-gateway.ts";
+import { Breaker, createBreakingGateway } from "../../../src/orders/gateway/breaker.ts";
 import { createRetryingGateway } from "../../../src/orders/gateway/retrying-gateway.ts";
 import { until } from "../../support/until.ts";
 

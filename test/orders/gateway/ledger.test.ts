@@ -2,8 +2,7 @@ import { spawn } from "node:child_process";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { identify } from "../../../src/core/process-identity.ts";
-import { Ledger } from "../../../src/orders/gateway/simulator/ledger.ts";
-import type { LedgerEntry } from "../../../src/orders/gateway/simulator/ledger-entry.ts";
+import { Ledger, type LedgerEntry } from "../../../src/orders/gateway/simulator/ledger.ts";
 import { temporaryFile } from "./test-simulator.ts";
 
 const entry = (key: string, operation: LedgerEntry["operation"] = "charge"): LedgerEntry => ({

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { noFaults } from "../../../src/orders/gateway/simulator/faults.ts";
-import type { LedgerEntry } from "../../../src/orders/gateway/simulator/ledger-entry.ts";
+import type { LedgerEntry } from "../../../src/orders/gateway/simulator/ledger.ts";
 import { openSimulator, type Simulator } from "../../../src/orders/gateway/simulator/open-simulator.ts";
 
 /** A file's path in a folder that is removed with the test. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OrderTally } from "../../../src/orders/sources/order-tally.ts";
+import { OrderTally } from "../../../src/orders/sources/order-assembly.ts";
 
 test("counts the rows of each order, however many and however alike their names are", () => {
   const tally = new OrderTally(1_000_000);

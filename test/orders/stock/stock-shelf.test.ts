@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createRandom } from "../../../src/orders/random.ts";
+import { createRandom } from "../../../src/orders/generator.ts";
 import { createStock } from "../../../src/orders/stock/stock.ts";
 import { StockShelf } from "../../../src/orders/stock/stock-shelf.ts";
 import { calm, log, type Order, orderOf, StockWorld } from "./stock-world.ts";

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Listening } from "../../../src/core/listening.ts";
 import { type HealthServerOptions, openHealthServer } from "../../../src/telemetry/metrics/health-server.ts";
-import type { Scrape } from "../../../src/telemetry/metrics/metric-scrape.ts";
+import type { Scrape } from "../../../src/telemetry/metrics/metric-readers.ts";
 
 const servers: Listening[] = [];
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createReasons } from "../../../src/telemetry/metrics/metric-reasons.ts";
+import { createReasons } from "../../../src/telemetry/metrics/metrics.ts";
 
 describe("a reason from outside", () => {
   it.each(["do_not_honor", "card_expired", "r2", "x".repeat(40)])("stays as it is: %s", (reason) => {

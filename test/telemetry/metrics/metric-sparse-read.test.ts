@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createSparseRead } from "../../../src/telemetry/metrics/metric-sparse-read.ts";
+import { createSparseRead } from "../../../src/telemetry/metrics/metric-observers.ts";
 import { until } from "../../support/until.ts";
 
 const ages = 3_600_000;

@@ -1,8 +1,7 @@
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { createOrderCounters } from "../../../src/orders/metrics.ts";
 import { MetricLedger } from "../../../src/telemetry/metrics/metric-ledger.ts";
-import { createMetricReaders } from "../../../src/telemetry/metrics/metric-readers.ts";
-import type { Scrape } from "../../../src/telemetry/metrics/metric-scrape.ts";
+import { createMetricReaders, type Scrape } from "../../../src/telemetry/metrics/metric-readers.ts";
 import { createMetrics, type Metrics } from "../../../src/telemetry/metrics/metrics.ts";
 import { approved } from "../../support/handler-context.ts";
 

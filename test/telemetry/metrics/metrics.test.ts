@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { durationBounds } from "../../../src/telemetry/metrics/metric-cells.ts";
+import { durationBounds } from "../../../src/telemetry/metrics/metric-ledger.ts";
 import { byLabel, countsOf, type MetricWorld, openMetricWorld } from "./metric-world.ts";
 
 const station = { service: "payment", consumer: "payment-processor", template: "ORDERS.created.{order_id}" };

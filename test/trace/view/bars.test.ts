@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { TraceSegment as Segment } from "../../../src/trace/row.ts";
+import type { TraceSegment as Segment } from "../../../src/trace/rows.ts";
 import { bar } from "../../../src/trace/view/bars.ts";
 
 const style = { colour: false, width: 80, unicode: true };

@@ -1,9 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Decision, decideCharge, keyOfCharge, refundIdFor } from "../decide-charge.ts";
 import type { Operation } from "../gateway.ts";
+import { type Decision, decideCharge, keyOfCharge, refundIdFor } from "../simulated-gateway.ts";
 import type { Faults } from "./faults.ts";
-import type { Ledger } from "./ledger.ts";
-import type { LedgerEntry } from "./ledger-entry.ts";
+import type { Ledger, LedgerEntry } from "./ledger.ts";
 
 export type CallBody = { order_id?: string; charge_id?: string; amount_minor: number; currency: string };
 

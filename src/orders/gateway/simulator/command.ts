@@ -5,8 +5,10 @@ import type { App } from "../../../cli/act.ts";
 import { type AllowedHostFlags, port } from "../../../cli/options.ts";
 import type { Companion, Flags } from "../../../cli/program.ts";
 import { openPrivateFolder } from "../../../core/private-files.ts";
+import { formatCount } from "../../../terminal/format.ts";
+import { paint } from "../../../terminal/paint.ts";
+import type { Style } from "../../../terminal/terminal.ts";
 import { decisionOf, type GatewayFlags } from "../options.ts";
-import { gatewayLine } from "./gateway-line.ts";
 import type { Simulator } from "./open-simulator.ts";
 
 type SimulatorFlags = GatewayFlags &
@@ -59,4 +61,11 @@ async function startGateway({ env, terminal }: App, flags: SimulatorFlags): Prom
   const { url, entries } = simulator;
   terminal.show<ServingGateway>("gateway", { url, ledger, entries }, gatewayLine);
   return simulator;
+}
+
+/** Where the gateway answers, where it books, and how to stop it. */
+export function gatewayLine({ url, ledger, entries }: ServingGateway, style: Style): string {
+  const { bold, dim } = paint(style);
+  const booked = `${formatCount(entries)} ${entries === 1 ? "entry" : "entries"} in ${ledger}`;
+  return `serving ${bold("gateway")} at ${url}, ${booked} ${dim("- stop with Ctrl-C")}`;
 }

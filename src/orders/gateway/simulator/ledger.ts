@@ -6,7 +6,6 @@ import { takeLock } from "../../../core/lock-file.ts";
 import type { Note } from "../../../core/note.ts";
 import { openPrivateAppend } from "../../../core/private-files.ts";
 import type { Operation } from "../gateway.ts";
-import { decodeEntry, encodeEntry, type LedgerEntry, linePrefix } from "./ledger-entry.ts";
 
 type Waiting = { id: string; line: string; resolve: () => void; reject: (reason: unknown) => void };
 
@@ -174,3 +173,37 @@ function addLine(read: Read, line: string, path: string): void {
   noteRefund(read.refunds, entry);
   read.bytes += Buffer.byteLength(line) + 1;
 }
+
+/** What a provider has booked, as it is written and told: a charge it made or declined, or a refund. */
+export type LedgerEntry = {
+  operation: Operation;
+  idempotency_key: string;
+  status: "approved" | "declined" | "refunded";
+  charge_id?: string;
+  refund_id?: string;
+  reason?: string;
+  order_id?: string;
+  amount_minor: number;
+  currency: string;
+  /** ISO time. */
+  booked_at: string;
+};
+
+/** The operation stands first in each line, so that lines can be told apart unread. */
+export const encodeEntry = ({ operation, ...entry }: LedgerEntry): string =>
+  JSON.stringify({ operation, ...entry });
+
+/** Undefined for what is no line of a ledger. */
+export function decodeEntry(line: string): LedgerEntry | undefined {
+  try {
+    const entry: LedgerEntry = JSON.parse(line);
+    const isEntry = isOperation(entry.operation) && typeof entry.idempotency_key === "string";
+    return isEntry && line.startsWith(linePrefix(entry.operation)) ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export const linePrefix = (operation: Operation): string => `{"operation":"${operation}",`;
+
+const isOperation = (value: unknown): value is Operation => value === "charge" || value === "refund";

@@ -1,9 +1,37 @@
 import { orderctl } from "#wire";
+import { OrderctlError } from "../../core/errors.ts";
 import type { EventKind, EventOf, Money, OrderLine } from "../events.ts";
-import { defaultCurrency, doubleToMinor } from "../money.ts";
-import { notificationType, paymentStatus, reservationStatus } from "./wire-enums.ts";
+import { defaultCurrency, doubleToMinor, toMajor } from "../money.ts";
 
 const wire = orderctl.orders.v1;
+
+export const paymentStatus = wireEnum("status", {
+  APPROVED: wire.PaymentStatus.PAYMENT_STATUS_APPROVED,
+  DECLINED: wire.PaymentStatus.PAYMENT_STATUS_DECLINED,
+});
+export const reservationStatus = wireEnum("status", {
+  RESERVED: wire.ReservationStatus.RESERVATION_STATUS_RESERVED,
+  OUT_OF_STOCK: wire.ReservationStatus.RESERVATION_STATUS_OUT_OF_STOCK,
+});
+export const notificationType = wireEnum("type", {
+  SHIPPED: wire.NotificationType.NOTIFICATION_TYPE_SHIPPED,
+  DECLINED: wire.NotificationType.NOTIFICATION_TYPE_DECLINED,
+  REFUNDED: wire.NotificationType.NOTIFICATION_TYPE_REFUNDED,
+});
+
+/** Both directions of an enum; unspecified and unknown numbers have no name and are refused. */
+function wireEnum<Name extends string, Value extends number>(field: string, toWire: Record<Name, Value>) {
+  const names = new Map<number, Name>(
+    Object.entries(toWire).map(([name, value]) => [value as Value, name as Name]),
+  );
+  const fromWire = (value: number): Name => {
+    const name = names.get(value);
+    if (name === undefined)
+      throw new OrderctlError("bad_message", `${field} ${value} is unspecified or unknown`);
+    return name;
+  };
+  return { toWire, fromWire };
+}
 
 type Decoders = { [K in EventKind]: (payload: Uint8Array) => EventOf<K> };
 /** 64-bit integers arrive as a number or a Long. Past this file they are numbers; `findEventFault` refuses unsafe ones. */
@@ -86,3 +114,51 @@ function toNumber(value: WireInteger): number {
   if (typeof value === "number") return value;
   return value?.toNumber() ?? 0;
 }
+
+type Encoders = { [K in EventKind]: (event: EventOf<K>) => Uint8Array };
+
+/** How each kind of event is written. The event is valid: `encodeEvent` has looked. */
+export const encoders: Encoders = {
+  created: ({ orderId, customerId, total, lines, createdAtUs }) =>
+    wire.OrderCreated.encode({
+      orderId,
+      customerId,
+      totalAmount: toMajor(total),
+      currency: total.currency,
+      totalMinor: total.amountMinor,
+      lines,
+      createdAtUs,
+    }).finish(),
+  payments: ({ orderId, status, reason, chargeId, total, lines }) =>
+    wire.PaymentProcessed.encode({
+      orderId,
+      status: paymentStatus.toWire[status],
+      reason,
+      chargeId,
+      currency: total.currency,
+      totalMinor: total.amountMinor,
+      lines,
+    }).finish(),
+  reservations: ({ orderId, status, lines, missingSkus, total, chargeId }) =>
+    wire.StockReserved.encode({
+      orderId,
+      status: reservationStatus.toWire[status],
+      lines,
+      missingSkus,
+      currency: total.currency,
+      totalMinor: total.amountMinor,
+      chargeId,
+    }).finish(),
+  shipments: (event) => wire.ShipmentBooked.encode(event).finish(),
+  refunds: ({ orderId, chargeId, refundId, total, reason }) =>
+    wire.PaymentRefunded.encode({
+      orderId,
+      chargeId,
+      refundId,
+      currency: total.currency,
+      totalMinor: total.amountMinor,
+      reason,
+    }).finish(),
+  notifications: ({ orderId, type, channel }) =>
+    wire.CustomerNotified.encode({ orderId, type: notificationType.toWire[type], channel }).finish(),
+};
