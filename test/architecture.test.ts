@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { rows, vendors } from "./import-table.ts";
+import { roles, rows, vendors } from "./import-table.ts";
 import { files, type Import, importsOf, statement, textOf } from "./source-imports.ts";
 
 const imports = files.flatMap(importsOf);
@@ -17,6 +17,15 @@ const show = ({ from, to, typeOnly }: Import) => `${from} ${typeOnly ? "names" :
 
 const isAllowed = ({ from, to }: Import): boolean =>
   rowOf(from) === rowOf(to) || isInAny(to, rows[rowOf(from)] ?? []);
+
+const tableOfRows = () =>
+  [
+    "| folder | role | may import |\n|---|---|---|\n",
+    ...Object.entries(rows).map(
+      ([row, may]) =>
+        `| \`${row}\` | ${roles[row]} | ${may.map((each) => `\`${each}\``).join(" ") || "nothing"} |\n`,
+    ),
+  ].join("");
 
 describe("the source", () => {
   it("is found, and so are its imports", () => {
@@ -34,6 +43,14 @@ describe("the source", () => {
 
   it("imports only what the table allows", () => {
     expect(own.filter((each) => !isCommand(each) && !isAllowed(each)).map(show)).toEqual([]);
+  });
+
+  it("is told in docs/architecture.md as the table has it", () => {
+    const file = join(import.meta.dirname, "../docs/architecture.md");
+    const text = readFileSync(file, "utf8");
+    const told = text.replace(/(<!-- imports:[^\n]*-->\n)[\s\S]*(<!-- \/imports -->)/, `$1${tableOfRows()}$2`);
+    if (process.env.ORDERCTL_WRITE_DOCS) writeFileSync(file, told);
+    expect(readFileSync(file, "utf8")).toBe(told);
   });
 
   it("names the orders in the command tree alone: what is generic is handed a flow", () => {

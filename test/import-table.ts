@@ -35,6 +35,33 @@ export const rows: Record<string, string[]> = {
   up: [...feature, "broker", "collector", "lag", "serve"],
 };
 
+/** What each is about. */
+export const roles: Record<string, string> = {
+  main: "the real world: streams, signals, the exit",
+  cli: "`cli.ts` is the command tree and the one catch; `cli/` what commands are made of: settings, flags, connecting, stopping",
+  core: "errors, waiting, units, locks, listening: no more than everybody needs",
+  terminal: "the only code that writes: terminal, tables, colour, log",
+  jetstream: "connection, publisher, worker, streams, dead letters; alone imports `nats`, knows no flow",
+  telemetry: "hop header, spans, metrics, health, OTLP; alone imports OpenTelemetry, knows no flow",
+  flow: "defining and running a flow: its table, one event's processing, one key's state and timeline",
+  orders:
+    "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
+  audit: "every promise, checked over the log",
+  broker: "a nats-server of one's own: find, fetch, start, stop",
+  collector: "receives spans over OTLP/HTTP, keeps them in the stream `TRACES`, reads them back",
+  completion: "completes command lines in bash, zsh and fish",
+  "dead-letters": "what was given up on: list, show, redrive, purge; false events",
+  lag: "how far behind every consumer is, and why",
+  publish: "events into the log at a pace, and following their keys to the end",
+  replay: "the log once more: to a prefix, through a service, into a file",
+  serve: "services as long-lived workers",
+  status: "the broker, the processes, where each setting came from",
+  top: "what goes on right now",
+  topology: "streams and consumers: what differs, and creating them",
+  trace: "one key's log and spans merged into one picture",
+  up: "broker, services and live view in one process",
+};
+
 /** One folder per vendor; the benchmark compares with the bare client. */
 export const vendors: Record<string, string[]> = {
   nats: ["jetstream", "orders/bench"],
