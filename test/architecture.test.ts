@@ -48,7 +48,10 @@ describe("the source", () => {
   it("is told in docs/architecture.md as the table has it", () => {
     const file = join(import.meta.dirname, "../docs/architecture.md");
     const text = readFileSync(file, "utf8");
-    const told = text.replace(/(<!-- imports:[^\n]*-->\n)[\s\S]*(<!-- \/imports -->)/, `$1${tableOfRows()}$2`);
+    const told = text.replace(
+      /(<!-- imports:[^\n]*-->\n)[\s\S]*(<!-- \/imports -->)/,
+      `$1${tableOfRows()}$2`,
+    );
     if (process.env.ORDERCTL_WRITE_DOCS) writeFileSync(file, told);
     expect(readFileSync(file, "utf8")).toBe(told);
   });

@@ -1,11 +1,10 @@
 import type { Flow } from "../flow/flow.ts";
 import { orderAudit } from "./audit/flow-audit.ts";
-import { describeEvent, phraseOf, totalOf } from "./describe.ts";
-import { documentOf } from "./document.ts";
 import type { EventKind, OrderEvent } from "./events.ts";
 import { orderShape } from "./flow.ts";
 import { createOrderCounters } from "./metrics.ts";
 import { isSameEvent } from "./same-order.ts";
+import { describeEvent, documentOf, phraseOf, totalOf } from "./telling.ts";
 import { decodeEvent, encodeEvent } from "./wire/codec.ts";
 import { type EventStatus, hasOtherStatus } from "./wire/peek-status.ts";
 
@@ -19,7 +18,7 @@ export const orderFlow: Flow<OrderEvent> = {
     hasOtherStatus(kind as EventKind, payload, status as EventStatus),
   isSame: isSameEvent,
   describe: describeEvent,
-  phrase: phraseOf,
+  phrase: (kind, outcome) => phraseOf(kind as EventKind, outcome),
   totalOf,
   document: documentOf,
   audit: orderAudit,

@@ -44,6 +44,7 @@ export async function connectError(
   config: ConnectionConfig,
   who: string,
 ): Promise<OrderctlError> {
+  if (thrown instanceof OrderctlError) return thrown;
   const what = `connect to ${shown(config.servers)}`;
   const error = fromNats(thrown, what);
   const reason = reasons[systemCode(thrown) ?? ""] ?? (await silentReason(thrown, config));

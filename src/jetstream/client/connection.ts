@@ -73,13 +73,6 @@ export async function openConnection(
 ): Promise<Connection> {
   const { options, who, files } = connectionOptions(config, note);
   const nats = await connectWithin({ ...config, options, who }, note, signal);
-  installFastParser(nats);
-  try {
-    await checkBroker(nats, config, who);
-  } catch (thrown) {
-    await nats.close();
-    throw thrown;
-  }
   const { timeoutMs, apiPrefix = defaultApiPrefix } = config;
   const jsm = await nats.jetstreamManager({ checkAPI: false, timeout: timeoutMs, apiPrefix });
   return watch({ nats, jsm, user: who, apiPrefix, files }, config, note);
@@ -89,25 +82,44 @@ export const defaultApiPrefix = "$JS.API";
 
 export const isDomain = (apiPrefix: string): boolean => /^\$JS\.[^.]+\.API$/.test(apiPrefix);
 
+type Connecting = ConnectionConfig & { options: ConnectionOptions; who: string };
+
 async function connectWithin(
-  config: ConnectionConfig & { options: ConnectionOptions; who: string },
+  config: Connecting,
   note: Note,
   signal: AbortSignal | undefined,
 ): Promise<NatsConnection> {
-  const { patienceMs, reconnectWaitMs, servers, options, who } = config;
+  const { patienceMs, reconnectWaitMs, servers, who } = config;
   const deadline = Date.now() + patienceMs;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await connectUnlessAborted(options, signal);
+      return await connectOnce(config, signal);
     } catch (thrown) {
       signal?.throwIfAborted();
       const error = await connectError(thrown, config, who);
-      if (error.code === "denied" || Date.now() + reconnectWaitMs > deadline) throw error;
+      if (isLasting(error, thrown) || Date.now() + reconnectWaitMs > deadline) throw error;
       if (attempt === 1) note(`no broker at ${shown(servers)} yet; trying for ${patienceMs / 1000} s`);
       await wait(reconnectWaitMs, undefined, { signal });
     }
   }
 }
+
+/** A broker that goes away before its first answer is one that is not there yet. */
+async function connectOnce(config: Connecting, signal: AbortSignal | undefined): Promise<NatsConnection> {
+  const nats = await connectUnlessAborted(config.options, signal);
+  installFastParser(nats);
+  try {
+    await checkBroker(nats, config, config.who);
+    return nats;
+  } catch (thrown) {
+    await nats.close();
+    throw thrown;
+  }
+}
+
+/** What a check finds out and needs somebody's help has a hint. */
+const isLasting = (error: OrderctlError, thrown: unknown): boolean =>
+  error.code === "denied" || (error === thrown && error.hint !== undefined);
 
 type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix"> & { files: string[] };
 

@@ -1,15 +1,6 @@
 import type { KeyState, PlacedEvent } from "../../flow/key-state.ts";
-import type { EventKind, EventOf, Money, OrderCreated, OrderEvent } from "../events.ts";
-
-/** What is worth telling of an event beside its kind and time. */
-const facts: { [K in EventKind]: (event: EventOf<K>) => Record<string, unknown> } = {
-  created: ({ customerId }) => ({ customer_id: customerId }),
-  payments: ({ status, reason, chargeId }) => ({ status, reason, charge_id: chargeId }),
-  reservations: ({ status, missingSkus }) => ({ status, missing_skus: missingSkus }),
-  shipments: ({ carrier, trackingId }) => ({ carrier, tracking_id: trackingId }),
-  refunds: ({ refundId, reason }) => ({ refund_id: refundId, reason }),
-  notifications: ({ type, channel }) => ({ type, channel }),
-};
+import type { Money, OrderCreated, OrderEvent } from "../events.ts";
+import { factsOf } from "../telling.ts";
 
 type Stage = Pick<KeyState, "status" | "waitingFor">;
 
@@ -48,7 +39,7 @@ const eventDocument = ({
   kind: event.kind,
   sequence,
   stored_at: new Date(Math.floor(storedAtUs / 1000)).toISOString(),
-  ...(facts[event.kind] as (event: OrderEvent) => Record<string, unknown>)(event),
+  ...factsOf(event),
 });
 
 const moneyDocument = ({ amountMinor, currency }: Money) => ({ amount_minor: amountMinor, currency });

@@ -64,6 +64,41 @@ describe("openConnection", () => {
     await connection.close();
   });
 
+  // A service that was started just then used to end.
+  it("tries again where the broker goes away before the first question is answered", async () => {
+    let connections = 0;
+    const gone = createServer((client) => {
+      connections += 1;
+      const isFirst = connections === 1;
+      const upstream = connect({ port: Number(new URL(broker.url).port), host: "127.0.0.1" });
+      let pings = 0;
+      client.on("data", (bytes) => {
+        pings += bytes.toString("latin1").split("PING\r\n").length - 1;
+        if (isFirst && pings >= 2) client.destroy();
+        else upstream.write(bytes);
+      });
+      upstream.on("data", (bytes) => client.write(bytes));
+      for (const [one, other] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const)
+        one.on("error", () => {}).on("close", () => other.destroy());
+    });
+    gone.listen(0, "127.0.0.1");
+    await once(gone, "listening");
+    onTestFinished(() => void gone.close());
+    const { port } = gone.address() as AddressInfo;
+    const notes: string[] = [];
+    const connection = await openTestConnection(
+      `nats://127.0.0.1:${port}`,
+      { user: "clerk", password: "secret", patienceMs: 10_000 },
+      (text) => void notes.push(text),
+    );
+    expect(connections).toBeGreaterThan(1);
+    expect(notes[0]).toContain("yet; trying for 10 s");
+    await connection.close();
+  });
+
   it("says denied at once for a wrong password, however patient, and keeps the password to itself", async () => {
     const url = broker.url.replace("//", "//clerk:hunter2@");
     const failure = await openTestConnection(url, { patienceMs: 60_000 }).catch((thrown) => thrown);
