@@ -10,11 +10,12 @@ import { auditVerdict } from "./audit-verdict.ts";
 export const registerAudit: Register = (command, act, program) => {
   withConnection(
     program
-      .withAuditFlags(command)
-      .addOption(
-        new Option("--grace <time>", "younger orders count as under way, not as lost")
-          .argParser(durationMs)
-          .default(30_000, "30s"),
+      .withAuditFlags(
+        command.addOption(
+          new Option("--grace <time>", "younger orders count as under way, not as lost")
+            .argParser(durationMs)
+            .default(30_000, "30s"),
+        ),
       )
       .addHelpText(
         "after",

@@ -134,14 +134,16 @@ export function placeTimes(
   { since, until }: Pick<ReplayFlags, "since" | "until">,
   nowUs: number,
 ): { sinceUs: number | undefined; untilUs: number | undefined } {
-  // Nothing is older than that, and the broker reads no time before 1970.
   const place = (given: Moment | undefined): number | undefined =>
-    given && ("us" in given ? given.us : Math.max(0, Math.round(nowUs - given.agoMs * 1000)));
+    given && ("us" in given ? given.us : Math.round(nowUs - given.agoMs * 1000));
   const [sinceUs, untilUs] = [place(since), place(until)];
   if (sinceUs !== undefined && untilUs !== undefined && sinceUs > untilUs)
     throw usage("--since is later than --until");
-  return { sinceUs, untilUs };
+  return { sinceUs: epoch(sinceUs), untilUs: epoch(untilUs) };
 }
+
+/** Nothing is older than 1970, and the broker reads no time before. */
+const epoch = (us: number | undefined): number | undefined => us && Math.max(0, us);
 
 /** Never null: commander takes that for no value at all. */
 function speed(text: string): number {
