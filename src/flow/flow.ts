@@ -30,7 +30,10 @@ export type Tone = "good" | "bad" | "mixed";
 export type KindEntry = {
   /** One of them, as people name it. */
   label: string;
-  /** What a key is after such an event: of its statuses each, where the kind has statuses. An event that ends a key leaves it. */
+  /**
+   * What a key is after such an event: of its statuses each, where the kind has statuses. An event that ends a key leaves it as it
+   * is, and so does what is done beside.
+   */
   becomes?: string | Readonly<Record<string, string>>;
   /** Statuses with which the business said no. */
   refusals?: readonly string[];
@@ -74,7 +77,9 @@ export type FlowShape = {
   consumerBetween(service: string, from: string, to: string): string | undefined;
   /** Whose permissions suffice to store an event of a kind. */
   storedBy(kind: string): readonly string[];
-  /** What a key is after an event; undefined after one that ends it. */
+  /** Of a kind that has any. */
+  statusesOf(kind: string): readonly string[];
+  /** What a key is after an event; undefined after one that leaves it as it is. */
   stateAfter(kind: string, status: string | undefined): string | undefined;
   isRefusal(kind: string, status: string): boolean;
   /** What has to be done after an event; undefined after one that ends the key. */
@@ -106,6 +111,10 @@ export function compileFlow(table: FlowTable): FlowShape {
       storing(to).find((each) => each.service === service && each.on === from)?.consumer,
     storedBy: (kind) =>
       kind === firstKind ? sources : [...new Set(storing(kind).map(({ service }) => service))],
+    statusesOf(kind) {
+      const becomes = entries[kind]?.becomes;
+      return typeof becomes === "object" ? Object.keys(becomes) : [];
+    },
     stateAfter(kind, status = "") {
       const becomes = entries[kind]?.becomes;
       return typeof becomes === "string" ? becomes : becomes?.[status];

@@ -29,7 +29,8 @@ export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly Pla
   if (first === undefined) throw new OrderctlError("not_found", "no event of this order is stored");
   const steps = events.map(({ event }) => ({ kind: event.kind, ...flow.describe(event) }));
   const ending = steps.find(({ kind }) => flow.endings.includes(kind));
-  const last = steps.findLast(({ kind }) => kind !== ending?.kind);
+  // What becomes of the key another kind says, where one has nothing to say of it: an ending, or what is done beside.
+  const last = steps.findLast(({ kind, outcome }) => flow.stateAfter(kind, outcome) !== undefined);
   const lastStoredAtUs = Math.max(...events.map(({ storedAtUs }) => storedAtUs));
   return {
     key: flow.keyOf(first.event),

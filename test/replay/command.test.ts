@@ -24,6 +24,7 @@ describe("what is replayed", () => {
     ["--from-seq 0 --to-seq 1", 1],
     ["--from-seq 13", 0],
     ["--since 1h", 12],
+    ["--since 30000d", 12],
     ["--until 1h", 0],
     ["--since 1h --from-seq 11", 2],
   ])("with %j is %i messages", async (words, messages) => {

@@ -42,7 +42,7 @@ class Auditor implements FlowAuditor {
     const { orderId, kind } = event;
     const known = this.#facts.get(orderId) ?? 0;
     this.#events++;
-    if ((known & factsOfKind[kind]) !== 0) {
+    if ((known & (factsOfKind[kind] ?? 0)) !== 0) {
       this.#offend("duplicate_event", { orderId, sequence, detail: `a second event of kind ${kind}` });
       return;
     }

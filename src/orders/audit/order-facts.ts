@@ -1,19 +1,28 @@
-import type { EventKind, OrderEvent } from "../events.ts";
+import type { OrderEvent } from "../events.ts";
+import { orderShape } from "../flow.ts";
 import type { AuditRule } from "./rules.ts";
 
-/** What can be known about an order, one bit each, so that a million orders fit in a map of small integers. */
+/** What can be known about an order, one bit for each kind of event and its status, so that a million orders fit in a map of small integers. */
+const bits = new Map<string, number>();
+for (const kind of orderShape.kinds) {
+  const statuses = orderShape.statusesOf(kind);
+  for (const status of statuses.length > 0 ? statuses : [""]) bits.set(`${kind} ${status}`, 2 ** bits.size);
+}
+
+const bitOf = (kind: string, status = ""): number => bits.get(`${kind} ${status}`) ?? 0;
+
 export const fact = {
-  created: 1,
-  approved: 2,
-  declined: 4,
-  reserved: 8,
-  outOfStock: 16,
-  shipped: 32,
-  refunded: 64,
-  notified: 128,
+  created: bitOf("created"),
+  approved: bitOf("payments", "APPROVED"),
+  declined: bitOf("payments", "DECLINED"),
+  reserved: bitOf("reservations", "RESERVED"),
+  outOfStock: bitOf("reservations", "OUT_OF_STOCK"),
+  shipped: bitOf("shipments"),
+  refunded: bitOf("refunds"),
+  notified: bitOf("notifications"),
   /** Booked by the gateway. */
-  charged: 256,
-  repaid: 512,
+  charged: 2 ** bits.size,
+  repaid: 2 ** (bits.size + 1),
 } as const;
 
 /** Of an order whose customer was not told how it ended: what it waits for. */
@@ -26,74 +35,59 @@ export function whatIsMissing(facts: number): string {
   return hasAny(fact.approved) ? "paid, and waiting for inventory" : "waiting for payment";
 }
 
-/** The facts that only one event of each kind may establish. */
-export const factsOfKind: Record<EventKind, number> = {
-  created: fact.created,
-  payments: fact.approved | fact.declined,
-  reservations: fact.reserved | fact.outOfStock,
-  shipments: fact.shipped,
-  refunds: fact.refunded,
-  notifications: fact.notified,
-};
-
 /** The fact an event establishes, the facts it needs before it, and the rule it breaks without them. */
 export type Step = { gives: number; needs: number; rule: AuditRule; cause: string };
 
-const byPayment: Record<"APPROVED" | "DECLINED", Step> = {
-  APPROVED: { gives: fact.approved, needs: fact.created, rule: "missing_cause", cause: "a created order" },
-  DECLINED: { gives: fact.declined, needs: fact.created, rule: "missing_cause", cause: "a created order" },
-};
-const byReservation: Record<"RESERVED" | "OUT_OF_STOCK", Step> = {
-  RESERVED: {
-    gives: fact.reserved,
-    needs: fact.approved,
-    rule: "missing_cause",
-    cause: "an APPROVED payment",
+type Needed = Omit<Step, "gives">;
+
+/** What more is promised of a kind than that the event is there which it follows from. */
+const promised: Readonly<Record<string, Needed>> = {
+  shipments: { needs: fact.reserved, rule: "shipment_mismatch", cause: "RESERVED stock" },
+  refunds: {
+    needs: fact.approved | fact.outOfStock,
+    rule: "refund_mismatch",
+    cause: "an APPROVED payment that met OUT_OF_STOCK",
   },
-  OUT_OF_STOCK: {
-    gives: fact.outOfStock,
-    needs: fact.approved,
-    rule: "missing_cause",
-    cause: "an APPROVED payment",
-  },
-};
-const byNotification: Record<"SHIPPED" | "DECLINED" | "REFUNDED", Step> = {
-  SHIPPED: { gives: fact.notified, needs: fact.shipped, rule: "missing_cause", cause: "a shipment" },
-  DECLINED: {
-    gives: fact.notified,
-    needs: fact.declined,
-    rule: "missing_cause",
-    cause: "a DECLINED payment",
-  },
-  REFUNDED: { gives: fact.notified, needs: fact.refunded, rule: "missing_cause", cause: "a refund" },
-};
-const created: Step = { gives: fact.created, needs: 0, rule: "missing_cause", cause: "" };
-const shipped: Step = {
-  gives: fact.shipped,
-  needs: fact.reserved,
-  rule: "shipment_mismatch",
-  cause: "RESERVED stock",
-};
-const refunded: Step = {
-  gives: fact.refunded,
-  needs: fact.approved | fact.outOfStock,
-  rule: "refund_mismatch",
-  cause: "an APPROVED payment that met OUT_OF_STOCK",
+  "notifications SHIPPED": { needs: fact.shipped, rule: "missing_cause", cause: "a shipment" },
+  "notifications DECLINED": { needs: fact.declined, rule: "missing_cause", cause: "a DECLINED payment" },
+  "notifications REFUNDED": { needs: fact.refunded, rule: "missing_cause", cause: "a refund" },
 };
 
-export function stepOf(event: OrderEvent): Step {
-  switch (event.kind) {
-    case "created":
-      return created;
-    case "payments":
-      return byPayment[event.status];
-    case "reservations":
-      return byReservation[event.status];
-    case "shipments":
-      return shipped;
-    case "refunds":
-      return refunded;
-    case "notifications":
-      return byNotification[event.type];
-  }
+/** The event that a kind follows from, where there is one way to it. */
+function causeOf(kind: string): Needed {
+  const [from, ...others] = orderShape.subscriptions.filter(({ emits }) => emits === kind);
+  if (!from || others.length > 0) return { needs: 0, rule: "missing_cause", cause: "" };
+  const { on, when } = from;
+  const label = on === orderShape.firstKind ? `${orderShape.labelOf(on)} order` : orderShape.labelOf(on);
+  const cause = when === undefined ? label : `${when} ${label}`;
+  return {
+    needs: bitOf(on, when),
+    rule: "missing_cause",
+    cause: `${/^[AEIOU]/i.test(cause) ? "an" : "a"} ${cause}`,
+  };
 }
+
+/** By kind, and by kind and status where these differ. */
+const steps = new Map<string, Step>();
+
+/** Hot path: looked up once for each kind and status. */
+export function stepOf(event: OrderEvent): Step {
+  const status = "status" in event ? event.status : "type" in event ? event.type : "";
+  const name = status === "" ? event.kind : `${event.kind} ${status}`;
+  const known = steps.get(name);
+  if (known) return known;
+  const gives = bitOf(event.kind, "status" in event ? event.status : "");
+  const step = { gives, ...(promised[name] ?? causeOf(event.kind)) };
+  steps.set(name, step);
+  return step;
+}
+
+/** The facts that only one event of a kind may establish. */
+export const factsOfKind: Readonly<Record<string, number>> = Object.fromEntries(
+  orderShape.kinds.map((kind) => [
+    kind,
+    [bitOf(kind), ...orderShape.statusesOf(kind).map((status) => bitOf(kind, status))].reduce(
+      (a, b) => a | b,
+    ),
+  ]),
+);
