@@ -84,6 +84,7 @@ export const vendors: Record<string, string[]> = {
   "csv-parse": ["orders/sources"],
   pino: ["terminal/log"],
   uuid: ["orders"],
+  semver: ["core/versions"],
   zod: [
     "core/lock-file",
     "core/process-identity",

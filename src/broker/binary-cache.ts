@@ -1,7 +1,8 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { openPrivateFolder } from "../core/private-files.ts";
-import { binaryName, compareVersions, readBinaryVersion } from "./broker-binary.ts";
+import { compareVersions } from "../core/versions.ts";
+import { binaryName, readBinaryVersion } from "./broker-binary.ts";
 
 const stagingPrefix = ".staging-";
 const staleStagingMs = 3_600_000;

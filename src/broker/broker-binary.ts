@@ -1,3 +1,4 @@
+import { compareVersions } from "../core/versions.ts";
 import { runCommand } from "./run-command.ts";
 
 export const brokerSources = ["env", "path", "cache", "release", "debian"] as const;
@@ -22,15 +23,3 @@ export async function readBinaryVersion(path: string, signal?: AbortSignal): Pro
   }
   return version;
 }
-
-/** Orders versions by their three numbers; a pre-release (`2.12.0-RC.1`) comes before its release. */
-export function compareVersions(left: string, right: string): number {
-  const [a, b] = [numbersOf(left), numbersOf(right)];
-  for (const index of [0, 1, 2]) {
-    const difference = (a[index] ?? 0) - (b[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return Number(right.includes("-")) - Number(left.includes("-"));
-}
-
-const numbersOf = (version: string): number[] => (version.split("-")[0] ?? "").split(".").map(Number);

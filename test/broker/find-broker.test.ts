@@ -5,10 +5,11 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { compareVersions, readBinaryVersion } from "../../src/broker/broker-binary.ts";
+import { readBinaryVersion } from "../../src/broker/broker-binary.ts";
 import { findBroker, findLocalBroker, installBroker } from "../../src/broker/find-broker.ts";
 import { pickDebianArchives, readAptSources } from "../../src/broker/install-debian.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
+import { compareVersions } from "../../src/core/versions.ts";
 import { fakeServer, type ReleaseMirror, startReleaseMirror } from "../support/release-mirror.ts";
 
 let dir: string;

@@ -1,7 +1,7 @@
 import type { TestContext } from "vitest";
 import { findBroker } from "../../src/broker/find-broker.ts";
+import { isOlder } from "../../src/core/versions.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { isOlder } from "../../src/jetstream/client/server-version.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";

@@ -1,6 +1,6 @@
 import { describe, it } from "vitest";
+import { isOlder } from "../../src/core/versions.ts";
 import { flowTopology } from "../../src/flow/topology.ts";
-import { isOlder } from "../../src/jetstream/client/server-version.ts";
 import { Bucket } from "../../src/jetstream/streams/bucket.ts";
 import { readLast } from "../../src/jetstream/streams/read-message.ts";
 import { scanStream } from "../../src/jetstream/streams/read-stream.ts";

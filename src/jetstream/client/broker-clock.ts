@@ -1,7 +1,7 @@
+import { isOlder } from "../../core/versions.ts";
 import { parseTimestampUs } from "../streams/read-message.ts";
 import type { Connection } from "./connection.ts";
 import { fromNats } from "./nats-error.ts";
-import { isOlder } from "./server-version.ts";
 
 /** How this machine's clock stands to the broker's. */
 export type ClockDifference = {

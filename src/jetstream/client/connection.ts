@@ -10,17 +10,17 @@ import {
   type NatsConnection,
   type NatsError,
 } from "nats";
-import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
 import { SparseNotes } from "../../core/sparse-notes.ts";
+import { isOlder } from "../../core/versions.ts";
 import { untilAborted, within } from "../../core/waiting.ts";
 import { connectError, shown } from "./connect-error.ts";
 import { type ConnectionConfig, connectionOptions, tellUnreadable } from "./connection-config.ts";
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
+import { innerConnection } from "./internals.ts";
 import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
-import { isOlder } from "./server-version.ts";
 
 /**
  * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back, until what
@@ -241,7 +241,7 @@ const unreadWords = /unknown protocol operation|parser error|maximum control lin
 
 /** The status has no words; the client keeps those of the last error. */
 function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
-  const said = (nats as NatsConnectionImpl).protocol.lastError?.message ?? "";
+  const said = innerConnection(nats).protocol.lastError?.message ?? "";
   if (!unreadWords.test(said)) return;
   for (const callback of told) callback(unread(said));
 }

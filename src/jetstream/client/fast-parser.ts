@@ -1,6 +1,5 @@
 import type { NatsConnection } from "nats";
-import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
-import type { MsgArg, Parser } from "nats/lib/nats-base-client/parser.js";
+import { innerConnection, type MsgArg, type Parser } from "./internals.ts";
 
 type Deliver = (message: MsgArg, data: Uint8Array) => void;
 
@@ -113,7 +112,7 @@ export class FastParser {
 
 /** Lets a connection read with the fast parser, also after every reconnect: the client makes a new parser for each. */
 export function installFastParser(nats: NatsConnection): void {
-  const { protocol } = nats as NatsConnectionImpl;
+  const { protocol } = innerConnection(nats);
   const parser = new FastParser(protocol.parser, (message, data) => protocol.processMsg(message, data));
   Object.defineProperty(protocol, "parser", {
     get: () => parser,

@@ -1,6 +1,6 @@
 import type { NatsConnection } from "nats";
-import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
 import { OrderctlError } from "../../core/errors.ts";
+import { innerConnection } from "./internals.ts";
 import { isPublishable } from "./wire-text.ts";
 
 /** A message on its way out. `headers` is a whole header block or empty; of `subject` and `reply` each character is one byte. */
@@ -21,14 +21,14 @@ const maxSubjectBytes = 3500;
  * connection: whoever writes has to be able to write again. Hot path: ~1 µs a frame.
  */
 export class FrameWriter {
-  readonly #nats: NatsConnectionImpl;
+  readonly #nats: ReturnType<typeof innerConnection>;
   #slab = Buffer.allocUnsafeSlow(slabBytes);
   #start = 0;
   #end = 0;
   #scheduled = false;
 
   constructor(nats: NatsConnection) {
-    this.#nats = nats as NatsConnectionImpl;
+    this.#nats = innerConnection(nats);
   }
 
   /** The size from which the broker refuses a message, headers included. */

@@ -1,5 +1,5 @@
 import type { Msg } from "nats";
-import type { MsgImpl } from "nats/lib/nats-base-client/msg.js";
+import { innerMessage } from "./internals.ts";
 
 /**
  * Reads the parts of a message from its bytes. The client's getters decode whole subjects as UTF-8 and split every
@@ -8,20 +8,20 @@ import type { MsgImpl } from "nats/lib/nats-base-client/msg.js";
 
 /** The subject from an offset on. Subjects of JetStream's own and of ours are ASCII. */
 export const subjectFrom = (message: Msg, offset: number): string =>
-  latin1((message as MsgImpl)._msg.subject, offset);
+  latin1(innerMessage(message)._msg.subject, offset);
 
 /** The body as text, for answers that are ASCII. */
 export function bodyText(message: Msg): string {
-  const { _msg, _rdata } = message as MsgImpl;
+  const { _msg, _rdata } = innerMessage(message);
   return latin1(_rdata, Math.max(0, _msg.hdr));
 }
 
 /** The subject to answer to, as the bytes that came. */
-export const replyBytes = (message: Msg): Uint8Array => (message as MsgImpl)._msg.reply ?? new Uint8Array();
+export const replyBytes = (message: Msg): Uint8Array => innerMessage(message)._msg.reply ?? new Uint8Array();
 
 /** The header block as it came; empty where there is none. */
 export function headerBlock(message: Msg): string {
-  const { _msg, _rdata } = message as MsgImpl;
+  const { _msg, _rdata } = innerMessage(message);
   return _msg.hdr > 0 ? asBuffer(_rdata).toString("utf8", 0, _msg.hdr) : "";
 }
 

@@ -1,8 +1,8 @@
 import { type ConsumerConfig, type ConsumerInfo, nanos, type StreamConfig } from "nats";
 import { OrderctlError } from "../../core/errors.ts";
+import { isOlder } from "../../core/versions.ts";
 import type { Connection } from "../client/connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "../client/nats-error.ts";
-import { isOlder } from "../client/server-version.ts";
 import { compareSettings, type Drift, type Settings } from "./settings-drift.ts";
 
 type StreamSpec = Settings & { name: string };

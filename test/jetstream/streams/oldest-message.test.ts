@@ -1,7 +1,7 @@
 import type { ConsumerConfig, JsMsg } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isOlder } from "../../../src/core/versions.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
-import { isOlder } from "../../../src/jetstream/client/server-version.ts";
 import { readOldest } from "../../../src/jetstream/streams/oldest-message.ts";
 import { readBySequence } from "../../../src/jetstream/streams/read-message.ts";
 import { servers } from "../../security/secured-broker.ts";
