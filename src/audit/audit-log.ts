@@ -22,10 +22,15 @@ export type AuditOptions = {
 export type AuditSeen = { messages: number; sequence: number; lastSequence: number };
 
 export type LogAudit = Omit<AuditReport, "verdict"> & {
-  /** `INCOMPLETE` where messages went while the log was read: neither is proven then, a promise kept or one broken. */
+  /**
+   * `INCOMPLETE` where messages went while the log was read, or where it begins later than at the first and promises seem broken:
+   * neither is proven then, a promise kept or one broken.
+   */
   verdict: AuditReport["verdict"] | "INCOMPLETE";
   /** Messages that the log held when the audit began and that somebody, or a limit, deleted before they were read. */
   gone: number;
+  /** The first sequence that the log held when the audit began: above 1 where what was stored before is removed. */
+  firstSequence: number;
   graceMs: number;
   clock: ClockDifference;
   seconds: number;
@@ -45,7 +50,7 @@ export async function auditLog(
   const nowMs = clock.nowUs() / 1000;
   const startedAt = performance.now();
   const auditor = flow.audit.open();
-  const { messages, lastSequence } = await readExtent(connection, flow.stream);
+  const { messages, firstSequence, lastSequence } = await readExtent(connection, flow.stream);
   seen.lastSequence = lastSequence;
   await scanStream(connection, { stream: flow.stream, toSequence: lastSequence, signal }, (message) => {
     seen.messages += 1;
@@ -57,10 +62,13 @@ export async function auditLog(
   const givenUp = await readGivenUp({ connection, flow }, auditor, signal);
   const report = auditor.finish({ nowMs, graceMs, givenUp });
   const gone = messages - seen.messages;
+  // What was removed may have been the cause of what was read.
+  const isCut = firstSequence > 1 && messages > 0;
   return {
     ...report,
-    verdict: gone > 0 ? "INCOMPLETE" : report.verdict,
+    verdict: gone > 0 || (isCut && report.verdict === "FAIL") ? "INCOMPLETE" : report.verdict,
     gone,
+    firstSequence,
     graceMs,
     clock: clock.difference,
     ...others,

@@ -27,9 +27,13 @@ function headline(audit: LogAudit, style: Style): string {
 }
 
 /** No verdict: an event that went may have been the cause, or the end, of one that was read. */
-function loss({ gone, offences }: LogAudit): string {
+function loss({ gone, firstSequence, offences }: LogAudit): string {
+  const removed = "purged, deleted or expired";
   const found = offences === 0 ? "" : `; ${plural(offences, "violation")} may be for want of them`;
-  const went = `${plural(gone, "message")} of the log went before ${gone === 1 ? "it was" : "they were"} read (purged, deleted or expired)`;
+  const went =
+    gone > 0
+      ? `${plural(gone, "message")} of the log went before ${gone === 1 ? "it was" : "they were"} read (${removed})`
+      : `the log begins with message ${formatCount(firstSequence)}: those before are ${removed}`;
   return `nothing is proven: ${went}${found}`;
 }
 
@@ -70,7 +74,7 @@ function marks(rules: readonly AuditRule[], audit: LogAudit, style: Style): stri
   return told.map(({ name, promise, checkedOf }) => {
     const violations = audit.violations[name] ?? 0;
     if (violations > 0) return `${red(broken)} ${promise}: ${red(plural(violations, "violation"))}`;
-    if (audit.gone > 0) return `${yellow(open)} ${promise}: not proven`;
+    if (audit.verdict === "INCOMPLETE") return `${yellow(open)} ${promise}: not proven`;
     if (!checkedOf) return `${green(kept)} ${promise}`;
     // Without anything to check the promise holds of nothing, which is no proof.
     const count = Number(audit[checkedOf.count] ?? 0);

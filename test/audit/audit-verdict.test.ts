@@ -18,6 +18,7 @@ const auditOf = (log: OrderEvent[], units = 100, nowMs = 1_000_000): LogAudit =>
   graceMs: 30_000,
   booked: null,
   gone: 0,
+  firstSequence: 1,
   skus: 1,
   seconds: 0.25,
 });

@@ -89,6 +89,18 @@ describe("over a log of its own", () => {
     expect(stdout).toContain("orderctl trace bad\n");
   });
 
+  // Nobody who lets the broker remove old events used to get another word than FAIL.
+  it("proves nothing of a log whose beginning is removed, where promises seem broken", async () => {
+    await log.store(...ways.SHIPPED("half"), ...ways.DECLINED("whole"));
+    await connection.jsm.streams.purge("ORDERS", { seq: 3 });
+    const { exitCode, stdout } = await audit();
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^INCOMPLETE {2}nothing is proven: the log begins with message 3: /);
+    expect(await auditJson()).toMatchObject({ verdict: "INCOMPLETE", firstSequence: 3, gone: 0 });
+    await connection.jsm.streams.purge("ORDERS", { seq: 6 });
+    expect(await auditJson()).toMatchObject({ verdict: "PASS", firstSequence: 6, orders: 1 });
+  });
+
   it("lists as offenders the messages that cannot be read, and goes on", async () => {
     await log.storeBytes("ORDERS.payments.o-1", "\u00ff\u00ff");
     await log.storeBytes("ORDERS.elsewhere", "hello");

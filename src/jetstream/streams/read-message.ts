@@ -81,14 +81,14 @@ export function parseTimestampUs(timestamp: string): number {
 export const readLastSequence = async (connection: Connection, stream: string): Promise<number> =>
   (await readExtent(connection, stream)).lastSequence;
 
-/** How many messages a stream holds, and the sequence of the last one, both of the same moment. */
+/** How many messages a stream holds, and the sequences of the first and the last one, all of the same moment. */
 export async function readExtent(
   { jsm }: Connection,
   stream: string,
-): Promise<{ messages: number; lastSequence: number }> {
+): Promise<{ messages: number; firstSequence: number; lastSequence: number }> {
   try {
-    const { messages, last_seq } = (await jsm.streams.info(stream)).state;
-    return { messages, lastSequence: last_seq };
+    const { messages, first_seq, last_seq } = (await jsm.streams.info(stream)).state;
+    return { messages, firstSequence: first_seq, lastSequence: last_seq };
   } catch (thrown) {
     throw fromNats(thrown, `read stream ${stream}`);
   }
