@@ -70,7 +70,7 @@ function counts({ outcomes, underWay, graceMs, events, seconds }: LogAudit): str
 function marks(rules: readonly AuditRule[], audit: LogAudit, style: Style): string[] {
   const { green, red, yellow } = paint(style);
   const [kept, broken, open] = style.unicode ? ["✓", "✗", "-"] : ["ok", "NO", "--"];
-  const told = rules.filter(({ onlyWith }) => onlyWith === undefined || audit[onlyWith] !== null);
+  const told = rules.filter(({ onlyWith }) => onlyWith === undefined || audit[onlyWith] != null);
   return told.map(({ name, promise, checkedOf }) => {
     const violations = audit.violations[name] ?? 0;
     if (violations > 0) return `${red(broken)} ${promise}: ${red(plural(violations, "violation"))}`;
@@ -107,8 +107,8 @@ export function auditOffenders(
   const more = offences - listed.length;
   const list = offences > offenders.length ? `the first ${offenders.length}` : "all";
   const orderId = listed.flatMap((offender) => offender.orderId ?? [])[0];
-  const falseEvent = listed.find(isFalseEvent)?.sequence;
-  const isLate = listed.some(({ rule }) => rule === "not_notified");
+  const falseEvent = listed.find((offender) => isFalseEvent(rules, offender))?.sequence;
+  const isLate = listed.some(({ rule }) => ruleOf(rules, rule)?.isLateness);
   return [
     "",
     ...lines,
@@ -122,8 +122,11 @@ export function auditOffenders(
 }
 
 /** Those that name a message and no second one: what is no event, and what was stored before its cause or without one. */
-const isFalseEvent = ({ rule, sequence }: Offender): boolean =>
-  sequence !== null && rule !== "duplicate_event";
+const isFalseEvent = (rules: readonly AuditRule[], { rule, sequence }: Offender): boolean =>
+  sequence !== null && !ruleOf(rules, rule)?.isSurplus;
+
+const ruleOf = (rules: readonly AuditRule[], name: string): AuditRule | undefined =>
+  rules.find((rule) => rule.name === name);
 
 function nameOf({ orderId, sku, sequence }: Offender): string {
   if (orderId !== null) return `order ${orderId}`;
@@ -136,6 +139,6 @@ function violation(
   { width }: Style,
 ): string[] {
   const where = sequence !== null && orderId !== null ? ` (message ${sequence})` : "";
-  const text = `${rules.find(({ name }) => name === rule)?.broken ?? rule}: ${detail}${where}`;
+  const text = `${ruleOf(rules, rule)?.broken ?? rule}: ${detail}${where}`;
   return wrapWords(text, width - 4).map((line, index) => `${index === 0 ? "  " : "    "}${line}`);
 }

@@ -8,6 +8,9 @@ import type { App } from "./act.ts";
 /** Options of a command as commander has parsed them; whoever registered them knows their types. */
 export type Flags = Readonly<Record<string, unknown>>;
 
+/** As whom services run, and where their work is reported. */
+export type OpenAs = { instance: string; telemetry: Pick<Telemetry, "tracing" | "metrics"> };
+
 /** A flow, and what the commands have to know of it that run it. */
 export type FlowProgram = {
   flow: Flow;
@@ -15,11 +18,7 @@ export type FlowProgram = {
   runnable: readonly string[];
   /** Adds the flags of its services. */
   withServiceFlags(command: Command): Command;
-  openParts(
-    app: App,
-    flags: Flags,
-    as: { instance: string; telemetry: Pick<Telemetry, "tracing" | "metrics"> },
-  ): FlowParts;
+  openParts(app: App, flags: Flags, as: OpenAs): Promise<FlowParts>;
   companion: Companion;
   /** Adds the flags of what its audit asks beside the log. */
   withAuditFlags(command: Command): Command;
@@ -35,7 +34,7 @@ export type Companion = {
   hint: string;
 };
 
-/** Services of a flow over what is stored: their handlers call nobody outside this process. */
+/** Services of a flow over what is stored: their handlers change nothing outside this process. */
 export type ReplayProgram = {
   services: readonly string[];
   /** Why one cannot be replayed at all, and why what it comes to cannot be stored. */
@@ -43,7 +42,7 @@ export type ReplayProgram = {
   storeRefusals: Readonly<Record<string, Refusal>>;
   withFlags(command: Command): Command;
   /** By consumer. */
-  openHandlers(log: FlowLog, flags: Flags): Readonly<Record<string, Handler>>;
+  openHandlers(log: FlowLog, flags: Flags): Promise<Readonly<Record<string, Handler>>>;
   /** Those of its flags that a command line to go on with needs, as they are typed. */
   resumeFlags(service: string | undefined, flags: Flags): [name: string, value: unknown][];
 };

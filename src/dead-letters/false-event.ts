@@ -15,6 +15,8 @@ export type FalseEvent = {
   fault: string | null;
   payloadBytes: number;
   orderId: string | null;
+  /** True where it takes the place of the event with which an order begins: the order was never stored. */
+  isFirst: boolean;
   /** The users that may store such an event; who has the rights of an admin may as well. */
   storedBy: readonly string[];
   /** Who its header says has stored it, which is no proof; `null` where that says nothing. */
@@ -45,6 +47,7 @@ export async function readFalseEvent(log: FlowLog, sequence: number): Promise<Fa
     fault: findFault(flow, subject, payload) ?? (logged && causeFault(flow, logged, sequence)) ?? null,
     payloadBytes: payload.length,
     orderId: place?.key ?? null,
+    isFirst: place?.kind === flow.firstKind,
     storedBy: place ? flow.storedBy(place.kind) : [],
     claimedBy: hop ? `${hop.service}/${hop.instance}` : null,
     copies: copies.map(({ letter }) => letter.sequence),

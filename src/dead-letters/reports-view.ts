@@ -91,7 +91,7 @@ export function removalReport(removal: Removal, style: Style): string {
   ].join("\n");
 }
 
-function next({ removed, sequence, subject, orderId, copies, waiting }: Removal): string[] {
+function next({ removed, sequence, isFirst, orderId, copies, waiting }: Removal): string[] {
   if (!removed) return ["", `Away with it: orderctl dlq remove-event ${sequence} --yes`];
   const give =
     waiting.length > 0 ? [`The order goes on with: orderctl dlq redrive ${waiting.join(" ")}`] : [];
@@ -100,9 +100,6 @@ function next({ removed, sequence, subject, orderId, copies, waiting }: Removal)
       ? [`Its own dead letters are of no use: orderctl dlq purge ${copies.join(" ")} --yes`]
       : [];
   const look = orderId === null ? [] : [`What became of it: orderctl trace ${operand(orderId)}`];
-  const again =
-    subject.split(".")[1] === "created"
-      ? ["The order itself was never stored: whoever sent it has to send it again"]
-      : [];
+  const again = isFirst ? ["The order itself was never stored: whoever sent it has to send it again"] : [];
   return ["", ...again, ...give, ...away, ...look];
 }

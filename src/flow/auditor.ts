@@ -8,9 +8,14 @@ export type AuditRule = {
   promise: string;
   /** As it reads before what broke it. */
   broken: string;
-  /** A count of the report without which the rule is not told, or told as not checked, and why. */
+  /** A count of the report: where it is null the rule is not told. */
   onlyWith?: string;
+  /** A count of the report: where it is 0 or null the rule is told as not checked, because `else`. */
   checkedOf?: { count: string; else: string };
+  /** What breaks it is late: is anybody working on it? */
+  isLateness?: true;
+  /** The message that breaks it is one too many, and takes the place of no other. */
+  isSurplus?: true;
 };
 
 /** One violation. `sequence` is that of the offending message; `null` where something is absent instead. */

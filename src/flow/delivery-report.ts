@@ -17,6 +17,13 @@ import type { WatchedCall } from "./handler.ts";
 /** The subject of a kind with the key left open: what may stand on metrics and in span names. */
 export const templateOf = (flow: FlowShape, kind: string): string => flow.subjectOf(kind, "{order_id}");
 
+/** `aheadUs` is what this machine's clock is ahead of the broker's by, µs. */
+type Reporting = {
+  telemetry: Watched;
+  counters?: FlowCounters | undefined;
+  aheadUs?: (() => number) | undefined;
+};
+
 type Watched = Pick<Telemetry, "tracing" | "metrics">;
 
 /** A consumer whose deliveries are reported. */
@@ -33,6 +40,7 @@ type Reporter = ReportedConsumer &
     templates: Readonly<Record<string, string>>;
     counters: FlowCounters | undefined;
     keyOf(subject: string): string;
+    keyOfEvent(event: FlowEvent): string;
   };
 
 export type StartReport = (delivery: Delivery, receivedAtUs: number) => DeliveryReport | undefined;
@@ -44,15 +52,14 @@ export type StartReport = (delivery: Delivery, receivedAtUs: number) => Delivery
 export function createReports(
   flow: Flow,
   consumer: ReportedConsumer,
-  { telemetry, aheadUs = () => 0 }: { telemetry: Watched; aheadUs?: (() => number) | undefined },
+  { telemetry, counters, aheadUs = () => 0 }: Reporting,
 ): StartReport {
   const { metrics } = telemetry;
   const { service } = consumer;
   const templates = Object.fromEntries(flow.kinds.map((kind) => [kind, templateOf(flow, kind)]));
   const template = templates[consumer.on] ?? "";
   const keyOf = (subject: string) => flow.parseSubject(subject)?.key ?? "";
-  const named = { ...consumer, template, templates, orderIdOf: keyOf, keyOf };
-  const counters = metrics && flow.countersOf(metrics);
+  const named = { ...consumer, template, templates, orderIdOf: keyOf, keyOf, keyOfEvent: flow.keyOf };
   const reporter: Reporter = { ...named, metrics, counters, received: undefined, aheadUs, sent: {} };
   if (metrics) {
     reporter.received = metrics.consumer({ ...consumer, template });
@@ -92,7 +99,7 @@ export class DeliveryReport {
       ...message,
       template: this.#reporter.templates[event.kind] ?? "",
       service: this.#reporter.service,
-      orderId: this.#reporter.keyOf(message.subject),
+      orderId: this.#reporter.keyOfEvent(event),
     };
     const span = this.#span?.publish(traced);
     this.#outcome = { event, orderAtUs: message.orderAtUs, sentAt: performance.now(), span };

@@ -11,6 +11,9 @@ export type FlowTable = {
   /** The stream of its events; their subjects are `<stream>.<kind>.<key>`. */
   stream: string;
   isKey(text: string): boolean;
+  /** What a key is called, and what makes one: `an order id`, `1 to 64 letters …`. */
+  keyName: string;
+  keyForm: string;
   /** In the order in which they can happen. */
   kinds: Readonly<Record<string, KindEntry>>;
   services: Readonly<Record<string, readonly SubscriptionEntry[]>>;
@@ -59,9 +62,9 @@ export type FlowShape = {
   readonly subscriptions: readonly Subscription[];
   readonly buckets: readonly BucketEntry[];
   readonly secondEvent: string;
-  /** The kind with which a key begins, and those that end one. */
+  /** The kinds with which a key begins and ends. */
   readonly firstKind: string;
-  readonly endings: readonly string[];
+  readonly ending: string;
   /** How keys end, and how good that is. */
   readonly outcomes: Readonly<Record<string, Tone>>;
   /** The subject is an event's identity: the stream holds one message for each. */
@@ -69,6 +72,8 @@ export type FlowShape = {
   /** Undefined for a subject that is none of the flow's. Per message: < 0.5 µs. */
   parseSubject(subject: string): EventPlace | undefined;
   isKey(text: string): boolean;
+  readonly keyName: string;
+  readonly keyForm: string;
   labelOf(kind: string): string;
   /** The kinds that one follows from, the nearest first. */
   causesOf(kind: string): readonly string[];
@@ -82,13 +87,13 @@ export type FlowShape = {
   /** What a key is after an event; undefined after one that leaves it as it is. */
   stateAfter(kind: string, status: string | undefined): string | undefined;
   isRefusal(kind: string, status: string): boolean;
-  /** What has to be done after an event; undefined after one that ends the key. */
+  /** What the key waits for after an event; undefined after one that ends it, and after what is done beside its way. */
   nextAfter(kind: string, status: string | undefined): Subscription | undefined;
 };
 
 /** Throws where the table contradicts itself: a mistake of whoever wrote it. */
 export function compileFlow(table: FlowTable): FlowShape {
-  const { stream, isKey, kinds: entries, sources, secondEvent, buckets = [] } = table;
+  const { stream, isKey, keyName, keyForm, kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
   const [firstKind = ""] = kinds;
   const subscriptions = Object.entries(table.services).flatMap(([service, own]) =>
@@ -96,12 +101,13 @@ export function compileFlow(table: FlowTable): FlowShape {
   );
   checkTable(table, subscriptions);
   const causes = causesIn(kinds, subscriptions);
+  const onTheWay = subscriptions.filter(({ emits }) => entries[emits]?.becomes ?? entries[emits]?.ends);
   const storing = (kind: string) => subscriptions.filter(({ emits }) => emits === kind);
   return {
-    ...{ stream, isKey, kinds, firstKind, subscriptions, buckets, secondEvent },
+    ...{ stream, isKey, keyName, keyForm, kinds, firstKind, subscriptions, buckets, secondEvent },
     services: Object.keys(table.services),
-    endings: kinds.filter((kind) => entries[kind]?.ends),
-    outcomes: Object.assign({}, ...kinds.map((kind) => entries[kind]?.outcomes)),
+    ending: kinds.find((kind) => entries[kind]?.ends) ?? "",
+    outcomes: Object.fromEntries(kinds.flatMap((kind) => Object.entries(entries[kind]?.outcomes ?? {}))),
     subjectOf: (kind, key) => `${stream}.${kind}.${key}`,
     parseSubject: subjectParser(table),
     labelOf: (kind) => entries[kind]?.label ?? kind,
@@ -121,7 +127,7 @@ export function compileFlow(table: FlowTable): FlowShape {
     },
     isRefusal: (kind, status) => entries[kind]?.refusals?.includes(status) ?? false,
     nextAfter: (kind, status) =>
-      subscriptions.find(({ on, when }) => on === kind && (when === undefined || when === status)),
+      onTheWay.find(({ on, when }) => on === kind && (when === undefined || when === status)),
   };
 }
 
@@ -151,18 +157,28 @@ function subjectParser({ stream, kinds, isKey }: FlowTable): FlowShape["parseSub
   };
 }
 
-function checkTable({ kinds }: FlowTable, subscriptions: readonly Subscription[]): void {
+function checkTable({ kinds: entries }: FlowTable, subscriptions: readonly Subscription[]): void {
+  const endings = Object.values(entries).filter(({ ends }) => ends);
+  if (endings.length !== 1) throw new Error(`a flow ends with one kind of event, not ${endings.length}`);
   const consumers = subscriptions.map(({ consumer }) => consumer);
-  for (const { consumer, on, when, emits } of subscriptions) {
-    const becomes = kinds[on]?.becomes;
-    const isWrong =
-      !(on in kinds) ||
-      !(emits in kinds) ||
-      consumers.indexOf(consumer) !== consumers.lastIndexOf(consumer) ||
-      (when !== undefined && (typeof becomes !== "object" || !(when in becomes)));
-    if (isWrong)
-      throw new Error(`the flow has no ${on} ${when ?? ""} → ${emits} for ${consumer}, or it twice`);
+  const twice = consumers.find((consumer, index) => consumers.indexOf(consumer) !== index);
+  if (twice !== undefined) throw new Error(`there are two consumers ${twice}`);
+  for (const subscription of subscriptions) {
+    const fault = faultOf(entries, subscription);
+    const { consumer, on, when, emits } = subscription;
+    if (fault)
+      throw new Error(`${consumer} makes ${emits} of ${[when, on].filter(Boolean).join(" ")}, ${fault}`);
   }
+}
+
+function faultOf(entries: FlowTable["kinds"], { on, when, emits }: Subscription): string | undefined {
+  const kinds = Object.keys(entries);
+  const becomes = entries[on]?.becomes;
+  if (!(on in entries) || !(emits in entries)) return "which are no kinds of the flow";
+  // Else the way of a key would go in a circle.
+  if (kinds.indexOf(on) >= kinds.indexOf(emits)) return "which stands before it";
+  const hasStatus = when === undefined || (typeof becomes === "object" && when in becomes);
+  return hasStatus ? undefined : `and ${on} has no such status`;
 }
 
 /** What every event has; those of a flow have more. */
@@ -207,9 +223,6 @@ export type FlowCounters<E extends FlowEvent = FlowEvent> = {
 /** A flow and the broker that holds its stream. */
 export type FlowLog<E extends FlowEvent = FlowEvent> = { connection: Connection; flow: Flow<E> };
 
-/** The kind that ends a key. */
-export const endingOf = ({ endings }: FlowShape): string => endings[0] ?? "";
-
 /** Why a message cannot be the event that its subject names; undefined where it can. */
 export function findFault(
   flow: Pick<Flow, "decode">,
@@ -232,7 +245,7 @@ export function checkKey(
 ): string {
   if (flow.isKey(key)) return key;
   const shown = key.length > 64 ? `${key.slice(0, 64)}…` : key;
-  throw new OrderctlError(code, `${JSON.stringify(shown)} is not an order id`, {
-    hint: "an order id is 1 to 64 letters, digits, '-' or '_'",
+  throw new OrderctlError(code, `${JSON.stringify(shown)} is not ${flow.keyName}`, {
+    hint: `${flow.keyName} is ${flow.keyForm}`,
   });
 }

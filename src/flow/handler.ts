@@ -1,4 +1,4 @@
-import type { OrderctlError } from "../core/errors.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { FlowEvent } from "./flow.ts";
 
 /** Told once how a call of another system ended; `headers` carry its trace context to that, where the call is traced. */
@@ -39,3 +39,15 @@ export type Handler<E extends FlowEvent = FlowEvent> = (
   event: E,
   context: HandlerContext<E>,
 ) => Promise<E | undefined>;
+
+/** The handler of a consumer; throws `internal` where nobody made one. */
+export function handlerOf(handlers: Readonly<Record<string, Handler>>, consumer: string): Handler {
+  const handler = handlers[consumer];
+  if (handler) return handler;
+  throw new OrderctlError("internal", `${consumer} has no handler`);
+}
+
+/** A flow's own handlers as a worker calls them: with what the flow decodes, which are its own events. */
+export const asHandlers = <E extends FlowEvent>(
+  handlers: Readonly<Record<string, Handler<E>>>,
+): Readonly<Record<string, Handler>> => handlers as unknown as Readonly<Record<string, Handler>>;

@@ -1,5 +1,5 @@
 import { OrderctlError } from "../core/errors.ts";
-import type { Flow, FlowEvent, FlowShape } from "./flow.ts";
+import type { Flow, FlowEvent, FlowShape, Subscription } from "./flow.ts";
 
 /** An event and where the log keeps it. `storedAtUs` is the broker's Unix time in µs. */
 export type PlacedEvent<E extends FlowEvent = FlowEvent> = { event: E; sequence: number; storedAtUs: number };
@@ -10,6 +10,8 @@ export type KeyState<E extends FlowEvent = FlowEvent> = {
   status: string;
   /** The service whose turn it is; `null` once the key ended. */
   waitingFor: string | null;
+  /** What it has to do, because of which event; `null` once the key ended. */
+  next: (Subscription & { after: PlacedEvent<E> }) | null;
   /** ISO time at which the last event was stored. */
   since: string;
   ended: boolean;
@@ -27,16 +29,18 @@ export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly Pla
   const events = sortCausally(flow, stored);
   const [first] = events;
   if (first === undefined) throw new OrderctlError("not_found", "no event of this order is stored");
-  const steps = events.map(({ event }) => ({ kind: event.kind, ...flow.describe(event) }));
-  const ending = steps.find(({ kind }) => flow.endings.includes(kind));
+  const steps = events.map((placed) => ({ placed, kind: placed.event.kind, ...flow.describe(placed.event) }));
+  const ending = steps.find(({ kind }) => kind === flow.ending);
   // What becomes of the key another kind says, where one has nothing to say of it: an ending, or what is done beside.
   const last = steps.findLast(({ kind, outcome }) => flow.stateAfter(kind, outcome) !== undefined);
+  const subscription = ending || !last ? undefined : flow.nextAfter(last.kind, last.outcome);
   const lastStoredAtUs = Math.max(...events.map(({ storedAtUs }) => storedAtUs));
   return {
     key: flow.keyOf(first.event),
     status:
       (last && flow.stateAfter(last.kind, last.outcome)) ?? flow.stateAfter(flow.firstKind, undefined) ?? "",
-    waitingFor: ending || !last ? null : (flow.nextAfter(last.kind, last.outcome)?.service ?? null),
+    waitingFor: subscription?.service ?? null,
+    next: subscription && last ? { ...subscription, after: last.placed } : null,
     since: new Date(Math.floor(lastStoredAtUs / 1000)).toISOString(),
     ended: ending !== undefined,
     outcome: ending?.outcome ?? null,

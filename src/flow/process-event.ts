@@ -103,15 +103,17 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
 
   stored(stored: Stored): void {
     if (!this.outcome) return;
-    const held = stored.existing ? this.#readExisting(this.outcome, stored) : this.outcome;
+    const held = stored.existing
+      ? this.#readExisting(this.outcome, stored.existing, stored.sequence)
+      : this.outcome;
     this.#report?.stored(stored, held);
     this.#tell?.(held);
   }
 
-  #readExisting(outcome: FlowEvent, { existing, sequence }: Stored): FlowEvent {
+  #readExisting(outcome: FlowEvent, payload: Uint8Array, sequence: number): FlowEvent {
     const flow = this.#flow;
     const subject = flow.subjectOf(outcome.kind, flow.keyOf(outcome));
-    return readExisting(flow, { subject, payload: existing ?? empty, sequence }, this.sequence);
+    return readExisting(flow, { subject, payload, sequence }, this.sequence);
   }
 
   failed(error: OrderctlError): void {
@@ -128,8 +130,6 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
     return orderId === undefined ? {} : { orderId };
   }
 }
-
-const empty = new Uint8Array();
 
 type Existing = { subject: string; payload: Uint8Array; sequence: number };
 

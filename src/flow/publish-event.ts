@@ -19,8 +19,8 @@ export type PublishEvent<E> = (event: E, how?: PublishHow) => Promise<Stored>;
 /** Tracing may begin later, and is looked at with each event. */
 type Reporting = { publisher: Publisher; telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined };
 
-/** Puts first events of keys into the log, each as part of the trace that `parent` carries, or as the root of its own. */
-export function createEventPublisher<E extends FlowEvent>(
+/** Puts events with which keys begin into the log, each as part of the trace that `parent` carries, or as the root of its own. */
+export function createFirstPublisher<E extends FlowEvent>(
   flow: Flow<E>,
   { publisher, telemetry = noTelemetry }: Reporting,
   origin: Origin,
@@ -71,12 +71,14 @@ export function readEarlier<E extends FlowEvent>(
 
 type Reported = { key: string; parent: TraceHeaders | undefined };
 
-/** The message that stores an event which no other led to. */
+/** The message that stores the event with which a key begins. */
 export function firstMessage<E extends FlowEvent>(
   flow: Flow<E>,
   event: E,
   { service, instance, parent = {} }: Origin & { parent?: TraceHeaders | undefined },
 ): Publication {
+  if (event.kind !== flow.firstKind)
+    throw new OrderctlError("internal", `${event.kind} is no event that a key begins with`);
   const now = nowUs();
   const times = { receivedAtUs: now, startedAtUs: now, finishedAtUs: now };
   const hop = encodeHop({ causeSequence: null, service, instance, attempt: 1, ...times });

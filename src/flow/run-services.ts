@@ -11,7 +11,7 @@ import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
 import type { Flow, FlowLog, FlowShape } from "./flow.ts";
-import type { Handler } from "./handler.ts";
+import { type Handler, handlerOf } from "./handler.ts";
 import { processWith } from "./process-event.ts";
 import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./topology.ts";
 
@@ -31,8 +31,8 @@ export type FlowParts = {
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
   /** By service. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
-  /** What answers to others, by the name under which it runs beside the services. */
-  servers?: Readonly<Record<string, (working: Working) => Promise<Listening>>>;
+  /** What answers to others, and the name under which it runs beside the services. */
+  server?: { name: string; open: (working: Working) => Promise<Listening> };
   /** What is told where the services run; in words, and as it stands in JSON. */
   told?: (names: readonly string[]) => { text: string; data: Record<string, unknown> };
 };
@@ -103,8 +103,8 @@ export async function runServices(
   const publisher = new Publisher(connection, { window: options.window });
   const working = { connection, flow, publisher };
   // First what may fail: a port that is taken leaves no worker behind.
-  const server = names.map((name) => parts.servers?.[name]).find(Boolean);
-  const listening = await server?.(working);
+  const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
+  const listening = await server?.open(working);
   const { workers, redrivers } = startWorkers({ ...working, log }, names, options);
   const { text = "", data = {} } = parts.told?.(names) ?? {};
   return {
@@ -160,6 +160,7 @@ function startWorkers(
   const { parts, concurrency, instance, note, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry, aheadUs } = options;
   const handlers = parts.handlers(working);
+  const counters = telemetry.metrics && flow.countersOf(telemetry.metrics);
   const workers = new Map<string, Worker>();
   const redrivers = new Map<string, Worker>();
   for (const service of names) {
@@ -167,7 +168,7 @@ function startWorkers(
     const isPaused = breaker && (() => breaker.state() === "open");
     if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
     for (const { consumer, on, when } of flow.subscriptionsOf(service)) {
-      const startReport = createReports(flow, { service, consumer, on }, { telemetry, aheadUs });
+      const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
       const process = processWith(flow, handlerOf(handlers, consumer), { service, instance, startReport });
       const isIdle = when === undefined ? undefined : otherStatus(flow, on, when);
       const deadLetters = deadLetterRule(flow, { service, instance, consumer }, maxAttempts);
@@ -185,9 +186,3 @@ const otherStatus =
   (flow: Flow, kind: string, status: string) =>
   (payload: Uint8Array): boolean =>
     flow.hasOtherStatus(kind, payload, status);
-
-function handlerOf(handlers: Readonly<Record<string, Handler>>, consumer: string): Handler {
-  const handler = handlers[consumer];
-  if (handler) return handler;
-  throw new OrderctlError("internal", `${consumer} has no handler`);
-}

@@ -1,4 +1,4 @@
-/** The six facts that can be stored about an order, in the order in which they can happen. */
+/** The facts that can be stored about an order, in the order in which they can happen. */
 export const eventKinds = [
   "created",
   "payments",

@@ -1,4 +1,5 @@
-import { compileFlow } from "../flow/flow.ts";
+import { compileFlow, type FlowTable, type KindEntry } from "../flow/flow.ts";
+import type { EventKind } from "./events.ts";
 
 const orderIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -9,6 +10,8 @@ export const isOrderId = (id: string): boolean => orderIdPattern.test(id);
 const table = {
   stream: "ORDERS",
   isKey: isOrderId,
+  keyName: "an order id",
+  keyForm: "1 to 64 letters, digits, '-' or '_'",
   kinds: {
     created: { label: "created", becomes: "created" },
     payments: {
@@ -50,7 +53,7 @@ const table = {
       { consumer: "notification-refunded", on: "refunds", emits: "notifications" },
     ],
   },
-} as const;
+} as const satisfies FlowTable & { kinds: Record<EventKind, KindEntry> };
 
 /** Every service that works on the log. */
 export type ServiceName = keyof typeof table.services;

@@ -4,7 +4,7 @@ import { orderShape } from "./flow.ts";
 import { gatewayCompanion } from "./gateway/simulator/command.ts";
 import { orderFlow } from "./order-flow.ts";
 import { orderReplay } from "./replay.ts";
-import { openOrderParts, withOrderServiceFlags } from "./service-parts.ts";
+import { openOrderParts, withOrderServiceFlags } from "./service-flags.ts";
 
 /** The orders as the commands run them. */
 export const orderProgram: FlowProgram = {

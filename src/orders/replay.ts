@@ -1,9 +1,6 @@
 import { count, share } from "../cli/options.ts";
 import type { Flags, ReplayProgram } from "../cli/program.ts";
 import { OrderctlError } from "../core/errors.ts";
-import { createSimulatedGateway } from "./gateway/simulated-gateway.ts";
-import { paymentReader } from "./payment-reader.ts";
-import { createHandlers, partners } from "./services/handlers.ts";
 import type { StockShelf } from "./stock/stock-shelf.ts";
 
 type ReplayFlags = { declineShare: number; gatewaySeed: number };
@@ -27,7 +24,10 @@ export const orderReplay: ReplayProgram = {
     command
       .option("--decline-share <share>", "--service payment: as `serve` was given it", share, 0.02)
       .option("--gateway-seed <n>", "--service payment: as `serve` was given it", count, 1),
-  openHandlers({ connection }, flags) {
+  async openHandlers({ connection }, flags) {
+    const { createSimulatedGateway } = await import("./gateway/simulated-gateway.ts");
+    const { paymentReader } = await import("./payment-reader.ts");
+    const { createHandlers, partners } = await import("./services/handlers.ts");
     const { declineShare, gatewaySeed: seed } = flags as Flags & ReplayFlags;
     return createHandlers({
       gateway: createSimulatedGateway({ seed, declineShare, latencyMs: 0 }),

@@ -1,7 +1,3 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import type { App } from "../cli/act.ts";
-import { type AllowedHostFlags, count, port, positive, withAllowedHosts } from "../cli/options.ts";
-import type { Flags } from "../cli/program.ts";
 import type { Place } from "../core/listening.ts";
 import type { Note } from "../core/note.ts";
 import type { FlowParts, Working } from "../flow/run-services.ts";
@@ -10,16 +6,11 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TracedRequest } from "../telemetry/tracing/tracing.ts";
 import type { Breaker } from "./gateway/breaker.ts";
 import type { PaymentGateway } from "./gateway/gateway.ts";
-import { type GatewayFlags, openGateway, withGatewayFlags } from "./gateway/options.ts";
 import { paymentReader } from "./payment-reader.ts";
-import { createHandlers, partners } from "./services/handlers.ts";
+import type { UnknownSkus } from "./service-flags.ts";
+import { createHandlers } from "./services/handlers.ts";
 import { StockShelf } from "./stock/stock-shelf.ts";
 import { createStockStore, inventoryBucket } from "./stock/stock-store.ts";
-import { maxLines } from "./wire/event-fault.ts";
-
-/** What becomes of a SKU that nobody has stocked: it has the default stock, or orders of it are OUT_OF_STOCK. */
-const unknownSkuPolicies = ["stock", "refuse"] as const;
-export type UnknownSkus = (typeof unknownSkuPolicies)[number];
 
 export type PartsOptions = {
   gateway: PaymentGateway;
@@ -40,61 +31,6 @@ export type PartsOptions = {
   note: Note;
 };
 
-export function withOrderServiceFlags(command: Command): Command {
-  command
-    .option("--default-stock <n>", "inventory: units of a SKU that nobody has stocked", count, 1_000_000)
-    .addOption(
-      new Option("--unknown-skus <what>", "inventory: stock has them, or refuse the orders that name one")
-        .choices(unknownSkuPolicies)
-        .default("stock"),
-    )
-    .option(
-      "--max-lines <n>",
-      `order: lines that an order may have, ${maxLines} at most`,
-      lineCount,
-      maxLines,
-    )
-    .option("--http-host <host>", "order: where to listen", "127.0.0.1")
-    .option("--http-port <port>", "order: where to listen; 0 takes a free port", port, 8080);
-  return withGatewayFlags(withAllowedHosts(command));
-}
-
-function lineCount(text: string): number {
-  const lines = positive(text);
-  if (lines <= maxLines) return lines;
-  throw new InvalidArgumentError(`an order has ${maxLines} lines at most.`);
-}
-
-type PartsFlags = GatewayFlags &
-  AllowedHostFlags & {
-    defaultStock: number;
-    unknownSkus: UnknownSkus;
-    maxLines: number;
-    httpHost: string;
-    httpPort: number;
-  };
-
-export function openOrderParts(
-  { terminal }: App,
-  given: Flags,
-  { instance, telemetry }: { instance: string; telemetry: Pick<Telemetry, "tracing" | "metrics"> },
-): FlowParts {
-  const flags = given as Flags & PartsFlags;
-  const { gateway, breaker } = openGateway(flags, terminal.note);
-  return orderParts({
-    gateway,
-    breaker,
-    defaultStock: flags.defaultStock,
-    unknownSkus: flags.unknownSkus,
-    maxLines: flags.maxLines,
-    ...partners,
-    instance,
-    http: { host: flags.httpHost, port: flags.httpPort, allowedHosts: flags.allowHost },
-    telemetry,
-    note: terminal.note,
-  });
-}
-
 /** The services of orders, and the order API beside them. */
 export function orderParts(options: PartsOptions): FlowParts {
   const { gateway, breaker, carrier, channel } = options;
@@ -106,7 +42,7 @@ export function orderParts(options: PartsOptions): FlowParts {
       return createHandlers({ gateway, shelf, carrier, channel, readPayment });
     },
     breakers: breaker ? { payment: breaker } : {},
-    servers: { order: (working) => startApi(working, options) },
+    server: { name: "order", open: (working) => startApi(working, options) },
     told: (names) => toldOf(names.includes("inventory") ? unknownSkuUnits(options) : null),
   };
 }

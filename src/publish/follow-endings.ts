@@ -1,7 +1,7 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
-import { endingOf, type Flow, type FlowLog } from "../flow/flow.ts";
+import type { Flow, FlowLog } from "../flow/flow.ts";
 import { readLastSequence } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 
@@ -32,7 +32,7 @@ export class EndingsFollower {
   private constructor({ connection, flow }: FlowLog, fromSequence: number) {
     this.#flow = flow;
     this.#outcomes = Object.fromEntries(Object.keys(flow.outcomes).map((outcome) => [outcome, 0]));
-    const filter = flow.subjectOf(endingOf(flow), "*");
+    const filter = flow.subjectOf(flow.ending, "*");
     const start = { sequence: fromSequence };
     const scan = { stream: flow.stream, filter, start, follow: true, signal: this.#stop.signal };
     this.#scan = scanStream(connection, scan, ({ subject, payload }) =>

@@ -3,7 +3,7 @@ import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
 import type { Origin } from "../flow/process-event.ts";
-import { createEventPublisher, type PublishEvent, readEarlier } from "../flow/publish-event.ts";
+import { createFirstPublisher, type PublishEvent, readEarlier } from "../flow/publish-event.ts";
 import type { Publisher } from "../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
@@ -50,7 +50,7 @@ export async function publishEvents<E extends FlowEvent>(
   const counts: PublishCounts = { stored: 0, duplicates: 0, unknown: 0, seconds: 0, failure: undefined };
   const startedAt = performance.now();
   const due = dueAt(options);
-  const publish = createEventPublisher(flow, { publisher, telemetry: options.telemetry }, options.origin);
+  const publish = createFirstPublisher(flow, { publisher, telemetry: options.telemetry }, options.origin);
   let sent = 0;
   try {
     for await (const order of source) {

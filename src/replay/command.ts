@@ -146,7 +146,7 @@ async function openComparing(online: Online, flags: ReplayFlags): Promise<Replay
   if (service === undefined) return createNoTarget();
   return createServiceTarget(online, {
     service,
-    handlers: program.replay.openHandlers(online, flags),
+    handlers: await program.replay.openHandlers(online, flags),
     window,
     store,
     instance: (await online.config()).instance,

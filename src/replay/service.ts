@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { ChangeSignal } from "../core/change-signal.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog, FlowShape } from "../flow/flow.ts";
-import type { Handler } from "../flow/handler.ts";
+import { type Handler, handlerOf } from "../flow/handler.ts";
 import { processWith } from "../flow/process-event.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { Processor } from "../jetstream/consume/worker-options.ts";
@@ -124,15 +124,18 @@ const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: StreamMe
   header,
 });
 
+/** By kind: a service takes each in one consumer. */
 const processorsOf = (
   flow: Flow,
   { service, handlers, instance }: ServiceReplayOptions,
 ): Map<string, Processor> =>
   new Map(
-    flow.subscriptionsOf(service).flatMap(({ consumer, on }) => {
-      const handler = handlers[consumer];
-      return handler ? [[on, processWith(flow, handler, { service, instance })] as const] : [];
-    }),
+    flow
+      .subscriptionsOf(service)
+      .map(({ consumer, on }) => [
+        on,
+        processWith(flow, handlerOf(handlers, consumer), { service, instance }),
+      ]),
   );
 
 const emptyResult = ({ service, store }: ServiceReplayOptions): ServiceResult => ({

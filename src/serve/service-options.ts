@@ -38,7 +38,7 @@ export async function serviceOptions(
 ): Promise<ServiceOptions> {
   const instance = await instanceOf(app, flags);
   return {
-    parts: app.program.openParts(app, flags, { instance, telemetry }),
+    parts: await app.program.openParts(app, flags, { instance, telemetry }),
     telemetry,
     concurrency: flags.concurrency,
     window: flags.window,

@@ -20,5 +20,5 @@ async function top(online: Online, { interval }: { interval: number }): Promise<
     readSample().catch((thrown) => {
       throw explainMissingLog(thrown, online);
     });
-  await watch(online, { kind: "top", view: topReport, read, clockOf: ({ lag }) => lag.clock });
+  await watch(online, { kind: "top", view: topReport(online.flow), read, clockOf: ({ lag }) => lag.clock });
 }

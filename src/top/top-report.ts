@@ -1,3 +1,4 @@
+import type { FlowShape } from "../flow/flow.ts";
 import { clockTime, lagTable } from "../lag/lag-table.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
@@ -8,11 +9,18 @@ import type { GoneProcess } from "./gone-processes.ts";
 import type { EndedLately, ProcessRates, TopSample } from "./top-sample.ts";
 
 /** Is all well: rates, latency, breakers, failures. Then every consumer, then every process. */
-export const topReport: View<TopSample> = (sample, style) =>
-  [headline(sample, style), lagTable(sample.lag, style), processTable(sample, style)].join("\n\n");
+export const topReport =
+  (flow: FlowShape): View<TopSample> =>
+  (sample, style) =>
+    [headline(flow, sample, style), lagTable(sample.lag, style), processTable(sample, style)].join("\n\n");
 
-function headline({ lag, processes, gone, endedLately, deadLetters }: TopSample, style: Style): string {
-  const created = lag.consumers.find(({ consumer }) => consumer === "payment-processor");
+function headline(
+  flow: FlowShape,
+  { lag, processes, gone, endedLately, deadLetters }: TopSample,
+  style: Style,
+): string {
+  const first = flow.subscriptions.find(({ on }) => on === flow.firstKind);
+  const created = lag.consumers.find(({ consumer }) => consumer === first?.consumer);
   const failedPerS = sumOfKnown(processes.map((process) => process.failedPerS));
   const breakers = processes.flatMap((process) => process.breakers);
   const ofState = (wanted: string) => breakers.find(({ state }) => state === wanted);

@@ -1,4 +1,4 @@
-import { endingOf, type FlowLog } from "../flow/flow.ts";
+import type { FlowLog } from "../flow/flow.ts";
 import { countDeadLetters } from "../flow/observe-log.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
 import { readLag, type StreamLag } from "../jetstream/streams/lag.ts";
@@ -91,7 +91,7 @@ async function readEndedLately(
   const last = await readLastSequence(connection, flow.stream);
   const scan = {
     stream: flow.stream,
-    filter: flow.subjectOf(endingOf(flow), "*"),
+    filter: flow.subjectOf(flow.ending, "*"),
     start: { sequence: Math.max(1, last - recentEvents) },
     toSequence: last,
     signal,

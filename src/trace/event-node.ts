@@ -87,11 +87,11 @@ type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<Span
 
 /** What an order under way waits for, with the deliveries that have failed so far; undefined for one that has ended. */
 export function pendingNode(
-  { flow, timeline, logged, breaker }: KnownOrder,
+  { flow, timeline, logged, breaker, next }: KnownOrder,
   { nodes, placing, owners }: Received,
 ): TraceNode | undefined {
-  const { waitingFor, waitingMs, hops } = timeline;
-  const last = logged.find(({ sequence }) => sequence === hops.at(-1)?.sequence);
+  const { waitingFor, waitingMs } = timeline;
+  const last = logged.find(({ sequence }) => sequence === next?.after.sequence);
   if (waitingFor === null || waitingMs === null || !last) return undefined;
   const fromNs = nsSince(Math.max(...logged.map((one) => one.storedAtUs)), placing.zeroNs);
   const toNs = fromNs + Math.round(waitingMs * 1e6);

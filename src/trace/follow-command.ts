@@ -121,6 +121,6 @@ export async function followOrder(
     if (!place || findFault(flow, message.subject, message.payload) !== undefined) return;
     logged.push(loggedEvent(flow, { ...place, message }));
     onEvent([...logged]);
-    if (flow.endings.includes(place.kind)) ended.abort();
+    if (place.kind === flow.ending) ended.abort();
   });
 }

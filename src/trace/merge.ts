@@ -1,5 +1,6 @@
 import type { Flow } from "../flow/flow.ts";
 import type { LoggedEvent } from "../flow/key-log.ts";
+import type { KeyState } from "../flow/key-state.ts";
 import type { OpenBreaker } from "../flow/process-status.ts";
 import type { OrderTimeline } from "../flow/timeline.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
@@ -17,6 +18,8 @@ import { byStart, leastOf, mostOf, type TraceNode } from "./node.ts";
 /** An order as the log knows it. */
 export type KnownOrder = {
   flow: Flow;
+  /** What it waits for; `null` once it has ended. */
+  next: KeyState["next"];
   timeline: OrderTimeline;
   logged: readonly LoggedEvent[];
   /** What keeps the service from its work that the order waits for. */

@@ -1,6 +1,7 @@
 import { isoTime } from "../core/units.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { FalseMessage, LoggedEvent } from "../flow/key-log.ts";
+import { foldKey } from "../flow/key-state.ts";
 import type { OpenBreaker } from "../flow/process-status.ts";
 import { buildTimeline, type OrderTimeline } from "../flow/timeline.ts";
 import type { AttributeValue, Span } from "../telemetry/tracing/span.ts";
@@ -98,9 +99,10 @@ export function buildOrderTrace(
   shown: Shown = { all: false },
 ): OrderTrace {
   const timeline = buildTimeline(flow, logged, nowUs);
+  const { next } = foldKey(flow, logged);
   const { breaker } = shown;
   const contexts = logged.flatMap(({ trace }) => trace ?? []);
-  const { picture } = draw({ flow, timeline, logged, breaker }, spans, shown);
+  const { picture } = draw({ flow, timeline, logged, breaker, next }, spans, shown);
   return {
     ...timeline,
     ...picture,
@@ -142,7 +144,7 @@ function draw(
   const { rows, rowOf } = buildRows(merged.roots, { all, order });
   const criticalPath = shareOut(findCriticalPath(merged.roots, { fromNs, toNs: endNs }), {
     rowOf,
-    flow: order?.flow,
+    order,
   });
   const picture = {
     ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, rows, criticalPath },

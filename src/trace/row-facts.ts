@@ -74,10 +74,8 @@ const heldByOf = (nodes: readonly TraceNode[]): string | null =>
     .find((name) => name !== undefined) ?? null;
 
 function tellPending(order: KnownOrder | undefined, breaker: string | null) {
-  const last = order?.timeline.hops.at(-1);
-  const next = last && order?.flow.nextAfter(last.kind, last.outcome);
   const service = order?.timeline.waitingFor ?? "";
-  const label = (next && order?.flow.labelOf(next.emits)) ?? service;
+  const label = (order?.next && order.flow.labelOf(order.next.emits)) ?? service;
   const outcome = breaker === null ? `waiting for ${service}` : describeHold(breaker);
   return { is: "pending" as const, label, service, instance: null, sequence: null, outcome, refused: false };
 }

@@ -1,5 +1,5 @@
-import type { FlowShape } from "../flow/flow.ts";
 import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
+import type { KnownOrder } from "./merge.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 import type { PathStep } from "./path.ts";
 import type { TraceRow } from "./rows.ts";
@@ -32,7 +32,7 @@ type Part = { row: TraceRow; node: TraceNode; as: SegmentKind; ns: number };
 /** Sums a critical path up, and adds to each row its part of it. */
 export function shareOut(
   steps: readonly PathStep[],
-  { rowOf, flow }: { rowOf: Rows; flow: FlowShape | undefined },
+  { rowOf, order }: { rowOf: Rows; order: KnownOrder | undefined },
 ): CriticalPath {
   const parts = partsOf(steps, rowOf);
   for (const { row, ns } of parts) row.criticalMs += ns / 1e6;
@@ -44,7 +44,7 @@ export function shareOut(
     ...sumsOf(steps),
     heldBy: heldByIn(parts),
     callsAre: calls.every(({ node }) => isGateway(node)) ? "gateway" : "calls",
-    largest: largestOf(parts, toNs - fromNs, flow),
+    largest: largestOf(parts, toNs - fromNs, order),
   };
 }
 
@@ -91,16 +91,16 @@ function rowAt(node: TraceNode | undefined, rowOf: Rows): TraceRow | undefined {
 function largestOf(
   parts: readonly Part[],
   totalNs: number,
-  flow: FlowShape | undefined,
+  order: KnownOrder | undefined,
 ): CriticalPath["largest"] {
   const [first, ...others] = parts;
   if (!first || totalNs <= 0) return null;
   const largest = others.reduce((most, part) => (part.ns > most.ns ? part : most), first);
-  return { what: describe(largest, flow), ms: largest.ns / 1e6, share: largest.ns / totalNs };
+  return { what: describe(largest, order), ms: largest.ns / 1e6, share: largest.ns / totalNs };
 }
 
-const describe = (part: Part, flow: FlowShape | undefined): string =>
-  part.row.is === "span" ? describeSpan(part) : describeEvent(part, flow);
+const describe = (part: Part, order: KnownOrder | undefined): string =>
+  part.row.is === "span" ? describeSpan(part) : describeEvent(part, order);
 
 function heldByIn(parts: readonly Part[]): string | null {
   const names = new Set(parts.flatMap(({ as, row }) => (as === "held" ? (row.heldBy ?? []) : [])));
@@ -118,18 +118,19 @@ function describeSpan({ row, node, as }: Part): string {
   return failed === 0 ? label : `${label}, ${failed} of ${count} failed`;
 }
 
-function describeEvent({ row, node, as }: Part, flow: FlowShape | undefined): string {
+function describeEvent({ row, node, as }: Part, order: KnownOrder | undefined): string {
   const { label } = row;
+  const isFirst = node.of.is === "event" && node.of.hop.kind === order?.flow.firstKind;
   const who = row.service ?? label;
   const work = `the work of ${who}`;
   const words: Record<SegmentKind, string> = {
     held: describeHold(row.heldBy),
-    waited: `waiting for ${consumerOf(row, node, flow) ?? who}`,
+    waited: `waiting for ${consumerOf(row, node, order) ?? who}`,
     worked: work,
     refused: work,
     called: "calls of the gateway",
     failed: `failed deliveries to ${who}`,
-    storing: `storing the ${label === "created" ? "order" : label}`,
+    storing: `storing the ${isFirst ? "order" : label}`,
     unknown: `${label}, of which nobody tells more`,
   };
   return words[as];
@@ -137,11 +138,11 @@ function describeEvent({ row, node, as }: Part, flow: FlowShape | undefined): st
 
 /** The durable consumer from which a service takes what leads to an event. */
 function consumerOf(
-  { service, label }: TraceRow,
+  { service }: TraceRow,
   { of, parent }: TraceNode,
-  flow: FlowShape | undefined,
+  order: KnownOrder | undefined,
 ): string | undefined {
+  if (of.is !== "event") return order?.next?.consumer;
   const cause = parent?.of.is === "event" ? parent.of.hop.kind : "";
-  const to = of.is === "event" ? of.hop.kind : flow?.kinds.find((kind) => flow.labelOf(kind) === label);
-  return flow?.consumerBetween(service ?? "", cause, to ?? "");
+  return order?.flow.consumerBetween(service ?? "", cause, of.hop.kind);
 }

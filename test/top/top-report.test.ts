@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ConsumerLag } from "../../src/jetstream/streams/lag.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import type { Style } from "../../src/terminal/terminal.ts";
 import { topReport } from "../../src/top/top-report.ts";
 import type { ProcessRates, TopSample } from "../../src/top/top-sample.ts";
@@ -59,11 +60,11 @@ const calm: TopSample = {
   deadLetters: 0,
 };
 
-const headline = (sample: TopSample) => topReport(sample, plain).split("\n\n")[0];
+const headline = (sample: TopSample) => topReport(orderShape)(sample, plain).split("\n\n")[0];
 
 describe("topReport", () => {
   it("says first how fast orders come and end; then every consumer and every process", () => {
-    expect(topReport(calm, plain)).toMatchInlineSnapshot(`
+    expect(topReport(orderShape)(calm, plain)).toMatchInlineSnapshot(`
       "orders 401/s; created to ended p50 1.2 ms, p99 12.3 ms; failures 0/s
 
       ORDERS: its consumer is up to date
@@ -109,7 +110,7 @@ describe("topReport", () => {
       ...{ lastSeenAt: "2026-03-01T12:00:53.000Z", goneMs: 12_000, holds: 236 },
       ...{ held: { "payment-processor": 236 }, comesAgainBy: "2026-03-01T12:01:24.000Z" },
     };
-    const lines = topReport({ ...calm, gone: [gone] }, plain).split("\n");
+    const lines = topReport(orderShape)({ ...calm, gone: [gone] }, plain).split("\n");
     expect(lines[0]).toMatch(/^till-2 is gone since 12\.0 s, holds 236 until \d\d:01:24; orders 401\/s;/);
     expect(lines.at(-1)).toMatch(/^till-2 +payment +gone 12\.0 s +- +- +236 +-$/);
     const handedBack = { ...gone, holds: 0, held: {}, comesAgainBy: null };
@@ -117,8 +118,12 @@ describe("topReport", () => {
   });
 
   it("says where nobody works, and leaves unknown what one sample cannot tell", () => {
-    expect(topReport({ ...calm, processes: [] }, plain)).toMatch(/\nno process runs services here$/);
+    expect(topReport(orderShape)({ ...calm, processes: [] }, plain)).toMatch(
+      /\nno process runs services here$/,
+    );
     const fresh = { ...one, processedPerS: null, failedPerS: null, stopping: true };
-    expect(topReport({ ...calm, processes: [fresh] }, plain)).toMatch(/ stopping +- +- +3 +closed$/);
+    expect(topReport(orderShape)({ ...calm, processes: [fresh] }, plain)).toMatch(
+      / stopping +- +- +3 +closed$/,
+    );
   });
 });

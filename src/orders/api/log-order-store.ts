@@ -2,7 +2,7 @@ import { OrderctlError } from "../../core/errors.ts";
 import { readKey, takenBy } from "../../flow/key-log.ts";
 import { foldKey } from "../../flow/key-state.ts";
 import type { Origin } from "../../flow/process-event.ts";
-import { createEventPublisher, readEarlier } from "../../flow/publish-event.ts";
+import { createFirstPublisher, readEarlier } from "../../flow/publish-event.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { Publisher } from "../../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
@@ -19,7 +19,7 @@ type Working = {
 /** The orders of the API, kept in the order log. */
 export function createOrderStore(working: Working, origin: Origin): OrderStore {
   const { connection, publisher } = working;
-  const publish = createEventPublisher(orderFlow, working, origin);
+  const publish = createFirstPublisher(orderFlow, working, origin);
   return {
     isReady: () => !publisher.isHolding,
     async place(order, parent, giveUpMs) {

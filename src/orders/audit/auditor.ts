@@ -2,7 +2,7 @@ import type { AuditReport, AuditScope, Auditor as FlowAuditor, Offender } from "
 import type { OrderEvent, StockReserved } from "../events.ts";
 import { parseSubject } from "../subjects.ts";
 import { AmountsOwed } from "./amounts-owed.ts";
-import { fact, factsOfKind, stepOf, whatIsMissing } from "./order-facts.ts";
+import { fact, factsOfKind, isMet, stepOf, whatIsMissing } from "./order-facts.ts";
 import { type AuditRule, countedRules } from "./rules.ts";
 
 /** When the audit is made; the units of each SKU that were ever stocked, if known, and whether all that the gateway booked was added. */
@@ -42,13 +42,13 @@ class Auditor implements FlowAuditor {
     const { orderId, kind } = event;
     const known = this.#facts.get(orderId) ?? 0;
     this.#events++;
-    if ((known & (factsOfKind[kind] ?? 0)) !== 0) {
+    if ((known & factsOfKind[kind]) !== 0) {
       this.#offend("duplicate_event", { orderId, sequence, detail: `a second event of kind ${kind}` });
       return;
     }
     const { gives, needs, rule, cause } = stepOf(event);
     this.#facts.set(orderId, known | gives);
-    if ((known & needs) !== needs) {
+    if (!isMet(known, needs)) {
       this.#offend(rule, {
         orderId,
         sequence,

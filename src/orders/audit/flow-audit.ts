@@ -1,6 +1,7 @@
+import { OrderctlError } from "../../core/errors.ts";
 import type { AskedBeside, FlowAudit } from "../../flow/auditor.ts";
-import { type Booked, readLedger } from "../gateway/read-ledger.ts";
-import { readStockEntries } from "../stock/read-stock.ts";
+import type { OrderEvent } from "../events.ts";
+import type { Booked } from "../gateway/read-ledger.ts";
 import { type Auditor, createAuditor } from "./auditor.ts";
 import { auditRules } from "./rules.ts";
 
@@ -14,31 +15,35 @@ export const orderAudit: FlowAudit = {
     return {
       add: (event, sequence, storedAtMs) =>
         // What the flow decodes is an order's event.
-        auditor.add(event as Parameters<Auditor["add"]>[0], sequence, storedAtMs),
+        auditor.add(event as OrderEvent, sequence, storedAtMs),
       addUnreadable: (subject, reason, sequence) => auditor.addUnreadable(subject, reason, sequence),
       knows: (orderId) => auditor.knows(orderId),
       finish: (scope) => auditor.finish({ ...scope, withGateway, ...(stock && { stock }) }),
       async addOthers(beside) {
-        const { gateway } = beside.options;
         // Read after the log: stock that arrives meanwhile can only allow more.
         stock = await readStocked(auditor, beside);
-        withGateway = gateway instanceof URL;
-        const booked =
-          gateway instanceof URL
-            ? await addBooked(auditor, readLedger(gateway, beside.signal), beside.startedAt)
-            : null;
+        const gateway = gatewayIn(beside);
+        withGateway = gateway !== undefined;
+        const booked = gateway ? await addBooked(auditor, gateway, beside) : null;
         return { skus: stock?.size ?? null, booked };
       },
     };
   },
 };
 
+function gatewayIn({ options: { gateway } }: AskedBeside): URL | undefined {
+  if (gateway === undefined || gateway instanceof URL) return gateway;
+  throw new OrderctlError("internal", "the gateway of an audit is no URL");
+}
+
 /** What was booked since the audit began may belong to orders that it has not read. */
 async function addBooked(
   auditor: Auditor,
-  ledger: AsyncIterable<Booked>,
-  startedAt: number,
+  gateway: URL,
+  { startedAt, signal }: AskedBeside,
 ): Promise<number> {
+  const { readLedger } = await import("../gateway/read-ledger.ts");
+  const ledger: AsyncIterable<Booked> = readLedger(gateway, signal);
   let count = 0;
   for await (const { operation, orderId, ageMs, readAt } of ledger) {
     if (!auditor.knows(orderId) && ageMs <= readAt - startedAt) continue;
@@ -53,6 +58,7 @@ async function readStocked(
   auditor: Auditor,
   { connection }: AskedBeside,
 ): Promise<Map<string, number> | undefined> {
+  const { readStockEntries } = await import("../stock/read-stock.ts");
   const entries = await readStockEntries(connection);
   if (!entries) return undefined;
   const stocked = new Map<string, number>();

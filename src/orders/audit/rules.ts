@@ -6,12 +6,14 @@ const rules = [
     name: "not_notified",
     promise: "every order ended with a notification",
     broken: "not notified",
+    isLateness: true,
   },
   {
     // A second event of a kind for an order.
     name: "duplicate_event",
     promise: "no event of a kind twice for an order",
     broken: "second event",
+    isSurplus: true,
   },
   {
     // An event whose cause is not in the log before it.

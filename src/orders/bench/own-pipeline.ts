@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Handler } from "../../flow/handler.ts";
+import { asHandlers, type Handler, handlerOf } from "../../flow/handler.ts";
 import { processWith } from "../../flow/process-event.ts";
-import { createEventPublisher } from "../../flow/publish-event.ts";
+import { createFirstPublisher } from "../../flow/publish-event.ts";
 import { runServices } from "../../flow/run-services.ts";
 import { ackWaitMs, flowTopology } from "../../flow/topology.ts";
 import { type Connection, openConnection } from "../../jetstream/client/connection.ts";
@@ -40,7 +40,7 @@ export async function generateOwn(task: GenerateTask): Promise<null> {
   const publisher = new Publisher(connection, { window: task.rate > 0 ? task.count : task.window });
   const generator = createOrderGenerator();
   const telemetry = await openTelemetry(task, "publish");
-  const publish = createEventPublisher(orderFlow, { publisher, telemetry }, { service: "publish", instance });
+  const publish = createFirstPublisher(orderFlow, { publisher, telemetry }, { service: "publish", instance });
   const how = task.spansTo ? {} : { parent: { traceparent } };
   try {
     await feed(task, ({ stored, failed }) => () => {
@@ -75,7 +75,7 @@ async function processPayments(connection: Connection, task: WorkTask, tell: Tel
   const worker = new Worker(
     { connection, publisher },
     { stream: ordersStream, consumer: "payment-processor", concurrency, ackWaitMs, note: tell.note },
-    processWith(orderFlow, handler as unknown as Handler, { service: "payment", instance }),
+    processWith(orderFlow, handlerOf(asHandlers({ handler }), "handler"), { service: "payment", instance }),
   );
   tell.ready();
   const figures = await meter.finished;

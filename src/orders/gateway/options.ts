@@ -1,11 +1,5 @@
 import type { Command } from "commander";
 import { count, httpUrl, positive, share, time } from "../../cli/options.ts";
-import type { Note } from "../../core/note.ts";
-import { Breaker, createBreakingGateway } from "./breaker.ts";
-import type { PaymentGateway } from "./gateway.ts";
-import { createHttpGateway } from "./http-gateway.ts";
-import { createRetryingGateway } from "./retrying-gateway.ts";
-import { createSimulatedGateway } from "./simulated-gateway.ts";
 
 /** How payment reaches its gateway, and what a simulated one answers. */
 export type GatewayFlags = {
@@ -48,29 +42,6 @@ const withSimulatedFlags = (command: Command): Command =>
     .option("--gateway-seed <n>", "simulated: the same seed declines the same orders", count, 1)
     .addOption(time("--gateway-latency <time>", "simulated: how long a call takes", [0, "0s"]))
     .option("--gateway-errors <share>", "simulated: share of the calls that fail as in an outage", share, 0);
-
-/** The gateway as payment calls it: again where a call fails, and not at all while its breaker is open. */
-export function openGateway(flags: GatewayFlags, note: Note): { gateway: PaymentGateway; breaker: Breaker } {
-  const breaker = new Breaker({
-    name: "PaymentService",
-    failures: flags.breakerFailures,
-    openMs: flags.breakerOpen,
-    note,
-  });
-  const retries = { attempts: flags.gatewayAttempts, backoffMs: flags.gatewayBackoff };
-  const patient = createRetryingGateway(providerOf(flags), retries);
-  return { gateway: createBreakingGateway(patient, breaker), breaker };
-}
-
-function providerOf(flags: GatewayFlags): PaymentGateway {
-  const { gateway, gatewayTimeout, gatewayErrors, gatewayLatency } = flags;
-  if (gateway) return createHttpGateway({ url: gateway, timeoutMs: gatewayTimeout });
-  return createSimulatedGateway({
-    ...decisionOf(flags),
-    latencyMs: gatewayLatency,
-    errorShare: gatewayErrors,
-  });
-}
 
 export const decisionOf = ({ gatewaySeed, declineShare }: GatewayFlags) => ({
   seed: gatewaySeed,

@@ -1,4 +1,4 @@
-import type { Handler } from "../../flow/handler.ts";
+import { asHandlers, type Handler } from "../../flow/handler.ts";
 import type { OrderEvent } from "../events.ts";
 import type { ConsumerName } from "../flow.ts";
 import type { PaymentGateway } from "../gateway/gateway.ts";
@@ -32,6 +32,5 @@ export function createHandlers({ gateway, shelf, carrier, channel, readPayment }
     "notification-shipped": notify,
     "notification-refunded": notify,
   };
-  // A handler is given what the flow decodes, which are events of orders.
-  return handlers as unknown as Readonly<Record<string, Handler>>;
+  return asHandlers(handlers);
 }

@@ -19,8 +19,11 @@ const statusFields: Partial<Record<EventKind, { field: number; values: Readonly<
  */
 export function hasOtherStatus(kind: EventKind, payload: Uint8Array, only: EventStatus): boolean {
   const known = statusFields[kind];
-  const status = known && readVarintField(payload, known.field);
-  if (!known || status === undefined || status === known.values[only]) return false;
+  const wanted = known?.values[only];
+  // A status without a number is none that could be told from the others.
+  if (!known || wanted === undefined) return false;
+  const status = readVarintField(payload, known.field);
+  if (status === undefined || status === wanted) return false;
   return Object.values(known.values).includes(status);
 }
 

@@ -2,7 +2,7 @@ import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import type { TraceSegment } from "../rows.ts";
 
-/** The segment of time that `width` columns show. */
+/** The span of time that `width` columns show. */
 export type Scale = { fromMs: number; totalMs: number; width: number };
 
 type As = TraceSegment["as"];

@@ -1,0 +1,63 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { App } from "../cli/act.ts";
+import { type AllowedHostFlags, count, port, positive, withAllowedHosts } from "../cli/options.ts";
+import type { Flags, OpenAs } from "../cli/program.ts";
+import type { FlowParts } from "../flow/run-services.ts";
+import { type GatewayFlags, withGatewayFlags } from "./gateway/options.ts";
+import { maxLines } from "./wire/event-fault.ts";
+
+/** What becomes of a SKU that nobody has stocked: it has the default stock, or orders of it are OUT_OF_STOCK. */
+const unknownSkuPolicies = ["stock", "refuse"] as const;
+export type UnknownSkus = (typeof unknownSkuPolicies)[number];
+
+export function withOrderServiceFlags(command: Command): Command {
+  command
+    .option("--default-stock <n>", "inventory: units of a SKU that nobody has stocked", count, 1_000_000)
+    .addOption(
+      new Option("--unknown-skus <what>", "inventory: stock has them, or refuse the orders that name one")
+        .choices(unknownSkuPolicies)
+        .default("stock"),
+    )
+    .option(
+      "--max-lines <n>",
+      `order: lines that an order may have, ${maxLines} at most`,
+      lineCount,
+      maxLines,
+    )
+    .option("--http-host <host>", "order: where to listen", "127.0.0.1")
+    .option("--http-port <port>", "order: where to listen; 0 takes a free port", port, 8080);
+  return withGatewayFlags(withAllowedHosts(command));
+}
+
+function lineCount(text: string): number {
+  const lines = positive(text);
+  if (lines <= maxLines) return lines;
+  throw new InvalidArgumentError(`an order has ${maxLines} lines at most.`);
+}
+
+type PartsFlags = GatewayFlags &
+  AllowedHostFlags & {
+    defaultStock: number;
+    unknownSkus: UnknownSkus;
+    maxLines: number;
+    httpHost: string;
+    httpPort: number;
+  };
+
+/** What the services are made of is loaded only where they run. */
+export async function openOrderParts({ terminal }: App, given: Flags, as: OpenAs): Promise<FlowParts> {
+  const flags = given as Flags & PartsFlags;
+  const { openGateway } = await import("./gateway/open-gateway.ts");
+  const { orderParts } = await import("./service-parts.ts");
+  const { partners } = await import("./services/handlers.ts");
+  return orderParts({
+    ...openGateway(flags, terminal.note),
+    defaultStock: flags.defaultStock,
+    unknownSkus: flags.unknownSkus,
+    maxLines: flags.maxLines,
+    ...partners,
+    ...as,
+    http: { host: flags.httpHost, port: flags.httpPort, allowedHosts: flags.allowHost },
+    note: terminal.note,
+  });
+}

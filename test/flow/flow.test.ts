@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { compileFlow, type FlowTable } from "../../src/flow/flow.ts";
+
+const claims: FlowTable = {
+  stream: "CLAIMS",
+  isKey: (text) => /^[a-z]+$/.test(text),
+  keyName: "a claim",
+  keyForm: "small letters",
+  kinds: {
+    opened: { label: "opening", becomes: "open" },
+    assessed: {
+      label: "assessment",
+      becomes: { COVERED: "covered", REFUSED: "refused" },
+      refusals: ["REFUSED"],
+    },
+    copied: { label: "copy" },
+    closed: { label: "closing", ends: true, outcomes: { PAID: "good" } },
+  },
+  sources: ["portal"],
+  secondEvent: "a claim is paid twice",
+  services: {
+    assess: [{ consumer: "assess", on: "opened", emits: "assessed" }],
+    file: [{ consumer: "file-copies", on: "assessed", emits: "copied" }],
+    close: [
+      { consumer: "close-covered", on: "assessed", when: "COVERED", emits: "closed" },
+      { consumer: "close-refused", on: "assessed", when: "REFUSED", emits: "closed" },
+    ],
+  },
+};
+
+const withService = (own: FlowTable["services"][string]) => ({
+  ...claims,
+  services: { ...claims.services, more: own },
+});
+
+describe("a flow", () => {
+  const flow = compileFlow(claims);
+
+  it("knows its subjects, and no others", () => {
+    expect(flow.subjectOf("opened", "a")).toBe("CLAIMS.opened.a");
+    expect(flow.parseSubject("CLAIMS.opened.a")).toEqual({ kind: "opened", key: "a" });
+    for (const subject of [
+      "CLAIMS.opened.A",
+      "CLAIMS.paid.a",
+      "CLAIM.opened.a",
+      "CLAIMSS.opened.a",
+      "opened.a",
+      "",
+    ])
+      expect(flow.parseSubject(subject), subject).toBeUndefined();
+  });
+
+  it("has derived what follows from what, and who does it", () => {
+    expect(flow.causesOf("closed")).toEqual(["assessed"]);
+    expect(flow.causesOf("opened")).toEqual([]);
+    expect(flow.storedBy("opened")).toEqual(["portal"]);
+    expect(flow.storedBy("closed")).toEqual(["close"]);
+    expect(flow.consumerBetween("close", "assessed", "closed")).toBe("close-covered");
+    expect([flow.firstKind, flow.ending]).toEqual(["opened", "closed"]);
+  });
+
+  it("waits for what leads on, not for what is done beside", () => {
+    expect(flow.nextAfter("opened", undefined)?.service).toBe("assess");
+    expect(flow.nextAfter("assessed", "REFUSED")?.consumer).toBe("close-refused");
+    expect(flow.nextAfter("copied", undefined)).toBeUndefined();
+    expect(flow.stateAfter("assessed", "REFUSED")).toBe("refused");
+    expect(flow.stateAfter("copied", undefined)).toBeUndefined();
+  });
+});
+
+describe("a table that contradicts itself is refused", () => {
+  it.each<[string, FlowTable, string]>([
+    [
+      "goes in a circle",
+      withService([{ consumer: "x", on: "assessed", emits: "opened" }]),
+      "stands before it",
+    ],
+    [
+      "has a kind that is none",
+      withService([{ consumer: "x", on: "opened", emits: "paid" }]),
+      "no kinds of the flow",
+    ],
+    [
+      "waits for a status that is none",
+      withService([{ consumer: "x", on: "assessed", when: "HELD", emits: "closed" }]),
+      "assessed has no such status",
+    ],
+    [
+      "has a consumer twice",
+      withService([{ consumer: "assess", on: "opened", emits: "closed" }]),
+      "two consumers assess",
+    ],
+    ["never ends", { ...claims, kinds: { ...claims.kinds, closed: { label: "closing" } } }, "not 0"],
+  ])("that %s", (_, table, why) => {
+    expect(() => compileFlow(table)).toThrow(why);
+  });
+});
