@@ -35,7 +35,10 @@ export type FlowParts = {
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
   /** Breakers by service name. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
-  /** Servers for other programs (such as the order API), by the name that starts them in place of a service. */
+  /**
+   * Servers for other programs (such as the order API), by the name under which users start them, as they start a
+   * service.
+   */
   servers?: Readonly<Record<string, (working: Working) => Promise<Listening>>>;
   /** What the flow reports when services start: `text` for people, `data` for the JSON output. */
   told?: (names: readonly string[]) => { text: string; data: Record<string, unknown> };

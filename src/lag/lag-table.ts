@@ -88,7 +88,8 @@ function headline(lag: StreamLag): string {
 }
 
 /**
- * Unclaimed deliveries are redelivered after the ack wait; when there are none, only the age of the oldest is known.
+ * Deliveries that no process has in hand are redelivered by the broker on its own, until `comesAgainBy` at the latest.
+ * When processes have them all, only the age of the oldest is known.
  */
 function heldText(held: ConsumerLag, lag: StreamLag): string {
   const { consumer, workers, unclaimed, comesAgainBy, oldestAgeMs } = held;

@@ -70,7 +70,8 @@ const problemsOf = (processes: readonly ProcessStatus[], consumer: Named): strin
   fewReasons(processes.flatMap(({ problems }) => problems.filter(isOf(consumer)).map(({ text }) => text)));
 
 /**
- * An open breaker explains unclaimed deliveries: the service hands them back to the broker until the breaker closes.
+ * The open breakers that explain a consumer's unclaimed deliveries: while a breaker is open, the service keeps handing
+ * its deliveries back, so that most of the time no process has them in hand.
  */
 const openBreakersOf = (flow: FlowShape, working: readonly ProcessStatus[], consumer: Named): string[] =>
   fewReasons(

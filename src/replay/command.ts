@@ -68,7 +68,10 @@ function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary
   write("replay-report", summary, replayReport);
 }
 
-/** True when the log, or the destination of a copy, holds something other than the replay came to. */
+/**
+ * True when the log or the destination holds something other than the replayed outcome or copy, or when a handler
+ * failed.
+ */
 function isRefuted(result: ReplayResult): boolean {
   if (result.target === "prefix") return result.differentThere > 0;
   return result.target === "service" && result.different + result.failed > 0;

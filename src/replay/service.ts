@@ -16,7 +16,7 @@ export type ServiceReplayOptions = {
   service: string;
   /** Handlers by consumer name; they must call nothing outside this process. */
   handlers: Readonly<Record<string, Handler>>;
-  /** Most events in progress at once. */
+  /** The maximum of events in progress at once. */
   window: number;
   /** Store missing outcomes. Only for handlers without side effects: these would happen again. */
   store: boolean;

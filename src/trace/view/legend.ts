@@ -30,7 +30,7 @@ export function traceLegend(trace: TracePicture, style: Style): string[] {
   return [...inLines(shown, style.width), ...largestLine(trace, style)];
 }
 
-/** The same text as `describeHold`, repeated here because a view may import only types from outside its folder. */
+/** The same text as `describeHold`, repeated because the files in `view` import only types from the trace code. */
 function holdWord({ criticalPath, rows }: TracePicture): string {
   const name = criticalPath.heldBy ?? rows.find(({ heldBy }) => heldBy !== null)?.heldBy;
   return `waiting for ${name ?? "a service"} (breaker)`;
