@@ -8,14 +8,14 @@ import { readExtent, type StoredMessage } from "../jetstream/streams/read-messag
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 
 export type AuditOptions = {
-  /** How long an order may be under way. */
+  /** How long an order may be under way before it counts as late. */
   graceMs: number;
-  /** That of the log. */
+  /** The clock of the broker that holds the log. */
   clock: BrokerClock;
   signal: AbortSignal;
-  /** Kept up to date while the log is read. */
+  /** Updated while the log is read. */
   seen: AuditSeen;
-  /** What the flow's audit asks beside the log. */
+  /** Options of the flow's own audit, which asks other sources besides the log. */
   options?: Readonly<Record<string, unknown>>;
 };
 
@@ -23,30 +23,30 @@ export type AuditSeen = { messages: number; sequence: number; lastSequence: numb
 
 export type LogAudit = Omit<AuditReport, "verdict"> & {
   /**
-   * `INCOMPLETE` where messages went while the log was read, or where it begins later than at the first and promises seem broken:
-   * neither is proven then, a promise kept or one broken.
+   * `INCOMPLETE` when messages were lost while the log was read, or when the log begins later than with message 1 and promises
+   * seem broken: then neither a kept nor a broken promise is proven.
    */
   verdict: AuditReport["verdict"] | "INCOMPLETE";
-  /** Messages that the log held when the audit began and that somebody, or a limit, deleted before they were read. */
+  /** Messages that the log held when the audit began and that were deleted before they could be read. */
   gone: number;
   /** The first sequence that the log held when the audit began: above 1 where what was stored before is removed. */
   firstSequence: number;
   graceMs: number;
   clock: ClockDifference;
   seconds: number;
-  /** The rest of what was asked, as the flow's audit counts it; `null` where nobody was asked. */
+  /** The counts of the flow's own audit; `null` for what could not be asked. */
   [count: string]: unknown;
 };
 
 /**
- * Checks every invariant over what the log held when the audit began, in one pass. Memory grows with the orders, by
- * about 0.2 kB each, not with the events. Rejects with `not_found` where there is no log, and with the signal's reason.
+ * Checks every promise over what the log held when the audit began, in one pass. Memory grows with the orders, about
+ * 0.2 kB each, not with the events. Rejects with `not_found` when there is no log, and with the signal's reason.
  */
 export async function auditLog(
   { connection, flow }: FlowLog,
   { graceMs, clock, signal, seen, options = {} }: AuditOptions,
 ): Promise<LogAudit> {
-  // What is stored from here on is not read, so the age of an order counts up to this moment.
+  // Events stored from now on are not read, so the age of an order counts up to this moment.
   const nowMs = clock.nowUs() / 1000;
   const startedAt = performance.now();
   const auditor = flow.audit.open();
@@ -89,7 +89,10 @@ function addMessage(
   }
 }
 
-/** By order of the log, what has become a dead letter and was not handled since: the oldest that is not of a message that is no event. */
+/**
+ * For each order in the log with an unsettled dead letter, why it was given up: by the oldest dead letter whose message
+ * is a valid event, else by the oldest one.
+ */
 async function readGivenUp(
   log: FlowLog,
   auditor: Auditor,
@@ -105,7 +108,7 @@ async function readGivenUp(
   return new Map([...givenUp].map(([orderId, letter]) => [orderId, whyOf(letter)]));
 }
 
-/** Whether one tells more than another of why an order stands still. */
+/** Whether `one` explains better than `other` why an order does not go on. */
 function tellsMore(one: DeadLetter, other: DeadLetter | undefined): boolean {
   if (!other) return true;
   const [isFalse, wasFalse] = [one, other].map(({ reason }) => reason === "bad_message");

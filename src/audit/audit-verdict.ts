@@ -6,7 +6,7 @@ import { wrapWords } from "../terminal/plain-text.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { LogAudit } from "./audit-log.ts";
 
-/** The verdict first; then what was counted, each promise with a mark, and who broke one. */
+/** First the verdict, then the counts, a mark for each promise, and who broke one. */
 export const auditVerdict =
   (rules: readonly AuditRule[]) =>
   (audit: LogAudit, style: Style): string =>
@@ -26,7 +26,7 @@ function headline(audit: LogAudit, style: Style): string {
   return `${green.bold("PASS")}  ${praise(audit)}`;
 }
 
-/** No verdict: an event that went may have been the cause, or the end, of one that was read. */
+/** No verdict is possible: a lost event may have been the cause or the ending of one that was read. */
 function loss({ gone, firstSequence, offences }: LogAudit): string {
   const removed = "purged, deleted or expired";
   const found = offences === 0 ? "" : `; ${plural(offences, "violation")} may be for want of them`;
@@ -76,7 +76,7 @@ function marks(rules: readonly AuditRule[], audit: LogAudit, style: Style): stri
     if (violations > 0) return `${red(broken)} ${promise}: ${red(plural(violations, "violation"))}`;
     if (audit.verdict === "INCOMPLETE") return `${yellow(open)} ${promise}: not proven`;
     if (!checkedOf) return `${green(kept)} ${promise}`;
-    // Without anything to check the promise holds of nothing, which is no proof.
+    // Without anything to check, the promise counts as not checked rather than as kept.
     const count = Number(audit[checkedOf.count] ?? 0);
     return count > 0
       ? `${green(kept)} ${promise} (of ${formatCount(count)})`
@@ -89,7 +89,7 @@ const plural = (count: number, noun: string): string =>
 
 const shown = 20;
 
-/** The first offenders, each with all it did, and what to type next; nothing where there is none. */
+/** The first offenders, each with all its violations, and the next commands to type; empty without violations. */
 export function auditOffenders(
   rules: readonly AuditRule[],
   { offences, offenders }: LogAudit,
@@ -121,7 +121,10 @@ export function auditOffenders(
   ];
 }
 
-/** Those that name a message and no second one: what is no event, and what was stored before its cause or without one. */
+/**
+ * True for a message that is not a valid event, or was stored before its cause or without one. Duplicates also name a
+ * message, but there the second one is at fault.
+ */
 const isFalseEvent = (rules: readonly AuditRule[], { rule, sequence }: Offender): boolean =>
   sequence !== null && !ruleOf(rules, rule)?.isSurplus;
 

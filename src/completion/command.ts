@@ -5,7 +5,7 @@ import { bashCompletion, type CompletionNode, fishCompletion } from "./script.ts
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];
 
-/** zsh reads what bash reads, once it is told to. */
+/** zsh runs the bash script through `bashcompinit`. */
 const scripts: Record<Shell, (nodes: CompletionNode[]) => string> = {
   bash: bashCompletion,
   zsh: (nodes) =>
@@ -31,7 +31,7 @@ export const registerCompletion: Register = (command, act) => {
     );
 };
 
-/** Every command with what may come after it, itself first. */
+/** A command and, recursively, its subcommands, parents first. */
 function nodesOf(command: Command, path: string[]): CompletionNode[] {
   const { commands, registeredArguments, options } = command;
   const node = {

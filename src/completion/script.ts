@@ -1,14 +1,14 @@
-/** A command and what may come after it. */
+/** A command and what may follow it on the command line. */
 export type CompletionNode = {
-  /** The words that lead to it: `["dlq", "list"]`; empty for `orderctl` itself. */
+  /** The words of the command: `["dlq", "list"]`; empty for `orderctl` itself. */
   path: readonly string[];
   commands: readonly { name: string; summary: string }[];
-  /** What its arguments may be. */
+  /** The values that its arguments may take. */
   choices: readonly string[];
   options: readonly CompletionOption[];
 };
 
-/** `--file`, and where there is one `-f`. */
+/** An option with its long form `--file` and, if it has one, its short form `-f`. */
 type CompletionOption = {
   long: string;
   short: string | undefined;
@@ -18,8 +18,9 @@ type CompletionOption = {
 };
 
 /**
- * A script for bash (`complete -F`). It finds the command that the words before the cursor name, and completes its
- * words and options; the value of an option is one of its choices, else a file. bash takes `=` for a word of its own.
+ * A script for bash (`complete -F`). It finds the command named by the words before the cursor and completes its
+ * subcommands and options; an option's value is completed from its choices, else as a file name. bash splits a word at
+ * `=`.
  */
 export function bashCompletion(nodes: readonly CompletionNode[]): string {
   const paths = pathsOf(nodes).map((path) => `"${path}"`);
@@ -45,7 +46,7 @@ ${cases.join("\n")}
 complete -o default -F _orderctl orderctl`;
 }
 
-/** After an option that takes a value nothing else is completed. */
+/** After an option that takes a value, only that value is completed. */
 function valueCases({ options }: CompletionNode): string[] {
   const valued = options.filter(({ takesValue }) => takesValue);
   if (valued.length === 0) return [];
@@ -70,7 +71,7 @@ const wordsOf = ({ commands, choices, options }: CompletionNode): string[] => [
   "--help",
 ];
 
-/** A script for fish, which shows the summaries as well. What may come depends on the whole command before the cursor. */
+/** A script for fish, which also shows the summaries. The completions depend on the whole command before the cursor. */
 export const fishCompletion = (nodes: readonly CompletionNode[]): string => `function __orderctl_at
   set -l command
   set -l typed (commandline -opc)

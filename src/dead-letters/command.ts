@@ -85,7 +85,7 @@ async function listDeadLetters(online: Online, options: ListOptions): Promise<un
   return undefined;
 }
 
-/** Of one order or service they are few among many; of all, the last ones are read. */
+/** Dead letters of one order or service are few and read completely; otherwise only the newest ones are read. */
 async function newest(online: Online, filter: DeadLetterFilter, wanted: number) {
   const { orderId, service } = filter;
   const { signal } = online;
@@ -106,7 +106,7 @@ async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): 
   return undefined;
 }
 
-/** Of an order that somebody writes dead letters of there may be thousands. */
+/** An order can have thousands of dead letters when somebody stores them in bad faith. */
 const shownNumbers = 20;
 
 function numbersOf(found: readonly DeadMessage[]): string {
@@ -136,7 +136,7 @@ async function redriveSelected(
   return report.forged.length > 0 ? 1 : undefined;
 }
 
-/** Those that are redriven are not redriven once more, unless that is asked for. */
+/** A repeated command skips the dead letters that are already redriven, unless `again` is set. */
 function withWayOn({ code, message, hint, fault }: OrderctlError, { argv }: Online, again: boolean) {
   const rest = again
     ? "`orderctl dlq list --redriven` shows which of them are redriven"
@@ -185,7 +185,7 @@ function mustNameSome(options: Selection, args: string[]): void {
   throw new OrderctlError("usage", "which ones? name their numbers, a filter, or --all");
 }
 
-/** Rejects with `not_found` where a number is none. */
+/** Rejects with `not_found` when a number names no dead letter. */
 async function select(online: Online, options: Selection, args: string[]): Promise<DeadMessage[]> {
   const { connection, signal } = online;
   const filter = await filterOf(online, options, args);
@@ -195,7 +195,7 @@ async function select(online: Online, options: Selection, args: string[]): Promi
   return found;
 }
 
-/** Dead letters are as old as the broker says. */
+/** `since` counts back from the broker's time, because the broker's clock dates the dead letters. */
 async function filterOf(
   online: Online,
   { order, service, reason, since, redriven }: FilterFlags,
@@ -226,7 +226,7 @@ const unknown = (server: string, ids: readonly string[]): OrderctlError =>
     hint: "`orderctl dlq list --redriven` shows all there are",
   });
 
-/** The system knows no name for some users in containers. */
+/** `userInfo` throws when the user has no name, as in some containers. */
 function userName(): string {
   try {
     return userInfo().username;

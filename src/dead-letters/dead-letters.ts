@@ -14,40 +14,40 @@ import { readStreamSize, type StoredMessage } from "../jetstream/streams/read-me
 import { type StreamRange, scanStream } from "../jetstream/streams/read-stream.ts";
 
 /**
- * What became of a dead letter: `open` waits for somebody to decide, `under_way` is with its consumer once more,
- * `failed_again` has a younger dead letter in its place, `done` was handled in the end.
+ * The state of a dead letter: `open` waits for somebody to decide, `under_way` was redriven and is not yet handled,
+ * `failed_again` was redriven and became a newer dead letter, `done` was redriven and handled.
  */
 export type DeadLetterState = "open" | "under_way" | "failed_again" | "done";
 
 export type DeadLetter = {
-  /** Its name: where the stream of dead letters holds it. */
+  /** Its sequence in the stream of dead letters, which is also its name on the command line. */
   sequence: number;
-  /** When it was stored, by the broker's clock; and so are the times of its redrives. */
+  /** When the dead letter was stored, by the broker's clock, as are the times in `redrives`. */
   at: string;
   state: DeadLetterState;
   reason: string;
   detail: string;
   attempts: number;
-  /** `null` where the message's subject names no order. */
+  /** `null` when the message's subject names no order. */
   orderId: string | null;
   service: string;
   instance: string;
   consumer: string;
-  /** Where the message was first stored. */
+  /** `stream`, `subject` and `storedSequence` tell where the original message was first stored. */
   stream: string;
   subject: string;
   storedSequence: number;
   storedAt: string;
   payloadBytes: number;
-  /** False where the message was too large to be copied with its reason; only its place is known then. */
+  /** False when the message was too large to copy; the dead letter then tells only where the original is. */
   hasPayload: boolean;
   redrives: { by: string; at: string }[];
-  /** The earlier dead letter of the same message, and the one that came after. */
+  /** The sequences of the previous and the next dead letter of the same message. */
   redriveOf: number | null;
   next: number | null;
 };
 
-/** A dead letter, where it is stored, and the sequences of its redrives. */
+/** A dead letter with its mark, its own subject, and the sequences of its redrives. */
 export type DeadMessage = {
   letter: DeadLetter;
   mark: DeadLetterMark | StrangersMark;
@@ -55,12 +55,18 @@ export type DeadMessage = {
   redriveSequences: number[];
 };
 
-/** The reason of a message among the dead letters that is none: another program's, or one whose mark is damaged. */
+/**
+ * The reason given for a message in the stream of dead letters that is not a valid one: another program's, or one with
+ * a damaged mark.
+ */
 export const unreadable = "unreadable";
 
 type Fits = (letter: DeadLetter) => boolean;
 
-/** Every dead letter that fits, newest first; what does not is let go at once. Some 2 kB of memory each. */
+/**
+ * Every dead letter that `fits`, newest first. Keeps about 2 kB of memory per match; the others are dropped as they are
+ * read.
+ */
 export async function readDeadLetters(
   log: FlowLog,
   { fits = () => true, ...selection }: Omit<Selection, "window"> & { fits?: Fits } = {},
@@ -71,14 +77,14 @@ export async function readDeadLetters(
   return found;
 }
 
-/** How many are read at first, from the end. */
+/** How many sequences the first read takes, from the end of the stream. */
 const leastWindow = 1000;
-/** How many are held at a time where all are read. */
+/** How many dead letters are in memory at a time when the whole stream is read. */
 const mostAtOnce = 20_000;
 
 /**
- * The newest dead letters that fit, until there are `wanted` of them, and a few more. Reads from the end of the stream, so that their
- * time does not grow with what lies before. `isWhole` where there are no others.
+ * The newest dead letters that fit: at least `wanted` if there are that many, and possibly some more. Reads from the
+ * end of the stream, so the time does not grow with the stream. `isWhole` if there are no others.
  */
 export async function readNewestDeadLetters(
   log: FlowLog,
@@ -94,23 +100,23 @@ export async function readNewestDeadLetters(
 }
 
 type Selection = {
-  /** Only those under this subject (wildcards allowed). They are few among many, and read at once. */
+  /** Only dead letters under this subject (wildcards allowed). They are few, so one read fetches them all. */
   filter?: string | undefined;
-  /** How many sequences are read at first; four times as many each time after that. */
+  /** How many sequences the first read takes; each further read takes four times as many. */
   window?: number;
   signal?: AbortSignal | undefined;
 };
 
 /**
- * Every dead letter, newest first, a part of the stream after the other from its end: what became of one, a younger one tells. None where
- * nothing ever kept one. What stands among them and cannot be read as one is told as `unreadable`, with itself as its origin.
- * Payloads are left where they are.
+ * Yields every dead letter, newest first, in windows from the end of the stream: only a newer dead letter shows that an
+ * older one failed again. Yields nothing when the stream is missing or empty. A message without a valid mark has the
+ * reason `unreadable` and itself as origin. Payloads are not kept.
  */
 export async function* eachDeadLetter(
   { connection, flow }: FlowLog,
   { filter, window = mostAtOnce, signal }: Selection = {},
 ): AsyncGenerator<{ letters: DeadMessage[]; isLast: boolean }> {
-  // Older brokers' pipelines have no such stream.
+  // Pipelines set up by older versions have no such stream.
   const stored = await readStreamSize(connection, deadLettersStream);
   if (!stored?.messages) return;
   const { firstSequence } = stored;
@@ -132,7 +138,7 @@ export async function* eachDeadLetter(
 type Fates = {
   redrives: ReadonlyMap<number, Redrive[]>;
   isDone: (consumer: string, sequence: number) => boolean;
-  /** Of those that were read, by the older one whose message failed again. */
+  /** Maps a dead letter that failed again to its newest successor, among those read so far. */
   next: Map<number, number>;
 };
 
@@ -142,7 +148,7 @@ const readFates = async (log: FlowLog, signal: AbortSignal | undefined): Promise
   next: new Map(),
 });
 
-/** Newest first, as the parts of the stream come. */
+/** Newest first. Relies on windows being read from the end of the stream: successors are already in `next`. */
 function withFates(flow: FlowShape, found: Marked[], { redrives, isDone, next }: Fates): DeadMessage[] {
   found.reverse();
   for (const marked of found) follow(marked, next);
@@ -160,7 +166,7 @@ function withFates(flow: FlowShape, found: Marked[], { redrives, isDone, next }:
 
 type StrangersMark = Omit<DeadLetterMark, "reason"> & { reason: typeof unreadable };
 
-/** Where a dead letter is stored, and how large its payload is. */
+/** Where a dead letter is stored, and the size of its payload. */
 type Place = { subject: string; sequence: number; storedAtUs: number; payloadBytes: number };
 
 type Marked = { mark: DeadLetterMark | StrangersMark; place: Place };
@@ -197,14 +203,14 @@ function markOfStranger({ subject, sequence, storedAtUs, header }: StoredMessage
   };
 }
 
-/** The younger one of a message that failed again takes the place of the older: the youngest, where there are several. */
+/** Records the successor of a dead letter that failed again: the newest one when there are several. */
 function follow({ mark: { redriveOf }, place: { sequence } }: Marked, next: Map<number, number>): void {
   if (redriveOf !== null && redriveOf < sequence && !next.has(redriveOf)) next.set(redriveOf, sequence);
 }
 
 type Redrive = RedriveMark & { consumer: string; sequence: number; storedAtUs: number };
 
-/** By dead letter, oldest first. */
+/** Maps the sequence of a dead letter to its redrives, oldest first. */
 async function readRedrives(
   connection: Connection,
   signal: AbortSignal | undefined,
@@ -224,8 +230,9 @@ async function readRedrives(
 }
 
 /**
- * Tells of a redrive, by its consumer and its sequence, whether it was answered for good. One that waits holds those
- * behind it back in this account: the broker tells only up to where a consumer has answered everything.
+ * Returns a function that tells whether a redrive, given its consumer and sequence, was acknowledged for good. A
+ * pending redrive makes later ones look pending too: the broker tells only up to which sequence a consumer has
+ * acknowledged everything.
  */
 async function readRedriveProgress({
   connection,
@@ -257,7 +264,7 @@ function letterOf(
     detail,
     attempts,
     orderId: flow.parseSubject(origin.subject)?.key ?? null,
-    // Permissions protect the subject, and nothing that the mark says.
+    // Permissions protect the subject of a dead letter, but not its mark: any service could write any name there.
     service: keptUnder.split(".")[1] ?? mark.service,
     instance,
     consumer,

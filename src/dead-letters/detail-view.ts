@@ -9,7 +9,7 @@ import { fateOf, shortTime } from "./table.ts";
 const dumpedBytes = 256;
 const bytesPerLine = 16;
 
-/** Why it was given up on first; then where it came from, what it was, and what to type next. */
+/** First why the message was given up on, then where it came from, its content, and the next commands to type. */
 export function deadLetterDetail(letter: DeadLetterDetail, style: Style): string {
   const { bold, red } = paint(style);
   const subject = letter.orderId === null ? letter.subject : `order ${letter.orderId}`;
@@ -65,7 +65,7 @@ function payloadLines(letter: DeadLetterDetail, { width }: Style): string[] {
   return [...why, ...hexDump(bytes.subarray(0, dumpedBytes))];
 }
 
-/** As `hexdump -C` has it. */
+/** In the format of `hexdump -C`. */
 function hexDump(bytes: Buffer): string[] {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += bytesPerLine) {

@@ -6,18 +6,18 @@ import { readBySequence } from "../jetstream/streams/read-message.ts";
 import { parseTraceparent } from "../telemetry/tracing/span.ts";
 import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
 
-/** All that is known of one dead letter. */
+/** Everything known about one dead letter. */
 export type DeadLetterDetail = DeadLetter & {
-  /** `null` where the message cannot be read as one, for the reason in `fault`. */
+  /** `null` when the message does not decode as an event; `fault` then says why. */
   event: FlowEvent | null;
   fault: string | null;
   payloadBase64: string;
-  /** Those of the original message; what the broker would act on is there as `Original-…`. */
+  /** The headers of the original message; those that the broker would act on are renamed to `Original-…`. */
   headers: Record<string, string>;
   traceId: string | null;
 };
 
-/** Rejects with `not_found` where somebody purged it. */
+/** Rejects with `not_found` when the dead letter was purged. */
 export async function readDeadLetterDetail(
   { connection, flow }: FlowLog,
   { letter, mark }: DeadMessage,

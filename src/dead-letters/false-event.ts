@@ -7,7 +7,7 @@ import { readBySequence } from "../jetstream/streams/read-message.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
 import { findDeadLetters } from "./filter.ts";
 
-/** A message of the log, and why it cannot be the event that its subject says; `null` where it can. */
+/** A message of the log. `fault` is why it cannot be the event that its subject names; `null` when it can. */
 export type FalseEvent = {
   sequence: number;
   subject: string;
@@ -15,20 +15,20 @@ export type FalseEvent = {
   fault: string | null;
   payloadBytes: number;
   orderId: string | null;
-  /** True where it takes the place of the event with which an order begins: the order was never stored. */
+  /** True when it takes the place of the first event of an order: the order itself was never stored. */
   isFirst: boolean;
-  /** The users that may store such an event; who has the rights of an admin may as well. */
+  /** The broker users that may store such an event; admins may as well. */
   storedBy: readonly string[];
-  /** Who its header says has stored it, which is no proof; `null` where that says nothing. */
+  /** Who stored it according to its hop header, which proves nothing; `null` without that header. */
   claimedBy: string | null;
-  /** Dead letters that are copies of it, and those of its order that wait for somebody to decide. */
+  /** The numbers of dead letters that copy this message, and of the order's other open ones. */
   copies: number[];
   waiting: number[];
 };
 
 export type Removal = FalseEvent & { removed: boolean };
 
-/** Rejects with `not_found` where the log holds no such message. */
+/** Rejects with `not_found` when the log holds no such message. */
 export async function readFalseEvent(log: FlowLog, sequence: number): Promise<FalseEvent> {
   const { connection, flow } = log;
   const message = await readBySequence(connection, flow.stream, sequence);
@@ -55,7 +55,7 @@ export async function readFalseEvent(log: FlowLog, sequence: number): Promise<Fa
   };
 }
 
-/** Why an event cannot have been stored because of another one. */
+/** Why the log contradicts that a cause led to the event; undefined when it does not. */
 function causeFault(flow: Flow, { events, falseMessages }: LoggedKey, sequence: number): string | undefined {
   const told = falseMessages.find((message) => message.sequence === sequence);
   if (told) return told.fault;
@@ -66,8 +66,8 @@ function causeFault(flow: Flow, { events, falseMessages }: LoggedKey, sequence: 
 }
 
 /**
- * Removes a message from the log, so that the event whose place it takes can be stored. Rejects with `usage` where it is an
- * event, unless `force`; with `not_found` where it is gone.
+ * Removes a message from the log, so that the real event with its subject can be stored. Rejects with `usage` when the
+ * message is a valid event, unless `force` is set; with `not_found` when it is gone.
  */
 export async function removeFalseEvent(
   log: FlowLog,

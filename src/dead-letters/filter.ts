@@ -3,7 +3,7 @@ import { deadLettersStream } from "../flow/topology.ts";
 import { readBySequence, readStreamSize } from "../jetstream/streams/read-message.ts";
 import { type DeadLetter, type DeadMessage, readDeadLetters } from "./dead-letters.ts";
 
-/** Which dead letters are meant: those that fit everything that is named. */
+/** Selects the dead letters that match every given field; `sequences` overrides the other fields. */
 export type DeadLetterFilter = {
   sequences?: readonly number[] | undefined;
   orderId?: string | undefined;
@@ -11,11 +11,13 @@ export type DeadLetterFilter = {
   reason?: string | undefined;
   /** Unix ms. */
   sinceMs?: number | undefined;
-  /** Those that nobody has to decide about any more as well. */
+  /** Also select dead letters that need no decision any more: `done` and `failed_again`. */
   settled?: boolean | undefined;
 };
 
-/** Those that fit, newest first. Reads the subjects that they can have, not all dead letters, where that is known. */
+/**
+ * The matching dead letters, newest first. Reads only the subjects they can have, where the filter determines those.
+ */
 export async function findDeadLetters(
   log: FlowLog,
   filter: DeadLetterFilter,
@@ -29,11 +31,11 @@ export async function findDeadLetters(
   return found.sort((a, b) => b.letter.sequence - a.letter.sequence);
 }
 
-/** More are found sooner by reading all. */
+/** With more sequences than this, one read of the whole stream is faster than a read per subject. */
 const mostSubjects = 10;
 const isToken = (text: string): boolean => /^[\w-]+$/.test(text);
 
-/** A dead letter and what became of it are under one subject. Undefined: under any. */
+/** The subjects to read: a dead letter and its successors share one. `undefined` stands for the whole stream. */
 async function subjectsOf(
   { connection }: FlowLog,
   { sequences = [], orderId = "*", service = "*" }: DeadLetterFilter,
@@ -50,7 +52,7 @@ async function subjectsOf(
 
 export function fits(letter: DeadLetter, filter: DeadLetterFilter): boolean {
   const { sequences = [], orderId, service, reason, sinceMs, settled = false } = filter;
-  // Whoever names one by its number means it, whatever became of it.
+  // A dead letter named by its number is selected whatever its state.
   if (sequences.length > 0) return sequences.includes(letter.sequence);
   const wanted = [
     [orderId, letter.orderId],

@@ -6,8 +6,7 @@ import type { DeadLetter, DeadMessage } from "./dead-letters.ts";
 export type PurgeReport = { dryRun: boolean; purged: DeadLetter[] };
 
 /**
- * Deletes dead letters for good, and with them their redrives, also one that waits; what they were copies of stays in
- * the log.
+ * Deletes dead letters for good, together with their redrives, even pending ones. The events they copy stay in the log.
  */
 export async function purgeDeadLetters(
   connection: Connection,
@@ -17,14 +16,15 @@ export async function purgeDeadLetters(
   const purged: DeadLetter[] = [];
   for (const { letter, redriveSequences } of found) {
     signal.throwIfAborted();
-    // Somebody else may be quicker.
+    // Counts only what this call deleted: another caller may delete the same dead letter first.
     if (dryRun || (await forget(connection, letter, redriveSequences))) purged.push(letter);
   }
   return { dryRun, purged };
 }
 
 /**
- * The dead letter first: while there is one, its redrives tell what became of it. False where it was gone already.
+ * Deletes the dead letter before its redrives: as long as it exists, its redrives tell its state. Returns false when it
+ * was already gone.
  */
 async function forget(
   connection: Connection,

@@ -11,11 +11,11 @@ import { applyTopology } from "../jetstream/streams/topology.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 
 export type RedriveOptions = {
-  /** Who wants it: `user@host`. */
+  /** Who requests the redrive: `user@host`. */
   by: string;
-  /** Those that were redriven before as well. */
+  /** Also redrive dead letters that were redriven before. */
   again: boolean;
-  /** Were they named one by one? What can only fail again is left alone otherwise. */
+  /** Whether the user named the dead letters one by one. Otherwise those that can only fail again are left alone. */
   named: boolean;
   dryRun: boolean;
   perSecond?: number | undefined;
@@ -26,16 +26,19 @@ export type RedriveReport = {
   dryRun: boolean;
   redriven: DeadLetter[];
   left: { letter: DeadLetter; why: string }[];
-  /** Those among the left that are not what they say: no copies of an event in the log, or of another service's. */
+  /**
+   * The numbers of dead letters in `left` that claim something false: they copy no event of the log, or name another
+   * service's consumer.
+   */
   forged: number[];
-  /** Those among the redriven that cannot be read as events: they will fail again. */
+  /** The numbers of dead letters in `redriven` that do not decode as events: they will fail again. */
   hopeless: number[];
 };
 
 /**
- * Gives dead letters to their consumers once more, the oldest first: a message in the stream of redrives for each,
- * under a subject that names dead letter and try, so that nobody can do the same one twice. Running it again after a
- * crash is safe. `failure` is what ended it early: an error, or the caller's signal.
+ * Gives dead letters to their consumers once more, oldest first: stores one message per dead letter in the stream of
+ * redrives. The subject names dead letter and attempt, so the broker refuses the same redrive twice and a repeated run
+ * after a crash is safe. `failure` is what ended the run early: an error, or the caller's signal.
  */
 export async function redriveDeadLetters(
   log: FlowLog,
@@ -62,7 +65,7 @@ export async function redriveDeadLetters(
   }
 }
 
-/** `why` says why it was left alone. */
+/** `why` is the reason why the dead letter was left alone; undefined when it was redriven. */
 function tally(report: RedriveReport, { letter }: DeadMessage, why: string | undefined): void {
   if (why === undefined) report.redriven.push(letter);
   else report.left.push({ letter, why });
@@ -78,8 +81,8 @@ function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | und
 }
 
 /**
- * The event that a dead letter is of, or why there is none. Only its subject is protected by permissions: the service there is
- * whose consumers it may name, and the log has the say on the rest.
+ * Reads the event that a dead letter copies, or says why there is none. Permissions protect only the dead letter's
+ * subject: the consumer must belong to the service named there, and everything else must match the log.
  */
 async function findEvent(
   log: FlowLog,
@@ -95,7 +98,7 @@ async function findEvent(
 
 type Redriving = FlowLog & { publisher: Publisher; report: RedriveReport };
 
-/** Answers why it was not done. */
+/** Returns why the dead letter was left alone; undefined when it was redriven. */
 async function redrive(
   { connection, flow, publisher, report }: Redriving,
   dead: DeadMessage,

@@ -11,7 +11,7 @@ import { deadLetters } from "./table.ts";
 
 const listed = 10;
 
-/** How many were given to their consumers once more; which were left alone and why. */
+/** How many dead letters were redriven, and which were left alone and why. */
 export function redriveReport(
   { dryRun, redriven, left, forged, hopeless }: RedriveReport,
   style: Style,
@@ -41,7 +41,7 @@ export function redriveReport(
   ].join("\n");
 }
 
-/** Each reason once, with the numbers that it is about. */
+/** Each reason once, with the numbers of its dead letters. */
 function reasonsOf(left: RedriveReport["left"]): string[] {
   const numbers = new Map<string, number[]>();
   for (const { letter, why } of left) {
@@ -72,7 +72,7 @@ function shortened(lines: readonly string[]): string[] {
   return more > 0 ? [...lines.slice(0, listed), `  and ${formatCount(more)} more`] : [...lines];
 }
 
-/** What was removed and why it was no event; who may have stored it; what to type next. */
+/** What was removed and why it was not an event, who may have stored it, and the next commands to type. */
 export function removalReport(removal: Removal, style: Style): string {
   const { removed, sequence, subject, fault, payloadBytes, storedAt, storedBy, claimedBy } = removal;
   const { dim, yellow } = paint(style);

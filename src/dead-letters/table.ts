@@ -5,7 +5,7 @@ import { longest, table } from "../terminal/table.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 
-/** `letters` are the newest of `total`; `null` where nobody counted how many there are before. */
+/** `letters` are the newest of `total`; `total` is null when the older ones were not counted. */
 export type DeadLetterList = { total: number | null; letters: readonly DeadLetter[] };
 
 const columns = [
@@ -20,7 +20,7 @@ const columns = [
 const orderColumn = 3;
 const narrowestId = 12;
 
-/** How many there are; then a row for each, and what to type next. */
+/** The number of dead letters, a row for each, and the next command to type. */
 export function deadLetterTable({ total, letters }: DeadLetterList, style: Style): string {
   if (total === 0) return "no dead letters";
   const { dim } = paint(style);
@@ -48,7 +48,7 @@ const rowOf = (letter: DeadLetter): string[] => [
   [letter.reason, ...fateOf(letter)].join(", "),
 ];
 
-/** An id is cut in its middle where the line is too short. */
+/** Cuts the order ids in the middle when a row is wider than the terminal. */
 function fitted(rows: readonly string[][], style: Style): string[][] {
   const widths = columns.map(({ title }, index) => longest(rows, index, title.length));
   const all = widths.reduce((sum, width) => sum + width + 2, -2);
@@ -65,7 +65,7 @@ export const deadLetters = (count: number): string =>
 /** An ISO time to the second. */
 export const shortTime = (iso: string): string => `${iso.slice(0, 19).replace("T", " ")}Z`;
 
-/** What became of it, and by whom; nothing where nobody has decided. */
+/** What became of a dead letter, and who redrove it; empty while it is open. */
 export function fateOf({ state, redrives, next }: DeadLetter): string[] {
   const last = redrives.at(-1);
   const who = last ? ` by ${last.by} at ${shortTime(last.at)}` : "";

@@ -1,14 +1,14 @@
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { FlowEvent } from "./flow.ts";
 
-/** A promise that an audit checks, under the name that its violations are counted by. */
+/** A promise that an audit checks; `name` is the key under which its violations are counted. */
 export type AuditRule = {
   name: string;
-  /** As it reads where it was kept. */
+  /** The text shown when the promise was kept. */
   promise: string;
-  /** As it reads before what broke it. */
+  /** The text shown before the violations of the promise. */
   broken: string;
-  /** A count of the report: where it is null the rule is not told. */
+  /** Names a count of the report: the rule is left out when that count is null. */
   onlyWith?: string;
   /** A count of the report: where it is 0 or null the rule is told as not checked, because `else`. */
   checkedOf?: { count: string; else: string };
@@ -18,7 +18,7 @@ export type AuditRule = {
   isSurplus?: true;
 };
 
-/** One violation. `sequence` is that of the offending message; `null` where something is absent instead. */
+/** One violation. `sequence` is that of the offending message; `null` when an event is missing. */
 export type Offender = {
   rule: string;
   orderId: string | null;
@@ -33,7 +33,7 @@ export type AuditReport = {
   orders: number;
   ended: number;
   underWay: number;
-  /** Events read, without the unreadable. */
+  /** Events read, not counting unreadable messages. */
   events: number;
   outcomes: Record<string, number>;
   violations: Record<string, number>;
@@ -42,10 +42,12 @@ export type AuditReport = {
   offenders: Offender[];
 };
 
-/** When the audit is made, how long a key may take, and by key what its services have given up on. */
+/**
+ * The time of the audit, the grace period of a key, and for each key with dead letters what its services gave up on.
+ */
 export type AuditScope = { nowMs: number; graceMs: number; givenUp?: ReadonlyMap<string, string> };
 
-/** Is fed the log in its order, and judges what is absent at the end. */
+/** Receives the log in stream order; `finish` judges what is missing. */
 export type Auditor = {
   /** Per message: < 1 µs. */
   add(event: FlowEvent, sequence: number, storedAtMs: number): void;
@@ -56,7 +58,7 @@ export type Auditor = {
   finish(scope: AuditScope): AuditReport;
 };
 
-/** What an audit asks beside the log. `startedAt` as `performance.now()` tells it. */
+/** What an audit needs to ask others besides the log. `startedAt` is a `performance.now()` time. */
 export type AskedBeside = {
   connection: Connection;
   options: Readonly<Record<string, unknown>>;
@@ -66,6 +68,6 @@ export type AskedBeside = {
 
 export type FlowAudit = {
   rules: readonly AuditRule[];
-  /** `addOthers` is called after the log was read, and answers the counts of what it found, `null` where nobody was asked. */
+  /** Call `addOthers` after the log was read: it returns its counts by name, `null` for what could not be asked. */
   open(): Auditor & { addOthers(beside: AskedBeside): Promise<Record<string, number | null>> };
 };

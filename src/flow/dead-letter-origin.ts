@@ -2,19 +2,22 @@ import type { Origin } from "../jetstream/dead-letters/dead-letter.ts";
 import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
 
-/** A copy of an event, and what is said of where it came from. */
+/** A copy of an event, and the place in the log that the copy claims to come from. */
 export type Claim = { origin: Origin; payload: Uint8Array; on: string };
 
-/** What a consumer of a service works on; undefined where the service has no such consumer. */
+/** The kind that a consumer of a service takes; undefined when the service has no such consumer. */
 export const consumedBy = (flow: FlowShape, service: string, consumer: string): string | undefined =>
   flow.subscriptionsOf(service).find((subscription) => subscription.consumer === consumer)?.on;
 
-/** Why there is no such event. `isForged` where it never was; where the log holds none any more, somebody removed it. */
+/**
+ * Why the log does not hold the claimed event. `isForged` is false when the log merely holds nothing at that sequence
+ * any more.
+ */
 export type Unfounded = { why: string; isForged: boolean };
 
 /**
- * The event that a copy is one of, as the log holds it, or why there is none. Whoever may store a copy may write into it what he
- * likes: it points to an event, and only what the log holds there is worked on. Rejects where the log cannot be read.
+ * Reads the event that a copy claims to be, or says why the log does not hold it. Anyone who may store a copy can write
+ * anything into it, so only what the log holds there is processed. Rejects when the log cannot be read.
  */
 export async function readClaimed(
   { connection, flow }: FlowLog,

@@ -8,17 +8,20 @@ import type { FlowLog, FlowShape } from "./flow.ts";
 import type { Origin as Worker } from "./process-event.ts";
 import { deadLettersStream, suspectsBucket } from "./topology.ts";
 
-/** Why a dead letter is with its consumer once more: who wanted it when (Unix µs), and what it was. */
+/**
+ * The redrive header: which dead letter was given to its consumer once more, who requested it when (Unix µs), and where
+ * the original event is stored.
+ */
 export type RedriveMark = {
   deadLetter: number;
-  /** When that was given up on: a sequence alone does not outlive its stream. */
+  /** When the worker gave up on the delivery: in a recreated stream the same sequence means another dead letter. */
   deadAtUs: number;
   by: string;
   atUs: number;
   origin: Origin;
 };
 
-/** What a service's workers give up on, and where it goes. */
+/** When a service's workers give up on a delivery, and where they store its dead letter. */
 export const deadLetterRule = (
   flow: FlowShape,
   worker: Worker & { consumer: string },
@@ -35,7 +38,7 @@ export const deadLetterRule = (
   },
 });
 
-/** The key; a hash of the subject where that names none. */
+/** The key; a hash of the subject when the subject names no key. */
 const tokenOf = (flow: FlowShape, subject: string): string =>
   flow.parseSubject(subject)?.key ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
 
@@ -49,8 +52,9 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
 }
 
 /**
- * Works on a redriven dead letter as on the delivery that it was: its place in the log is that of the original, so that
- * what it leads to names the same cause. What the log does not hold there is refused: it becomes a dead letter again.
+ * Processes a redriven dead letter as a delivery of the original event: it has the original's sequence, so its outcome
+ * names the same cause. Throws `bad_message` when the log does not hold that event; the message then becomes a dead
+ * letter again.
  */
 export const processRedriven =
   (log: FlowLog, on: string, process: Processor): Processor =>
@@ -61,7 +65,7 @@ export const processRedriven =
     if ("why" in held)
       throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { fault: "message" });
     const answer = process(original, signal);
-    // Set before its first wait, and asked for when the work has ended.
+    // `process` sets the watch before its first await, and the worker reads it after the work has ended.
     delivery.watch = original.watch;
     return answer;
   };

@@ -14,7 +14,10 @@ import type {
 import type { Flow, FlowCounters, FlowEvent, FlowShape } from "./flow.ts";
 import type { WatchedCall } from "./handler.ts";
 
-/** The subject of a kind with the key left open: what may stand on metrics and in span names. */
+/**
+ * The subject of a kind with a placeholder for the key: low cardinality, so it may be a metric label or part of a span
+ * name.
+ */
 export const templateOf = (flow: FlowShape, kind: string): string => flow.subjectOf(kind, "{order_id}");
 
 /** `aheadUs` is what this machine's clock is ahead of the broker's by, µs. */
@@ -29,12 +32,12 @@ type Watched = Pick<Telemetry, "tracing" | "metrics">;
 /** A consumer whose deliveries are reported. */
 export type ReportedConsumer = { service: string; consumer: string; on: string };
 
-/** What a consumer reports to; made once. */
+/** Where the deliveries of one consumer are reported; created once per consumer. */
 type Reporter = ReportedConsumer &
   TracedConsumer & {
     metrics: Metrics | undefined;
     received: ConsumerMetrics | undefined;
-    /** What this machine's clock is ahead of the broker's by, µs. */
+    /** How far this machine's clock is ahead of the broker's, µs. */
     aheadUs: () => number;
     sent: Record<string, DestinationMetrics>;
     templates: Readonly<Record<string, string>>;
@@ -46,8 +49,8 @@ type Reporter = ReportedConsumer &
 export type StartReport = (delivery: Delivery, receivedAtUs: number) => DeliveryReport | undefined;
 
 /**
- * Reports a consumer's deliveries as spans and metrics. A delivery without a sampled trace is reported only where there
- * are metrics. Tracing may begin later, and is looked at with each delivery.
+ * Reports a consumer's deliveries as spans and metrics. A delivery without a sampled trace gets a report only if
+ * metrics are on. `telemetry.tracing` may be set later, so each delivery reads it anew.
  */
 export function createReports(
   flow: Flow,
@@ -73,7 +76,7 @@ export function createReports(
   };
 }
 
-/** What became of one delivery; each method is called as it happens. Hot path where there are metrics: ~10 µs in all. */
+/** Reports one delivery; its methods are called as the events happen. Hot path with metrics on: ~10 µs in total. */
 export class DeliveryReport {
   readonly #reporter: Reporter;
   readonly #subject: string;
@@ -90,7 +93,9 @@ export class DeliveryReport {
     this.#span = span;
   }
 
-  /** Answers the headers that hand the trace on; undefined where the delivery's own are to be handed on. */
+  /**
+   * Returns the headers that pass on the trace; undefined when the delivery's own trace headers should be passed on.
+   */
   storing(
     event: FlowEvent,
     message: { subject: string; bodyBytes: number; orderAtUs: number | undefined },
@@ -106,7 +111,7 @@ export class DeliveryReport {
     return span?.headers;
   }
 
-  /** One call of another system. */
+  /** Reports one call to another system. */
   call(operation: string, attempt: number): WatchedCall {
     const startedAt = performance.now();
     const span = this.#span?.call(`gateway ${operation}`, attempt);
@@ -120,7 +125,7 @@ export class DeliveryReport {
     };
   }
 
-  /** Answers what to call when the breaker lets the delivery go on. */
+  /** Returns the function to call when the breaker lets the delivery continue. */
   hold(breaker: string): (() => void) | undefined {
     return this.#span?.hold(breaker);
   }

@@ -4,94 +4,104 @@ import type { Metrics } from "../telemetry/metrics/metrics.ts";
 import type { FlowAudit } from "./auditor.ts";
 
 /**
- * A flow: events about one key, each kind stored once, and services that turn one kind into the next. Written as one table; what
- * orders, causes, waits and ends derives from it.
+ * A flow: events about one key, each kind stored once, and services that turn one kind into the next. The table is the
+ * whole definition; `compileFlow` derives causes, states, next steps and endings from it.
  */
 export type FlowTable = {
-  /** The stream of its events; their subjects are `<stream>.<kind>.<key>`. */
+  /** The stream that holds the flow's events; their subjects are `<stream>.<kind>.<key>`. */
   stream: string;
   isKey(text: string): boolean;
-  /** What a key is called, and what makes one: `an order id`, `1 to 64 letters …`. */
+  /** What a key is called in messages to people (`an order id`), and which texts are keys (`1 to 64 letters …`). */
   keyName: string;
   keyForm: string;
-  /** In the order in which they can happen. */
+  /** Listed in the order in which events of one key can happen. */
   kinds: Readonly<Record<string, KindEntry>>;
   services: Readonly<Record<string, readonly SubscriptionEntry[]>>;
-  /** Who stores events of the first kind. */
+  /** The broker users that may store events of the first kind. */
   sources: readonly string[];
-  /** What comes of a stream that takes a second event of a kind. */
+  /**
+   * What goes wrong when the stream accepts a second event of a kind for one key; shown when its settings allow that.
+   */
   secondEvent: string;
-  /** What its services keep beside the log. */
+  /** Key-value buckets in which the services keep state beside the log. */
   buckets?: readonly BucketEntry[];
 };
 
-/** A key-value bucket; `promises` says what comes of settings of its stream that are otherwise. */
+/**
+ * A key-value bucket. `promises` maps a setting of the bucket's stream to what goes wrong when that setting differs.
+ */
 export type BucketEntry = { name: string; promises?: Readonly<Record<string, string>> };
 
 export type Tone = "good" | "bad" | "mixed";
 
 export type KindEntry = {
-  /** One of them, as people name it. */
+  /** How the CLI names one event of this kind. */
   label: string;
   /**
-   * What a key is after such an event: of its statuses each, where the kind has statuses. An event that ends a key leaves it as it
-   * is, and so does what is done beside.
+   * The state of a key after such an event: one word, or one word per status where the kind has statuses. Absent for
+   * kinds that leave the state unchanged: endings and side steps.
    */
   becomes?: string | Readonly<Record<string, string>>;
-  /** Statuses with which the business said no. */
+  /** The statuses that are a business refusal, such as a declined payment. */
   refusals?: readonly string[];
   ends?: true;
-  /** What an event that ends a key says of how it ended, and how good that is. */
+  /** For a kind that ends a key: each outcome that its event can carry, and how good that outcome is. */
   outcomes?: Readonly<Record<string, Tone>>;
 };
 
-/** A durable consumer of a service: the kind that it takes, with `when` those of one status alone, and the kind that it answers with. */
+/**
+ * A durable consumer of a service: the kind it consumes (with `when`, only events with that status) and the kind it
+ * emits.
+ */
 export type SubscriptionEntry = { consumer: string; on: string; when?: string; emits: string };
 
 export type Subscription = SubscriptionEntry & { service: string };
 
-/** Kind and key, as a subject of the flow names them. */
+/** The kind and key that a subject of the flow names. */
 export type EventPlace = { kind: string; key: string };
 
-/** A table with what follows from it. */
+/** A compiled table: what `compileFlow` derives from a `FlowTable`. */
 export type FlowShape = {
   readonly stream: string;
   readonly kinds: readonly string[];
-  /** Those that work on the log. */
+  /** The services with consumers on the log. */
   readonly services: readonly string[];
   readonly subscriptions: readonly Subscription[];
   readonly buckets: readonly BucketEntry[];
   readonly secondEvent: string;
-  /** The kinds with which a key begins and ends. */
+  /** The kinds of a key's first and last event. */
   readonly firstKind: string;
   readonly ending: string;
-  /** How keys end, and how good that is. */
+  /** Every outcome with which a key can end, and how good it is. */
   readonly outcomes: Readonly<Record<string, Tone>>;
-  /** The subject is an event's identity: the stream holds one message for each. */
+  /** The subject is an event's identity: the stream holds at most one message per subject. */
   subjectOf(kind: string, key: string): string;
-  /** Undefined for a subject that is none of the flow's. Per message: < 0.5 µs. */
+  /** Undefined for a subject that does not belong to the flow. Per message: < 0.5 µs. */
   parseSubject(subject: string): EventPlace | undefined;
   isKey(text: string): boolean;
   readonly keyName: string;
   readonly keyForm: string;
   labelOf(kind: string): string;
-  /** The kinds that one follows from, the nearest first. */
+  /** The kinds that can cause an event of this kind, nearest cause first. */
   causesOf(kind: string): readonly string[];
   subscriptionsOf(service: string): readonly Subscription[];
-  /** The consumer through which a service came from one kind to another. */
+  /** The service's consumer that takes `from` and emits `to`. */
   consumerBetween(service: string, from: string, to: string): string | undefined;
-  /** Whose permissions suffice to store an event of a kind. */
+  /** The broker users that may store events of this kind. */
   storedBy(kind: string): readonly string[];
-  /** Of a kind that has any. */
+  /** Empty for a kind without statuses. */
   statusesOf(kind: string): readonly string[];
-  /** What a key is after an event; undefined after one that leaves it as it is. */
+  /** The state of a key after this event; undefined when the event leaves the state unchanged. */
   stateAfter(kind: string, status: string | undefined): string | undefined;
   isRefusal(kind: string, status: string): boolean;
-  /** What the key waits for after an event; undefined after one that ends it, and after what is done beside its way. */
+  /** The subscription that has to handle this event for the key to go on; undefined after an ending and after a side step. */
   nextAfter(kind: string, status: string | undefined): Subscription | undefined;
 };
 
-/** Throws where the table contradicts itself: a mistake of whoever wrote it. */
+/**
+ * Throws when a subscription names an unknown kind or status, or when two subscriptions share a consumer name: a bug in
+ * the table.
+ */
 export function compileFlow(table: FlowTable): FlowShape {
   const { stream, isKey, keyName, keyForm, kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
@@ -131,7 +141,7 @@ export function compileFlow(table: FlowTable): FlowShape {
   };
 }
 
-/** By kind, those that it follows from, the nearest first. */
+/** Maps each kind to the kinds that can cause it, nearest cause first. */
 function causesIn(
   kinds: readonly string[],
   subscriptions: readonly Subscription[],
@@ -175,55 +185,61 @@ function faultOf(entries: FlowTable["kinds"], { on, when, emits }: Subscription)
   const kinds = Object.keys(entries);
   const becomes = entries[on]?.becomes;
   if (!(on in entries) || !(emits in entries)) return "which are no kinds of the flow";
-  // Else the way of a key would go in a circle.
+  // Kinds that lead back to an earlier one would make a circle.
   if (kinds.indexOf(on) >= kinds.indexOf(emits)) return "which stands before it";
   const hasStatus = when === undefined || (typeof becomes === "object" && when in becomes);
   return hasStatus ? undefined : `and ${on} has no such status`;
 }
 
-/** What every event has; those of a flow have more. */
+/** The part that every event has; the events of a concrete flow have more fields. */
 export type FlowEvent = { readonly kind: string };
 
-/** What an event says, in the contract's word (`OUT_OF_STOCK`), with the one thing worth adding (`SKU-0007`). */
+/**
+ * What an event says, in the wire contract's word (`OUT_OF_STOCK`), and one detail worth showing with it (`SKU-0007`).
+ */
 export type Outcome = { outcome: string; detail: string | null };
 
-/** An amount in minor units, as people write it and as programs do. */
+/** An amount in minor units, and `text`, the same amount formatted for people. */
 export type Total = { amountMinor: number; currency: string; text: string };
 
-/** A flow as everything works on it that knows none: the table, and how its events are read and written. */
+/** A flow as generic code sees it: the compiled table, and how the flow's events are decoded, encoded and described. */
 export type Flow<E extends FlowEvent = FlowEvent> = FlowShape & {
-  /** Throws `bad_message`, and nothing else, for what is no event of the subject's kind and key. */
+  /** Throws `bad_message`, and nothing else, when the payload is not an event of the subject's kind and key. */
   decode(subject: string, payload: Uint8Array): E;
   /** Throws `bad_message` for an event that `decode` would refuse. */
   encode(event: E): Uint8Array;
   keyOf(event: E): string;
-  /** True where a message certainly is an event with another status; false where nobody knows. Hot path. */
+  /**
+   * True only if the payload is certainly an event with a status other than `status`; false when in doubt. Hot path.
+   */
   hasOtherStatus(kind: string, payload: Uint8Array, status: string): boolean;
-  /** Whether two are one event that was sent twice. */
+  /** Whether both are the same event, sent twice. */
   isSame(one: E, other: E): boolean;
   describe(event: E): Outcome;
-  /** How it is told in one phrase beside its kind: `SHIPPED by post`. */
+  /** An outcome with its detail in one phrase, shown beside the kind: `SHIPPED by post`. */
   phrase(kind: string, outcome: Outcome): string;
-  /** What the key is worth, where an event says so. */
+  /** The amount of the key (an order's total), for events that carry it. */
   totalOf(event: E): Total | undefined;
-  /** Its fields, named as in the wire contract. */
+  /** The event's fields as JSON, named as in the wire contract. */
   document(event: E): Record<string, unknown>;
   audit: FlowAudit;
-  /** What it counts beside what is counted of every flow. */
+  /** The flow's own counters, recorded in addition to the metrics of every flow. */
   countersOf(metrics: Metrics): FlowCounters<E>;
 };
 
 export type FlowCounters<E extends FlowEvent = FlowEvent> = {
-  /** An event was stored, and by this worker, `sinceMs` after its key's first one where that is known. */
+  /**
+   * This worker stored `event`, not a duplicate. `sinceMs`: time since the key's first event; undefined when unknown.
+   */
   stored(event: E, sinceMs: number | undefined): void;
-  /** A call of another system ended. */
+  /** A call to another system ended. */
   called(operation: string, durationMs: number, errorType: string | undefined): void;
 };
 
-/** A flow and the broker that holds its stream. */
+/** A flow, and the connection to the broker that holds its stream. */
 export type FlowLog<E extends FlowEvent = FlowEvent> = { connection: Connection; flow: Flow<E> };
 
-/** Why a message cannot be the event that its subject names; undefined where it can. */
+/** Why a message cannot be the event that its subject names; undefined when it decodes. */
 export function findFault(
   flow: Pick<Flow, "decode">,
   subject: string,
@@ -237,7 +253,7 @@ export function findFault(
   }
 }
 
-/** Returns `key`, or throws `bad_message` (or the code given) naming what is wrong with it. */
+/** Returns `key`, or throws `code` with a message that quotes the key. */
 export function checkKey(
   flow: FlowShape,
   key: string,

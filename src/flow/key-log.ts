@@ -13,20 +13,23 @@ export type LoggedEvent<E extends FlowEvent = FlowEvent> = {
   /** By the broker's clock. */
   storedAtUs: number;
   hop: Hop | undefined;
-  /** The span that stored it. */
+  /** The span that stored the event. */
   trace: SpanContext | undefined;
 };
 
-/** A message of the log that is not the event that its subject says, and why. */
+/** A message in the log that is not the event its subject names, and why. */
 export type FalseMessage = { sequence: number; subject: string; fault: string };
 
-/** What the log holds under the subjects of a key, each in stream order. */
+/** What the log holds under the subjects of one key, both lists in stream order. */
 export type LoggedKey<E extends FlowEvent = FlowEvent> = {
   events: LoggedEvent<E>[];
   falseMessages: FalseMessage[];
 };
 
-/** Everything the log holds about one key; no event for an unknown one. One read for each kind, whatever the size of the log. */
+/**
+ * Reads everything the log holds about one key; both lists are empty for an unknown key. One read per kind, whatever
+ * the size of the log.
+ */
 export async function readKey<E extends FlowEvent>(
   { connection, flow }: FlowLog<E>,
   key: string,
@@ -41,7 +44,10 @@ export async function readKey<E extends FlowEvent>(
 
 type Found = { kind: string; key: string; message: StoredMessage };
 
-/** `found` has causes before what follows from them: what follows from a message that is no event is none either. */
+/**
+ * `found` lists causes before their effects. A message that is not a valid event is left out of `placed`, so it does
+ * not count as a cause.
+ */
 function sortOut<E extends FlowEvent>(flow: Flow<E>, found: readonly Found[]): LoggedKey<E> {
   const logged: LoggedKey<E> = { events: [], falseMessages: [] };
   const placed: PlacedKind[] = [];
@@ -62,7 +68,9 @@ function sortOut<E extends FlowEvent>(flow: Flow<E>, found: readonly Found[]): L
 
 const bySequence = (a: { sequence: number }, b: { sequence: number }): number => a.sequence - b.sequence;
 
-/** The error where what takes the place of an event is none: nobody can store that event before it is removed. */
+/**
+ * The error for a subject that a false message occupies: the real event cannot be stored until the message is removed.
+ */
 export const takenBy = (
   { sequence, subject, fault }: FalseMessage,
   code: "conflict" | "bad_message",
@@ -76,11 +84,11 @@ export const takenBy = (
     },
   );
 
-/** The fault of an event that was stored before the one that it would follow from. */
+/** The fault of an event that was stored before its cause. */
 export const storedTooEarly = (causeSequence: number): string =>
   `it was stored before message ${causeSequence}, which it would follow from`;
 
-/** Throws `bad_message` where it cannot be decoded. */
+/** Throws `bad_message` when the message cannot be decoded. */
 export const loggedEvent = <E extends FlowEvent>(
   flow: Flow<E>,
   { kind, key, message: { subject, payload, sequence, storedAtUs, header } }: Found,
@@ -94,13 +102,13 @@ export const loggedEvent = <E extends FlowEvent>(
   trace: parseTraceparent(header("traceparent")),
 });
 
-/** An event's kind and its place in the log. */
+/** An event's kind and its sequence in the log. */
 export type PlacedKind = { kind: string; sequence: number };
 
 /**
- * The event of the same key that another one claims to follow from and that was stored after it, which shows that it was made up:
- * nobody stored it because of that. Undefined where a cause was stored before it, or none is in the log: its cause may have been
- * removed.
+ * A possible cause of an event that was stored after it, which proves the event false: it cannot have followed from
+ * that cause. Undefined when some cause was stored before the event, or when the log holds no cause at all, which may
+ * have been removed.
  */
 export function findLaterCause<E extends PlacedKind>(
   flow: FlowShape,

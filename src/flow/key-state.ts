@@ -1,29 +1,29 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowShape, Subscription } from "./flow.ts";
 
-/** An event and where the log keeps it. `storedAtUs` is the broker's Unix time in µs. */
+/** An event and its place in the log. `storedAtUs` is the broker's Unix time in µs. */
 export type PlacedEvent<E extends FlowEvent = FlowEvent> = { event: E; sequence: number; storedAtUs: number };
 
 export type KeyState<E extends FlowEvent = FlowEvent> = {
   key: string;
-  /** What the last event that does not end it made of it. */
+  /** The state after the last event that changes it. */
   status: string;
-  /** The service whose turn it is; `null` once the key ended. */
+  /** The service that has to act next; `null` once the key ended. */
   waitingFor: string | null;
   /** What it has to do, because of which event; `null` once the key ended. */
   next: (Subscription & { after: PlacedEvent<E> }) | null;
   /** ISO time at which the last event was stored. */
   since: string;
   ended: boolean;
-  /** What the event that ended it says; `null` before. */
+  /** The outcome of the event that ended the key; `null` before. */
   outcome: string | null;
-  /** In causal order, one of a kind. */
+  /** In causal order, at most one of each kind. */
   events: PlacedEvent<E>[];
 };
 
 /**
- * The state of one key from its events, whatever order they arrive in; of two events of a kind the earlier
- * sequence counts. Throws `not_found` when there is none.
+ * Folds the events of one key, in any order, into its state; of two events of one kind the lower sequence counts.
+ * Throws `not_found` when there are none.
  */
 export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly PlacedEvent<E>[]): KeyState<E> {
   const events = sortCausally(flow, stored);
@@ -31,7 +31,7 @@ export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly Pla
   if (first === undefined) throw new OrderctlError("not_found", "no event of this order is stored");
   const steps = events.map((placed) => ({ placed, kind: placed.event.kind, ...flow.describe(placed.event) }));
   const ending = steps.find(({ kind }) => kind === flow.ending);
-  // What becomes of the key another kind says, where one has nothing to say of it: an ending, or what is done beside.
+  // Endings and side steps leave the state unchanged, so the last event that has a state decides.
   const last = steps.findLast(({ kind, outcome }) => flow.stateAfter(kind, outcome) !== undefined);
   const subscription = ending || !last ? undefined : flow.nextAfter(last.kind, last.outcome);
   const lastStoredAtUs = Math.max(...events.map(({ storedAtUs }) => storedAtUs));

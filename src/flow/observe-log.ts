@@ -7,7 +7,7 @@ import type { ConsumerState, Metrics, StreamsState } from "../telemetry/metrics/
 import type { FlowLog } from "./flow.ts";
 import { deadLettersStream, redrivesStream } from "./topology.ts";
 
-/** Lets metrics tell how far the log's consumers are and how much it holds, for as long as the broker answers. */
+/** Feeds metrics with the lag of the log's consumers and the sizes of the streams, while the broker answers. */
 export function observeLog(metrics: Metrics, log: FlowLog): void {
   metrics.observeConsumers(() => readConsumers(log));
   metrics.observeStreams(() => readStreams(log));
@@ -15,7 +15,7 @@ export function observeLog(metrics: Metrics, log: FlowLog): void {
 
 async function readConsumers({ connection, flow }: FlowLog): Promise<ConsumerState[]> {
   mustBeConnected(connection);
-  // A reader that goes with its process is nobody's backlog, and each would leave a series behind.
+  // Ephemeral consumers end with their process and are nobody's backlog; each would leave a metric series behind.
   const query = { stream: flow.stream, intervalMs: 0, durableOnly: true };
   const { stream, consumers } = await readLag(connection, query);
   return consumers.map((consumer) => ({ stream, ...consumer }));
@@ -31,7 +31,7 @@ async function readStreams({ connection, flow }: FlowLog): Promise<StreamsState>
   return { streams, deadLetters };
 }
 
-/** Those about which nobody has decided: each one's first redrive has a subject of its own. */
+/** Counts the open dead letters: those without a redrive. The first redrive of each has a subject ending in `.1`. */
 export async function countDeadLetters(connection: Connection): Promise<number> {
   const [deadLetters, redriven] = await Promise.all([
     readStreamSize(connection, deadLettersStream),
@@ -40,7 +40,7 @@ export async function countDeadLetters(connection: Connection): Promise<number> 
   return Math.max(0, (deadLetters?.messages ?? 0) - redriven);
 }
 
-/** What is asked of a lost broker waits for its answer until the request times out. */
+/** Fails fast: a request on a lost connection would wait until it times out. */
 function mustBeConnected(connection: Connection): void {
   if (!connection.isConnected()) throw new OrderctlError("unavailable", "the broker is away");
 }

@@ -10,14 +10,14 @@ import { type Flow, type FlowEvent, findFault } from "./flow.ts";
 import type { Handler, HandlerContext, WatchedCall } from "./handler.ts";
 import { storedTooEarly } from "./key-log.ts";
 
-/** Who works: written into every event that it stores. */
+/** The service and process instance that do the work: written into every event they store. */
 export type Origin = { service: string; instance: string };
 
 type WorkingAs = Origin & { startReport?: StartReport | undefined };
 
 /**
- * Binds a service's handler to the log: decodes the event, calls the handler, encodes its outcome and says in the
- * hop header who did what when. Hot path: ~8 µs beside the handler and the report.
+ * Binds a service's handler to the log: decodes the event, calls the handler, encodes its outcome and adds the hop
+ * header (service, attempt, times). Hot path: ~8 µs besides the handler and the report.
  */
 export const processWith =
   (flow: Flow, handler: Handler, { service, instance, startReport }: WorkingAs): Processor =>
@@ -53,14 +53,14 @@ export const processWith =
 const orderTime = (flow: Flow, { kind }: FlowEvent, delivery: Delivery): number | undefined =>
   kind === flow.firstKind ? delivery.storedAtUs : orderTimeOf(delivery.header(hopHeader));
 
-/** What a handler sees of its delivery, and what the worker tells of it. */
+/** What a handler sees of its delivery, and what the worker notifies about that delivery's progress. */
 class DeliveryContext implements HandlerContext, DeliveryWatch {
   readonly signal: AbortSignal;
   outcome: FlowEvent | undefined;
   readonly #flow: Flow;
   readonly #delivery: Delivery;
   readonly #report: DeliveryReport | undefined;
-  /** Undefined where it was never held. */
+  /** Undefined if no breaker ever held the delivery. */
   holds: Hold[] | undefined;
   #tell: ((stored: FlowEvent) => void) | undefined;
 
@@ -134,8 +134,8 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
 type Existing = { subject: string; payload: Uint8Array; sequence: number };
 
 /**
- * What stands in the place of an outcome has to be such an event, and stored after the one that it follows from: else an order
- * would be taken for one that went on.
+ * Decodes the event that the log already holds under the outcome's subject. Throws `conflict` when that message is not
+ * such an event or is older than its cause: otherwise the order would count as having gone on.
  */
 function readExisting(
   flow: Flow,
@@ -155,7 +155,7 @@ function readExisting(
 
 const unwatched: WatchedCall = { end: () => {} };
 
-/** Hands on the W3C trace context that came with the causing event, so that one trace spans the whole order. */
+/** Passes on the W3C trace context of the causing event, so that one trace spans the whole order. */
 function traceOf(delivery: Delivery): Record<string, string> {
   const traceparent = delivery.header("traceparent");
   if (traceparent === undefined) return {};

@@ -3,11 +3,13 @@ import { z } from "zod";
 import { answer, askAll } from "../jetstream/client/ask.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 
-/** Whoever may answer may say anything: what no process of ours would say is not believed. */
+/**
+ * Any program with access to the subject can answer, so the schema bounds the length of every text, array and number.
+ */
 const text = z.string().max(500);
 const longText = z.string().max(20_000);
 const count = z.int().nonnegative();
-/** 300 years. */
+/** About 300 years. */
 const milliseconds = z.number().min(0).max(1e13);
 const few = 200;
 
@@ -15,7 +17,7 @@ const schema = z.object({
   instance: text,
   version: text,
   services: z.array(text).max(few),
-  /** ISO. */
+  /** ISO time. */
   startedAt: text.refine((time) => !Number.isNaN(Date.parse(time))),
   uptimeMs: milliseconds,
   stopping: z.boolean(),
@@ -23,9 +25,12 @@ const schema = z.object({
     .array(
       z.object({
         name: text,
-        /** `unknown` is one that a later version has. */
+        /** `unknown` stands for a state that only a later version has. */
         state: z.enum(["closed", "half-open", "open", "unknown"]).catch("unknown"),
-        /** Whose calls it guards, and for how long it has let none but probes through; earlier versions do not say. */
+        /**
+         * The service whose calls the breaker guards, and for how long it has been open or half-open; earlier versions
+         * send neither.
+         */
         service: text.optional(),
         openForMs: milliseconds.nullish(),
       }),
@@ -34,7 +39,9 @@ const schema = z.object({
   workers: z
     .array(z.object({ consumer: text, processed: count, failed: count, duplicates: count, inFlight: count }))
     .max(few),
-  /** What keeps a worker from its work, and for how long by then; a process of an earlier version tells of none. */
+  /**
+   * What keeps a worker from working, and for how long at the time of the answer; earlier versions send no problems.
+   */
   problems: z
     .array(z.object({ consumer: text, text: longText, forMs: milliseconds }))
     .max(few)
@@ -44,23 +51,23 @@ const schema = z.object({
   spansTo: text.nullable().default(null),
 });
 
-/** What a process that runs services says of itself; counts are since its start. */
+/** The status of a process that runs services; counts are since its start. */
 export type ProcessStatus = z.infer<typeof schema>;
 
-/** Everybody who runs services listens here. */
+/** The subject on which every process that runs services listens. */
 const questions = "orderctl.status";
-/** And answers below this: a subject of its own, because users may not write into each other's inboxes. */
+/** The prefix of reply subjects. Not an inbox: users may not write into each other's inboxes. */
 const answers = "orderctl.answers";
 const answersForm = /^orderctl\.answers\.[\w-]+$/;
-/** A process that is busy, or far away, answers late. */
+/** Leaves a busy or distant process time to answer. */
 const leastQuietMs = 300;
 const roundTrips = 4;
 
-/** Tells whoever asks the broker how this process is, until it is stopped. */
+/** Answers status requests on the broker for this process until `stop` is called. */
 export const announceProcess = (connection: Connection, status: () => ProcessStatus): { stop(): void } =>
   answer(connection, { subject: questions, replyTo: answersForm }, () => JSON.stringify(shortened(status())));
 
-/** As much as is believed. */
+/** Cuts the problems to the limits of the schema, so that readers accept the answer. */
 const shortened = (status: ProcessStatus): ProcessStatus => ({
   ...status,
   problems: status.problems
@@ -68,12 +75,16 @@ const shortened = (status: ProcessStatus): ProcessStatus => ({
     .map((problem) => ({ ...problem, text: problem.text.slice(0, 20_000) })),
 });
 
-/** By name; `unreadable` is how many answered what no process says, `isCut` that there were more answers than are waited for. */
+/**
+ * `processes` is sorted by instance; `unreadable` counts answers that do not match the schema; `isCut` tells that more
+ * answers came than are collected.
+ */
 export type Processes = { processes: ProcessStatus[]; unreadable: number; isCut: boolean };
 
 /**
- * How every process is that runs services on this broker. Who answers 300 ms after the others, or four round trips where
- * those take longer, is not among them; ten times that is the end. Rejects with `denied` where this user may not ask.
+ * Asks every process that runs services on this broker for its status. Collecting ends once no answer has come for 300
+ * ms (or four round trips, if longer), and at the latest after ten times that. Rejects with `denied` when this user may
+ * not ask.
  */
 export async function askProcesses(
   connection: Connection,
@@ -92,11 +103,11 @@ export async function askProcesses(
   return { processes, unreadable: refused + texts.length - processes.length, isCut };
 }
 
-/** Those of them that can be read. */
+/** The readable statuses alone. */
 export const readProcesses = async (connection: Connection, signal?: AbortSignal): Promise<ProcessStatus[]> =>
   (await askProcesses(connection, signal ? { signal } : {})).processes;
 
-/** Undefined for what another program answers. */
+/** Undefined for an answer that does not match the schema. */
 function statusIn(said: string): ProcessStatus | undefined {
   try {
     return schema.safeParse(JSON.parse(said)).data;
@@ -105,12 +116,12 @@ function statusIn(said: string): ProcessStatus | undefined {
   }
 }
 
-/** A circuit breaker that keeps a service from its work. `openForMs` is until now. */
+/** A circuit breaker that keeps a service from working. `openForMs` counts until now. */
 export type OpenBreaker = { name: string; openForMs: number };
 
 /**
- * The breaker for which a service waits: open in every process that runs the service, and of those the one that opened last.
- * Undefined where a process can work, where none runs, and where this user may not ask.
+ * The breaker that a service waits for: every process that runs the service has one open, and this is the one that
+ * opened last. Undefined when a process can work, when none runs, and when this user may not ask.
  */
 export async function findOpenBreaker(
   connection: Connection,
@@ -126,7 +137,7 @@ export async function findOpenBreaker(
   const waits = open.map((breaker) => ({ name: breaker?.name, openForMs: breaker?.openForMs }));
   const [last] = waits.sort((a, b) => (a.openForMs ?? 0) - (b.openForMs ?? 0));
   if (last?.name === undefined || last.openForMs == null) return undefined;
-  // They answered at once; what took its time is to wait for others.
+  // Each process answered at once; the elapsed time went into waiting for further answers.
   const openForMs = last.openForMs + performance.now() - askedAt;
   return { name: last.name, openForMs };
 }

@@ -10,16 +10,18 @@ import { type Flow, type FlowEvent, findFault } from "./flow.ts";
 import { takenBy } from "./key-log.ts";
 import type { Origin } from "./process-event.ts";
 
-/** How an event is published: as part of which trace, and how long it is held through an outage. */
+/**
+ * `parent` is the trace that the event becomes part of; `giveUpMs` is how long the publisher retries through an outage.
+ */
 export type PublishHow = { parent?: TraceHeaders | undefined; giveUpMs?: number | undefined };
 
-/** Resolves once the event is stored, or another is in its place; rejects as the publisher does. */
+/** Resolves once the event is stored, or when another already holds its subject; rejects as the publisher does. */
 export type PublishEvent<E> = (event: E, how?: PublishHow) => Promise<Stored>;
 
-/** Tracing may begin later, and is looked at with each event. */
+/** `telemetry.tracing` may be set later, so each event reads it anew. */
 type Reporting = { publisher: Publisher; telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined };
 
-/** Puts events with which keys begin into the log, each as part of the trace that `parent` carries, or as the root of its own. */
+/** Publishes the first events of keys, each as part of the trace in `parent` or as the root of its own. */
 export function createFirstPublisher<E extends FlowEvent>(
   flow: Flow<E>,
   { publisher, telemetry = noTelemetry }: Reporting,
@@ -56,7 +58,10 @@ export function createFirstPublisher<E extends FlowEvent>(
   };
 }
 
-/** The event that was stored before in the place of one; undefined where none was. Throws `conflict` where that is no event. */
+/**
+ * The event that already held the subject of `event`; undefined when none did. Throws `conflict` when the message there
+ * is not a valid event.
+ */
 export function readEarlier<E extends FlowEvent>(
   flow: Flow<E>,
   event: E,
@@ -71,7 +76,7 @@ export function readEarlier<E extends FlowEvent>(
 
 type Reported = { key: string; parent: TraceHeaders | undefined };
 
-/** The message that stores the event with which a key begins. */
+/** The message that stores the first event of a key. */
 export function firstMessage<E extends FlowEvent>(
   flow: Flow<E>,
   event: E,

@@ -15,25 +15,29 @@ import { type Handler, handlerOf } from "./handler.ts";
 import { processWith } from "./process-event.ts";
 import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./topology.ts";
 
-/** A circuit breaker around what a service depends on: while it is open, the service's workers pull nothing. */
+/**
+ * A circuit breaker around a system that a service depends on: while it is open, the service's workers pull nothing.
+ */
 export type ServiceBreaker = {
   readonly name: string;
   state(): "closed" | "half-open" | "open";
   openForMs(): number | null;
 };
 
-/** What a process has open for its work: the log, and a publisher into it. */
+/** What handlers and servers of a process work with: the flow, the connection, and a publisher on it. */
 export type Working = FlowLog & { publisher: Publisher };
 
-/** What the services of a flow are made of. */
+/** The code of a flow's services. */
 export type FlowParts = {
-  /** By consumer. `log` is the identity of the stream: sequences do not outlive it. */
+  /**
+   * Handlers by consumer name. `log` identifies the stream: sequences are meaningless after the stream is recreated.
+   */
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
-  /** By service. */
+  /** Breakers by service name. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
-  /** What answers to others, and the name under which it runs beside the services. */
+  /** A server for other programs (the order API), and the name under which users start it, as they start a service. */
   server?: { name: string; open: (working: Working) => Promise<Listening> };
-  /** What is told where the services run; in words, and as it stands in JSON. */
+  /** What the flow reports when services start: `text` for people, `data` for the JSON output. */
   told?: (names: readonly string[]) => { text: string; data: Record<string, unknown> };
 };
 
@@ -47,48 +51,48 @@ export type ServiceOptions = {
   window: number;
   instance: string;
   replicas: number;
-  /** Of the log, when it is created. */
+  /** Size limit of the log, used when the stream is created. */
   maxBytes?: number | undefined;
-  /** Where the work is reported; nowhere by default. */
+  /** Where the work is reported; omitted: nowhere. */
   telemetry?: Pick<Telemetry, "tracing" | "metrics">;
-  /** What this machine's clock is ahead of the broker's by, µs; 0 by default. */
+  /** How far this machine's clock is ahead of the broker's, µs; 0 by default. */
   aheadUs?: () => number;
   note: Note;
 };
 
-/** What runs where. `drifts` says where the broker's settings are not those of the topology. */
+/** What runs, and where. `drifts` lists the broker settings that differ from the topology. */
 export type Serving = {
   services: string[];
   broker: string;
   brokerVersion: string;
   instance: string;
-  /** Of what answers to others; `null` where nothing of that runs. */
+  /** Address of the server for other programs; `null` when this process runs none. */
   url: string | null;
-  /** Where metrics and health are told; `null` where nobody asked for it. */
+  /** Address of the metrics and health endpoint; `null` when it is off. */
   metricsUrl: string | null;
-  /** Where spans are sent; `null` where none are. */
+  /** Address to which spans are sent; `null` when none are sent. */
   spansTo: string | null;
   drifts: Drift[];
 };
 
 export type RunningServices = {
   serving: Serving & Record<string, unknown>;
-  /** What the flow says of it in words. */
+  /** The flow's own text about what runs; empty when it has none. */
   told: string;
   counts(): Record<string, WorkerCounts>;
-  /** What keeps a worker from its work at the moment. */
+  /** The problems that currently keep workers from working. */
   problems(): (Problem & { consumer: string })[];
-  /** Drains within `deadlineMs`; what is left then is handed back. */
+  /** Drains within `deadlineMs`; deliveries unfinished by then are handed back to the broker. */
   stop(deadlineMs: number): Promise<void>;
 };
 
 export const defaultMaxAttempts = 8;
-/** Of a dead letter that is given to its consumer once more there is rarely more than a few. */
+/** Redriven dead letters are few, so a low limit is enough. */
 const redriveConcurrency = 16;
 
 /**
- * Creates what is missing of the topology and starts the named services in this process. Where the broker does not answer it
- * rejects with `timeout` and may be called again.
+ * Creates the missing parts of the topology and starts the named services in this process. Rejects with `timeout` when
+ * the broker does not answer; the call can then be repeated.
  */
 export async function runServices(
   { connection, flow }: FlowLog,
@@ -102,7 +106,7 @@ export async function runServices(
   for (const drift of drifts) note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
   const working = { connection, flow, publisher };
-  // First what may fail: a port that is taken leaves no worker behind.
+  // The server starts before the workers: if its port is taken, no worker is left running.
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
   const listening = await server?.open(working);
   const { workers, redrivers } = startWorkers({ ...working, log }, names, options);
@@ -134,7 +138,10 @@ export async function runServices(
   };
 }
 
-/** A service that worked all the same would lose orders, or do things twice, without a word. */
+/**
+ * Throws `usage` when a setting differs that a service relies on: without it, orders could be lost or handled twice
+ * unnoticed.
+ */
 function refuseBrokenPromises(flow: FlowShape, drifts: readonly Drift[], names: readonly string[]): void {
   const own = new Set(
     names.flatMap((name) =>

@@ -4,31 +4,34 @@ import type { Flow, Outcome, Total } from "./flow.ts";
 import type { LoggedEvent } from "./key-log.ts";
 import { foldKey, type KeyState } from "./key-state.ts";
 
-/** One stored event of an order and how it came about. Unknown is `null`: other programs write no hop header. */
+/** One stored event of an order and how it came about. `null` means unknown: other programs write no hop header. */
 export type TimelineHop = Outcome &
   HopTimes & {
     kind: string;
-    /** True where the business said no. */
+    /** True for a business refusal, such as a declined payment. */
     refused: boolean;
     sequence: number;
-    /** The event it followed from: what its hop header says, else the one its kind follows from. */
+    /**
+     * The sequence of the causing event: from the hop header, else the stored event of the nearest kind that can cause
+     * this one.
+     */
     causeSequence: number | null;
     service: string | null;
     instance: string | null;
-    /** Which delivery of the causing event it took. */
+    /** Which delivery of the causing event led to this one. */
     attempt: number | null;
-    /** The circuit breaker that held it; `null` where none did. */
+    /** The circuit breakers that held the delivery; `null` when none did. */
     heldBy: string | null;
     storedAt: string;
-    /** From the start of the order until this was stored. */
+    /** From the order's first stored event until this event was stored. */
     offsetMs: number;
   };
 
-/** An order's way through the log. `text` of the total is for people: `GBP 15.30`. */
+/** The course of one order through the log. `total.text` is for people: `GBP 15.30`. */
 export type OrderTimeline = Pick<KeyState, "status" | "outcome" | "ended" | "waitingFor" | "since"> & {
   orderId: string;
   startedAt: string;
-  /** From the first event stored to the last one stored; until now where the order has not ended. */
+  /** From the first stored event to the last; until now while the order has not ended. */
   totalMs: number;
   /** Since the last event was stored; `null` once the order ended. */
   waitingMs: number | null;
@@ -36,7 +39,9 @@ export type OrderTimeline = Pick<KeyState, "status" | "outcome" | "ended" | "wai
   hops: TimelineHop[];
 };
 
-/** The timeline of one order from all that is stored of it, as of `nowUs`. Throws `not_found` when that is nothing. */
+/**
+ * Builds the timeline of one order from all its stored events, as of `nowUs`. Throws `not_found` when there are none.
+ */
 export function buildTimeline(flow: Flow, logged: readonly LoggedEvent[], nowUs: number): OrderTimeline {
   const { key, status, outcome, ended, waitingFor, since } = foldKey(flow, logged);
   const storedAtUs = logged.map((stored) => stored.storedAtUs);
@@ -95,9 +100,10 @@ function causeOf(
 }
 
 /**
- * Where the time between two stored events went: `waitedMs` in the stream (with earlier deliveries that failed),
- * `workedMs` in the handler, `heldMs` there because a circuit breaker was open, `storingMs` until the broker had stored the outcome. They are never negative and sum
- * to `elapsedMs`, which the broker's clock alone measured.
+ * How the time between a stored event and its cause divides: `waitedMs` in the stream (including earlier failed
+ * deliveries), `workedMs` in the handler, `heldMs` in the handler behind an open circuit breaker, `storingMs` until the
+ * broker had stored the outcome. None is negative, and they add up to `elapsedMs`, which the broker's clock alone
+ * measures.
  */
 export type HopTimes = {
   elapsedMs: number | null;
@@ -106,8 +112,8 @@ export type HopTimes = {
   heldMs: number | null;
   storingMs: number | null;
   /**
-   * How much the worker's times had to be moved to fit between the broker's: what the two clocks differ by at least,
-   * negative where the worker's is ahead. 0 where they agree; `null` where no worker's time is known.
+   * How far the worker's times were shifted to fit between the broker's: the least difference of the two clocks,
+   * negative when the worker's clock is ahead. 0 when they agree; `null` when no worker's time is known.
    */
   clockSkewMs: number | null;
 };

@@ -4,11 +4,11 @@ import type { FlowShape } from "./flow.ts";
 export const ackWaitMs = 30_000;
 
 export const deadLettersStream = "DEAD_LETTERS";
-/** Dead letters that are given to their consumers once more, and the record of who wanted it. */
+/** Dead letters that are given to their consumers once more, each with a record of who requested it. */
 export const redrivesStream = "REDRIVES";
-/** The consumer's name there. */
+/** The name of a consumer's counterpart on the redrives stream. */
 export const redriverOf = (consumer: string): string => `redrive-${consumer}`;
-/** What may be ending its worker's process. */
+/** Events whose processing may have crashed the worker's process. */
 export const suspectsBucket = "SUSPECTS";
 
 const suspectsAgeMs = 24 * 3600 * 1000;
@@ -17,7 +17,10 @@ const forgetting = "messages are removed before anybody has decided so";
 const volatile = "nothing outlives a restart of the broker";
 const closed = "nothing can be stored, or nobody is told that it is";
 
-/** Of every stream. How long and how much the log keeps is the operator's choice: `max_age` and the like are only told. */
+/**
+ * Settings that every stream needs. Limits such as `max_age` are the operator's choice: a difference there is only
+ * reported.
+ */
 const kept = {
   retention: forgetting,
   storage: volatile,
@@ -26,7 +29,10 @@ const kept = {
   subject_transform: closed,
 };
 
-/** The stream refuses a second message per subject; `uniqueness` says what comes of it where it does not. */
+/**
+ * Settings of a stream that refuses a second message per subject; `uniqueness` tells what goes wrong when it accepts
+ * one.
+ */
 const unique = (uniqueness: string) => ({
   ...kept,
   max_msg_size: "what is larger waits, and is not stored",
@@ -35,7 +41,10 @@ const unique = (uniqueness: string) => ({
   discard_new_per_subject: uniqueness,
 });
 
-/** What a service does not work with, as a promise would not hold; any other difference is told and left. */
+/**
+ * Settings, by stream, without which a service refuses to start, each with its consequence; any other difference is
+ * only reported.
+ */
 const promisesOf = ({ stream, secondEvent, buckets }: FlowShape) => ({
   [stream]: unique(secondEvent),
   [redrivesStream]: unique(secondEvent),
@@ -46,15 +55,15 @@ const promisesOf = ({ stream, secondEvent, buckets }: FlowShape) => ({
 
 type TopologyOptions = {
   replicas?: number;
-  /** What the log may hold, and each of the others a tenth of; without limit by default. */
+  /** Size limit of the log; every other stream gets a tenth. Without limit by default. */
   maxBytes?: number | undefined;
 };
 
-/** A stream that is full refuses what is new, and drops nothing. */
+/** `discard: "new"`: a full stream refuses new messages instead of dropping old ones. */
 const limit = (bytes: number | undefined) =>
   bytes === undefined ? {} : { max_bytes: Math.ceil(bytes), discard: "new" };
 
-/** Every stream, bucket and durable consumer of a flow. The one place that knows their settings. */
+/** Every stream, bucket and durable consumer of a flow. The only place that defines their settings. */
 export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: TopologyOptions = {}): Topology {
   const { stream, buckets, subscriptions, subjectOf } = flow;
   const limitOfOthers = limit(maxBytes === undefined ? undefined : maxBytes / 10);
@@ -68,7 +77,7 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
         retention: "limits",
         num_replicas: replicas,
         allow_direct: true,
-        // One event of each kind per order: a second one is refused, whoever sends it and however late.
+        // One event of each kind per order: the stream refuses a second one, whoever sends it and however late.
         max_msgs_per_subject: 1,
         discard: "new",
         discard_new_per_subject: true,
@@ -91,7 +100,7 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
         retention: "limits",
         num_replicas: replicas,
         allow_direct: true,
-        // The subject is the redrive's identity, as it is the event's: nobody can do the same one twice.
+        // The subject identifies the redrive, as it does an event, so nobody can store the same redrive twice.
         max_msgs_per_subject: 1,
         discard: "new",
         discard_new_per_subject: true,
@@ -106,7 +115,7 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
   };
 }
 
-/** In the layout of ADR-8, as `Bucket` reads it. */
+/** The layout of ADR-8, which `Bucket` reads. */
 const bucket = (name: string, replicas: number) => ({
   name: `KV_${name}`,
   subjects: [`$KV.${name}.>`],
@@ -119,7 +128,7 @@ const bucket = (name: string, replicas: number) => ({
   discard: "new",
 });
 
-/** No limit of deliveries: the broker would drop a message silently, where a worker makes a dead letter of it. */
+/** Without `max_deliver`: the broker would drop a message silently, where a worker makes a dead letter of it. */
 const durable = (stream: string, consumer: string, filter: string) => ({
   stream,
   durable_name: consumer,

@@ -49,10 +49,10 @@ async function showLag(
   return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
 }
 
-/** Says which streams there are. */
+/** Adds the names of the existing streams to a `not_found` error. */
 async function explainMissing(thrown: unknown, { jsm }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError) || thrown.code !== "not_found") return thrown;
-  // This user may not be allowed to ask.
+  // Listing the streams may be denied to this user.
   const names = await jsm.streams
     .names()
     .next()

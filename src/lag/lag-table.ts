@@ -17,10 +17,10 @@ const columns = [
   { title: "drain", align: "right" },
 ] as const;
 
-/** Where not everything fits, this gives way to the consumers' names. */
+/** The index of the `in` column, which is dropped when the table is too wide, so that the consumers' names fit. */
 const inflow = 6;
 
-/** The answer first: is everybody keeping up; then a row for each consumer, and why some do not go on. */
+/** First whether all consumers keep up; then a row for each, and why some do not go on. */
 export function lagTable(lag: StreamLag, style: Style): string {
   if (lag.consumers.length === 0) return `${lag.stream} has no consumers`;
   const rows = lag.consumers.map(lagRow);
@@ -39,7 +39,7 @@ export function lagTable(lag: StreamLag, style: Style): string {
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-/** Does somebody have to look? The worst first, each with what is said of those that are so. */
+/** The states that need somebody's attention, worst first, each with what the headline says about its consumers. */
 const troubles: [state: LagState, say: (consumers: ConsumerLag[], lag: StreamLag) => string][] = [
   ["unbound", unlessExplained((consumers) => `nobody listens for ${namesOf(consumers)}`)],
   ["abandoned", unlessExplained((consumers) => `nobody is working on ${namesOf(consumers)}`)],
@@ -54,7 +54,7 @@ const troubles: [state: LagState, say: (consumers: ConsumerLag[], lag: StreamLag
   ["paused", (consumers, lag) => consumers.map((consumer) => pauseText(consumer, lag)).join(", ")],
 ];
 
-/** The reason says more than what follows from it. */
+/** A consumer with known reasons is described by these instead of by its state. */
 function unlessExplained(
   say: (consumers: ConsumerLag[], lag: StreamLag) => string,
 ): (consumers: ConsumerLag[], lag: StreamLag) => string {
@@ -87,7 +87,10 @@ function headline(lag: StreamLag): string {
   return consumers.every(isWell) ? `${left}, everybody keeps up` : left;
 }
 
-/** What nobody has that answers comes again by itself; of others the oldest alone is known. */
+/**
+ * Deliveries that no process has in hand are redelivered by the broker on its own, until `comesAgainBy` at the latest.
+ * When processes have them all, only the age of the oldest is known.
+ */
 function heldText(held: ConsumerLag, lag: StreamLag): string {
   const { consumer, workers, unclaimed, comesAgainBy, oldestAgeMs } = held;
   if (unclaimed === null || unclaimed === 0)
@@ -103,7 +106,7 @@ function heldText(held: ConsumerLag, lag: StreamLag): string {
   return `${what} of ${consumer} ${are} ${where}${again}`;
 }
 
-/** Where nobody asked the processes whether they have them. */
+/** Only for consumers whose processes could not be asked: until when a dead worker may hold deliveries. */
 function untilText(consumers: readonly ConsumerLag[], lag: StreamLag): string {
   const last = consumers
     .filter(({ unclaimed }) => unclaimed === null)
@@ -117,7 +120,7 @@ function untilText(consumers: readonly ConsumerLag[], lag: StreamLag): string {
 const pauseText = ({ consumer, pausedUntil }: ConsumerLag, lag: StreamLag): string =>
   `${consumer} is paused${pausedUntil === null ? "" : ` until ${clockTime(pausedUntil, lag)}`}`;
 
-/** A time by the broker's clock, as a clock on the wall here shows it; with its day where that is another. */
+/** A broker time as a local wall clock shows it, with its date when that differs from the sample's. */
 export function clockTime(iso: string, { sampledAt, clock }: Pick<StreamLag, "sampledAt" | "clock">): string {
   const here = (time: string) => new Date(Date.parse(time) + (clock.aheadMs ?? 0));
   const at = here(iso);
@@ -127,7 +130,10 @@ export function clockTime(iso: string, { sampledAt, clock }: Pick<StreamLag, "sa
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
 }
 
-/** A reader that goes with its process is nobody's work, unless there are only such. */
+/**
+ * The durable consumers: ephemeral ones end with their process and are nobody's backlog. All consumers if none is
+ * durable.
+ */
 export function lastingConsumers({ consumers }: Pick<StreamLag, "consumers">): ConsumerLag[] {
   const durable = consumers.filter((consumer) => consumer.durable);
   return durable.length > 0 ? durable : consumers;

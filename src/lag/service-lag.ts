@@ -11,21 +11,24 @@ import {
 const goesOn: ReadonlySet<LagState> = new Set(["up_to_date", "keeps_up", "behind", "paused"]);
 
 /**
- * The lag of a stream. Where a consumer of the orders does not go on, the processes are asked who has its deliveries; where
- * this user may not ask, that stays unknown.
+ * The lag of a stream. When a consumer of the flow does not go on, asks the processes which deliveries they have in
+ * hand; that stays unknown when this user may not ask.
  */
 export async function readServiceLag({ connection, flow }: FlowLog, query: LagQuery): Promise<StreamLag> {
   const lag = await readLag(connection, query);
   if (query.stream !== flow.stream || lag.consumers.every(({ state }) => goesOn.has(state))) return lag;
   const processes = await readProcesses(connection, query.signal).catch(() => undefined);
   if (!processes) return lag;
-  // What was acknowledged while they were asked is nobody's any more.
+  // Deliveries acknowledged while the processes were asked no longer count as held.
   const later = await readLag(connection, { ...query, intervalMs: 0 });
   const leftOf = new Map(later.consumers.map(({ consumer, ackPending }) => [consumer, ackPending]));
   return withProcesses(flow, lag, { processes, leftOf: (consumer) => leftOf.get(consumer) ?? 0 });
 }
 
-/** Adds what follows from who answers, and what they say. `leftOf` a consumer is not acknowledged after they did. */
+/**
+ * Adds the processes' answers to the lag: workers, reasons, and deliveries that no process has in hand.
+ * `leftOf(consumer)` is how many of its deliveries a second sample also found unacknowledged.
+ */
 export const withProcesses = (
   flow: FlowShape,
   lag: StreamLag,
@@ -56,7 +59,7 @@ const isOf =
 const inHandOf = (working: readonly ProcessStatus[], consumer: Named): number =>
   working.reduce((sum, { workers }) => sum + (workers.find(isOf(consumer))?.inFlight ?? 0), 0);
 
-/** Whoever may answer may say anything, at any length. */
+/** Any program may answer, at any length, so the number and length of the shown reasons are limited. */
 const mostReasons = 5;
 const longestReason = 300;
 
@@ -66,7 +69,10 @@ const fewReasons = (texts: readonly string[]): string[] =>
 const problemsOf = (processes: readonly ProcessStatus[], consumer: Named): string[] =>
   fewReasons(processes.flatMap(({ problems }) => problems.filter(isOf(consumer)).map(({ text }) => text)));
 
-/** What a breaker keeps waiting is handed back for later, again and again, and so in nobody's hands for most of the time. */
+/**
+ * The open breakers that explain a consumer's unclaimed deliveries: while a breaker is open, the service keeps handing
+ * its deliveries back, so that most of the time no process has them in hand.
+ */
 const openBreakersOf = (flow: FlowShape, working: readonly ProcessStatus[], consumer: Named): string[] =>
   fewReasons(
     working.flatMap(({ instance, breakers }) =>
@@ -79,7 +85,10 @@ const openBreakersOf = (flow: FlowShape, working: readonly ProcessStatus[], cons
 const isOfService = (flow: FlowShape, consumer: Named, service: string | undefined): boolean =>
   service !== undefined && flow.subscriptionsOf(service).some(isOf(consumer));
 
-/** Once their time is up they wait, as all others, for somebody who asks. */
+/**
+ * Deliveries past their ack wait are redelivered only on a pull: without a worker or a pull request, the consumer is
+ * abandoned.
+ */
 function unclaimedState(lag: ConsumerLag, sampledAt: string): LagState {
   const { unclaimed, workers, waiting, state, comesAgainBy } = lag;
   if (unclaimed === 0) return state;

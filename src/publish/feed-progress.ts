@@ -1,7 +1,7 @@
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import type { FeedProgress } from "./feed.ts";
 
-/** `6,400 of 10,000 orders, 3,200/s, 1.1 s left`; then how many have not ended. */
+/** `6,400 of 10,000 orders, 3,200/s, 1.1 s left`, followed by how many are under way. */
 export function feedProgressText({ done, elapsedS, underWay }: FeedProgress, total: number | null): string {
   const ending = underWay === null ? "" : `; ${formatCount(underWay)} under way`;
   if (total !== null && done >= total) return `${formatCount(done)} orders stored${ending}`;
@@ -12,6 +12,6 @@ export function feedProgressText({ done, elapsedS, underWay }: FeedProgress, tot
   return `${formatCount(done)}${of} orders, ${formatRate(perSecond)}${left}${ending}`;
 }
 
-/** `120,000 lines of orders.csv read`: before the first order can be stored. */
+/** `120,000 lines of orders.csv read`, shown before the first order is stored. */
 export const readingText = (lines: number, file: string): string =>
   `${formatCount(lines)} lines of ${file} read`;

@@ -13,28 +13,31 @@ export type FeedOptions = {
   origin: Origin;
   window: number;
   pace?: Pace | undefined;
-  /** Where the publishing is reported; nowhere by default. */
+  /** Where the publishing is reported; omitted: nowhere. */
   telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
-  /** Wait until every order has ended; give up when for so long none did. */
+  /** Wait until every order has ended; give up when none has ended for this long. */
   waitMs?: number | undefined;
   signal: AbortSignal;
   onProgress?: (progress: FeedProgress) => void;
 };
 
-/** `done` orders are stored or were there; of those that are followed `underWay` have not ended. */
+/** `done` orders are stored or were already; `underWay` of the followed ones have not ended, null without following. */
 export type FeedProgress = { done: number; elapsedS: number; underWay: number | null };
 
 export type FeedReport = {
   stored: number;
-  /** Orders whose id the log already held: nothing was stored for them. */
+  /** Orders whose id was already in the log: nothing was stored for them. */
   duplicates: number;
-  /** Of these, orders that are others than those stored under their ids; `conflicting` are the first of them. */
+  /** Duplicates whose content differs from the stored order; `conflicting` lists the first ids. */
   conflicts: number;
   conflicting: string[];
-  /** Orders that are not stored as what is under their ids is no order; `blockedBy` says so of the first of them. */
+  /**
+   * Orders that cannot be stored because the message under their id is not a valid order; `blockedBy` lists the first
+   * errors.
+   */
   blocked: number;
   blockedBy: string[];
-  /** Orders that may be stored: the broker's answer did not come before the end. */
+  /** Orders of unknown fate: the run ended before the broker answered, so they may be stored. */
   unknown: number;
   seconds: number;
   perSecond: number;
@@ -44,7 +47,7 @@ export type FeedReport = {
 
 const progressEveryMs = 100;
 
-/** Counts all and keeps the first to show. */
+/** Counts all texts and keeps the first ones to show. */
 class FirstFew {
   count = 0;
   readonly shown: string[] = [];
@@ -56,9 +59,9 @@ class FirstFew {
 }
 
 /**
- * Puts a source of orders into the log and, if asked to, follows each to its end. The report counts what the broker
- * acknowledged, whatever happened; `failure` is what ended it early: an error, or the caller's signal. `isStored` says whether
- * that was after the last order was stored.
+ * Publishes a source of orders and, with `waitMs`, follows each to its ending. The report counts what the broker
+ * acknowledged, even after an error. `failure` is what ended the feed early: an error, or the caller's signal.
+ * `isStored` is true when publishing was complete by then.
  */
 export async function feed<E extends FlowEvent>(
   { connection, flow }: { connection: Connection; flow: Flow<E> },

@@ -5,7 +5,7 @@ import type { Flow, FlowLog } from "../flow/flow.ts";
 import { readLastSequence } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 
-/** Times in ms from the publish call to the moment the event that ends it was seen in the log. */
+/** Times in ms from the publish call until this process saw the order's ending in the log. */
 export type Latency = { p50Ms: number; p99Ms: number; p999Ms: number; maxMs: number };
 
 export type Endings = {
@@ -15,11 +15,11 @@ export type Endings = {
 };
 
 /**
- * Watches the log for the ends of orders. To be opened before the first is published; memory is that of the orders
- * under way. All times are taken on this process's monotonic clock.
+ * Watches the log for the endings of orders. Open it before the first order is published. Memory grows with the orders
+ * under way; all times are from this process's monotonic clock.
  */
 export class EndingsFollower {
-  /** By order; one that a file has twice is published twice. */
+  /** The orders under way by id; `times` counts repeated publishes of one id. */
   readonly #started = new Map<string, { at: number; times: number }>();
   readonly #histogram: RecordableHistogram = createHistogram({ figures: 3 });
   readonly #flow: Flow;
@@ -61,7 +61,10 @@ export class EndingsFollower {
     else this.#started.set(orderId, { at: performance.now(), times: 1 });
   }
 
-  /** For an order that was there before: its end may be past, unless it was started before that. */
+  /**
+   * Stops following a duplicate, whose ending may already be in the log. An id that was also started by another publish
+   * is still followed.
+   */
   forget(orderId: string): void {
     const known = this.#started.get(orderId);
     if (!known) return;
@@ -70,8 +73,8 @@ export class EndingsFollower {
   }
 
   /**
-   * Resolves when every order that was started has ended, or with what kept them from it: `timeout` when for `patienceMs`
-   * none did, `interrupted` when the signal aborted.
+   * Resolves to undefined when every started order has ended, else to an error: `timeout` when none has ended for
+   * `patienceMs`, `interrupted` when the signal aborted.
    */
   async whenAllEnded(patienceMs: number, signal: AbortSignal): Promise<OrderctlError | undefined> {
     let before = -1;
@@ -101,7 +104,7 @@ export class EndingsFollower {
     const orderId = this.#flow.parseSubject(subject)?.key ?? "";
     const startedAt = this.#started.get(orderId)?.at;
     if (startedAt === undefined) return;
-    // Read first: one that cannot be read has not ended the order.
+    // Decoded before anything is counted: an unreadable message does not end the order.
     const { outcome } = this.#flow.describe(this.#flow.decode(subject, payload));
     this.#started.delete(orderId);
     this.#ended += 1;

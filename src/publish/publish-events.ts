@@ -7,7 +7,7 @@ import { createFirstPublisher, type PublishEvent, readEarlier } from "../flow/pu
 import type { Publisher } from "../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
-/** Once the caller wants to stop, what is in flight has as long as an acknowledgement may take. */
+/** How long a stopped caller waits for publishes in flight: as long as an acknowledgement may take. */
 const drainMs = 5000;
 
 export type Pace = { rate: number; profile: Profile };
@@ -15,32 +15,31 @@ export type Pace = { rate: number; profile: Profile };
 export type PublishOptions<E extends FlowEvent> = {
   origin: Origin;
   telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
-  /** Without one, as fast as the window allows. */
+  /** Without a pace, as fast as the publisher's window allows. */
   pace?: Pace | undefined;
-  /** Stops the source; what is in flight is still waited for. */
+  /** Stops reading the source; publishes in flight are still waited for. */
   signal: AbortSignal;
   onSent?: ((order: E) => void) | undefined;
   onStored?: ((order: E, duplicate: boolean) => void) | undefined;
-  /** Told of an order that is not stored as what is under its id is no order. */
+  /** Called for an order that cannot be stored because the message under its id is not a valid order. */
   onBlocked?: ((order: E, why: OrderctlError) => void) | undefined;
-  /** Told beside `onStored` of an order that is not the one that its id already names. */
+  /** Called after `onStored` for a duplicate whose content differs from the order stored under its id. */
   onConflict?: ((order: E) => void) | undefined;
 };
 
-/** What became of the orders of a source. `failure` is the error that ended it before its time. */
+/** What became of the orders of a source. `failure` is the error that ended the run early. */
 export type PublishCounts = {
   stored: number;
   duplicates: number;
-  /** Orders that may be stored: the broker's answer did not come before the end. */
+  /** Orders of unknown fate: the run ended before the broker answered, so they may be stored. */
   unknown: number;
   seconds: number;
   failure: OrderctlError | undefined;
 };
 
 /**
- * Stores every order of `source`, in its order, with the publisher's window full and no more than that in
- * memory. The first error ends it, and closes the publisher; whatever happens, `stored` counts what the broker has
- * acknowledged.
+ * Stores every order of `source`, in that order. Keeps the publisher's window full and no more orders than that in
+ * memory. The first error ends the run and closes the publisher; `stored` always counts what the broker acknowledged.
  */
 export async function publishEvents<E extends FlowEvent>(
   { flow, publisher }: { flow: Flow<E>; publisher: Publisher },
@@ -69,14 +68,16 @@ export async function publishEvents<E extends FlowEvent>(
   return counts;
 }
 
-/** What is under way is waited for, but where one order was given up for an outage: so are the others. */
+/**
+ * Waits for publishes in flight, unless one was given up because of an outage: the others would be given up as well.
+ */
 async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCounts): Promise<void> {
   if (counts.failure?.code !== "unavailable") await untilAborted(publisher.drain(), signal, drainMs);
   if (signal.aborted)
     counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
   if (!counts.failure) return;
   publisher.close();
-  // Each that was under way tells how it ended.
+  // Lets the publishes that `close` rejected settle, so that they are counted.
   await wait(0);
 }
 
@@ -109,14 +110,14 @@ async function publishOne<E extends FlowEvent>(
   }
 }
 
-/** Waits until the order with an index is due. */
+/** Returns a function that waits until the order with the given index is due. */
 function dueAt({
   pace,
   signal,
 }: Pick<PublishOptions<FlowEvent>, "pace" | "signal">): (index: number) => Promise<void> | undefined {
   if (!pace) return () => undefined;
   let due = 0;
-  // From the first order on: a source that takes its time to begin is not caught up with.
+  // Set by the first order, so that a source that starts slowly is not caught up with.
   let startedAt: number | undefined;
   return async (index) => {
     startedAt ??= performance.now();
@@ -135,7 +136,7 @@ const burstFactor = 5;
 
 /**
  * How many orders are due `elapsedS` seconds after the start. `steady`: `rate` per second. `burst`: in every ten
- * seconds eight at `rate` and then two at five times `rate`.
+ * seconds, eight at `rate` and then two at five times `rate`.
  */
 export function dueBy(elapsedS: number, { rate, profile }: { rate: number; profile: Profile }): number {
   if (profile === "steady") return Math.floor(rate * elapsedS);

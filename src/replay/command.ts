@@ -29,7 +29,7 @@ export const registerReplay: Register = (command, act, program) => {
     .action(act.online(runReplay, { check }));
 };
 
-/** How long the last spans may take. */
+/** Time limit for exporting the last spans. */
 const telemetryMs = 5000;
 
 async function runReplay(
@@ -62,13 +62,16 @@ async function runReplay(
   return isRefuted(report.result) || report.gone ? 1 : 0;
 }
 
-/** Where the events are the result, the summary is no part of it. */
+/** With `--out -` the events go to stdout, so the summary goes to stderr. */
 function showSummary({ terminal }: Online, { out, dryRun }: ReplayFlags, summary: ReplaySummary): void {
   const write = out === "-" && !dryRun ? terminal.tell : terminal.show;
   write("replay-report", summary, replayReport);
 }
 
-/** What the log, or the place of a copy, holds is another thing than it should be. */
+/**
+ * True when the log or the destination holds something other than the replayed outcome or copy, or when a handler
+ * failed.
+ */
 function isRefuted(result: ReplayResult): boolean {
   if (result.target === "prefix") return result.differentThere > 0;
   return result.target === "service" && result.different + result.failed > 0;
@@ -91,7 +94,7 @@ async function readStream(online: Online, name: string): Promise<ReplayStream> {
 
 type Times = Pick<ReplaySelection, "sinceUs" | "untilUs">;
 
-/** The broker's clock is asked only where a time was given as an age. */
+/** Asks for the broker's clock only when a time was given as an age. */
 async function readTimes(
   online: Online,
   flags: ReplayFlags,
@@ -124,7 +127,7 @@ async function openTarget(online: Online, flags: ReplayFlags, stream: ReplayStre
   return { ...quiet, target: await openFileTarget({ flow, file: out, append, stdout, note }) };
 }
 
-/** Copies are new messages, whose way may be followed; nothing else is stored or handled for the first time. */
+/** Only copies are traced: they are new messages that consumers may handle; the other targets create none. */
 async function openCopying(
   online: Online,
   flags: ReplayFlags & { to: string },

@@ -11,21 +11,21 @@ import {
 
 export type Destination = {
   prefix: string;
-  /** That store what is published there; none where one is to be created and was not. */
+  /** The streams that store messages under `prefix`; empty in a dry run with `create`. */
   streams: string[];
 };
 
 type Wish = {
-  /** A prefix of subjects, or a stream that has one. */
+  /** A prefix of subjects, or the name of a stream with a single such prefix. */
   to: string;
-  /** Create a stream where none listens. */
+  /** Create a stream when none stores the prefix. */
   create: boolean;
   dryRun: boolean;
 };
 
 /**
- * Where `to` leads. Throws `usage` for a prefix that is none, or under which the source itself would store again what was
- * just read of it, and `no_responders` where no stream listens there.
+ * Resolves `to` to a prefix and its streams. Throws `usage` for an invalid prefix, or one under which the source stream
+ * would store its own copies, and `no_responders` when no stream stores the prefix.
  */
 export async function openDestination(
   connection: Connection,
@@ -57,7 +57,7 @@ export async function openDestination(
   return { prefix, streams: [name] };
 }
 
-/** Where nothing listens under a name that a stream has, that stream's own prefix is meant. */
+/** When no stream stores the prefix `to` but a stream has that name, the stream's own prefix is used. */
 function prefixOf(streams: readonly ReplayStream[], to: string): string {
   if (listeningOn(streams, `${to}.>`).length > 0) return to;
   const [subject, ...others] = streams.find(({ name }) => name === to)?.subjects ?? [];

@@ -15,16 +15,16 @@ export type FileOptions = {
   flow: Flow;
   /** A path, or `-` for `stdout`. */
   file: string;
-  /** Add to the file instead of replacing it. */
+  /** Append to the file instead of replacing it. */
   append: boolean;
   stdout: NodeJS.WritableStream;
-  /** Told of what had to be done to a file before it could be added to. */
+  /** Told which repair the end of the file needed before appending. */
   note: Note;
 };
 
 /**
- * Writes each message as one line of JSON, as `replayDocument` makes it. A file that cannot be written is an `output` error,
- * and is left with the whole lines of the messages that are settled, so that a replay of the rest can be added.
+ * Writes each message as one line of JSON, in the form of `replayDocument`. Throws `output` when the file cannot be
+ * written; the file then keeps only the whole lines of settled messages, so that a replay of the rest can be appended.
  */
 export async function openFileTarget(options: FileOptions): Promise<ReplayTarget> {
   const { file, append, note } = options;
@@ -41,7 +41,7 @@ class FileTarget implements ReplayTarget {
   readonly #settled = new ChangeSignal();
   readonly #result: FileResult;
   #unendedLine: string | undefined;
-  /** Of the file, up to the last line that is settled. */
+  /** The length of the file up to the last settled line. */
   #bytes: number;
   #underWay = 0;
 
@@ -49,7 +49,7 @@ class FileTarget implements ReplayTarget {
     this.#flow = flow;
     this.#file = file;
     this.#own = file === "-" ? undefined : createWriteStream(file, { flags: append ? "a" : "w" });
-    // Each write is told of it as well, and so is the end.
+    // Prevents an uncaught error: the callback of each write and `finished` report it as well.
     this.#own?.on("error", () => undefined);
     this.#sink = this.#own ?? stdout;
     this.#result = { target: "file", file, lines: 0, undecodable: 0 };
@@ -60,7 +60,7 @@ class FileTarget implements ReplayTarget {
   take(message: StreamMessage, settle: Settle): Promise<void> | undefined {
     const { document, isEvent } = replayDocument(this.#flow, message);
     const line = printableJson(JSON.stringify(document));
-    // It was written without its line break, and the place to go on was taken to be before it.
+    // `prepareEnd` found this line whole but without a line break, so the replay resumes at its message.
     const isThere = line === this.#unendedLine;
     this.#unendedLine = undefined;
     if (isThere) settle();
@@ -87,7 +87,7 @@ class FileTarget implements ReplayTarget {
     return this.#result;
   }
 
-  /** False where there is no room for another. */
+  /** Returns false when the stream's buffer is full. */
   #write(line: string, isEvent: boolean, settle: Settle): boolean {
     const text = Buffer.from(`${line}\n`);
     this.#underWay += 1;
@@ -109,12 +109,15 @@ const endOf = (file: string): Promise<FileEnd> =>
     throw thrown instanceof OrderctlError ? thrown : cannotWrite(file, thrown);
   });
 
-/** Of several lines that were written at once some may be there, or a part of one, though all of them failed. */
+/**
+ * Removes what a failed batch of writes left behind: the stream writes several lines at once, and some of them, or a
+ * part of one, may be in the file although all failed.
+ */
 async function cutTo(file: string, bytes: number): Promise<void> {
   try {
     if ((await stat(file)).isFile()) await truncate(file, bytes);
   } catch {
-    // It could not be written either; `--append` cuts off half a line.
+    // The failed file could not be truncated either; a later `--append` cuts off the incomplete line.
   }
 }
 
@@ -127,8 +130,8 @@ const cannotWrite = (file: string, cause: Error): OrderctlError =>
 type Document = Record<string, unknown>;
 
 /**
- * A message as one JSON object. A created order is what `publish order --file` reads, and no more; another event says
- * what and where it is as well. What is no event has its payload in base64, and `reason` says why.
+ * A message as one JSON object. The first event of a key has just its fields, as `publish order --file` reads them; any
+ * other event also has its kind and place. A message that does not decode has its payload in base64 and the `reason`.
  */
 export function replayDocument(flow: Flow, message: StreamMessage): { document: Document; isEvent: boolean } {
   const { subject, sequence, storedAtUs, payload } = message;
@@ -145,26 +148,26 @@ export function replayDocument(flow: Flow, message: StreamMessage): { document: 
   }
 }
 
-/** A file as it is made ready to be added to. */
+/** The end of a file that is ready for appending. */
 export type FileEnd = {
-  /** How long it is now. */
+  /** The length of the file. */
   bytes: number;
-  /** Its last line, where that was whole and only its line break was missing. */
+  /** The last line, if it was whole and lacked only its line break. */
   unendedLine?: string;
-  /** What was done to it, for people. */
+  /** What was repaired, as text for people. */
   repair?: string;
 };
 
 const chunkBytes = 64 * 1024;
-/** No line of a replay is longer: a message of 64 MB at most, in base64. */
+/** The longest possible line: a message of 64 MB in base64. */
 const longestLine = 96 * 1024 * 1024;
-/** How each line begins that a replay writes. */
+/** How every line that a replay writes begins. */
 const beginnings = ['{"order_id":', '{"subject":'];
 
 /**
- * Makes a file ready for more lines of a replay: half a line, as a full disk or a kill leaves it, is cut off, and a missing line
- * break is added. A file that is not there, or none that has an end (a pipe, a device), is taken as it is. Throws
- * `usage` for one that ends in something else than a line of a replay, and leaves it alone.
+ * Prepares a file for appending: cuts off an incomplete last line (left by a full disk or a kill) and adds a missing
+ * line break. A missing file, or one without an end (a pipe, a device), is left as it is. Throws `usage` when the file
+ * does not end in a line of a replay, and does not change it.
  */
 export async function prepareEnd(file: string): Promise<FileEnd> {
   const handle = await open(file, "r+").catch((thrown) => {
@@ -202,7 +205,7 @@ async function repairEnd(handle: FileHandle, file: string, size: number): Promis
   return { bytes, repair: `${file} ended in half a line: cut off its last ${rest.length} bytes` };
 }
 
-/** The end of a file from the beginning of its last whole line on. */
+/** The end of the file, starting at or before its last whole line. */
 async function readEnd(handle: FileHandle, size: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let breaks = 0;

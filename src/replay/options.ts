@@ -7,7 +7,7 @@ import { OrderctlError } from "../core/errors.ts";
 import { parseDurationMs } from "../core/units.ts";
 import { checkKey } from "../flow/flow.ts";
 
-/** Unix µs, or so long before the broker's now. */
+/** A time in Unix µs, or an age that counts back from the broker's time. */
 export type Moment = { us: number } | { agoMs: number };
 
 export type ReplayFlags = Flags &
@@ -19,8 +19,7 @@ export type ReplayFlags = Flags &
     toSeq?: number;
     subject?: string;
     order?: string;
-    /** `null` for as fast as it goes. */
-    /** Infinite where nothing is paced. */
+    /** `Infinity` for as fast as possible. */
     speed: number;
     window: number;
     to?: string;
@@ -75,7 +74,7 @@ const serviceOption = ({ services, refusals }: ReplayProgram): Option =>
 const storing = ({ services, storeRefusals }: ReplayProgram): string[] =>
   services.filter((service) => !(service in storeRefusals));
 
-/** What makes no sense together; throws `usage`. */
+/** Throws `usage` for flags that contradict each other or lack the flag they belong to. */
 export function checkReplayFlags(program: FlowProgram, flags: ReplayFlags, stream: string): void {
   const { to, service, out, dryRun, order } = flags;
   const targets = [to, service, out].filter((target) => target !== undefined).length;
@@ -100,7 +99,7 @@ function checkOwners({ create, append, store, each, to, service, out }: ReplayFl
   }
 }
 
-/** A time and an age can only be compared when the broker has told its time. */
+/** Compares two times or two ages; a time and an age are comparable only once the broker has told its time. */
 function checkTimes({ since, until }: ReplayFlags): void {
   if (since && until && "us" in since === "us" in until) placeTimes({ since, until }, 0);
 }
@@ -117,7 +116,7 @@ const usage = (message: string, hint?: string): OrderctlError =>
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2}))?$/;
 
-/** An RFC 3339 time, a day's beginning (UTC), or `2h` ago. */
+/** Parses an RFC 3339 time, a date (its midnight in UTC), or an age such as `2h`. */
 export function moment(text: string): Moment {
   const agoMs = parseDurationMs(text);
   if (agoMs !== undefined) return { agoMs };
@@ -129,7 +128,7 @@ export function moment(text: string): Moment {
   return { us: ms * 1000 + Number((match?.[1] ?? "").padEnd(6, "0").slice(0, 6)) };
 }
 
-/** Unix µs of both, at a time by the broker's clock. Throws `usage` where nothing can lie between them. */
+/** Both moments in Unix µs, given the broker's time. Throws `usage` when `since` is later than `until`. */
 export function placeTimes(
   { since, until }: Pick<ReplayFlags, "since" | "until">,
   nowUs: number,
@@ -142,10 +141,10 @@ export function placeTimes(
   return { sinceUs: epoch(sinceUs), untilUs: epoch(untilUs) };
 }
 
-/** Nothing is older than 1970, and the broker reads no time before. */
+/** Clamps to 1970: no message is older, and the broker does not parse earlier times. */
 const epoch = (us: number | undefined): number | undefined => us && Math.max(0, us);
 
-/** Never null: commander takes that for no value at all. */
+/** Never null: commander treats null as an option without a value. */
 function speed(text: string): number {
   if (text === "max") return Number.POSITIVE_INFINITY;
   const factor = Number(/^(\d+(?:\.\d+)?)x?$/.exec(text)?.[1]);

@@ -8,9 +8,9 @@ import type { Destination } from "./destination.ts";
 import { traceNames, underPrefix } from "./selection.ts";
 import type { PrefixResult, ReplayTarget, Settle } from "./target.ts";
 
-/** Where a copy comes from: stream, sequence, time of storage. */
+/** Where the original is: its stream, sequence and time of storage. */
 const originHeader = "Orderctl-Origin";
-/** The trace that the original belongs to; the copy's own, where it has one, is another. */
+/** The traceparent of the original; a traced copy has a trace of its own. */
 const originTraceHeader = "Orderctl-Origin-Traceparent";
 
 export type PrefixOptions = {
@@ -21,8 +21,8 @@ export type PrefixOptions = {
 };
 
 /**
- * Publishes copies under another prefix, with the originals' headers but for their trace: a copy begins a trace of its
- * own, linked to the original's, or has none where nothing is traced.
+ * Publishes copies under another prefix, with the originals' headers except for the trace context: a copy starts its
+ * own trace, linked to the original's, or has none when tracing is off.
  */
 export function createPrefixTarget(
   { connection, flow }: FlowLog,

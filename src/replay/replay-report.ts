@@ -9,13 +9,13 @@ import type { FileResult, PrefixResult, ReplayResult, ServiceResult } from "./ta
 
 export type ReplaySummary = ReplayReport & {
   dryRun: boolean;
-  /** Goes on where it ended early; `null` where it did not. */
+  /** The command that continues a replay that ended early; `null` when it is complete. */
   resumeCommand: string | null;
-  /** `null` where no time was given as an age, and so nobody asked. */
+  /** The difference to the broker's clock; `null` when no age was given, because the clock was then not read. */
   clock: ClockDifference | null;
 };
 
-/** What became of the messages; which these were; what differs, and how to go on. */
+/** What became of the messages, which ones they were, which outcomes differ, and how to continue. */
 export function replayReport(summary: ReplaySummary, style: Style): string {
   const { dim, yellow } = paint(style);
   const early = summary.resumeCommand === null ? "" : yellow("ended early: ");
@@ -49,7 +49,7 @@ function headline(summary: ReplaySummary): string {
   }
 }
 
-/** What somebody deleted, or a limit, while it was read. */
+/** Names the messages that were deleted or expired before they were read. */
 const goneText = ({ gone, stream }: ReplaySummary): string =>
   gone
     ? `not with it: ${plural(gone, "message")} that ${stream} lost before ${gone === 1 ? "it was" : "they were"} read (purged, deleted or expired)`
@@ -96,7 +96,7 @@ function missingText(missing: number, stored: number | null, alreadyThere: numbe
   return `${formatCount(missing)} missing, of which ${formatCount(stored)} are stored now${others}`;
 }
 
-/** From where to where, by sequence and by time. */
+/** The range of sequences and of storage times. */
 function extent({ firstSequence, lastSequence, firstStoredAt, lastStoredAt }: ReplaySummary): string {
   if (firstStoredAt === null || lastStoredAt === null) return "";
   const lasted = Date.parse(lastStoredAt) - Date.parse(firstStoredAt);
@@ -104,7 +104,7 @@ function extent({ firstSequence, lastSequence, firstStoredAt, lastStoredAt }: Re
   return `${sequences}, stored ${firstStoredAt} to ${lastStoredAt} (${formatDuration(lasted)})`;
 }
 
-/** What is longer stands out, and does not move the others. */
+/** Subjects longer than this overflow their column, so that one long subject does not widen all rows. */
 const mostWide = 80;
 
 function groups({ bySubject }: ReplaySummary): string[] {

@@ -2,10 +2,10 @@ import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import type { ReplayProgress } from "./replay.ts";
 import type { ReplayOutcome } from "./service.ts";
 
-/** Gaps that are worth a word; what they do to the time left, nobody knows. */
+/** From this wait on, the text shows the wait instead of an estimate of the time left, which would be wrong. */
 const longWaitMs = 1000;
 
-/** `4,000 of 10,000 messages, 3,200/s, 1.9 s left`; with how long the next one takes, where that is long. */
+/** `4,000 of 10,000 messages, 3,200/s, 1.9 s left`, or the wait for the next message when that is long. */
 export function replayProgressText({ read, total, elapsedS, waitMs }: ReplayProgress): string {
   const perSecond = elapsedS > 0 ? read / elapsedS : 0;
   const isKnown = perSecond > 0 && total > read && waitMs < longWaitMs;
@@ -17,7 +17,7 @@ export function replayProgressText({ read, total, elapsedS, waitMs }: ReplayProg
 
 const shownCharacters = 60;
 
-/** One event that was handled once more, and what came of it. */
+/** One event that was handled again, and its outcome. */
 export function replayOutcomeLine(outcome: ReplayOutcome): string {
   const { verdict, orderId, subject, sequence, would, changes, reason } = outcome;
   const event = `${orderId ?? subject} (event ${sequence})`;

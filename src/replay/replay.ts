@@ -11,34 +11,34 @@ export type ReplayOptions = RunOptions & {
   onProgress?: (progress: ReplayProgress) => void;
 };
 
-/** Of `total` messages `read` were looked at; the next one is due in `waitMs`. */
+/** `read` of `total` messages were read; the next one is due in `waitMs`. */
 export type ReplayProgress = { read: number; total: number; elapsedS: number; waitMs: number };
 
 export type ReplayReport = ReplayCounts & {
   stream: string;
-  /** The stream's last sequence that is part of it: later ones were stored after it began. */
+  /** The last sequence that belongs to the replay: later messages were stored after it began. */
   toSequence: number;
   /**
-   * Messages of it that were deleted, purged or expired before they were read; `null` where it ended early. Some too few
-   * where others were stored while it began, never too many.
+   * Messages that were deleted, purged or expired before they could be read; `null` when the replay ended early. Too
+   * low when messages were stored while the replay began, never too high.
    */
   gone: number | null;
-  /** Times as fast as they were stored; `null` for as fast as it went. */
+  /** A factor on the pace at which the messages were stored; `null` for as fast as possible. */
   speed: number | null;
   seconds: number;
   perSecond: number;
   result: ReplayResult;
-  /** Where to go on; `null` where all is done. What comes before it is done, what comes after it may be. */
+  /** Where to resume; `null` when everything is settled. All earlier messages are settled; later ones may be. */
   resumeFromSequence: number | null;
 };
 
 const progressEveryMs = 100;
-/** What is under way when it is stopped has as long as an acknowledgement may take. */
+/** How long a stopped replay waits for messages in progress: as long as an acknowledgement may take. */
 const drainMs = 5000;
 
 /**
- * Replays the plan's messages to a target, in stream order, with no more in memory than two batches and what the target
- * has under way. Resolves also where it ended early: `failure` says why.
+ * Replays the plan's messages to a target, in stream order. Keeps at most two batches in memory, plus what the target
+ * has in progress. Resolves even when the replay ends early; `failure` then says why.
  */
 export async function replay(
   connection: Connection,
@@ -62,7 +62,7 @@ export async function replay(
   }
   const seconds = elapsedS();
   await target.close().catch((thrown) => run.fail(OrderctlError.from(thrown)));
-  // What was under way may still have been settled.
+  // Read only after `close`: messages in progress may have been settled meanwhile.
   const resumeFromSequence = run.resumeFrom();
   const report = {
     stream: plan.place.stream,
@@ -78,7 +78,10 @@ export async function replay(
   return { report, failure: run.failure };
 }
 
-/** A count of the broker may be wrong, or a clock that went back; what it removed since tells whether anything is gone. */
+/**
+ * The planned total may be too high (a miscount by the broker, or its clock went back), so at most the messages that
+ * the stream lost since the planning count as gone.
+ */
 async function countGone(
   connection: Connection,
   { place, total, removed }: ReplayPlan,

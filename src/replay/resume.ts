@@ -13,8 +13,8 @@ export type ResumePlace = {
 };
 
 /**
- * The command line that goes on where a replay ended, up to the same end. Secrets are left out: passwords, tokens and
- * addresses that carry any.
+ * The command line that continues a replay up to the same end. It omits secrets: passwords, tokens and addresses that
+ * contain any.
  */
 export function resumeCommand(program: ReplayProgram, place: ResumePlace, flags: ReplayFlags): string {
   const { stream, fromSequence, toSequence } = place;
@@ -54,7 +54,7 @@ const valued = (program: ReplayProgram, flags: ReplayFlags): Valued[] => [
   ["inbox-prefix", flags.inboxPrefix],
 ];
 
-/** A file that has the beginning must not be replaced. */
+/** Always `--append`: the file already has the first lines and must not be replaced. */
 const switches = (flags: ReplayFlags): [name: string, isOn: boolean][] => [
   ["append", flags.out !== undefined && flags.out !== "-"],
   ["each", flags.each],

@@ -11,21 +11,21 @@ import type { ReplayTarget, Settle } from "./target.ts";
 export type RunOptions = {
   plan: ReplayPlan;
   target: ReplayTarget;
-  /** Times as fast as they were stored; `null` for as fast as it goes. */
+  /** A factor on the pace at which the messages were stored; `null` for as fast as possible. */
   speed: number | null;
-  /** Stops the reading; what is under way is still waited for. */
+  /** Stops the reading; messages in progress are still waited for. */
   signal: AbortSignal;
 };
 
-/** Hands messages to a target one after the other, and knows which of them are done. */
+/** Hands messages to a target in stream order and tracks which of them are settled. */
 export class ReplayRun {
   readonly tally = new ReplayTally();
-  /** Aborts when somebody stopped it, or something failed. */
+  /** Aborts when the caller's signal does, or when a message fails. */
   readonly stop: AbortSignal;
   readonly #options: RunOptions;
   readonly #pace: ReplayPace;
   readonly #failed = new AbortController();
-  /** Taken by the target and not done, in ascending order. */
+  /** Sequences that the target took and has not settled, in ascending order. */
   readonly #unsettled = new Set<number>();
   #position: number;
   #read = 0;
@@ -49,13 +49,13 @@ export class ReplayRun {
     return { read: this.#read, waitMs: this.#pace.waitMs };
   }
 
-  /** The first error counts, and ends it. */
+  /** Ends the run; only the first error is kept. */
   fail(error: OrderctlError): void {
     this.#failure ??= error;
     this.#failed.abort();
   }
 
-  /** Resolves when everything was taken by the target, or it was stopped. */
+  /** Resolves when the target has taken all messages, or when the run was stopped. */
   async feed(connection: Connection): Promise<void> {
     const { place } = this.#options.plan;
     for await (const batch of readStream(connection, { ...place, signal: this.stop })) {
@@ -69,7 +69,7 @@ export class ReplayRun {
     this.#ended = !this.stop.aborted;
   }
 
-  /** The first sequence that is not done; `null` where all are. */
+  /** The first sequence that is not settled; `null` when all are. */
   resumeFrom(): number | null {
     const [first] = this.#unsettled;
     if (first !== undefined) return first;
@@ -93,7 +93,7 @@ export class ReplayRun {
   }
 }
 
-/** Time as a pace needs it, in ms; a test brings its own. `wait` returns early when the signal aborts. */
+/** The clock of a pace, in ms; tests bring their own. `wait` returns early when the signal aborts. */
 export type PaceClock = { now(): number; wait(ms: number, signal: AbortSignal): Promise<void> };
 
 const realClock: PaceClock = {
@@ -101,13 +101,13 @@ const realClock: PaceClock = {
   wait: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
 };
 
-/** A timer's longest time, and the shortest that is worth one. */
+/** The longest delay that a timer accepts, and the shortest that is worth a timer. */
 const longestMs = 2 ** 31 - 1;
 const shortestMs = 1;
 
 /**
- * Spaces messages as they were stored, `factor` times as fast; without one there is no wait. Everything is due by the time
- * since the first one, so that delays do not add up.
+ * Spaces messages as they were stored, `factor` times as fast; with a `null` factor there is no wait. Each due time
+ * counts from the first message, so delays do not add up.
  */
 export class ReplayPace {
   readonly #factor: number | null;
@@ -120,12 +120,12 @@ export class ReplayPace {
     this.#clock = clock;
   }
 
-  /** Until the next message is due, in ms; 0 where nobody waits. */
+  /** Time until the next message is due, in ms; 0 when none is waited for. */
   get waitMs(): number {
     return Math.max(0, this.#nextAt - this.#clock.now());
   }
 
-  /** Resolves when a message is due, or when the signal aborts; undefined where it is due already. */
+  /** Resolves when the message is due, or when the signal aborts; undefined when it is already due. */
   due(storedAtUs: number, signal: AbortSignal): Promise<void> | undefined {
     if (this.#factor === null) return undefined;
     this.#first ??= { storedAtUs, at: this.#clock.now() };

@@ -5,13 +5,16 @@ import { countFrom, type StreamRange } from "../jetstream/streams/read-stream.ts
 import { covers, isFilter, overlap, type ReplayStream } from "../jetstream/streams/replay-streams.ts";
 import type { StreamStart } from "../jetstream/streams/stream-cursor.ts";
 
-/** Which messages of a stream; what is undefined chooses nothing. Times in Unix µs, both ends included. */
+/**
+ * Which messages of a stream to replay; an undefined field selects everything. Times are Unix µs; both ends are
+ * inclusive.
+ */
 export type ReplaySelection = {
   sinceUs?: number | undefined;
   untilUs?: number | undefined;
   fromSequence?: number | undefined;
   toSequence?: number | undefined;
-  /** With wildcards. */
+  /** May contain wildcards. */
   subject?: string | undefined;
   orderId?: string | undefined;
   kinds?: ReadonlySet<string> | undefined;
@@ -19,17 +22,17 @@ export type ReplaySelection = {
 
 export type ReplayPlan = {
   place: StreamRange & { start: StreamStart; toSequence: number };
-  /** Chooses among what is read there. */
+  /** Tells whether a message read from `place` is selected. */
   wants(message: StoredMessage): boolean;
-  /** How many messages it holds; fewer where some arrived while they were counted, never more. */
+  /** How many messages there are to read at `place`: too low when messages arrive during the count, never too high. */
   total: number;
-  /** How many the stream had lost by then: deleted, purged or expired. */
+  /** How many messages the stream had lost by then: deleted, purged or expired. */
   removed: number;
 };
 
 /**
- * Where to read, fixed now: what is stored from here on is not part of it. Throws `usage` for a subject that the stream
- * cannot hold.
+ * Fixes where to read: messages stored from now on are not part of the replay. Throws `usage` for a subject that the
+ * stream cannot hold.
  */
 export async function planReplay(
   { connection, flow }: FlowLog,
@@ -45,7 +48,7 @@ export async function planReplay(
   });
   const starts = await Promise.all(startsOf(selection).map(count));
   const ends = await Promise.all(endsOf(end, untilUs).map(count));
-  // Where two starts are given the later one counts, and of two ends the earlier one.
+  // Of two starts the later one applies, of two ends the earlier one.
   const first = starts.reduce((later, other) => (other.ahead < later.ahead ? other : later));
   const beyond = Math.max(...ends.map(({ ahead }) => ahead));
   const total = Math.max(0, first.ahead - beyond);
@@ -69,7 +72,9 @@ const endsOf = (toSequence: number, untilUs: number | undefined): Start => [
   ...(untilUs === undefined ? [] : [{ timeUs: untilUs + 1 }]),
 ];
 
-/** What the broker can filter by; a broker refuses a filter that is wider than the stream's own subjects. */
+/**
+ * The filter for the broker, which refuses one that is wider than the stream's own subjects; `wants` covers the rest.
+ */
 function filterOf(
   flow: FlowShape,
   { name, subjects }: ReplayStream,
@@ -91,7 +96,10 @@ function filterOf(
   return subjects.some((own) => covers(own, subject)) ? subject : undefined;
 }
 
-/** The same once more where the broker filters: it is cheap, and not every choice is the broker's to make. */
+/**
+ * Checks every condition, even those the broker already filters by: the check is cheap, and the broker cannot filter by
+ * all of them.
+ */
 function chooser(flow: FlowShape, selection: ReplaySelection): ReplayPlan["wants"] {
   const { subject: filter, orderId, kinds, fromSequence = 1, sinceUs = 0 } = selection;
   return ({ subject, sequence, storedAtUs }) =>
@@ -107,25 +115,31 @@ function isOfKind(flow: FlowShape, subject: string, kinds: ReadonlySet<string>):
   return kind !== undefined && kinds.has(kind);
 }
 
-/** The subject that an event of the flow has in the log, also where this is a copy under another prefix; else itself. */
+/**
+ * The subject that an event has in the flow's log, for the event itself or its copy under another prefix; any other
+ * subject is returned unchanged.
+ */
 export function logSubject(flow: FlowShape, subject: string): string {
   const own = `${flow.stream}.${subject.split(".").slice(-2).join(".")}`;
   return flow.parseSubject(own) ? own : subject;
 }
 
-/** The subject under another prefix: its first token is replaced. */
+/** The subject with its first token replaced by `prefix`. */
 export function underPrefix(subject: string, prefix: string): string {
   const dot = subject.indexOf(".");
   return dot < 0 ? prefix : prefix + subject.slice(dot);
 }
 
-/** The subject with its last token left open, as messages are counted: `ORDERS.created.*`. */
+/** The subject with its last token replaced by `*`, under which messages are counted: `ORDERS.created.*`. */
 export function subjectGroup(subject: string): string {
   const dot = subject.lastIndexOf(".");
   return dot < 0 ? subject : `${subject.slice(0, dot)}.*`;
 }
 
-/** The subject with its order left open: what may stand in span names; with the order's id, empty where there is none. */
+/**
+ * Names for the span of a message: `template` is the subject with a placeholder for the order id, of low cardinality;
+ * `orderId` is empty when the subject names no order.
+ */
 export function traceNames(flow: FlowShape, subject: string): { template: string; orderId: string } {
   const group = subjectGroup(subject);
   const named = flow.parseSubject(logSubject(flow, subject));

@@ -14,15 +14,15 @@ import type { ReplayTarget, ServiceResult, Settle } from "./target.ts";
 
 export type ServiceReplayOptions = {
   service: string;
-  /** By consumer; they call nobody outside this process. */
+  /** Handlers by consumer name; they must call nothing outside this process. */
   handlers: Readonly<Record<string, Handler>>;
-  /** Events under way at once. */
+  /** The maximum of events in progress at once. */
   window: number;
-  /** Store what is missing. For handlers that do nothing but decide: whatever else they did would be done again. */
+  /** Store missing outcomes. Only for handlers without side effects: these would happen again. */
   store: boolean;
-  /** Writes itself into what it stores. */
+  /** The instance name written into stored events. */
   instance: string;
-  /** Told of each event. */
+  /** Called for each event. */
   onOutcome?: ((outcome: ReplayOutcome) => void) | undefined;
 };
 
@@ -33,7 +33,8 @@ export const consumedKinds = (flow: FlowShape, service: string): ReadonlySet<str
   new Set(flow.subscriptionsOf(service).map(({ on }) => on));
 
 /**
- * Gives events to a service's handler once more and compares what it comes to with what the log holds. Stores nothing unless it is asked to; then the broker refuses a second event.
+ * Gives events to a service's handler once more and compares its outcome with what the log holds. Stores nothing unless
+ * `store` is set; then the broker refuses a second event of a kind.
  */
 export function createServiceTarget(log: FlowLog, options: ServiceReplayOptions): ReplayTarget {
   const publisher = new Publisher(log.connection, { window: options.window });
@@ -92,7 +93,7 @@ function countStored(result: ServiceResult, { duplicate }: Stored): void {
 
 type Handled = { outcome: ReplayOutcome; publication: Publication | undefined };
 
-/** Rejects only where the log cannot be read: what the handler throws is an outcome. */
+/** Rejects only when the log cannot be read: an error of the handler becomes a `failed` outcome. */
 async function handle(
   { connection, flow }: FlowLog,
   {
@@ -113,7 +114,7 @@ async function handle(
   return { outcome: compareOutcome(flow, message, { publication, stored }), publication };
 }
 
-/** As a worker would be given it, for the first time. */
+/** The message as a worker would receive it on the first delivery. */
 const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: StreamMessage): Delivery => ({
   watch: undefined,
   subject,
@@ -152,28 +153,28 @@ const emptyResult = ({ service, store }: ServiceReplayOptions): ServiceResult =>
 });
 
 /**
- * What a handler makes of an event now, beside what the log holds: the same, something else, nothing yet; or the handler
- * stores nothing, or failed.
+ * Compares the handler's outcome now with the log: `same`, `different`, or `missing` in the log; `nothing` when the
+ * handler has no outcome; `failed` when it threw.
  */
 export type Verdict = "same" | "different" | "missing" | "nothing" | "failed";
 
 export type ReplayOutcome = {
   verdict: Verdict;
   orderId: string | null;
-  /** The event that was handled once more. */
+  /** The subject of the event that was handled again. */
   subject: string;
   sequence: number;
-  /** What would be stored and what is: `payments APPROVED`; `null` for nothing. */
+  /** The outcome now and the stored one: `payments APPROVED`; `null` for none. */
   would: string | null;
   stored: string | null;
   storedSequence: number | null;
-  /** Fields that are not the same, as JSON. */
+  /** The fields that differ, values as JSON. */
   changes: { field: string; would: string; stored: string }[];
-  /** Why it failed, or why what is stored cannot be compared. */
+  /** Why the handler failed, or why the stored event cannot be compared. */
   reason: string | null;
 };
 
-/** The outcome for a message whose handler came to `publication`, which is undefined where it stores nothing. */
+/** Compares `publication`, the handler's outcome for `message` (undefined for none), with the stored event. */
 export function compareOutcome(
   flow: Flow,
   message: StreamMessage,

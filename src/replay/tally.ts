@@ -2,10 +2,10 @@ import { isoTime } from "../core/units.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { subjectGroup } from "./selection.ts";
 
-/** What was replayed; `null` where that is nothing. */
+/** What was replayed; the fields are `null` when there was no message. */
 export type ReplayCounts = {
   messages: number;
-  /** By the subject with its last token left open; beyond a hundred of them, under `other`. */
+  /** By subject with the last token replaced by `*`; subjects beyond the first hundred count as `other`. */
   bySubject: Record<string, number>;
   firstSequence: number | null;
   lastSequence: number | null;
@@ -18,7 +18,7 @@ const other = "other";
 
 type Place = Pick<StoredMessage, "sequence" | "storedAtUs">;
 
-/** Counts messages, in constant memory. */
+/** Counts messages in constant memory. */
 export class ReplayTally {
   readonly #groups = new Map<string, number>();
   #messages = 0;

@@ -2,14 +2,17 @@ import type { OrderctlError } from "../core/errors.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { ReplayOutcome } from "./service.ts";
 
-/** To be called once for each message: when all that was to be done with it is done, or cannot be. */
+/** The target calls this exactly once per message: when its work on the message is complete, or failed for good. */
 export type Settle = (error?: OrderctlError) => void;
 
 /** Where messages are replayed to. */
 export type ReplayTarget = {
-  /** Begins the work on a message; the promise, where there is one, resolves when there is room for another. */
+  /**
+   * Begins the work on a message. Returns a promise when the target is full; it resolves when there is room for another
+   * message.
+   */
   take(message: StreamMessage, settle: Settle): Promise<void> | undefined;
-  /** Resolves when all that was taken is settled. */
+  /** Resolves when every message taken is settled. */
   drain(): Promise<void>;
   close(): Promise<void>;
   result(): ReplayResult;
@@ -22,10 +25,13 @@ export type NoResult = { target: "none" };
 export type PrefixResult = {
   target: "prefix";
   prefix: string;
-  /** That store what is published there. */
+  /** The streams that store messages under the prefix. */
   streams: string[];
   stored: number;
-  /** Refused because the subject held a message, and how many of these had another payload. */
+  /**
+   * `alreadyThere`: copies refused because their subject already held a message; `differentThere`: how many of those
+   * messages have another payload.
+   */
   alreadyThere: number;
   differentThere: number;
 };
@@ -35,27 +41,30 @@ export type FileResult = {
   /** `-` for stdout. */
   file: string;
   lines: number;
-  /** Messages that are no event of an order; their lines have the payload as it is, and why. */
+  /** Messages that do not decode as events; their lines hold the raw payload and the reason. */
   undecodable: number;
 };
 
 export type ServiceResult = {
   target: "service";
   service: string;
-  /** By what came of them: an event as the stored one, another, one that is not stored, none, an error. */
+  /** Events by verdict: same outcome as stored, a different one, one that is not stored, no outcome, an error. */
   same: number;
   different: number;
   missing: number;
   nothing: number;
   failed: number;
-  /** Of the missing ones, stored now, and stored by somebody else meanwhile; `null` where nothing was to be stored. */
+  /**
+   * Of the missing outcomes, how many this replay stored, and how many others had stored meanwhile; `null` unless
+   * `store` is set.
+   */
   stored: number | null;
   alreadyThere: number | null;
-  /** The first of those that are different or failed. */
+  /** The first outcomes that are different or failed. */
   differences: ReplayOutcome[];
 };
 
-/** Nothing is done with what is replayed; it is only counted. */
+/** Counts messages only, for dry runs. */
 export const createNoTarget = (): ReplayTarget => ({
   take(_, settle) {
     settle();

@@ -21,7 +21,9 @@ export const registerServe: Register = (command, act, program) => {
   );
 };
 
-/** What the services depend on is what is served beside them, unless another is named. */
+/**
+ * The flags of a companion that runs in this process point the services at it, unless the user's flags name another.
+ */
 async function serve(app: Online, flags: ServingFlags, args: string[]): Promise<undefined> {
   const { companion, runnable } = app.program;
   const beside = args.includes(companion.name) ? await companion.start(app, flags) : undefined;
@@ -38,7 +40,7 @@ async function serve(app: Online, flags: ServingFlags, args: string[]): Promise<
   return undefined;
 }
 
-/** Nothing else: no broker is needed. */
+/** Runs the companion without services, which needs no broker. */
 async function serveCompanionAlone(app: App, flags: ServingFlags): Promise<undefined> {
   const { companion } = app.program;
   if (flags.metricsPort !== undefined)

@@ -6,7 +6,7 @@ import type { Flags, FlowProgram } from "../cli/program.ts";
 import { defaultMaxAttempts, type ServiceOptions } from "../flow/run-services.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
-/** The flags that every command has which runs services; the rest are the flow's. */
+/** The flags of every command that runs services; the flow adds its own. */
 export type ServiceFlags = Flags & {
   concurrency: number;
   window: number;

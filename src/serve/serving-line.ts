@@ -2,7 +2,7 @@ import type { Serving } from "../flow/run-services.ts";
 import { paint } from "../terminal/paint.ts";
 import type { Style } from "../terminal/terminal.ts";
 
-/** What is served, where, under which name, and how to stop it. `told` is what the flow says of it. */
+/** What is served, where, under which name, and how to stop it. `told` is the flow's own text. */
 export const servingLine =
   (told: string) =>
   (

@@ -20,16 +20,16 @@ export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
 export type Start = {
   names: readonly string[];
   flags: ServingFlags;
-  /** Of this process's own, where spans go unless the environment names another. */
+  /** The address of this process's own collector, which receives the spans unless the environment names another. */
   collector?: string | undefined;
 };
 
-/** How much of the time to stop is for the last spans. */
+/** The share of the stop deadline reserved for exporting the last spans. */
 const telemetryShare = 0.2;
 
 /**
- * Starts services and what tells of them: spans, metrics and the metrics port. `stop` ends the work first and
- * telemetry last, so that the last deliveries are seen as well.
+ * Starts services together with spans, metrics and the metrics port. `stop` ends the services first and telemetry last,
+ * so that the last deliveries are reported too.
  */
 export async function startServices(
   online: Online,
@@ -55,7 +55,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
   const { names, flags } = start;
   const { connection, flow } = online;
   const work = { state: "starting" };
-  // First what may fail: a port that is taken leaves no service behind.
+  // The metrics port opens before the services start: if it is taken, no service is left running.
   const health = await openHealth(telemetry, online, { flags, work });
   const clock = followBrokerClock(connection, flow.stream, tellClock(online));
   try {
@@ -95,7 +95,10 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
   }
 }
 
-/** When this machine's clock begins to differ; where the broker does not tell its time, a service needs it least of all. */
+/**
+ * Notes once when this machine's clock begins to differ from the broker's. Nothing is noted when the broker does not
+ * tell its time, which a service hardly needs.
+ */
 function tellClock({ terminal }: Online): (difference: ClockDifference) => void {
   let said = false;
   return (difference) => {
@@ -143,8 +146,8 @@ async function openHealth(
 type Patience = { patienceMs: number; note: Note; signal: AbortSignal };
 
 /**
- * What `start` comes to, which is called again for `patienceMs` while it rejects with `timeout`: a broker that hangs, or is
- * just being restarted, is waited for as one that is not there yet. Rejects with the signal's reason once that has aborted.
+ * Calls `start` until it resolves, repeatedly for `patienceMs` while the broker does not answer: a broker that hangs or
+ * restarts is waited for like one that is not up yet. Rejects with the signal's reason once that has aborted.
  */
 export async function whenAnswered<T>(
   start: () => Promise<T>,
@@ -162,7 +165,10 @@ export async function whenAnswered<T>(
   }
 }
 
-/** No answer, or one that says no more than "not now": what needs somebody's help has a hint. */
+/**
+ * No answer, or a bare "unavailable" of the broker. An error that needs somebody's action has a hint and is not
+ * retried.
+ */
 const isSilence = (thrown: unknown): thrown is OrderctlError =>
   thrown instanceof OrderctlError &&
   (thrown.code === "timeout" ||

@@ -8,10 +8,10 @@ import { type Connection, openConnection } from "../jetstream/client/connection.
 import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
 import { statusReport } from "./status-report.ts";
 
-/** A setting in force; a secret is told as `***`, what nobody gave as `null`. */
+/** A setting in force: a secret has the value `***`, an unset one `null`. */
 export type StatusSetting = { name: string; value: string | null; from: string | null };
 
-/** Whom the broker takes this program for, and how long it takes to answer. */
+/** The broker, the user it takes this program for, and its response time. */
 type BrokerStatus = {
   server: string;
   version: string;
@@ -23,12 +23,12 @@ type BrokerStatus = {
 
 export type Status = {
   settings: StatusSetting[];
-  /** `null` where it cannot be reached. */
+  /** `null` when the broker cannot be reached. */
   broker: BrokerStatus | null;
   processes: ProcessStatus[];
-  /** How many answered what no process of orderctl says. */
+  /** How many answers are not a valid process status. */
   unreadableAnswers: number;
-  /** Were there more answers than anybody waits for? Some of the processes may be missing then. */
+  /** True when there were more answers than are collected, so processes may be missing. */
   answersCut: boolean;
 };
 
@@ -36,7 +36,7 @@ export const registerStatus: Register = (command, act) => {
   withConnection(command).action(act.offline(status));
 };
 
-/** The settings are shown all the same where the broker cannot be reached: they may be why. */
+/** Shows the settings even when the broker cannot be reached, because they may be the reason. */
 async function status(app: App, flags: ConnectionFlags): Promise<undefined> {
   const { connection: config, settings: found } = await app.config();
   const { failure, ...answered } = await askBroker(app, config);
@@ -69,7 +69,7 @@ async function askBroker({ flow, terminal, signal }: App, config: ConnectionConf
 
 async function readBroker(connection: Connection, stream: string): Promise<BrokerStatus> {
   const { nats, server, version, user } = connection;
-  // The client's own `rtt` counts whole milliseconds, of which there is often none.
+  // The client's own `rtt` has a resolution of whole milliseconds, which a local broker stays below.
   const startedAt = performance.now();
   await nats.flush();
   const roundTripMs = performance.now() - startedAt;
@@ -79,11 +79,11 @@ async function readBroker(connection: Connection, stream: string): Promise<Broke
 
 const secrets: readonly SettingName[] = ["password", "token", "userJwt", "userSeed"];
 
-/** A file may be told, not what was written into the context itself. */
+/** A path to a file is no secret; a value given directly, or embedded in the context as `data:`, is. */
 const isSecret = (name: SettingName, value: string): boolean =>
   value.startsWith("data:") || (secrets.includes(name) && !value.startsWith("file://"));
 
-/** In the order in which they are asked for: context first, times last. */
+/** In the order in which they are looked up: the context first, times last. */
 function settingsIn(
   flags: ConnectionFlags,
   { found, servers, context, tlsFirst, withheld }: Settings,

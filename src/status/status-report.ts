@@ -7,7 +7,7 @@ import { table } from "../terminal/table.ts";
 import type { Style, View } from "../terminal/terminal.ts";
 import type { Status, StatusSetting } from "./command.ts";
 
-/** Is the broker there, who works, is a breaker open; then each process, and what was asked with. */
+/** First whether the broker is there, who works and whether a breaker is open; then each process and the settings. */
 export const statusReport: View<Status> = (
   { broker, processes, unreadableAnswers, answersCut, settings },
   style,
@@ -44,7 +44,7 @@ function headline(broker: Status["broker"], processes: readonly ProcessStatus[])
   return `connected to ${where} as ${user}; ${count} services${worst}${kept}`;
 }
 
-/** Whoever may answer may say anything, at any length. */
+/** Any program may answer, at any length, so the number and length of the shown problems are limited. */
 const mostProblems = 10;
 const longestProblem = 500;
 
@@ -81,7 +81,7 @@ function processText(status: ProcessStatus, style: Style): string {
 
 const columns = [{ title: "setting" }, { title: "value" }, { title: "from" }] as const;
 
-/** What nobody gave is left out. */
+/** Leaves out settings without a value. */
 function settingsTable(settings: readonly StatusSetting[], style: Style): string {
   const given = settings.filter(({ value }) => value !== null);
   return table(

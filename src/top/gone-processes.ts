@@ -1,19 +1,21 @@
 import type { ProcessStatus } from "../flow/process-status.ts";
 import type { ConsumerLag, StreamLag } from "../jetstream/streams/lag.ts";
 
-/** A process that answered and does so no longer. Times are by the broker's clock. */
+/** A process that answered earlier and no longer does. Times are by the broker's clock. */
 export type GoneProcess = Pick<ProcessStatus, "instance" | "services" | "startedAt"> & {
   lastSeenAt: string;
   goneMs: number;
-  /** Deliveries that it must still hold, as far as what the others have in hand and what it said at last tell. */
+  /**
+   * Deliveries that the process must still hold, estimated from its last answer and from what the others have in hand.
+   */
   holds: number;
-  /** By consumer. */
+  /** `holds` by consumer. */
   held: Record<string, number>;
-  /** By when these come again; `null` where it holds none. */
+  /** By when the broker redelivers them; `null` when it holds none. */
   comesAgainBy: string | null;
 };
 
-/** One answer may be late. */
+/** Tolerates one late answer. */
 const leastMisses = 2;
 const keptMs = 300_000;
 
@@ -22,22 +24,22 @@ type Missing = {
   lastSeenMs: number;
   missedAtMs: number;
   misses: number;
-  /** By consumer: the fewest that it can have held in any sample since. */
+  /** By consumer: the smallest number of deliveries that fits every sample since the process was missed. */
   held: Map<string, number>;
 };
 
 type Seen = { status: ProcessStatus; seenMs: number };
 
 /**
- * Remembers processes that stopped answering from one sample to the next. What they hold is the least that fits: no more than
- * they said they had in hand, no more than is not acknowledged and in no other process's hands, and nothing once their time is
- * up. An orderly stop hands everything back, and so holds nothing.
+ * Remembers processes that stopped answering between samples. What such a process holds is the smallest number that
+ * fits: at most what it last had in hand, at most what is unacknowledged and in no other process's hands, and nothing
+ * once the ack wait is over. A process that stopped in an orderly way handed everything back and holds nothing.
  */
 export class GoneProcesses {
   readonly #seen = new Map<string, Seen>();
   readonly #missing = new Map<string, Missing>();
 
-  /** Takes one sample of both and answers who is gone, the last one first. */
+  /** Takes a sample of the lag and of the processes, and returns the processes that are gone, the last one first. */
   add(lag: StreamLag, processes: readonly ProcessStatus[]): GoneProcess[] {
     const nowMs = Date.parse(lag.sampledAt);
     const answering = new Set(processes.map(keyOf));
@@ -73,13 +75,14 @@ export class GoneProcesses {
     const missing = [...this.#missing.values()].filter((each) => each.held.has(consumer));
     const inHand = others.reduce((sum, { inFlight }) => sum + inFlight, 0);
     const most = Math.max(0, ackPending - inHand);
-    // Where it was alone, all is its own, also what it had not begun with when it last answered.
+    // If the process was the consumer's only one, it holds every unacknowledged delivery, even those it received after
+    // its last answer.
     const wasAlone = others.length === 0 && missing.length === 1;
     held.set(consumer, wasAlone ? most : Math.min(before, most));
   }
 }
 
-/** One that was started anew under the same name is another. */
+/** A process restarted under the same instance name is a different one. */
 const keyOf = ({ instance, startedAt }: ProcessStatus): string => `${instance} ${startedAt}`;
 
 const workersOf = (processes: readonly ProcessStatus[], consumer: string): ProcessStatus["workers"] =>
@@ -91,7 +94,7 @@ function describe(
   nowMs: number,
 ): GoneProcess {
   const { instance, services, startedAt } = status;
-  // It may have asked for more time until it was missed.
+  // Until it was missed, the process may have extended the ack wait.
   const endOf = ({ ackWaitMs }: ConsumerLag) => missedAtMs + (ackWaitMs ?? 0);
   const holding = lag.consumers.filter((each) => (held.get(each.consumer) ?? 0) > 0 && endOf(each) > nowMs);
   const counts = holding.map(({ consumer }) => [consumer, held.get(consumer) ?? 0] as const);
@@ -107,7 +110,7 @@ function describe(
   };
 }
 
-/** What the gone ones hold is held, however well the rest of a consumer's messages flow. */
+/** Marks a consumer as `held` when a gone process holds deliveries of it, even if its other messages flow. */
 export const withGone = (lag: StreamLag, gone: readonly GoneProcess[]): StreamLag => ({
   ...lag,
   consumers: lag.consumers.map((consumer) => {

@@ -8,7 +8,7 @@ import type { Style, View } from "../terminal/terminal.ts";
 import type { GoneProcess } from "./gone-processes.ts";
 import type { EndedLately, ProcessRates, TopSample } from "./top-sample.ts";
 
-/** Is all well: rates, latency, breakers, failures. Then every consumer, then every process. */
+/** First whether all is well: rates, latency, breakers, failures. Then every consumer and every process. */
 export const topReport =
   (flow: FlowShape): View<TopSample> =>
   (sample, style) =>
@@ -55,13 +55,13 @@ function goneText({ instance, goneMs, holds, comesAgainBy }: GoneProcess, lag: T
   return `${instance} is gone since ${formatDuration(goneMs)}, holds ${formatCount(holds)}${until}`;
 }
 
-/** Of a process that was not there before nothing is known yet; where that goes for all, nothing is known at all. */
+/** The sum over processes with a previous sample; null when no process has one. */
 function sumOfKnown(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 && values.length > 0 ? null : known.reduce((sum, value) => sum + value, 0);
 }
 
-/** Of orders that ended a while ago it says so: it is no news then. */
+/** Says when the last order ended if that is a while ago. */
 function latencyText({ p50Ms, p99Ms, lastEndedAt }: EndedLately, sampledAt: string): string {
   const text = `created to ended p50 ${formatDuration(p50Ms)}, p99 ${formatDuration(p99Ms)}`;
   const agoMs = Date.parse(sampledAt) - Date.parse(lastEndedAt);

@@ -8,30 +8,33 @@ import { withProcesses } from "../lag/service-lag.ts";
 import { hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import { type GoneProcess, GoneProcesses, withGone } from "./gone-processes.ts";
 
-/** What one process did between two samples; `null` where it was not there before. */
+/** What a process did since the previous sample; the rates are `null` when it was not in that. */
 export type ProcessRates = ProcessStatus & { processedPerS: number | null; failedPerS: number | null };
 
-/** How long the orders took that ended last, from created to notified, by the broker's clock; `null` where none of the last events did. */
+/**
+ * How long the recently ended orders took from created to notified, by the broker's clock; `null` when no order ended
+ * recently.
+ */
 export type EndedLately = { orders: number; p50Ms: number; p99Ms: number; lastEndedAt: string };
 
 export type TopSample = {
   lag: StreamLag;
   processes: ProcessRates[];
-  /** Those that answered since the first sample and do so no longer. */
+  /** Processes that answered an earlier sample and no longer do. */
   gone: GoneProcess[];
   endedLately: EndedLately | null;
   deadLetters: number;
 };
 
-/** How far back in the log the ends of orders are looked for: some 200 of them. */
+/** How many events back the log is searched for ended orders: about 200 orders. */
 const recentEvents = 1000;
 
-/** Every redriven message is counted for it: too much to ask each time. */
+/** Counting dead letters reads every redrive's subject, which is too expensive for each sample. */
 const deadLettersEveryMs = 5000;
 
 /**
- * Reads samples, one per call: `intervalMs` apart, or as long as all processes need to answer. The rates of consumers are
- * those of the interval, those of processes since the sample before.
+ * Returns a function that reads one sample per call, which takes `intervalMs`, or as long as all processes need to
+ * answer. The rates of consumers cover the interval, those of processes the time since the previous sample.
  */
 export function createTopReader(
   log: FlowLog,
@@ -51,7 +54,8 @@ export function createTopReader(
     const rated = processes.map((process) => withRates(process, before));
     before = processes;
     const gone = goneProcesses.add(lag, processes);
-    // Between two samples messages flow: only what was in nobody's hands in both is.
+    // Deliveries move between the two reads, so only as many count as unclaimed as were unacknowledged in the previous
+    // sample.
     const told = withGone(
       withProcesses(flow, lag, { processes, leftOf: (consumer) => leftBefore.get(consumer) ?? 0 }),
       gone,
@@ -70,7 +74,9 @@ function readSeldom<T>(read: () => Promise<T>, everyMs: number): () => Promise<T
   };
 }
 
-/** By the process's own clock. One that was started anew under the same name counts from its own beginning. */
+/**
+ * Rates by the process's own clock. A process restarted under the same instance name has no rates in its first sample.
+ */
 export function withRates(now: ProcessStatus, before: readonly ProcessStatus[]): ProcessRates {
   const then = before.find(
     ({ instance, startedAt }) => instance === now.instance && startedAt === now.startedAt,
@@ -100,7 +106,7 @@ async function readEndedLately(
   let lastUs = 0;
   await scanStream(connection, scan, ({ storedAtUs, header }) => {
     const orderAtUs = orderTimeOf(header(hopHeader));
-    // Where the broker's clock was set back meanwhile, nobody knows how long it took.
+    // A later storing with an earlier time shows that the broker's clock was set back: the duration is unknown.
     if (orderAtUs === undefined || orderAtUs > storedAtUs) return;
     tookMs.push((storedAtUs - orderAtUs) / 1000);
     lastUs = storedAtUs;

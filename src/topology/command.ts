@@ -16,7 +16,7 @@ import { topologyList, topologyTable } from "./topology-table.ts";
 type Options = { replicas: number; maxBytes?: number };
 type ApplyOptions = Options & { fix: boolean; remake: boolean };
 
-/** What the broker has otherwise than the topology wants it, after what the command did. */
+/** What the command changed, and the differences to the wanted topology that remain. */
 export type TopologyReport = Mending & {
   streams: number;
   consumers: number;
@@ -46,7 +46,7 @@ export const registerTopology: Register = (command, act) => {
   withConnection(applying).action(act.online(apply));
 };
 
-/** Every stream and consumer that orderctl uses: those of the flow, and the one of the spans. */
+/** Every stream and consumer that orderctl uses: those of the flow, and the stream of spans. */
 function wholeTopology(flow: FlowShape, { replicas, maxBytes = Infinity }: Options): Topology {
   const own = flowTopology(flow, { replicas, maxBytes: Number.isFinite(maxBytes) ? maxBytes : undefined });
   const traces = traceTopology({

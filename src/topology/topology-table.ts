@@ -3,7 +3,7 @@ import { formatDuration } from "../terminal/format.ts";
 import type { View } from "../terminal/terminal.ts";
 import type { TopologyReport } from "./command.ts";
 
-/** Each stream with its settings, and below it its consumers. */
+/** Each stream with its settings, followed by its consumers. */
 export const topologyList: View<Topology> = ({ streams, consumers }) =>
   streams
     .map((stream) => {
@@ -28,7 +28,7 @@ const settingLines = (
     .filter(([name]) => !named.includes(name))
     .map(([name, value]) => `${indent}${name}: ${settingText(name, value)}`);
 
-/** Times that the broker is told in ns. */
+/** The settings that the broker takes in ns. */
 const times = new Set([
   "max_age",
   "duplicate_window",
@@ -46,7 +46,7 @@ const settingText = (name: string, value: unknown): string =>
 const isTime = (name: string, value: unknown): value is number =>
   times.has(name) && typeof value === "number" && value > 0;
 
-/** What was created and what differs, one line each. */
+/** What was created, changed or differs, one line each. */
 export const topologyTable: View<TopologyReport> = ({ streams, consumers, ...report }) => {
   const { created, fixed, remade, refusals, drifts } = report;
   const wanted = `${streams} streams and ${consumers} consumers`;
@@ -74,7 +74,7 @@ export const topologyTable: View<TopologyReport> = ({ streams, consumers, ...rep
   return told.join("\n");
 };
 
-/** What to type next, where a promise is broken. */
+/** What to do about a broken promise; empty when none is broken. */
 function adviceFor({ drifts, refusals }: Pick<TopologyReport, "drifts" | "refusals">): string[] {
   if (drifts.every(({ leadsTo }) => leadsTo === null)) return [];
   if (refusals.length === 0)
@@ -92,7 +92,7 @@ function differenceLine(drift: TopologyReport["drifts"][number]): string {
   const { kind, name, setting, wanted, actual, isKnown, leadsTo } = drift;
   if (!isKnown) return `  ${kind} ${name}: unknown setting ${setting}: ${settingText(setting, actual)}`;
   const rounded = [actual, wanted].map((value) => settingText(setting, value));
-  // Two times may differ by less than their text tells.
+  // Two times may be too close to differ when rounded.
   const exact = () => [actual, wanted].map((value) => (isTime(setting, value) ? `${value / 1e9} s` : "-"));
   const [is, should] = rounded[0] === rounded[1] ? exact() : rounded;
   return `  ${kind} ${name}: ${setting} is ${is}, wanted ${should}; ${leadsTo === null ? "left as it is" : `breaks a promise: ${leadsTo}`}`;

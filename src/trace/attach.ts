@@ -3,10 +3,10 @@ import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 import { attach, byStart, type TraceNode } from "./node.ts";
 
-/** An event, what caused it, and the spans that tell of it. */
+/** An event, its cause, and the spans that belong to it. */
 export type EventSpans = CausedEvent & { spans: HopSpans; hop: TimelineHop };
 
-/** In which node each span is found. */
+/** The node that contains each span. */
 export type Owners = Map<SpanNode, TraceNode>;
 
 type Loose = {
@@ -17,8 +17,8 @@ type Loose = {
 };
 
 /**
- * Makes a tree of nodes: events below their causes, the first below the span that published it, spans below their
- * parents. Returns every node, those of events first.
+ * Builds the tree of nodes: events below their causes, the first one below the span that published it, spans below
+ * their parents. Returns every node, those of events first.
  */
 export function attachNodes(
   told: readonly EventSpans[],
@@ -62,10 +62,13 @@ function attachSpans(nodes: readonly SpanNode[], owners: Owners, pending: TraceN
   for (const { at } of orphans) attachOrphan(at, root, pending);
 }
 
-/** A span whose parent nobody received, or is left out, is attached to what is pending, if it began since, or else to the trace's root. */
+/**
+ * Attaches a span whose parent was not received or is left out: to the pending node if the span began during the wait,
+ * else to the trace's root.
+ */
 function attachOrphan(at: TraceNode, root: TraceNode | undefined, pending: TraceNode | undefined): void {
   const isSince = pending !== undefined && at.fromNs >= pending.fromNs;
-  // Its parent is at work and tells of itself when it has ended.
+  // The parent is still running; its span is sent when it ends.
   if (isSince && at.of.is === "span" && attach(at, pending)) at.of.parentMissing = false;
   else if (root && root !== at) attach(at, root);
 }

@@ -13,14 +13,14 @@ import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 import type { CausedEvent, HopSpans } from "./hop-spans.ts";
 
 const broker = "(broker)";
-/** The broker's times are cut to whole µs, and so are those of hop headers. */
+/** The times of the broker and of hop headers are truncated to whole µs. */
 const slackNs = 2000;
 
 type Told = CausedEvent & { spans: HopSpans };
 
 /**
- * How far each process's clock has to be moved to agree with the broker's and with what causes what. Where there is
- * no log, the process of the first span is taken to be right.
+ * How far each process's clock must be shifted so that it agrees with the broker's clock and causes precede their
+ * effects. Without a log, the clock of the first span's process is the reference.
  */
 export function settleTraceClocks(
   told: readonly Told[],
@@ -74,10 +74,10 @@ const storedReading = ({ storedAtUs }: LoggedEvent, zeroNs: bigint): Reading => 
   atNs: nsSince(storedAtUs, zeroNs),
 });
 
-/** ns from the trace's zero of a Unix time in whole µs. */
+/** A Unix time in whole µs as ns since the trace's zero point. */
 export const nsSince = (us: number, zeroNs: bigint): number => Number(BigInt(us) * 1000n - zeroNs);
 
-/** Where a span lies, in ns from the trace's zero, its clock set right. */
+/** The start and end of a span in ns since the trace's zero point, with its clock corrected. */
 export function placeSpan(
   span: Span,
   { zeroNs, clocks }: { zeroNs: bigint; clocks: ReadonlyMap<string, ClockShift> },

@@ -60,13 +60,13 @@ export const registerTrace: Register = (command, act, { flow }) => {
 
 type Wanted = { orderId: string; traceId: string | undefined };
 
-/** Ids are often pasted with the subject they were seen in: `ORDERS.created.<orderId>`. */
+/** Accepts a whole subject too, since ids are often pasted with it: `ORDERS.created.<orderId>`. */
 const parseId =
   (flow: FlowShape) =>
   (text: string): string =>
     checkKey(flow, text.trim().split(".").at(-1) ?? "", "usage");
 
-/** 32 hex digits may be either. */
+/** 32 hex digits may be an order id or a trace id. */
 const wantedBy = (id: string): Wanted => ({
   orderId: id,
   traceId: /^[0-9a-f]{32}$/i.test(id) ? id.toLowerCase() : undefined,
@@ -87,7 +87,7 @@ async function traceHere(app: Online, options: Options, [id = ""]: string[]): Pr
   else await showTrace(app, { ...found, connection }, options);
 }
 
-/** The log adds what it knows where a broker answers; the backend's spans alone will do. */
+/** Adds the log's events when a broker answers; without one, the backend's spans alone are shown. */
 async function traceBackend(app: App, options: Options, [id = ""]: string[]): Promise<void> {
   const wanted = wantedBy(id);
   const spansOf = await backendSpans(app, options);
@@ -126,7 +126,7 @@ async function backendSpans({ config, signal }: App, { from, endpoint }: Options
 
 const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 && spans.length === 0;
 
-/** Of an order that has not ended: what keeps the service from its work that it waits for. */
+/** For an order under way: the open circuit breaker that keeps the next service from working. */
 async function breakerBefore(
   { logged }: FoundTrace,
   { connection, flow }: FlowLog,
@@ -135,7 +135,7 @@ async function breakerBefore(
   return waitingFor === null ? undefined : findOpenBreaker(connection, waitingFor);
 }
 
-/** Where events of an order were found, a connection was open. */
+/** `connection` is open whenever events of an order were found. */
 async function showTrace(
   { flow, terminal }: App,
   { connection, ...found }: FoundTrace & { connection: Connection | undefined },
@@ -149,7 +149,7 @@ async function showTrace(
     const breaker = await breakerBefore(found, { connection, flow });
     const { difference: clock, nowUs } = await readBrokerClock(connection, flow.stream);
     const trace = buildOrderTrace({ ...found, flow, nowUs: nowUs() }, { all, unreadable, breaker });
-    // Of an order that has ended nothing is told that depends on what time it is now.
+    // Nothing about an ended order depends on the current time, so the note about clocks is left out.
     if (!trace.ended) noteClock(terminal, clock);
     terminal.show("order-trace", { ...filterTrace(trace, filter), clock }, orderTree(flow));
   } else {
@@ -167,7 +167,7 @@ async function showOtlp(terminal: App["terminal"], flow: Flow, found: FoundTrace
   terminal.show("otlp", document, () => printableJson(JSON.stringify(document)));
 }
 
-/** Of a trace of which nothing can be read, and something is there. */
+/** The error for a trace with spans of which none can be read; undefined without such spans. */
 function unreadableHere({ traceId }: Wanted, { unreadable }: FoundTrace): OrderctlError | undefined {
   const { spans, reasons } = unreadable;
   if (spans === 0) return undefined;

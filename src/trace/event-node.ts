@@ -10,12 +10,12 @@ import type { KnownOrder } from "./merge.ts";
 import { createNode, type TraceNode } from "./node.ts";
 import { overlay, type Segment, type SegmentKind } from "./segment.ts";
 
-/** What places a trace's moments on one axis. */
+/** Places times on the trace's axis: its zero point, and the shift of each process's clock. */
 export type Placing = { zeroNs: bigint; clocks: ReadonlyMap<string, ClockShift> };
 
 /**
- * An event as a node: from the storing of its cause until it was stored itself. Earlier deliveries that failed lie in
- * its wait. The first event begins where its publisher began to store it, as far as a span says.
+ * An event as a node: from the storing of its cause until its own storing. Failed earlier deliveries lie within its
+ * wait. The first event begins when its publisher began to store it, if a span tells that.
  */
 export function eventNode(
   { logged, cause, spans, hop }: CausedEvent & { spans: HopSpans; hop: TimelineHop },
@@ -53,7 +53,7 @@ function causedSegments({ logged, cause }: CausedEvent, spans: HopSpans, placing
   return overlay(own, holdsOf(logged.hop, receivedNs), ["worked"]);
 }
 
-/** They are told from when the delivery was received, wherever that lies on the axis. */
+/** Holds count from the receipt of the delivery, so they shift along with it. */
 const holdsOf = (hop: Hop | undefined, receivedNs: number): Segment[] =>
   (hop?.holds ?? []).map(({ fromUs, toUs }) => {
     const fromNs = receivedNs + (fromUs - (hop?.receivedAtUs ?? fromUs)) * 1000;
@@ -66,7 +66,7 @@ function shiftHop(hop: Hop, { clocks }: Placing): Hop {
   return { ...hop, receivedAtUs: receivedAtUs + shiftUs, finishedAtUs: finishedAtUs + shiftUs };
 }
 
-/** What the hop header would say, had the program written one. */
+/** The hop header that the program would have written, reconstructed from its spans. */
 function hopOfSpans({ process, publish }: HopSpans, placing: Placing): Hop | undefined {
   if (!process) return undefined;
   const zeroUs = Number(placing.zeroNs / 1000n);
@@ -85,7 +85,7 @@ const markRefused = (segments: readonly Segment[], { refused }: TimelineHop): Se
 
 type Received = { nodes: readonly SpanNode[]; placing: Placing; owners: Map<SpanNode, TraceNode> };
 
-/** What an order under way waits for, with the deliveries that have failed so far; undefined for one that has ended. */
+/** The wait of an order under way, with the deliveries that failed so far; undefined for an ended order. */
 export function pendingNode(
   { flow, timeline, logged, breaker, next }: KnownOrder,
   { nodes, placing, owners }: Received,
@@ -111,8 +111,8 @@ export function pendingNode(
 }
 
 /**
- * A span as a node of its own. A consumer that began after its producer had ended waited in the queue until then: the
- * wait is the first part of its row.
+ * A span as a node of its own. When a consumer span begins after its producer span ended, the time between is the wait
+ * in the queue and becomes the first segment of the row.
  */
 export function spanNode(
   node: SpanNode,

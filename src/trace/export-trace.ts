@@ -8,12 +8,12 @@ import { buildSpanTree } from "../telemetry/tracing/span-tree.ts";
 import type { FoundTrace } from "./find-trace.ts";
 import { findHopSpans, type HopSpans } from "./hop-spans.ts";
 
-/** Marks a span that nobody sent: made from what the log knows. */
+/** The attribute of a span that was made from the log, not received. */
 export const fromLog = "orderctl.from_log";
 
 /**
- * All that is known as spans: those received, and one for each publishing and processing that the log tells of and no
- * span does, by the broker's clock. The same order makes the same ids.
+ * Returns all known spans: the received ones, plus one for each publish or process step that the log shows and no
+ * received span covers, by the broker's clock. The same order always gets the same ids.
  */
 export function exportTrace(flow: Flow, { logged, spans }: Pick<FoundTrace, "logged" | "spans">): Span[] {
   if (logged.length === 0) return spans;

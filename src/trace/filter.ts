@@ -1,11 +1,10 @@
 import type { TracePicture } from "./picture.ts";
 import type { TraceRow } from "./rows.ts";
 
-/** Which rows to show; everything where none is asked for. */
+/** Which rows to show; all rows when no field is set. */
 export type TraceFilter = { errors?: boolean; critical?: boolean; minMs?: number | undefined };
 
-/** Leaves the rows that were asked for, each with the path to it. Rows with an error, or that were tried again after one, are left whatever their
- * length. */
+/** Keeps the selected rows, each with the path to it. `minMs` never drops a row that failed or was retried. */
 export function filterTrace<T extends TracePicture>(picture: T, { errors, critical, minMs }: TraceFilter): T {
   const by = errors ? "errors" : critical ? "critical" : minMs === undefined ? null : "min";
   const isWanted = (row: TraceRow): boolean =>
@@ -16,10 +15,10 @@ export function filterTrace<T extends TracePicture>(picture: T, { errors, critic
   return { ...picture, rows, hidden: { rows: picture.rows.length - rows.length, by, minMs: minMs ?? null } };
 }
 
-/** What failed and was done again is an error as well, however it ended and whether or not a span tells why. */
+/** A retried row counts as failed, whether or not it succeeded later and whether or not a span tells the error. */
 const isInError = ({ error, retried }: TraceRow): boolean => error !== null || retried;
 
-/** Read from below, a row is on the path to a wanted one while its depth decreases. */
+/** Going upwards through the rows, a row with a smaller depth than the last kept one is its ancestor. */
 function withPaths(rows: readonly TraceRow[], isWanted: (row: TraceRow) => boolean): TraceRow[] {
   let pathAbove = 0;
   return rows

@@ -7,7 +7,7 @@ import { textOf } from "../telemetry/tracing/span-facts.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { joinReadings, type SpanReading, type UnreadableSpans } from "../telemetry/tracing/span-reading.ts";
 
-/** What the log and the spans know of one order or trace; each may be empty. */
+/** The events and spans found of one order or trace; either may be empty. */
 export type FoundTrace = {
   logged: LoggedEvent[];
   falseMessages: FalseMessage[];
@@ -15,12 +15,12 @@ export type FoundTrace = {
   unreadable: UnreadableSpans;
 };
 
-/** Traces by their ids; where none is known, those of an order. */
+/** Spans by trace id; when no trace id is known, by order id. */
 export type WantedSpans = { traceIds: readonly string[]; orderId: string | undefined };
 
 export type SpanSource = (wanted: WantedSpans) => Promise<SpanReading>;
 
-/** Spans as the broker keeps them, by trace id only. */
+/** The spans kept by the broker, which finds them by trace id only. */
 export const brokerSpans =
   (connection: Connection): SpanSource =>
   async ({ traceIds }) =>
@@ -29,16 +29,16 @@ export const brokerSpans =
 type Sources = { connection: Connection | undefined; flow: Flow; spansOf: SpanSource };
 
 /**
- * Looks an order up in the log and its spans in `spansOf`. What looks like a trace id is an order's first, then a
- * trace's: then the order is found by what its spans say, if it is one. Spans of a trace that was not sampled are not
- * asked for. Without a connection there are only spans.
+ * Finds an order in the log and its spans in `spansOf`. An id that looks like a trace id is tried as an order id first,
+ * then as a trace id; the log is then read for the order that all its spans name. Spans of unsampled traces are not
+ * requested. Without a connection only spans are found.
  */
 export async function findTrace(
   { connection, flow, spansOf }: Sources,
   { orderId, traceId }: { orderId: string; traceId: string | undefined },
 ): Promise<FoundTrace> {
   const readLog = async (id: string) => (connection ? readKey({ connection, flow }, id) : nothing);
-  // A broker that keeps traces need not keep orders.
+  // A broker that keeps only traces has no log to read.
   const { events: logged, falseMessages } = await readLog(orderId).catch((thrown) => {
     if (traceId === undefined) throw thrown;
     return nothing;
@@ -62,7 +62,7 @@ const sampledTraces = (logged: readonly LoggedEvent[]): string[] => [
   ...new Set(logged.flatMap(({ trace }) => (trace?.sampled ? [trace.traceId] : []))),
 ];
 
-/** The orders that spans tell of. */
+/** The order ids that spans name. */
 export const orderIdsOf = (spans: readonly Span[]): string[] => [
   ...new Set(spans.flatMap(({ attributes }) => textOf(attributes, attribute.orderId) ?? [])),
 ];

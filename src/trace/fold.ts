@@ -1,7 +1,10 @@
 import { errorOf, serviceOf } from "../telemetry/tracing/span-facts.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 
-/** Siblings that share a row: the attempts of one call, or several that are alike; `shells` only held them. */
+/**
+ * Siblings that share a row: the attempts of one call, or several similar spans. `shells` are spans that only wrapped
+ * the attempts.
+ */
 export type Fold = {
   as: "attempts" | "similar" | null;
   members: readonly TraceNode[];
@@ -13,8 +16,8 @@ export const alone = (node: TraceNode): Fold => ({ as: null, members: [node], sh
 const fewestSimilar = 4;
 
 /**
- * Siblings in the order of their start, those that belong together in one fold. Nothing that failed is hidden: it is an
- * attempt, or folded with others that failed in the same way, or stands alone.
+ * Folds siblings, keeping them in order of their start. No failure is hidden: a failed span is an attempt, or folded
+ * with others that failed the same way, or alone.
  */
 export function foldSiblings(siblings: readonly TraceNode[]): Fold[] {
   const runs = retryRuns(siblings);
@@ -39,8 +42,8 @@ export function foldSiblings(siblings: readonly TraceNode[]): Fold[] {
 }
 
 /**
- * Calls of the same name by the same service, one after the other, of which all but the last failed: attempts at one
- * thing. Only runs of two and more.
+ * Runs of at least two calls with the same name and service, one after the other, in which all but the last failed:
+ * attempts of one call.
  */
 export const retryRuns = (siblings: readonly TraceNode[]): TraceNode[][] =>
   [...groupBy(siblings, nameOf).values()].flatMap(runsIn);
@@ -56,7 +59,7 @@ function runsIn(nodes: readonly TraceNode[]): TraceNode[][] {
   return runs.filter(({ length }) => length > 1);
 }
 
-/** In groups of equal keys; what has none is left out. */
+/** Groups items by key; an item whose key is undefined is left out. */
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | undefined): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -71,13 +74,13 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string | undefined)
 
 const hasError = (node: TraceNode): boolean => spanOf(node)?.status.code === "ERROR";
 
-/** Undefined for what is no span: an event never shares its row. */
+/** Undefined for an event, which never shares its row. */
 const nameOf = (node: TraceNode): string | undefined => {
   const span = spanOf(node);
   return span && `${serviceOf(span)} ${span.kind} ${span.name}`;
 };
 
-/** Equal for nodes that may share a row as alike; undefined for one that is to stand alone. */
+/** Equal for nodes that may share a row; undefined for a node that must stand alone. */
 function likeness(node: TraceNode): string | undefined {
   const span = spanOf(node);
   if (!span || node.children.some(failsWithin) || holdsEvent(node)) return undefined;
@@ -88,6 +91,6 @@ const failsWithin = (node: TraceNode): boolean => hasError(node) || node.childre
 
 const holdsEvent = (node: TraceNode): boolean => node.of.is !== "span" || node.children.some(holdsEvent);
 
-/** A name with what differs from one span to the next left out: `GET /users/…`. */
+/** A span name without the parts that vary between spans: `GET /users/…`. */
 export const namePattern = (name: string): string =>
   name.replace(/\b(?=[\da-f-]*\d)[\da-f-]{2,}\b|\d+/gi, "…");

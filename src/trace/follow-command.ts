@@ -18,10 +18,10 @@ import { orderTree } from "./view/order-tree.ts";
 type Shown = { errors?: boolean; critical?: boolean; min?: number; all?: boolean };
 
 const redrawMs = 250;
-/** Spans are sent once a second. */
+/** Processes export their spans once a second, so the last ones arrive within this time. */
 const lastSpansMs = 2500;
 
-/** Shows an order until it has ended: redrawn in place on a terminal, else a line for each event. */
+/** Shows an order until it has ended: redrawn in place on a terminal, one line per event elsewhere. */
 export async function followTrace(app: Online, { logged }: FoundTrace, shown: Shown): Promise<void> {
   const { flow, terminal, signal } = app;
   const orderId = logged[0]?.key ?? "";
@@ -43,7 +43,7 @@ function showLast({ flow, terminal }: Online, events: readonly LoggedEvent[], { 
   if (hop) terminal.show("order-event", hop, traceEventLine(flow));
 }
 
-/** Redraws what log and spans know several times a second; `close` leaves the last state on the terminal. */
+/** Redraws the order's log and spans several times a second; `close` leaves the last state on the terminal. */
 function openDrawing(
   { connection, flow, terminal }: Online,
   { orderId, clock }: { orderId: string; clock: BrokerClock },
@@ -55,7 +55,9 @@ function openDrawing(
     critical: shown.critical ?? false,
     minMs: shown.min,
   };
-  /** Answers whether there is nothing more to come: the last span of an order is the one that settles its ending. */
+  /**
+   * Resolves to true when no further span is expected: the last one of an order is the delivery that led to its ending.
+   */
   const draw = async (): Promise<boolean> => {
     const from = { connection, flow, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
@@ -85,26 +87,26 @@ function openDrawing(
   };
 }
 
-/** A broker that is away for a moment is no reason to stop. */
+/** Errors are ignored: when the broker is away for a moment, the next redraw tries again. */
 async function redraw(draw: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
   await draw().catch(() => {});
   try {
     for await (const _ of every(redrawMs, undefined, { signal })) await draw().catch(() => {});
   } catch {
-    // The timer ends with this.
+    // Aborting the signal makes the timer throw; nothing is left to do.
   }
 }
 
 type Following = {
   orderId: string;
-  /** Where in the stream the order begins. */
+  /** The sequence of the order's first event. */
   fromSequence: number;
   signal: AbortSignal;
 };
 
 /**
- * Hands over each event of an order with all before it, those that are stored already at once. Resolves when the
- * customer was notified, or when `signal` aborts.
+ * Calls `onEvent` for each event of an order, stored ones first, with all events up to that one. Resolves after the
+ * event that ends the order, or when `signal` aborts.
  */
 export async function followOrder(
   { connection, flow }: FlowLog,
@@ -116,7 +118,7 @@ export async function followOrder(
   const filter = flow.subjectOf("*", orderId);
   const scan = { stream: flow.stream, filter, start: { sequence: fromSequence }, follow: true };
   await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, (message) => {
-    // What is no event has no place among those of the order.
+    // A message that does not decode as an event is skipped.
     const place = flow.parseSubject(message.subject);
     if (!place || findFault(flow, message.subject, message.payload) !== undefined) return;
     logged.push(loggedEvent(flow, { ...place, message }));

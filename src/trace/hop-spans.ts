@@ -5,20 +5,23 @@ import { isFailed, isSettling, numberOf, serviceOf, textOf } from "../telemetry/
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import type { SpanNode } from "../telemetry/tracing/span-tree.ts";
 
-/** The spans that tell of one event of the log: who stored it, and the deliveries of its cause that led to it. */
+/** The spans of one event: the one that published it, and the deliveries of its cause that led to it. */
 export type HopSpans = {
   publish: SpanNode | undefined;
   process: SpanNode | undefined;
-  /** Earlier deliveries that failed, in their order. */
+  /** Failed earlier deliveries, in order. */
   failed: SpanNode[];
 };
 
-/** `causeSequence` as the timeline knows it: also where no hop header names it. */
+/** An event and its cause, which the timeline may know even without a hop header. */
 export type CausedEvent = { logged: LoggedEvent; cause: LoggedEvent | undefined };
 
 const subjectOfEvent = (flow: FlowShape, { kind, key }: LoggedEvent): string => flow.subjectOf(kind, key);
 
-/** Finds the spans of an event: by the id in its `traceparent`, else by its sequence, else by its subject. */
+/**
+ * Finds an event's publish span by the id in the event's `traceparent`, else by its sequence, else by its subject; then
+ * the deliveries of its cause.
+ */
 export function findHopSpans(
   flow: FlowShape,
   { logged, cause }: CausedEvent,
@@ -47,14 +50,14 @@ function findPublish(flow: FlowShape, logged: LoggedEvent, nodes: readonly SpanN
   );
 }
 
-/** Refused as a duplicate, it stored nothing. */
+/** A publish that was refused as a duplicate did not store the event. */
 const isPublishOf = (span: Span, subject: string): boolean =>
   span.kind === "PRODUCER" &&
   textOf(span.attributes, attribute.destination) === subject &&
   span.attributes[attribute.duplicate] !== true &&
   !isFailed(span);
 
-/** Every delivery of an event to anybody, by its start. */
+/** All deliveries of an event, to any consumer, sorted by start. */
 export function deliveriesOf(flow: FlowShape, cause: LoggedEvent, nodes: readonly SpanNode[]): SpanNode[] {
   const subject = subjectOfEvent(flow, cause);
   return nodes
@@ -71,11 +74,11 @@ const isDoneBy = ({ span }: SpanNode, hop: LoggedEvent["hop"]): boolean =>
   serviceOf(span) === hop?.service &&
   (numberOf(span.attributes, attribute.deliveryAttempt) ?? hop?.attempt) === hop?.attempt;
 
-/** Acknowledgements of a delivery, which have nothing to tell of their own. */
+/** The acknowledgement spans of a delivery; they get no row of their own. */
 export const settlingOf = ({ children }: SpanNode): SpanNode[] =>
   children.filter(({ span }) => isSettling(span));
 
-/** A delivery that was acknowledged without anything to do. */
+/** A delivery that was acknowledged without further work. */
 export const isIdle = ({ span, children }: SpanNode): boolean =>
   span.kind === "CONSUMER" &&
   textOf(span.attributes, attribute.service) !== undefined &&

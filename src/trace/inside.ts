@@ -4,8 +4,8 @@ import { spanOf, type TraceNode } from "./node.ts";
 import { overlay, type Segment, type SegmentKind } from "./segment.ts";
 
 /**
- * Refines a node's own time by what its children tell: waits for a circuit breaker, the pauses between the attempts of a
- * call, which are waits as well, and in the work of an event the calls of other systems.
+ * Refines a node's segments by its children: holds of a circuit breaker, pauses between the attempts of a call (shown
+ * as waits) and, for an event, the calls to other systems.
  */
 export function tellInside(node: TraceNode): void {
   const working: SegmentKind[] = ["worked", "refused"];
@@ -20,14 +20,14 @@ export function tellInside(node: TraceNode): void {
   node.segments = overlay(node.segments, callsIn(node), isPending ? ["waited"] : working);
 }
 
-/** The waits for a breaker right below it. */
+/** The breaker waits among a node's direct children. */
 const holdsIn = (node: TraceNode): Segment[] =>
   node.children.flatMap((child) => {
     const span = spanOf(child);
     return span && breakerOf(span) !== undefined ? child.segments : [];
   });
 
-/** The time between one attempt and the next. */
+/** The pauses between consecutive attempts. */
 export const pausesOf = (run: readonly TraceNode[]): Segment[] =>
   run
     .slice(1)

@@ -15,32 +15,35 @@ import { findHopSpans, type HopSpans, settlingOf } from "./hop-spans.ts";
 import { tellInside } from "./inside.ts";
 import { byStart, leastOf, mostOf, type TraceNode } from "./node.ts";
 
-/** An order as the log knows it. */
+/** An order as the log tells it. */
 export type KnownOrder = {
   flow: Flow;
   /** What it waits for; `null` once it has ended. */
   next: KeyState["next"];
   timeline: OrderTimeline;
   logged: readonly LoggedEvent[];
-  /** What keeps the service from its work that the order waits for. */
+  /** The open breaker that keeps the next service from working; undefined when none is known. */
   breaker: OpenBreaker | undefined;
 };
 
 export type MergedTrace = {
   roots: TraceNode[];
-  /** What the nodes' times count from, Unix ns. */
+  /** The zero point of all node times, Unix ns. */
   zeroNs: bigint;
   fromNs: number;
   /** Where the last node ends. */
   toNs: number;
-  /** Where the order ends, which may be before that. */
+  /** Where the order ends; spans may end later. */
   endNs: number;
   clocks: ReadonlyMap<string, ClockShift>;
   /** Spans of the same trace that belong to other orders. */
   foreignSpans: number;
 };
 
-/** Log and spans as one tree: what stores and processes an event becomes part of it, other spans are attached where they belong. */
+/**
+ * Merges log and spans into one tree: spans that publish or process an event are absorbed by its node; other spans
+ * become nodes below their parents.
+ */
 export function mergeTrace(order: KnownOrder | undefined, spans: readonly Span[]): MergedTrace {
   const all = buildSpanTree(spans);
   const nodes = order ? nodesOfOrder(order.timeline.orderId, all) : all;
@@ -71,7 +74,7 @@ function edgesOf(all: readonly TraceNode[]): Pick<MergedTrace, "fromNs" | "toNs"
   };
 }
 
-/** The one with the order's first event comes first. */
+/** The root above the order's first event comes first. */
 function rootsOf(all: readonly TraceNode[], first: TraceNode | undefined): TraceNode[] {
   const main = first && topOf(first);
   const roots = all.filter(({ parent }) => parent === undefined).sort(byStart);
@@ -84,8 +87,8 @@ const startNs = (nodes: readonly SpanNode[]): bigint =>
   nodes.map(({ span }) => span.startNs).reduce((a, b) => (a < b ? a : b), nodes[0]?.span.startNs ?? 0n);
 
 /**
- * A trace may tell of several orders: what belongs to another one, by its id or that of the nearest ancestor, goes. What was below
- * it is attached to its nearest ancestor that stays.
+ * Keeps the spans of one order. A span belongs to the order it names, else to that of its nearest ancestor, else to
+ * this one. A kept span whose parent is dropped is attached to the nearest kept ancestor.
  */
 function nodesOfOrder(orderId: string, nodes: readonly SpanNode[]): SpanNode[] {
   const owners = new Map<SpanNode, string | undefined>();

@@ -1,15 +1,16 @@
 import type { TraceNode } from "./node.ts";
 import { cutSegments, type SegmentKind } from "./segment.ts";
 
-/** A part of the critical path: what the trace spent this time on, and in which node. */
+/** A part of the critical path: the kind of time, and the node that spent it. */
 export type PathStep = { node: TraceNode | undefined; as: SegmentKind; fromNs: number; toNs: number };
 
 type Edges = { fromNs: number; toNs: number };
 
 /**
- * The critical path, walked back from the end: at each moment the last thing that had to be over before what came
- * next. A node's own time is what its segments say; what passes between its end and the start of what followed from
- * it is a wait of the latter. Steps come in order, follow on one another without a gap, and so sum to `toNs - fromNs`.
+ * Finds the critical path by walking back from the end: at each moment, the last node that had to end before the next
+ * step could start. A node's own time is divided by its segments; a gap between a node's end and the start of what
+ * followed from it counts as a wait of the latter. Steps are in order and without gaps, so they add up to `toNs -
+ * fromNs`.
  */
 export function findCriticalPath(roots: readonly TraceNode[], { fromNs, toNs }: Edges): PathStep[] {
   const ends = new Map<TraceNode, number>();
@@ -20,7 +21,7 @@ export function findCriticalPath(roots: readonly TraceNode[], { fromNs, toNs }: 
   return backwards.reverse();
 }
 
-/** The end of a node and all that followed from it. */
+/** Stores the end of a node including all its descendants. */
 function settleEnd(node: TraceNode, ends: Map<TraceNode, number>): number {
   let end = node.toNs;
   for (const child of node.children) end = Math.max(end, settleEnd(child, ends));
@@ -75,5 +76,5 @@ class PathWalk {
   }
 }
 
-/** Of two that end together, the log's event is what the order waited for. */
+/** When two children end together, the event takes precedence over the span: the order waited for the event. */
 const rank = ({ of }: TraceNode): number => (of.is === "span" ? 0 : 1);

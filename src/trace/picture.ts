@@ -21,7 +21,7 @@ import { findCriticalPath } from "./path.ts";
 import { buildRows, type TraceRow } from "./rows.ts";
 import { type CriticalPath, shareOut } from "./shares.ts";
 
-/** A span as it was received: its own clock's time, times in Unix ns as text. */
+/** A span as received, by its own clock; times are Unix ns as text. */
 export type ReceivedSpan = {
   traceId: string;
   spanId: string;
@@ -31,49 +31,57 @@ export type ReceivedSpan = {
   service: string | null;
   instance: string | null;
   startUnixNs: string;
-  /** As measured: below zero where the clock was set back meanwhile. `null` where it never ended. */
+  /** As measured, so negative when the clock was set back during the span. `null` when the span never ended. */
   durationMs: number | null;
   error: string | null;
   attributes: Readonly<Record<string, AttributeValue>>;
 };
 
-/** A process whose clock was moved to agree with the others; `shiftMs` is negative where it was ahead. */
+/** A process whose clock was shifted to agree with the others; `shiftMs` is negative when its clock was ahead. */
 export type MovedClock = { process: string; service: string | null; shiftMs: number };
 
-/** What can be drawn of a trace, times in ms from the order's first stored event or the start of the trace. */
+/**
+ * Everything drawn of a trace. Times are ms since the order's first stored event, or since the start of a trace without
+ * an order.
+ */
 export type TracePicture = {
-  /** The edges of the picture. */
+  /** The left and right edge of the picture. */
   fromMs: number;
   toMs: number;
   rows: TraceRow[];
-  /** Rows that were left out, and what asked for it. */
+  /** How many rows were left out, and which flag asked for that. */
   hidden: { rows: number; by: "errors" | "critical" | "min" | null; minMs: number | null };
   criticalPath: CriticalPath;
   clocks: MovedClock[];
-  /** What a worker's hop header and the broker differ by at least where no moving of its clock explains it. */
+  /**
+   * The largest difference between a worker's hop header and the broker's times that no shift of the worker's clock
+   * explains; 0 when there is none.
+   */
   skewMs: number;
-  /** What the broker's own clock was set back by, at least, between two events of the order; 0 where it was not. */
+  /**
+   * The least amount by which the broker's own clock was set back between two events of the order; 0 when it was not.
+   */
   setBackMs: number;
-  /** Of the events' trace contexts: one, unless other programs had a hand in the order. */
+  /** The trace ids of events and spans; more than one only when other programs contributed to the order. */
   traceIds: string[];
-  /** False where the sender decided against spans; `null` where no event names a trace. */
+  /** False when no event's trace context is sampled; `null` when no event has a trace context. */
   sampled: boolean | null;
   spans: ReceivedSpan[];
   /** Spans of the same trace that belong to other orders and are left out. */
   foreignSpans: number;
-  /** What there is of the trace and cannot be read, which is left out. */
+  /** Spans of the trace that cannot be read and are left out. */
   unreadable: UnreadableSpans;
 };
 
 export type OrderTrace = OrderTimeline &
   TracePicture & {
-    /** Messages under the order's subjects that are not the events that these say, and are left out. */
+    /** Messages under the order's subjects that are not the events these subjects name; they are left out. */
     falseMessages: readonly FalseMessage[];
-    /** The circuit breaker that keeps an order under way from going on; `null` where none is known to. */
+    /** The open circuit breaker that an order under way waits for; `null` when none is known. */
     breaker: (OpenBreaker & { openSince: string }) | null;
   };
 
-/** A trace that tells of no order, or of several. */
+/** A trace without an order, or with several. */
 export type SpanTrace = TracePicture & {
   traceId: string;
   startedAt: string;
@@ -93,7 +101,7 @@ type Known = {
   nowUs: number;
 };
 
-/** An order from all that is stored of it, as of `nowUs`, and from the spans received of it. */
+/** The trace of one order from its stored events, as of `nowUs`, and the spans received. */
 export function buildOrderTrace(
   { flow, logged, falseMessages = [], spans, nowUs }: Known,
   shown: Shown = { all: false },
@@ -115,7 +123,7 @@ export function buildOrderTrace(
   };
 }
 
-/** A trace from its spans alone. There is at least one. */
+/** The trace of at least one span, without a log. */
 export function buildSpanTrace(spans: readonly Span[], shown: Shown = { all: false }): SpanTrace {
   const { picture, startNs } = draw(undefined, spans, shown);
   const named = spans.flatMap(({ attributes }) => textOf(attributes, attribute.orderId) ?? []);
@@ -159,7 +167,7 @@ function draw(
   return { picture, startNs: merged.zeroNs + BigInt(Math.round(fromNs)) };
 }
 
-/** Differences that measuring may make are none. */
+/** Smaller clock shifts are within measuring error and are not reported. */
 const leastShiftNs = 10_000;
 
 function movedClocks(clocks: ReadonlyMap<string, ClockShift>, spans: readonly Span[]): MovedClock[] {
@@ -183,7 +191,7 @@ function contradictionOf(
   return skews.reduce((worst, each) => (Math.abs(each) > Math.abs(worst) ? each : worst), 0);
 }
 
-/** In a log a later event has a later time, unless the clock went back. */
+/** Storage times grow with the sequence unless the broker's clock goes back. */
 function setBackOf(logged: readonly LoggedEvent[]): number {
   const stored = logged.toSorted((a, b) => a.sequence - b.sequence).map(({ storedAtUs }) => storedAtUs);
   const steps = stored.slice(1).map((at, index) => (stored[index] ?? at) - at);

@@ -14,7 +14,7 @@ import { spanOf, type TraceNode } from "./node.ts";
 import type { TraceRow } from "./rows.ts";
 import { describeHold } from "./segment.ts";
 
-/** What a row says of what it stands for. */
+/** The fields of a row that describe what it stands for. */
 export type RowFacts = Pick<
   TraceRow,
   | "is"
@@ -33,7 +33,7 @@ export type RowFacts = Pick<
   | "parentInCircle"
 >;
 
-/** Of an event of the log, or of what the order waits for. */
+/** The facts of an event of the log, or of the wait of an order under way. */
 export function tellEvent(node: TraceNode, order: KnownOrder | undefined): RowFacts {
   const { of, absorbed } = node;
   const failures = absorbed.filter((span) => isFailed(span) && span.kind === "CONSUMER");
@@ -60,13 +60,13 @@ export function tellEvent(node: TraceNode, order: KnownOrder | undefined): RowFa
   };
 }
 
-/** As the log tells it, or a status of now, or the spans. */
+/** The breaker named by the event's hop header or by the process status, else by a child span. */
 function holderOf({ of, children }: TraceNode): string | null {
   const told = of.is === "event" ? of.hop.heldBy : of.is === "pending" ? of.heldBy : null;
   return told ?? heldByOf(children);
 }
 
-/** The breaker of the first of these that waited for one. */
+/** The breaker of the first node that waited for one. */
 const heldByOf = (nodes: readonly TraceNode[]): string | null =>
   nodes
     .flatMap((node) => spanOf(node) ?? [])
@@ -80,7 +80,7 @@ function tellPending(order: KnownOrder | undefined, breaker: string | null) {
   return { is: "pending" as const, label, service, instance: null, sequence: null, outcome, refused: false };
 }
 
-/** Of one span or several that share a row. */
+/** The facts of a span, or of several that share a row. */
 export function tellSpans({ as, members }: Fold): RowFacts {
   const spans = members.flatMap((node) => spanOf(node) ?? []);
   const same = (values: (string | null)[]) => (new Set(values).size === 1 ? (values[0] ?? null) : null);
@@ -105,7 +105,7 @@ export function tellSpans({ as, members }: Fold): RowFacts {
   };
 }
 
-/** Which delivery or attempt a span says that it is, also where nobody received those before it. */
+/** The delivery or attempt number that a span states, which counts even when the earlier ones were not received. */
 const timesTried = ({ attributes }: Span): number =>
   Math.max(
     numberOf(attributes, attribute.deliveryAttempt) ?? 1,
@@ -113,7 +113,7 @@ const timesTried = ({ attributes }: Span): number =>
     (numberOf(attributes, "http.request.resend_count") ?? 0) + 1,
   );
 
-/** What a span says of how it ended, other than that it failed. */
+/** How a span ended, other than by failing. */
 function resultOf(span: Span | undefined): string | null {
   if (!span) return null;
   if (span.endNs === 0n) return "never ended";

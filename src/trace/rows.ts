@@ -12,10 +12,10 @@ export type RowsOptions = {
   order: KnownOrder | undefined;
 };
 
-/** Rows in the order of the tree, and the row in which each node is found. */
+/** The rows in tree order, and for each node the row that shows it. */
 export type DrawnRows = { rows: TraceRow[]; rowOf: ReadonlyMap<TraceNode, TraceRow> };
 
-/** Draws nodes as rows, alike ones folded unless `all` are asked for. */
+/** Draws nodes as rows; similar ones are folded into one row unless `all` is set. */
 export function buildRows(roots: readonly TraceNode[], options: RowsOptions): DrawnRows {
   const rows: TraceRow[] = [];
   const rowOf = new Map<TraceNode, TraceRow>();
@@ -36,10 +36,10 @@ function foldsOf(nodes: readonly TraceNode[], { all }: RowsOptions): Fold[] {
   return foldSiblings(nodes.filter((node) => !isIdle(node))).map(skipShell);
 }
 
-/** A delivery that nobody had anything to do with. */
+/** A delivery in which the service had nothing to do. */
 const isIdle = ({ of }: TraceNode): boolean => of.is === "span" && of.idle;
 
-/** A span that only holds the attempts of one call gives its place to them. */
+/** Replaces a span that only wraps the attempts of one call by those attempts. */
 function skipShell(fold: Fold): Fold {
   const children = fold.members.flatMap((member) => member.children);
   const isShell = fold.members.every((node) => spanOf(node)?.kind === "INTERNAL");
@@ -90,54 +90,54 @@ function segmentsOf({ as, members }: Fold): Segment[] {
   return as === null ? sorted : mergeSegments(sorted);
 }
 
-/** What an open breaker held between the attempts shows in the work that they are part of. */
+/** The parent's `held` segments: a breaker that held the call between two attempts is recorded there. */
 const holdsAround = (members: readonly TraceNode[]): Segment[] =>
   [...new Set(members.map(({ parent }) => parent))].flatMap(
     (parent) => parent?.segments.filter(({ as }) => as === "held") ?? [],
   );
 
-/** A segment of a row's time, in ms from the trace's zero. */
+/** A part of a row's time, in ms since the trace's zero point. */
 export type TraceSegment = { as: SegmentKind; fromMs: number; toMs: number };
 
 /**
- * A row of the picture. Rows stand in the order of a tree: the parent of a row is the nearest above it with a smaller
- * `depth`. Times are ms from the order's first stored event, or from the start of a trace without an order.
+ * A row of the picture. Rows are in tree order: the parent of a row is the nearest row above it with a smaller `depth`.
+ * Times are ms since the order's first stored event, or since the start of a trace without an order.
  */
 export type TraceRow = {
   depth: number;
-  /** An event of the log, what an order under way waits for, or spans that nothing else stands for. */
+  /** An event of the log, the wait of an order under way, or spans that belong to neither. */
   is: "event" | "pending" | "span";
   label: string;
-  /** Deliveries of an event; attempts of a call; spans alike in one row. */
+  /** How many deliveries of an event, attempts of a call or similar spans the row stands for. */
   count: number;
-  /** How many of them failed. */
+  /** How many of these failed. */
   failed: number;
   folded: "attempts" | "similar" | null;
   fromMs: number;
   toMs: number;
-  /** `null` for an event of which nobody tells what led to it; the sum where several alike share the row. */
+  /** `null` for an event without known duration; for similar spans, the sum of their durations. */
   tookMs: number | null;
-  /** The longest of several alike. */
+  /** The longest duration among similar spans; `null` for other rows. */
   longestMs: number | null;
   segments: TraceSegment[];
-  /** Of an event. */
+  /** The stream sequence, for an event. */
   sequence: number | null;
   service: string | null;
   instance: string | null;
   outcome: string | null;
-  /** The circuit breaker that it waited for; `null` where it waited for none. */
+  /** The circuit breaker that held the row's work; `null` when none did. */
   heldBy: string | null;
-  /** True where a delivery or an attempt before it failed or was given up, whoever tells of it. */
+  /** True when an earlier delivery or attempt failed or was abandoned, according to the log or the spans. */
   retried: boolean;
-  /** True where the business said no. */
+  /** True for a business refusal, such as a declined payment. */
   refused: boolean;
-  /** Why the last that failed did so. */
+  /** The error of the last failure. */
   error: string | null;
-  /** True where it names a parent that nobody received. */
+  /** True when the span names a parent that was not received. */
   parentMissing: boolean;
-  /** True where the parent that it names is itself, or below it. */
+  /** True when the span names itself or one of its descendants as its parent. */
   parentInCircle: boolean;
-  /** Its part of the critical path, its children's not counted. */
+  /** The row's own part of the critical path, without its children. */
   criticalMs: number;
   spanIds: string[];
 };

@@ -1,6 +1,7 @@
 /**
- * What time went into: `waited` for somebody's turn, `held` by a circuit breaker that was open, `worked`, `refused` (work that ended in a no), `called` another
- * system, `failed` in vain, `storing` until the broker had it, `unknown` where nobody tells.
+ * What a stretch of time was spent on: `waited` in a queue, `held` by an open circuit breaker, `worked`, `refused`
+ * (work that ended in a business refusal), `called` another system, `failed` attempts, `storing` until the broker had
+ * stored the outcome, `unknown` without information.
  */
 export const segmentKinds = [
   "waited",
@@ -15,10 +16,10 @@ export const segmentKinds = [
 
 export type SegmentKind = (typeof segmentKinds)[number];
 
-/** A segment of time in whole ns from the trace's zero. */
+/** A stretch of time in whole ns since the trace's zero point. */
 export type Segment = { as: SegmentKind; fromNs: number; toNs: number };
 
-/** The parts of consecutive segments between two moments; what none of them covers is `unknown`. */
+/** The parts of consecutive segments between two times; a stretch without a segment is `unknown`. */
 export function cutSegments(segments: readonly Segment[], fromNs: number, toNs: number): Segment[] {
   const parts: Segment[] = [];
   let at = fromNs;
@@ -35,8 +36,8 @@ export function cutSegments(segments: readonly Segment[], fromNs: number, toNs: 
 }
 
 /**
- * Consecutive segments with `pieces` in the place of those of a kind in `over`, where they meet. Of pieces that meet each
- * other, the earlier counts.
+ * Replaces stretches of the kinds in `over` by the `pieces` that overlap them. Where pieces overlap each other, the
+ * earlier one wins.
  */
 export function overlay(
   segments: readonly Segment[],
@@ -49,7 +50,7 @@ export function overlay(
   );
 }
 
-/** `waiting` are the pieces by their start, the first to come last; those that are over by then are taken from it. */
+/** `waiting` holds the pieces in descending order of their start; pieces that end within the segment are popped. */
 function layOn(segment: Segment, waiting: Segment[]): Segment[] {
   const parts: Segment[] = [];
   let at = segment.fromNs;
@@ -67,7 +68,7 @@ function layOn(segment: Segment, waiting: Segment[]): Segment[] {
   return parts.filter((part) => part.fromNs < part.toNs);
 }
 
-/** Neighbours of one kind as one. */
+/** Merges touching neighbours of the same kind. */
 export function mergeSegments(segments: readonly Segment[]): Segment[] {
   const merged: Segment[] = [];
   for (const segment of segments) {
@@ -79,6 +80,6 @@ export function mergeSegments(segments: readonly Segment[]): Segment[] {
   return merged;
 }
 
-/** What a wait for a circuit breaker is called: `waiting for PaymentService (breaker)`. */
+/** How a wait for a circuit breaker is shown: `waiting for PaymentService (breaker)`. */
 export const describeHold = (breaker: string | null): string =>
   `waiting for ${breaker ?? "a service"} (breaker)`;

@@ -6,8 +6,8 @@ import type { TraceRow } from "./rows.ts";
 import { describeHold, type SegmentKind, segmentKinds } from "./segment.ts";
 
 /**
- * What the time from the start of a trace to its end was spent on. The parts sum to `totalMs`. `callsAre` names what
- * `calledMs` went to, `heldBy` the circuit breakers that `heldMs` was waited for.
+ * What the time from the start of a trace to its end was spent on; the parts add up to `totalMs`. `callsAre` tells
+ * whether `calledMs` went only into gateway calls; `heldBy` names the circuit breakers behind `heldMs`.
  */
 export type CriticalPath = {
   fromMs: number;
@@ -22,14 +22,14 @@ export type CriticalPath = {
   unknownMs: number;
   callsAre: "gateway" | "calls";
   heldBy: string | null;
-  /** The one thing that took the most. */
+  /** The single largest part of the path. */
   largest: { what: string; ms: number; share: number } | null;
 };
 
 type Rows = ReadonlyMap<TraceNode, TraceRow>;
 type Part = { row: TraceRow; node: TraceNode; as: SegmentKind; ns: number };
 
-/** Sums a critical path up, and adds to each row its part of it. */
+/** Sums up a critical path, and adds each row's part of the path to its `criticalMs`. */
 export function shareOut(
   steps: readonly PathStep[],
   { rowOf, order }: { rowOf: Rows; order: KnownOrder | undefined },
@@ -48,7 +48,10 @@ export function shareOut(
   };
 }
 
-/** One part for each thing in a row that took time. */
+/**
+ * One part per row and kind of segment. The row of a span has at most three: its queue wait, its holds, and everything
+ * else.
+ */
 function partsOf(steps: readonly PathStep[], rowOf: Rows): Part[] {
   const parts = new Map<TraceRow, Map<string, Part>>();
   for (const { node, as, fromNs, toNs } of steps) {
@@ -77,13 +80,13 @@ function sumsOf(steps: readonly PathStep[]) {
   };
 }
 
-/** An event's own time in a call is that of the gateway: no other is called in its work. */
+/** An event without spans of its calls shows only gateway time as `called`: services call no other system. */
 function isGateway(node: TraceNode | undefined): boolean {
   const span = node && spanOf(node);
   return span === undefined || isGatewayCall(span);
 }
 
-/** A node without a row is part of the one above it. */
+/** A node without a row belongs to the row of its nearest ancestor. */
 function rowAt(node: TraceNode | undefined, rowOf: Rows): TraceRow | undefined {
   return node && (rowOf.get(node) ?? rowAt(node.parent, rowOf));
 }
@@ -107,7 +110,7 @@ function heldByIn(parts: readonly Part[]): string | null {
   return names.size === 0 ? null : [...names].join(", ");
 }
 
-/** What a span's row is about is one thing, pauses and failures included; its wait in a queue is another. */
+/** The wait before a span's first attempt is time in a queue; pauses before retries belong to the span's own work. */
 const isQueueWait = ({ isRetry }: TraceNode, as: SegmentKind): boolean => as === "waited" && !isRetry;
 
 function describeSpan({ row, node, as }: Part): string {
@@ -136,7 +139,7 @@ function describeEvent({ row, node, as }: Part, order: KnownOrder | undefined): 
   return words[as];
 }
 
-/** The durable consumer from which a service takes what leads to an event. */
+/** The durable consumer through which a service received the cause of an event. */
 function consumerOf(
   { service }: TraceRow,
   { of, parent }: TraceNode,

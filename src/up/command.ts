@@ -24,7 +24,7 @@ import type { UpScreen } from "./up-screen.tsx";
 const defaultPort = 4222;
 const sampleMs = 1000;
 const collectorMs = 1000;
-/** Taking a request apart holds up the services beside it: 30 ms for so many bytes of JSON. */
+/** Limits a request to the collector: parsing this much JSON blocks the services in this process for about 30 ms. */
 const maxBodyBytes = 2 * 1024 * 1024;
 
 type Options = ServingFlags & { collectPort: number; auth: boolean };
@@ -40,7 +40,10 @@ export const registerUp: Register = (command, act, program) => {
   withConnection(command).action(act.offline(up));
 };
 
-/** Brings a broker only where none was named, none runs on our store, and none answers at the default address. */
+/**
+ * Starts a broker only if no server is configured, no broker runs on orderctl's own store, and none answers at the
+ * default address.
+ */
 async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await openScreen(app) : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
@@ -63,7 +66,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
   return undefined;
 }
 
-/** Asked in this order: one of ours is written down before it listens. */
+/** The order of the checks matters: a broker started by orderctl registers itself for the store before it listens. */
 const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
   (await isBrokerAnswering(server)) !== undefined && (await awaitStoreOwner(storeDir)) === undefined;
 
@@ -89,7 +92,7 @@ async function runEverything(online: Online, flags: Options, { screen, note }: S
   await drawing;
 }
 
-/** Spans are collected here unless the environment says where they go. */
+/** Starts a collector unless the environment says where spans go. */
 async function startOwnCollector(
   { connection, env }: Online,
   { collectPort, replicas }: Options,
@@ -107,7 +110,7 @@ async function startOwnCollector(
   });
 }
 
-/** Redraws after every sample of the services' consumers; a broker that is away for a moment is no reason to stop. */
+/** Redraws after every sample of the services' consumers. While the broker is away it goes on trying. */
 async function draw(online: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
   const { connection, flow, terminal } = online;
   const sample = { stream: flow.stream, intervalMs: sampleMs, durableOnly: true, signal };

@@ -11,20 +11,20 @@ import type { Style } from "../terminal/terminal.ts";
 export type UpState = {
   serving: Pick<RunningServices, "serving" | "told"> | undefined;
   lag: StreamLag | undefined;
-  /** Since when `lag` is old, and why. */
+  /** Says since when `lag` is out of date, and why; undefined while it is fresh. */
   stale: string | undefined;
-  /** They only grow. */
+  /** Append-only: `Static` prints each note once. */
   notes: readonly string[];
 };
 
 export type UpScreen = {
   update(change: Partial<UpState>): void;
   note(text: string): void;
-  /** Leaves the last state on the terminal. */
+  /** Ends the redrawing and leaves the last state on the terminal. */
   close(): void;
 };
 
-/** Draws the state of all services in place, redrawn at each change; notes scroll by above it. */
+/** Draws the state of all services and redraws it in place at each change; notes scroll by above it. */
 export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style): UpScreen {
   let state: UpState = { serving: undefined, lag: undefined, stale: undefined, notes: [] };
   const listeners = new Set<() => void>();
@@ -37,12 +37,12 @@ export function openUpScreen(stdout: NodeJS.WritableStream, style: () => Style):
     return () => listeners.delete(listener);
   };
   const Live = () => <UpView state={useSyncExternalStore(subscribe, () => state)} style={style()} />;
-  // Signals are main's business, and nothing here reads the keyboard.
+  // `main.ts` handles signals, so Ctrl-C must not end the rendering.
   const options = { stdout: stdout as NodeJS.WriteStream, exitOnCtrlC: false, patchConsole: false };
   const instance = render(<Live />, options);
   return {
     update: (change) => set(printableData(change)),
-    // Lines of the log, in its colours: what others wrote in them is harmless already.
+    // Notes are log lines with their own colours; the log has already escaped foreign text in them.
     note: (text) => set({ notes: [...state.notes, text] }),
     close: () => instance.unmount(),
   };

@@ -32,7 +32,7 @@ const leftEighths = " ▏▎▍▌▋▊▉█";
 
 export const glyphsOf = ({ unicode }: Style): Glyphs => (unicode ? unicodeGlyphs : asciiGlyphs);
 
-/** Every kind of time has a character of its own; the colour comes on top. */
+/** Every kind of segment has its own glyph, so colour is never the only distinction. */
 export function segmentPaint(style: Style): Record<As, (text: string) => string> {
   const { dim, cyan, magenta, red, blue, yellow } = paint(style);
   return {
@@ -50,9 +50,9 @@ export function segmentPaint(style: Style): Record<As, (text: string) => string>
 type Cell = { glyph: string; as?: As };
 
 /**
- * Draws segments to scale, padded to the scale's width. Work is exact to an eighth of a column; the longest of it, and
- * every call and failure, is seen however short, and so is what stands alone. The rest shows where it fills the middle
- * of a column.
+ * Draws segments to scale, padded to the scale's width. Work is exact to an eighth of a column. The longest work, every
+ * call, failure and hold, and a row's only segment are visible however short; any other segment shows where it covers
+ * the middle of a column.
  */
 export function bar(segments: readonly TraceSegment[], scale: Scale, style: Style): string {
   const cells: Cell[] = Array.from({ length: scale.width }, () => ({ glyph: " " }));
@@ -83,7 +83,7 @@ const isSure = (segment: { as: As }, count: number): boolean =>
 
 type Columns = { as: As; from: number; to: number };
 
-/** The columns whose middle lies in the segment. */
+/** Fills the columns whose middle lies in the segment. */
 function fill(cells: Cell[], { as, from, to }: Columns, glyphs: Glyphs): void {
   const end = Math.min(cells.length, Math.ceil(to - 0.5));
   for (let column = Math.max(0, Math.ceil(from - 0.5)); column < end; column++) {
@@ -111,11 +111,11 @@ function drawWork(
   }
 }
 
-/** The block that comes nearest to the eighths from `left` to `right` of a column. */
+/** The block closest to the stretch from `left` to `right`, in eighths of a column. */
 function block(left: number, right: number): string {
   const size = right - left;
   if (left + right <= 8 || size >= 6) return leftEighths[size] ?? " ";
-  // Of the blocks that stand on the right there are only these two.
+  // Unicode has only these two right-aligned blocks.
   return size >= 3 ? "▐" : "▕";
 }
 

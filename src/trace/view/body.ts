@@ -4,7 +4,7 @@ import { traceColumns } from "./columns.ts";
 import { traceLegend } from "./legend.ts";
 import { traceNotes } from "./notes.ts";
 
-/** The rows, what their characters mean, and notes; or that nothing was found of what was asked for. */
+/** The rows, their legend and notes; or a line that says why no row is shown. */
 export function traceBody(trace: TracePicture, style: Style): string[] {
   if (trace.rows.length === 0) return ["", nothingFound(trace)];
   const { lines, ...layout } = traceColumns(trace, { shares: trace.hidden.by === "critical" }, style);

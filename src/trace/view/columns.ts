@@ -13,12 +13,12 @@ const gap = "  ";
 const barWidth = { least: 16, enough: 24, good: 30, most: 80 };
 const longestName = 28;
 
-/** `shares` adds each row's part of the critical path. */
+/** `shares` adds a column with each row's share of the critical path. */
 export type ColumnOptions = { shares: boolean };
 
 /**
- * Lays rows out under a line of titles: tree, bar, time taken, what else the width allows, and how it ended.
- * `named` is true where a column tells which instance did what; `textWidth` is what each row had for its end.
+ * Lays out rows under a line of titles: tree, bar, duration, further columns as the width allows, and how each row
+ * ended. `named` tells whether there is a column for instances; `textWidth` is the width of the last column.
  */
 export function traceColumns(
   { rows, criticalPath, fromMs, toMs }: TracePicture,
@@ -69,14 +69,14 @@ function treeColumn(rows: readonly TraceRow[], style: Style): Column {
   return { ...textColumn("", labels(width)), width };
 }
 
-/** What failed is told in full where there is room, and never at the expense of the bars. */
+/** Shows errors in full where there is room, but never lets them shrink the bars. */
 function textWidthIn(room: number, { rows, texts }: { rows: readonly TraceRow[]; texts: string[] }): number {
   const usual = widestOf(texts.filter((_, index) => rows[index]?.error === null));
   const wanted = Math.max(usual, Math.min(widestOf(texts), room - barWidth.good));
   return Math.min(wanted, Math.max(12, room - barWidth.least));
 }
 
-/** In the order of their worth, each takes its full width or stays away; instances stand last of all. */
+/** Adds columns in order of importance, each at full width or not at all; the instance column comes last. */
 function chooseColumns(
   rows: readonly TraceRow[],
   room: number,
@@ -103,7 +103,7 @@ function chooseColumns(
   return { extra: [...times, ...ifItFits([named("service")]), ...last], left };
 }
 
-/** Of events only: calls and failures are part of what was worked. */
+/** Times of event rows only. `worked` includes calls and failures, which are part of the work. */
 function timesOf(rows: readonly TraceRow[]): Column[] {
   const isHeld = rows.some(({ is, segments }) => is === "event" && segments.some(({ as }) => as === "held"));
   const sums = (kinds: readonly string[]) =>
@@ -148,7 +148,7 @@ const textColumn = (title: string, cells: string[]): Column => ({
   width: Math.max(title.length, widestOf(cells)),
 });
 
-/** With the gap that follows each. */
+/** The total width, including the gap after each column. */
 const widthOf = (columns: readonly Column[]): number =>
   columns.reduce((sum, { width }) => sum + width + gap.length, 0);
 

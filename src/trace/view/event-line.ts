@@ -5,7 +5,7 @@ import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import { cutToWidth, plainUnits, safeText } from "./text.ts";
 
-/** An event that was just stored, in one line: when, what, how long it took, how it ended, who did it. */
+/** A newly stored event in one line: when, what, how long it took, how it ended, who did it. */
 export const traceEventLine =
   (flow: FlowShape) =>
   (hop: TimelineHop, style: Style): string => {

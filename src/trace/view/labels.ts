@@ -8,11 +8,11 @@ type Branches = { last: string; more: string; pass: string; gap: string };
 const unicodeBranches: Branches = { last: "└ ", more: "├ ", pass: "│ ", gap: "  " };
 const asciiBranches: Branches = { last: "`- ", more: "|- ", pass: "|  ", gap: "   " };
 
-/** What stands before each row's name, so that the rows make a tree. */
+/** The tree lines before each row's label. */
 export function treeLeads(rows: readonly TraceRow[], { unicode }: Style): string[] {
   const { last, more, pass, gap } = unicode ? unicodeBranches : asciiBranches;
   const top = rows.reduce((least, { depth }) => Math.min(least, depth), rows[0]?.depth ?? 0);
-  // From below: the depths at which another sibling follows.
+  // Built from the last row upwards: the levels at which another sibling follows below.
   const open: boolean[] = [];
   const leads = rows.toReversed().map(({ depth }) => {
     const level = depth - top;
@@ -26,7 +26,7 @@ export function treeLeads(rows: readonly TraceRow[], { unicode }: Style): string
   return leads.reverse();
 }
 
-/** Lead and name within `width` columns. Of a lead that is too long, the end counts. */
+/** Tree lines and label within `width` columns. Tree lines that are too long are cut at their start. */
 export function rowLabel(
   row: TraceRow,
   { lead, width }: { lead: string; width: number },
@@ -44,7 +44,7 @@ export function rowLabel(
   return shortLead + before + cutToWidth(name, Math.max(1, room), style) + behind;
 }
 
-/** How a row ended, in words; what failed or was refused begins with a sign. */
+/** How a row ended, in words; a failure or refusal begins with a sign. */
 export function rowText(row: TraceRow, style: Style): string {
   const outcome = safeText(row.outcome ?? "", style);
   if (row.is !== "span") return row.refused ? `${signOf(style)} ${outcome}` : outcome;

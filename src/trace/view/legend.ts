@@ -8,7 +8,7 @@ import { cutToWidth, safeText } from "./text.ts";
 
 const gap = "   ";
 
-/** What the bars' characters mean, each with its part of the critical path; and the one thing that took the most. */
+/** The bars' glyphs with their shares of the critical path, then the single largest part. */
 export function traceLegend(trace: TracePicture, style: Style): string[] {
   const { criticalPath: path, rows } = trace;
   const entries: [TraceSegment["as"], string, number][] = [
@@ -30,7 +30,7 @@ export function traceLegend(trace: TracePicture, style: Style): string[] {
   return [...inLines(shown, style.width), ...largestLine(trace, style)];
 }
 
-/** As `describeHold`: a view imports types alone. */
+/** The same text as `describeHold`, repeated because the files in `view` import only types from the trace code. */
 function holdWord({ criticalPath, rows }: TracePicture): string {
   const name = criticalPath.heldBy ?? rows.find(({ heldBy }) => heldBy !== null)?.heldBy;
   return `waiting for ${name ?? "a service"} (breaker)`;
@@ -54,7 +54,8 @@ function inLines(entries: readonly { plain: string; text: string }[], width: num
 function largestLine({ criticalPath, rows }: TracePicture, style: Style): string[] {
   const { largest, fromMs, totalMs } = criticalPath;
   if (!largest) return [];
-  // What came before the order was stored is no part of what the headline counts.
+  // The headline counts from the order's storing. A path that starts earlier, in a publisher's span, gets its own
+  // total.
   const [first] = rows;
   const isLonger = first !== undefined && rows.some(({ is }) => is === "event") && fromMs < -totalMs / 100;
   const begin = first?.is === "span" ? first.label : "publishing";

@@ -7,12 +7,12 @@ import type { TraceRow } from "../rows.ts";
 import { rowText } from "./labels.ts";
 import { cutToWidth, safeText, textWidth as widthOf } from "./text.ts";
 
-/** Differences between clocks that are worth a line. */
+/** Smaller clock differences get no note. */
 const noticeableSkewMs = 0.5;
 
 /**
- * What the rows cannot say by themselves, each where it applies. `named`: a column tells who did what;
- * `textWidth` is the room each row had to say how it ended.
+ * Notes on what the rows do not show, each only when it applies. `named`: a column shows the instances; `textWidth` is
+ * the width of the column that shows how each row ended.
  */
 export function traceNotes(
   trace: TracePicture,
@@ -48,7 +48,7 @@ function workersNote(rows: readonly TraceRow[]): string {
   return deeds.join(", ");
 }
 
-/** Of events that took more than one delivery: why the earlier ones failed, as far as a span says. */
+/** For events that took several deliveries: why the earlier ones failed, as far as spans tell. */
 function deliveryNotes(rows: readonly TraceRow[], { unicode }: Style): string[] {
   return rows
     .filter(({ is, count, error }) => (is === "event" && count > 1) || (is === "pending" && error !== null))
@@ -63,7 +63,7 @@ function deliveryNotes(rows: readonly TraceRow[], { unicode }: Style): string[] 
 
 const mostErrors = 3;
 
-/** In full, what did not fit into its row; of many the first few. */
+/** The full text of errors that were cut in their rows; only the first few. */
 function cutErrors(rows: readonly TraceRow[], width: number, style: Style): string[] {
   const cut = rows.filter(
     (row) => row.is === "span" && row.error !== null && widthOf(rowText(row, style)) > width,
@@ -79,7 +79,10 @@ function ordinal(n: number): string {
   return `${n}${suffix}`;
 }
 
-/** Whom the other clocks differ from is not the worker's fault then. */
+/**
+ * Takes precedence over the skew note: after the broker's clock was set back, a difference is no fault of the workers'
+ * clocks.
+ */
 const setBackNote = ({ setBackMs }: TracePicture): string =>
   setBackMs < noticeableSkewMs
     ? ""
@@ -116,7 +119,7 @@ function unreadableNote({ unreadable: { spans, reasons } }: TracePicture): strin
   return `${left} left out: ${reasons.join("; ")}${spans > reasons.length ? " …" : ""}`;
 }
 
-/** Why there is nothing but the log. */
+/** Explains why only the log is shown. */
 function samplingNote({ sampled, spans, traceIds }: TracePicture): string {
   if (sampled === null || spans.length > 0) return "";
   return sampled

@@ -8,7 +8,10 @@ import type { OrderTrace } from "../picture.ts";
 import { traceBody } from "./body.ts";
 import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 
-/** The answer first; then the tree of events and spans with their time as bars, and what the time was spent on. */
+/**
+ * First how the order ended or what it waits for; then the tree of events and spans with bars, and what the time was
+ * spent on.
+ */
 export const orderTree =
   (flow: FlowShape) =>
   (trace: OrderTrace, given: Style): string => {
@@ -37,7 +40,8 @@ function headline(
     : [safeText(waitingText(timeline), style), `, ${formatDuration(timeline.waitingMs)}`];
   const amount = total ? `, ${total.text}` : "";
   const roomBeside = (text: string) => style.width - `order  ${text}`.length;
-  // The row of the creation has the amount as well; the id is there to be copied.
+  // On a narrow terminal the amount, which the first event's row shows too, gives way to the full id, which people
+  // copy.
   const rest = roomBeside(state + time + amount) < orderId.length ? time : time + amount;
   const room = Math.max(12, roomBeside(state + rest));
   const tone = tones[(outcome && flow.outcomes[outcome]) || "mixed"];
@@ -47,7 +51,7 @@ function headline(
 const waitingText = ({ breaker, waitingFor }: Pick<OrderTrace, "breaker" | "waitingFor">): string =>
   `waiting for ${breaker ? `${breaker.name} (breaker)` : waitingFor}`;
 
-/** Since when nothing is called on behalf of an order under way. */
+/** Since when an open breaker has kept the service from working on the order. */
 function held({ breaker, waitingFor }: OrderTrace, style: Style): string[] {
   if (!breaker) return [];
   const since = breaker.openSince.slice(11, 19);
@@ -55,7 +59,7 @@ function held({ breaker, waitingFor }: OrderTrace, style: Style): string[] {
   return [paint(style).yellow(cutToWidth(safeText(text, style), style.width, style))];
 }
 
-/** What is stored in the order's name and is none of its events. */
+/** Messages under the order's subjects that are not valid events. */
 const warnings = ({ falseMessages }: OrderTrace, style: Style): string[] =>
   falseMessages
     .flatMap((message) => wrapWords(safeText(falseMessageText(message), style), style.width))
@@ -65,7 +69,7 @@ const falseMessageText = ({ sequence, subject, fault }: FalseMessage): string =>
   `message ${sequence} is left out, no event: ${fault.startsWith(subject) ? "" : `${subject}: `}${fault}; ` +
   `away with it: orderctl dlq remove-event ${sequence}`;
 
-/** When it began and who published it; and who did the rest, where that was one process. */
+/** When the order began and who published it; also who handled the rest, if that was a single process. */
 function origin(flow: FlowShape, { startedAt, hops }: OrderTrace, style: Style): string {
   const [first] = hops;
   const began = first?.kind === flow.firstKind ? flow.labelOf(flow.firstKind) : "first seen";

@@ -5,7 +5,7 @@ import type { SpanTrace } from "../picture.ts";
 import { traceBody } from "./body.ts";
 import { cutToWidth, drawable, plainUnits, safeText } from "./text.ts";
 
-/** A trace that tells of no single order: how long, how much, what failed; then its spans as a tree. */
+/** A trace that belongs to no single order: its duration, counts and errors, then its spans as a tree. */
 export function traceTree(trace: SpanTrace, given: Style): string {
   const style = drawable(given);
   return plainUnits(
