@@ -38,10 +38,10 @@ export const rows: Record<string, string[]> = {
 /** What each is about. */
 export const roles: Record<string, string> = {
   main: "the real world: streams, signals, the exit",
-  cli: "`cli.ts` is the command tree and the one catch; `cli/` what commands are made of: settings, flags, connecting, stopping",
+  cli: "`cli.ts` is the command tree, which also loads every `command.ts`, and the one catch; `cli/` what commands are made of: settings, flags, connecting, stopping",
   core: "errors, waiting, units, locks, listening: no more than everybody needs",
   terminal: "the only code that writes: terminal, tables, colour, log",
-  jetstream: "connection, publisher, worker, streams, dead letters; alone imports `nats`, knows no flow",
+  jetstream: "connection, publisher, worker, streams, dead letters; imports `nats` (so does the benchmark's bare client), knows no flow",
   telemetry: "hop header, spans, metrics, health, OTLP; alone imports OpenTelemetry, knows no flow",
   flow: "defining and running a flow: its table, one event's processing, one key's state and timeline",
   orders:
