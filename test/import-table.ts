@@ -41,7 +41,8 @@ export const roles: Record<string, string> = {
   cli: "`cli.ts` is the command tree, which also loads every `command.ts`, and the one catch; `cli/` what commands are made of: settings, flags, connecting, stopping",
   core: "errors, waiting, units, locks, listening: no more than everybody needs",
   terminal: "the only code that writes: terminal, tables, colour, log",
-  jetstream: "connection, publisher, worker, streams, dead letters; imports `nats` (so does the benchmark's bare client), knows no flow",
+  jetstream:
+    "connection, publisher, worker, streams, dead letters; imports `nats` (so does the benchmark's bare client), knows no flow",
   telemetry: "hop header, spans, metrics, health, OTLP; alone imports OpenTelemetry, knows no flow",
   flow: "defining and running a flow: its table, one event's processing, one key's state and timeline",
   orders:
