@@ -61,7 +61,10 @@ export class OrderctlError extends Error {
     return exitCodes[this.code];
   }
 
-  /** Passes an OrderctlError through; anything else becomes `internal` with its message kept. */
+  /**
+   * Passes an OrderctlError through; anything else becomes `output` when a disk, folder or file cannot be written, else
+   * `internal`, with its message kept.
+   */
   static from(thrown: unknown): OrderctlError {
     if (thrown instanceof OrderctlError) return thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -10,7 +10,7 @@ import { systemCode } from "./errors.ts";
  */
 export const processIdentity = z.object({
   pid: z.int().positive(),
-  /** When it started, in the system's own notation. */
+  /** When the process started, in the system's own notation. */
   started: z.string().nullable(),
   host: z.string(),
   /** Id of the kernel's boot, on Linux. */

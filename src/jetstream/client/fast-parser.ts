@@ -11,8 +11,8 @@ const longestLine = 64 * 1024;
 
 /**
  * Reads what the broker sends. It parses `MSG` and `HMSG` that lie whole in a chunk itself, in a third of the time that
- * the client's byte-by-byte parser takes, and hands everything else to that parser, always from the start of a message
- * or command. Protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol. Hot path: ~0.4 µs a message.
+ * the client's byte-by-byte parser takes, and hands everything else to that parser, which never gets only a part of a
+ * message. Protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol. Hot path: ~0.4 µs a message.
  */
 export class FastParser {
   #inner: Parser;

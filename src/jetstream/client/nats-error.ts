@@ -27,7 +27,7 @@ const codes: Partial<Record<string, ErrorCode>> = {
   [Nats.AccountExpired]: "denied",
   [Nats.PermissionsViolation]: "denied",
   [Nats.MaxPayloadExceeded]: "too_large",
-  // The broker ends a connection with it: too many connections, too many subscriptions …
+  // The broker sends this error when it ends a connection: too many connections, too many subscriptions …
   [Nats.ProtocolError]: "unavailable",
 };
 

@@ -61,7 +61,7 @@ export class ConsumerWatch {
     return this.#limits;
   }
 
-  /** How long the broker waits for an acknowledgement, at the least; undefined while that is not known. */
+  /** The shortest time that the broker waits for an acknowledgement; undefined while it is not known. */
   get ackWaitMs(): number | undefined {
     return this.#ackWaitMs;
   }

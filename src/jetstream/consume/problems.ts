@@ -1,6 +1,6 @@
 import type { Note } from "../../core/note.ts";
 
-/** Something that keeps a worker from its work; `forMs` is how long it has done so. */
+/** One reason why a worker cannot do its work; `forMs` is how long it has lasted. */
 export type Problem = { text: string; forMs: number };
 
 type Known = { text: string; since: number; seenAt: number };

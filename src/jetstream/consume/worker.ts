@@ -66,7 +66,7 @@ export class Worker {
     this.#pulls = new PullRequests(
       connection,
       { ...options, inbox },
-      // Pulls again as soon as a pull expires: waiting for the tick would delay messages that arrive meanwhile.
+      // `expired` pulls again at once: waiting for the tick would delay messages that arrive meanwhile.
       {
         message: (message) => this.#onMessage(message),
         expired: () => this.#onExpired(),
@@ -121,7 +121,10 @@ export class Worker {
     for (const delivery of this.#inFlight.items()) delivery.nak();
   }
 
-  /** Called once no pull is open: with an open one, the broker would deliver these messages to this worker again. */
+  /**
+   * Called when no pull is open any more, or at the deadline: with an open pull, the broker would deliver these
+   * messages to this worker again.
+   */
   #handBackWaiting(): void {
     for (const delivery of this.#waiting.splice(0)) delivery.nak();
   }

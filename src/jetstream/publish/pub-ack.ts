@@ -5,7 +5,7 @@ import { bodyText } from "../client/raw-message.ts";
 
 /**
  * Why the broker did not store a message. `duplicateIn` names the stream that already holds a message under the same
- * subject; `fault` is `message` when the message is too large to be stored.
+ * subject; `fault` is `message` when no setting of the stream would let it store the message.
  */
 export type Refusal = { code: ErrorCode; message: string; fault?: Fault; duplicateIn?: string };
 

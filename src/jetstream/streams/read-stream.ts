@@ -226,7 +226,7 @@ class StreamReader {
     const isAway = !this.#connection.isConnected();
     const why = isAway ? "the broker is away" : (this.#trouble ?? "the broker does not answer");
     const text = `cannot read on in stream ${stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
-    // On a cluster, `cli/act.ts` adds a hint about the cluster to the error.
+    // On a cluster, the command line interface adds a hint about the cluster's servers to an error without one.
     const hint = this.#connection.isClustered()
       ? undefined
       : "is it up, and does it answer? `orderctl status` tells; a longer --timeout waits longer";
