@@ -1,4 +1,4 @@
-/** Lets others wait until something holds that changes now and then; costs nothing while nobody waits. */
+/** Lets callers wait for a condition that changes now and then; costs nothing while nobody waits. */
 export class ChangeSignal {
   #waiting: (() => void)[] = [];
 
@@ -11,8 +11,8 @@ export class ChangeSignal {
   }
 
   /**
-   * Resolves when `holds` does, looked at after every change, or at the first change after `deadline` on the
-   * `performance.now()` clock.
+   * Resolves when `holds()` is true, which it checks at once and after every change, or at the first change after
+   * `deadline` on the `performance.now()` clock.
    */
   async until(holds: () => boolean, deadline = Number.POSITIVE_INFINITY): Promise<void> {
     while (!holds() && performance.now() < deadline) {

@@ -1,4 +1,4 @@
-/** Every way a command can end badly, and the exit code a script sees for it. The list is closed. */
+/** Every way a command can fail, and the exit code a script sees for it. The list is closed. */
 export const exitCodes = {
   internal: 1,
   conflict: 1,
@@ -9,7 +9,7 @@ export const exitCodes = {
   not_found: 4,
   timeout: 5,
   bad_message: 6,
-  /** A message that can be read and never be handled. */
+  /** A message that can be decoded and never be handled. */
   unprocessable: 6,
   /** A message whose handling ends the process. */
   crash_loop: 6,
@@ -23,8 +23,8 @@ export const exitCodes = {
 export type ErrorCode = keyof typeof exitCodes;
 
 /**
- * Whose an error is, and so whether another attempt can end otherwise: `message` never, while `broker`, `store` (what a
- * service keeps beside the log) and `dependency` (what it calls) are waited for.
+ * What is at fault for an error, and so whether another attempt can succeed. `message`: never. `broker`, `store` (what
+ * a service keeps beside the log) and `dependency` (what a service calls): once it works again, so callers wait for it.
  */
 export type Fault = "message" | "broker" | "store" | "dependency";
 
@@ -36,16 +36,16 @@ type Details = {
 };
 
 /**
- * The one error class. `message` says what happened and to what; `hint` is the next command or flag to try.
- * Refusals that belong to the business (declined, out of stock) are events, never errors.
+ * The one error class. `message` says what failed and on what; `hint` is the next command or flag to try. Business
+ * refusals (declined, out of stock) are events, never errors.
  */
 export class OrderctlError extends Error {
   override readonly name = "OrderctlError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  /** Undefined where nobody knows. */
+  /** Undefined when the cause is not known. */
   readonly fault: Fault | undefined;
-  /** May what failed be done all the same? A request whose answer was lost. */
+  /** True when the failed operation may have taken effect nevertheless, as when the answer to a request is lost. */
   readonly isUncertain: boolean;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
@@ -61,7 +61,10 @@ export class OrderctlError extends Error {
     return exitCodes[this.code];
   }
 
-  /** Passes an OrderctlError through; anything else becomes `internal` with its message kept. */
+  /**
+   * Passes an OrderctlError through; anything else becomes `output` when a disk, folder or file cannot be written, else
+   * `internal`, with its message kept.
+   */
   static from(thrown: unknown): OrderctlError {
     if (thrown instanceof OrderctlError) return thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);
@@ -73,7 +76,7 @@ export class OrderctlError extends Error {
   }
 }
 
-/** A disk that is full or may not be written to, whatever was to be written there. */
+/** True when a disk is full or read-only, or a folder or file cannot be made, whatever was to be written. */
 function isUnwritable(thrown: unknown): boolean {
   const code = systemCode(thrown);
   if (code === undefined) return false;

@@ -1,15 +1,15 @@
 /**
- * Text of others: SKUs, names, reasons, subjects. A terminal would obey it (C0 and C1 controls), hide it or turn it round (U+200B, U+202E
- * …), or begin a line with it (U+0085, U+2028).
+ * Characters in text from outside (SKUs, names, reasons, subjects) that a terminal would obey (C0 and C1 controls),
+ * hide or turn round (U+200B, U+202E …), or begin a new line with (U+0085, U+2028).
  */
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-/** Fit for a line of text: what is no visible character becomes `?`, tabs and line breaks as well. */
+/** Makes text fit for one line: every character that is not visible becomes `?`, tabs and line breaks as well. */
 export const printable = (text: string): string => text.replace(unprintable, "?");
 
 /**
- * The text as an operand of a command that people paste into a shell, which must read no more than one word into it; undefined
- * where nobody can type it.
+ * The text as one word of a command that people paste into a shell, with `--` before it when it begins with a dash;
+ * undefined when it has unprintable characters, which nobody can type.
  */
 export function operand(text: string): string | undefined {
   if (text !== printable(text)) return undefined;
@@ -17,13 +17,14 @@ export function operand(text: string): string | undefined {
   return text.startsWith("-") ? `-- ${word}` : word;
 }
 
-/** As `printable`, for text of several lines. */
+/** Like `printable`, but keeps line breaks. */
 export const printableLines = (text: string): string =>
   text.replace(unprintable, (character) => (character === "\n" ? character : "?"));
 
 /**
- * The same of every text in data that JSON can hold, names of fields as well, for a view that adds its own colours and line breaks.
- * What needs no change is handed on as it is, and so is what is no list or record (a Date).
+ * Applies `printable` to every text in JSON-like data, names of fields as well, for a view that adds its own colours
+ * and line breaks. Returns what needs no change as it is, and so everything that is neither a list nor a plain record
+ * (a Date).
  */
 export function printableData<T>(data: T): T {
   if (typeof data === "string") return printable(data) as T;
@@ -38,7 +39,7 @@ function printableRecord(data: object): object {
   const plain = new Map<string, unknown>();
   for (const [key, value] of entries) {
     let name = printable(key);
-    // Two may look alike then, and none is to be lost.
+    // Two names may have become the same, and no field may be lost.
     while (plain.has(name)) name += "?";
     plain.set(name, printableData(value));
   }
@@ -51,7 +52,10 @@ function printableArray(data: unknown[]): unknown[] {
   return plain.every((value, at) => value === data[at]) ? data : plain;
 }
 
-/** JSON in which all that is unprintable is escaped but line breaks between lines; to a parser it is the same. Beyond U+FFFF that takes two. */
+/**
+ * JSON with every unprintable character escaped, except line breaks between lines; a parser reads the same value from
+ * it. A character beyond U+FFFF becomes two escapes.
+ */
 export const printableJson = (json: string): string =>
   json.replace(unprintable, (character) => (character === "\n" ? character : escaped(character)));
 

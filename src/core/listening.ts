@@ -13,37 +13,40 @@ import type { FastifyInstance } from "fastify";
 import { OrderctlError, systemCode } from "./errors.ts";
 
 export type Place = HostRules & {
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   port: number;
-  /** What names another port: `--http-port`. */
+  /** The command line flag that sets the port, such as `--http-port`; named in hints. */
   flag?: string;
 };
 
 export type Listening = {
-  /** Without a path. */
+  /** Scheme, address and port, without a path. */
   url: string;
-  /** Takes no more connections, finishes the requests under way and cuts off what is left after `deadlineMs`. */
+  /** Accepts no more connections, lets the requests under way finish and cuts off what is left after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 };
 
-/** How fastify is told which server to use. */
+/** The `serverFactory` option of fastify: makes the HTTP server for fastify's request handler. */
 export type ServerFactory = (handler: RequestListener) => Server;
 
-/** Of each server. Nobody holds a connection by being slow: times in ms. */
+/** The limits of each server, so that no client holds a connection by being slow; times in ms. */
 const limits = {
   headersTimeout: 5000,
   requestTimeout: 30_000,
-  // Longer than load balancers keep theirs.
+  // Longer than load balancers keep idle connections, so that they close them first.
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 1000,
   maxHeaderSize: 16 * 1024,
 };
 const silenceMs = 120_000;
 const maxConnections = 1000;
-/** For requests that have not come whole when the server is stopped. */
+/** How long a stopping server waits for requests that have not arrived in full. */
 const unreadMs = 1500;
 
-/** Lets what `build` makes around the server listen. Rejects with `conflict` where the port is taken. */
+/**
+ * Starts the fastify app that `build` makes around the given server. Rejects with `conflict` when the port is taken,
+ * else with `usage`.
+ */
 export async function listen(
   place: Place,
   build: (serverFactory: ServerFactory) => FastifyInstance,
@@ -68,7 +71,7 @@ export async function listen(
   };
 }
 
-/** The same for a server that needs no more than a handler. */
+/** Like `listen`, for a plain request handler without fastify. */
 export async function listenPlainly(place: Place, handler: RequestListener): Promise<Listening> {
   const { serverFactory, closeWithin } = guardServers(place);
   const server = serverFactory(handler);
@@ -91,11 +94,16 @@ export async function listenPlainly(place: Place, handler: RequestListener): Pro
 
 type Guard = {
   serverFactory: ServerFactory;
-  /** Closes what the factory made, with `close`. */
+  /**
+   * Closes the servers that the factory made by calling `close`; cuts off connections that are left after `deadlineMs`.
+   */
   closeWithin(deadlineMs: number, close: () => PromiseLike<unknown>): Promise<void>;
 };
 
-/** Servers that answer only who calls them by their name, with limits for connections that send nothing. */
+/**
+ * Makes servers that answer only requests addressed to one of their own names, with limits for connections that send
+ * nothing.
+ */
 function guardServers(place: Place): Guard {
   const check = createHostCheck(place);
   const made: { server: Server; cap: ConnectionCap }[] = [];
@@ -120,7 +128,10 @@ function guardServers(place: Place): Guard {
   };
 }
 
-/** A problem as RFC 9457 writes it; `message` is where callers of the collector and the gateway look. */
+/**
+ * Answers with an RFC 9457 problem; `message` repeats the detail for callers of the collector and the gateway, who read
+ * it there.
+ */
 function refuse(response: ServerResponse, { status, code, detail }: HostRefusal): void {
   const title = STATUS_CODES[status];
   const body = JSON.stringify({ type: "about:blank", title, status, detail, message: detail, code });
@@ -132,7 +143,10 @@ function refuse(response: ServerResponse, { status, code, detail }: HostRefusal)
   response.end(body);
 }
 
-/** Why a server cannot listen: `conflict` where the port is taken, else `usage`; names the flag that helps. */
+/**
+ * The error for a server that cannot listen: `conflict` when the port is taken, else `usage`; the hint names the flag
+ * to change.
+ */
 function notListening(thrown: unknown, { host, port, flag = "--port" }: Place): OrderctlError {
   const taken = systemCode(thrown) === "EADDRINUSE";
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
@@ -148,17 +162,17 @@ const urlOf = ({ address, family, port }: AddressInfo): string =>
   `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 
 export type ConnectionCap = {
-  /** Closes every connection whose request has not come whole, and those that wait for another one. */
+  /** Closes every connection whose request has not arrived in full, and every idle one. */
   dropUnread(): void;
 };
 
 /**
- * Keeps a server at `most` connections. One more takes the place of the one that has waited longest without having sent a
- * whole request, so that whoever opens many and says nothing shuts nobody out; where all are being answered, it is
- * told 503.
+ * Keeps a server at `most` connections. One more replaces the connection that has waited longest without sending a
+ * whole request, so that a client that opens many connections and sends nothing locks nobody out. When every connection
+ * has a request being answered, the new one gets a 503.
  */
 export function capConnections(server: Server, most: number): ConnectionCap {
-  /** Each with the request that it is at; who has waited longest is first. */
+  /** Each connection with its current request; the one that has waited longest is first. */
   const open = new Map<Socket, IncomingMessage | undefined>();
   const drop = (socket: Socket) => {
     open.delete(socket);
@@ -201,23 +215,23 @@ function refuseConnection(socket: Socket): void {
 }
 
 export type HostRules = {
-  /** Where the server listens. */
+  /** The address that the server listens on. */
   host: string;
-  /** Further names under which it is called: of a proxy, of a service. */
+  /** Further names that clients may use for the server, such as those of a proxy or a service. */
   allowedHosts?: readonly string[] | undefined;
 };
 
-/** Why a request is not answered; `code` is for programs. */
+/** Why a request is refused; `code` is for programs. */
 export type HostRefusal = { status: 400 | 403 | 421; code: string; detail: string };
 
 /** `localhost`, 127.0.0.0/8 or ::1, with brackets or without. */
 export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 
 /**
- * Tells requests that are meant for this server from those that a web page has a browser make: under a name of the
- * page's own that it lets point here (DNS rebinding), or as a write across sites. Loopback, the host that the server
- * listens on and `allowedHosts` are its names. A server that listens beyond loopback is also known by this machine's name
- * and by any IP address, which no page can have as its own without being there.
+ * Returns a check that refuses requests that a web page makes a browser send here: under a host name of the page's own
+ * that resolves to this server (DNS rebinding), or as a cross-site write. The server's own names are loopback, the host
+ * that it listens on and `allowedHosts`. A server that listens beyond loopback also accepts this machine's name and any
+ * IP address: a page can have an IP address as its host only if it was served from there.
  */
 export function createHostCheck({
   host,
@@ -240,7 +254,10 @@ export function createHostCheck({
   };
 }
 
-/** `GET http://host/path` names the server once more. HTTP/1.0 need not name it at all, but no browser speaks that. */
+/**
+ * The hosts that a request names: in `Host`, and once more in a target like `GET http://host/path`. An HTTP/1.0 request
+ * may name none, but no browser sends those.
+ */
 function authoritiesOf({ headers, url = "" }: IncomingMessage): string[] {
   const target = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1];
   return [headers.host, target].filter((each) => each !== undefined);
@@ -248,7 +265,9 @@ function authoritiesOf({ headers, url = "" }: IncomingMessage): string[] {
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** The site of the page that writes, where a browser sends the request for one. */
+/**
+ * The origin of the page for which a browser sends a write; undefined for reads and for clients that are not browsers.
+ */
 const writerOf = ({ headers, method = "" }: IncomingMessage): string | undefined =>
   safeMethods.has(method) ? undefined : headers.origin;
 

@@ -11,18 +11,19 @@ const lockSchema = processIdentity.extend({ id: z.string() });
 type Lock = z.infer<typeof lockSchema>;
 
 const pollMs = 50;
-/** A lock without an owner is one that another version of this program is just writing, for so long. */
+/** For this long, a lock file without an owner counts as one that another version of orderctl is just writing. */
 const writingMs = 2000;
 
 type Waiting = {
   waitMs?: number;
-  /** The error where another process keeps it; its id where it is known. */
+  /** Makes the error for a lock that another process keeps; `pid` is the id of that process, when it is known. */
   refuse: (pid: number | undefined) => OrderctlError;
 };
 
 /**
- * Takes the lock `path` for this process; resolves to what gives it back. The lock of a process that has ended is taken
- * over; one of which that cannot be told (another container, another machine) is not.
+ * Takes the lock file `path` for this process; resolves to a function that releases it. It takes over the lock of a
+ * process that has ended, but not that of a process in another container or on another machine, of which it cannot
+ * tell.
  */
 export async function takeLock(path: string, { waitMs = 0, refuse }: Waiting): Promise<() => Promise<void>> {
   const own: Lock = { ...ownIdentity(), id: randomUUID() };
@@ -41,8 +42,9 @@ function ownIdentity() {
 }
 
 /**
- * Whoever replaces a lock that is left over holds a lock on just that, named after it: while he does, nobody else can have
- * replaced it, so that what he finds there is still it.
+ * To replace a lock that a dead process left behind, a process first takes a second lock named after the id of the
+ * first. While it holds the second lock, no other process can replace the first one, so it can check safely that the
+ * first lock is still the same.
  */
 async function take(path: string, own: Lock): Promise<boolean> {
   if (await create(path, own)) return true;
@@ -61,7 +63,7 @@ async function take(path: string, own: Lock): Promise<boolean> {
   }
 }
 
-/** What file systems without hard links say. */
+/** The error codes of file systems without hard links. */
 const noLinks = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
 async function writeNew(path: string, own: Lock): Promise<boolean> {
@@ -74,7 +76,10 @@ async function writeNew(path: string, own: Lock): Promise<boolean> {
   }
 }
 
-/** It appears with its owner in it: one that is halted in between would be taken for gone. */
+/**
+ * The lock file appears with its owner in it: if it were created empty and its process halted, others would take the
+ * lock for abandoned.
+ */
 async function create(path: string, own: Lock): Promise<boolean> {
   const draft = `${path}.${own.id}`;
   await writeFile(draft, JSON.stringify(own), { flag: "wx", mode: 0o600 });

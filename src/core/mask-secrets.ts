@@ -1,15 +1,16 @@
-/** What stands for a secret. */
+/** Replaces a secret. */
 const mask = "***";
 
-/** Longer texts are cut: nothing that is told in one line needs more, and a mask's cost grows with the length. */
+/** Longer texts are cut: no line for the operator needs more, and masking takes longer the longer the text. */
 const maxLength = 8192;
 
-/** Below this depth nothing is told; it also ends circles. */
+/** Values below this depth are left out, which also ends circular references. */
 const maxDepth = 8;
 
 /**
- * The text without the user info of addresses (`nats://ann:***@host`, `nats://***@host`), what their query calls a
- * secret (`?password=***`), what follows `Authorization`, JSON Web Tokens and nkey seeds (https://docs.nats.io/using-nats/developer/connecting/nkey). Masks rather too much than too little.
+ * The text with its secrets masked: passwords and tokens in addresses (`nats://ann:***@host`, `nats://***@host`), query
+ * parameters with a secret's name (`?password=***`), the value after `Authorization`, JSON Web Tokens and nkey seeds
+ * (https://docs.nats.io/using-nats/developer/connecting/nkey). Masks rather too much than too little.
  */
 export const maskText = (text: string): string =>
   cut(text)
@@ -19,12 +20,15 @@ export const maskText = (text: string): string =>
     .replace(webToken, mask)
     .replace(seed, mask);
 
-/** Up to the last `@` of the word, as passwords are typed; the next address of a list is another one. */
+/**
+ * Up to the last `@` of the word, since people type passwords with an `@` in them; the next address of a list is a
+ * match of its own.
+ */
 const userInfo = /:\/\/((?:(?!,[a-z0-9+.-]{1,20}:\/\/)\S)*)@/gi;
-/** `?access_token=…`, `&X-Amz-Signature=…`; up to the next one, or the end of the word. */
+/** `?access_token=…`, `&X-Amz-Signature=…`; up to the next parameter, or the end of the word. */
 const parameter =
   /([?&;#][\w.%-]{0,40}?(?:passw|pwd|secret|token|cred|auth|api.?key|nkey|seed|jwt|sig)[\w.%-]{0,40}=)[^&;#\s"'`]+/gi;
-/** As HTTP and `OTEL_EXPORTER_OTLP_HEADERS` write it. */
+/** As HTTP headers and `OTEL_EXPORTER_OTLP_HEADERS` write it. */
 const authorization =
   /(\bauthorization["']?\s{0,4}[:=]\s{0,4}["']?)(?:(?:basic|bearer)(?:\s|%20){1,4})?[^\s,"']+/gi;
 const webToken = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g;
@@ -35,7 +39,7 @@ function hidePassword(told: string): string {
   return password.join("") === "" ? mask : `${name}:${mask}`;
 }
 
-/** At the end of a word, so that no part of a secret is left that would not be known as one. */
+/** Cuts at the end of a word: half a secret might not be recognized and masked. */
 function cut(text: string): string {
   if (text.length <= maxLength) return text;
   const end = text.slice(0, maxLength).search(/\s\S*$/);
@@ -44,7 +48,7 @@ function cut(text: string): string {
 
 const secretName = /passw|secret|token|creds|credential|nkey|seed|authorization|cookie|jwt/i;
 
-/** A JSON-safe copy with the secrets masked, at any depth: in texts, and whatever has a secret's name. */
+/** A JSON-safe copy with secrets masked at any depth: in texts, and the whole value of a field with a secret's name. */
 export function maskFields(fields: object, depth = 0): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [

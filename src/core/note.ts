@@ -1,5 +1,5 @@
-/** What a line is about, for those who read it by machine: `orderId`, `traceId`, `spanId`. */
+/** What a line is about, for programs that read it: `orderId`, `traceId`, `spanId`. */
 export type NoteFields = Readonly<Record<string, string>>;
 
-/** A line for the operator. What is no worse than news is `info`. */
+/** Writes a line for the operator. The level is `warn` by default; `info` is for lines that report no problem. */
 export type Note = (text: string, fields?: NoteFields, level?: "info" | "warn") => void;

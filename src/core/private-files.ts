@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { OrderctlError, systemCode } from "./errors.ts";
 
-/** Undefined on Windows, where a user's folders are closed to others by their place. */
+/** This user's id; undefined on Windows, where the location of a user's folders protects them from other users. */
 const own = process.getuid?.();
 
 const otherMayWrite = 0o002;
@@ -14,8 +14,9 @@ const sticky = 0o1000;
 const everybodyElse = 0o077;
 
 /**
- * Makes a folder, with those above it, that nobody else may enter, or closes one that is there. Throws `usage` where
- * another user could have put something into it, or could put another folder in its place.
+ * Makes a folder, and those above it, that nobody else may enter, or takes other users' permissions from an existing
+ * one. Throws `usage` when another user could have put something into the folder, or could put another one in its
+ * place.
  */
 export async function openPrivateFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
@@ -23,7 +24,7 @@ export async function openPrivateFolder(path: string): Promise<void> {
   if (own !== undefined && found && (found.mode & everybodyElse) !== 0) await chmod(path, 0o700);
 }
 
-/** Throws the same, and changes nothing; undefined where there is no such folder. */
+/** Makes the same checks as `openPrivateFolder` and changes nothing; undefined when there is no such folder. */
 export function checkFolder(path: string): Stats | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (own === undefined || found === undefined) return found;
@@ -36,18 +37,21 @@ export function checkFolder(path: string): Stats | undefined {
   return found;
 }
 
-/** Under umask 002 a user's own group may write into all that he makes. */
+/**
+ * Another group than the user's own may write. The own group may: under umask 002 it can write into everything that the
+ * user makes.
+ */
 const isOfOtherGroup = ({ gid, mode }: Stats): boolean =>
   (mode & groupMayWrite) !== 0 && gid !== process.getgid?.();
 
-/** Makes a new folder for this process alone. Throws `usage` where others could replace it. */
+/** Makes a new folder for this process alone. Throws `usage` when another user could replace it. */
 export function makeTemporaryFolder(prefix: string): string {
   const danger = dangerAbove(join(tmpdir(), prefix));
   if (danger !== undefined) throw unsafe(danger.path, danger.why, danger.fix);
   return mkdtempSync(join(tmpdir(), prefix));
 }
 
-/** Why another user could replace what this path leads to; undefined where none can. */
+/** Why another user could replace the file at `path`, also through a symbolic link; undefined when nobody can. */
 export function whoMayReplace(path: string): string | undefined {
   if (own === undefined) return undefined;
   const real = realpathSync(path);
@@ -62,7 +66,7 @@ export function whoMayReplace(path: string): string | undefined {
 
 type Danger = { path: string; why: string; fix: string };
 
-/** In any folder on the way, also behind symbolic links. */
+/** The first folder above `path`, also behind symbolic links, in which another user could replace something. */
 function dangerAbove(path: string): Danger | undefined {
   if (own === undefined) return undefined;
   const parent = dirname(resolve(path));
@@ -76,7 +80,10 @@ function dangerAbove(path: string): Danger | undefined {
   return undefined;
 }
 
-/** In a sticky folder, such as /tmp, nobody replaces what belongs to another. */
+/**
+ * Why another user could replace something at `path`. In a sticky folder, such as /tmp, nobody can replace another
+ * user's files.
+ */
 function dangerOf(path: string, { uid, mode }: Stats): Danger | undefined {
   if (uid !== own && uid !== 0) return { path, why: `belongs to user ${uid}`, fix: `chown ${own} ${path}` };
   const isSymlink = (mode & constants.S_IFMT) === constants.S_IFLNK;
@@ -89,7 +96,7 @@ const unsafe = (path: string, why: string, fix: string): OrderctlError =>
     hint: `is what lies there yours? then \`${fix}\`; or name another folder (XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME, TMPDIR)`,
   });
 
-/** Writes a file that only this user may read, in one step: whoever reads it sees the old text or the new one. */
+/** Writes a file that only this user may read, in one step: a reader sees either the old text or the new one. */
 export async function writePrivateFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
   const file = await open(draft, "wx", 0o600);
@@ -106,7 +113,10 @@ export async function writePrivateFile(path: string, text: string): Promise<void
 
 const { O_APPEND, O_CREAT, O_RDWR, O_NOFOLLOW = 0 } = constants;
 
-/** Opens a file to add to its end and closes it to other users. A symbolic link is refused: another user may have laid it. */
+/**
+ * Opens a file for appending and takes other users' permissions from it. Throws `usage` for a symbolic link, which
+ * another user may have put there.
+ */
 export async function openPrivateAppend(path: string): Promise<FileHandle> {
   const file = await open(path, O_APPEND | O_CREAT | O_RDWR | O_NOFOLLOW, 0o600).catch((thrown) => {
     if (systemCode(thrown) !== "ELOOP") throw thrown;

@@ -5,38 +5,44 @@ import { z } from "zod";
 import { systemCode } from "./errors.ts";
 
 /**
- * One process for good: an id alone is given to another process later, begins anew after a restart of the machine, and
- * means another process inside a container. `null` where the system does not tell.
+ * Identifies one process for good. A process id alone does not: the system gives it to another process later, starts
+ * over after a reboot, and uses it for another process inside a container. `null` where the system does not tell.
  */
 export const processIdentity = z.object({
   pid: z.int().positive(),
-  /** When it started, in the system's own notation. */
+  /** When the process started, in the system's own notation. */
   started: z.string().nullable(),
   host: z.string(),
-  /** Of the kernel, on Linux. */
+  /** Id of the kernel's boot, on Linux. */
   boot: z.string().nullable(),
-  /** The process id namespace, on Linux: in a container another one than outside. */
+  /** The process id namespace, on Linux: a container has its own. */
   namespace: z.string().nullable(),
 });
 
 export type ProcessIdentity = z.infer<typeof processIdentity>;
 
-/** The process that has this id now; undefined where none has, or one that has ended and was not waited for (a zombie). */
+/**
+ * The process that has this id now; undefined when there is none, or only a zombie, which has ended and was not waited
+ * for.
+ */
 export function identify(pid: number): ProcessIdentity | undefined {
   return isAlive(pid) ? { pid, started: readStart(pid), ...place() } : undefined;
 }
 
-/** Is it still there? Undefined where that cannot be told: it ran on another machine, or in another container. */
+/**
+ * True while the process runs; undefined when that cannot be told, because it ran on another machine or in another
+ * container.
+ */
 export function isRunning(process: ProcessIdentity): boolean | undefined {
   const { host, boot, namespace } = place();
-  // The machine was started again since.
+  // The machine has rebooted since.
   if (process.host === host && process.boot !== boot) return false;
   if (process.boot !== boot || process.namespace !== namespace) return undefined;
   if (boot === null && process.host !== host) return undefined;
   return isAlive(process.pid) && readStart(process.pid) === process.started;
 }
 
-/** True while a process with that id runs, whichever it is. */
+/** True while any process with that id runs. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -47,7 +53,9 @@ export function isAlive(pid: number): boolean {
   return !/^[ZX]$/.test(readStat(pid)?.[0] ?? "");
 }
 
-/** The fields of proc_pid_stat(5) from the third on: before it stands the name of the program, which may be anything. */
+/**
+ * The fields of proc_pid_stat(5) from the third on: the second is the program's name, which may contain any character.
+ */
 function readStat(pid: number): string[] | undefined {
   const text = read(`/proc/${pid}/stat`);
   return text?.slice(text.lastIndexOf(")") + 2).split(" ");

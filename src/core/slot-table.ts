@@ -1,6 +1,6 @@
 /**
- * Things in flight, each under a small number that is used again afterwards. A `Map` that things come into and go
- * out of all the time builds a new table every so often, and V8 keeps the old ones, with all that was in them, until
+ * Items in flight, each under a small number that is used again after the item is removed. A `Map` with constant
+ * additions and removals builds a new table every so often, and V8 keeps the old ones, with everything in them, until
  * its next full collection: at 10,000 messages a second that was a pause of 8 ms every 90 ms.
  */
 export class SlotTable<T> {
@@ -28,7 +28,7 @@ export class SlotTable<T> {
     this.#free.push(slot);
   }
 
-  /** A copy of what is in flight, in no particular order. */
+  /** The items in flight, as a copy, in no particular order. */
   items(): T[] {
     return this.#slots.filter((item) => item !== undefined);
   }

@@ -2,7 +2,10 @@ import type { Note, NoteFields } from "./note.ts";
 
 const everyMs = 1000;
 
-/** Passes on the first note at once, then at most one a second: the latest, and how many it stands for. */
+/**
+ * Passes on the first note at once, then at most one a second: the latest one, with the number of notes that it stands
+ * for.
+ */
 export class SparseNotes {
   readonly #note: Note;
   #nextAt = 0;
@@ -19,7 +22,7 @@ export class SparseNotes {
     this.flush();
   }
 
-  /** To be called now and then, so that the last ones are not held for ever. */
+  /** To be called regularly, so that the last notes are not held back for ever. */
   flush(): void {
     const now = performance.now();
     if (this.#held === 0 || now < this.#nextAt) return;

@@ -35,7 +35,7 @@ export function parseBytes(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** RFC 3339 of a Unix time in µs, with µs, as `Date` cannot. */
+/** A Unix time in µs as RFC 3339 text with six fractional digits; `Date` has three. */
 export function isoTime(us: number): string {
   const micros = String(us % 1_000_000).padStart(6, "0");
   return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, -4)}${micros}Z`;

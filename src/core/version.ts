@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** This program's version, as its package has it. */
+/** This program's version, from its `package.json`. */
 export function readVersion(): string {
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   return String(manifest.version);

@@ -1,7 +1,10 @@
 import coerce from "semver/functions/coerce.js";
 import compare from "semver/functions/compare.js";
 
-/** Is `version` (`2.9.10`, `v2.10.0-RC.1`) before `than`? A pre-release has what its release has. False where it is no version. */
+/**
+ * True when `version` (`2.9.10`, `v2.10.0-RC.1`) is older than `than`; a pre-release counts as its release. False for a
+ * text that is no version.
+ */
 export function isOlder(version: string, than: string): boolean {
   const release = coerce(version);
   return release !== null && compare(release, than) < 0;

@@ -1,8 +1,9 @@
 import { OrderctlError } from "./errors.ts";
 
 /**
- * What `work` comes to, or undefined where `signal` aborts first and `graceMs` have passed since. It leaves nothing behind
- * on the signal, unlike a race against a promise that outlives it: that keeps every result until the promise settles.
+ * Resolves to the result of `work`, or to undefined when `signal` aborts first and `graceMs` have passed since. It
+ * removes its listener from the signal: a race against a promise that outlives it would keep every result in memory
+ * until that promise settles.
  */
 export async function untilAborted<T>(
   work: Promise<T>,
@@ -23,7 +24,7 @@ export async function untilAborted<T>(
   }
 }
 
-/** What `work` comes to; rejects with `timeout` and the text given where that takes longer than `ms`. */
+/** Resolves to the result of `work`; rejects with `timeout` and the text `late` when that takes longer than `ms`. */
 export async function within<T>(work: Promise<T>, ms: number, late: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<never>((_, reject) => {

@@ -3,14 +3,14 @@ import type { Connection } from "./connection.ts";
 import { noPermission, permissionHint } from "./nats-error.ts";
 
 /**
- * The reply subject of a request: an inbox of the asker, or the broker's name for one in another account. Inbox prefixes begin
- * with `_INBOX`, as those of the `nats` CLI do.
+ * Matches the reply subject of a request: an inbox of the asker, or the broker's `_R_` subject for an asker in another
+ * account. Inbox prefixes begin with `_INBOX`, as those of the `nats` CLI do.
  */
 export const inboxForm = /^(?:_INBOX[^.]*|_R_)\./;
 
 /**
- * Answers every question on `subject` whose reply subject has the form that `replyTo` describes, until it is stopped. Any other is
- * left unanswered: the asker names that subject, and what is written there is written with the rights of this program.
+ * Answers every question on `subject` whose reply subject matches `replyTo`, until it is stopped. All other questions
+ * stay unanswered: the asker chooses the reply subject, and the answer is written with this program's permissions.
  */
 export function answer(
   { nats }: Connection,
@@ -25,14 +25,17 @@ export function answer(
   return { stop: () => subscription.unsubscribe() };
 }
 
-/** Longer than what any of our processes says; a longer one is of somebody else. */
+/** Longer than any answer of an orderctl process; a longer answer comes from another program. */
 const mostAnswerBytes = 256 * 1024;
 const mostAnswers = 5000;
 const mostBytes = 32 * 1024 * 1024;
-/** Of a question to all, in quiet times: others answer as long as they like. */
+/** `askAll` ends after this many times `quietMs`, since other programs may go on answering for ever. */
 const mostQuietTimes = 10;
 
-/** The first answer to a question on `subject`; undefined where nobody answers in time, or asking is not allowed. */
+/**
+ * The first answer to a question on `subject`; undefined when nobody answers in time, the answer is too long or this
+ * user may not ask.
+ */
 export async function ask(
   { nats }: Connection,
   subject: string,
@@ -46,7 +49,7 @@ export async function ask(
   }
 }
 
-/** The status of a question that nobody listens to. */
+/** The status that the broker answers when nobody listens on the subject of a question. */
 const noResponders = 503;
 
 export type Question = {
@@ -56,13 +59,16 @@ export type Question = {
   signal?: AbortSignal | undefined;
 };
 
-/** `refused` were too long; `isCut` where others went on answering when it ended. */
+/**
+ * `refused` counts answers that are left out because they are too long; `isCut` says that answers were still coming
+ * when the question ended.
+ */
 export type Answers = { texts: string[]; refused: number; isCut: boolean };
 
 /**
- * Every answer to a question on `subject`, in the order in which they come to `replyTo`: it ends when none has come for
- * `quietMs`, after ten times that in any case, with 5,000 answers or 32 MiB, and at once where nobody listens or the signal
- * aborts. Rejects with `denied` where this user may not ask.
+ * Every answer to a question on `subject`, in the order in which they arrive on `replyTo`. The question ends when no
+ * answer has come for `quietMs`, after ten times `quietMs` in any case, with 5,000 answers or 32 MiB, and at once when
+ * nobody listens or the signal aborts. Rejects with `denied` when this user may not ask.
  */
 export function askAll(
   { nats, onDenied }: Connection,
@@ -100,7 +106,7 @@ export function askAll(
     });
     const subscription = nats.subscribe(replyTo, {
       callback: (error, message) => {
-        // A refusal is told by the connection. What is on its way when it ends still comes here.
+        // `onDenied` handles refusals. A message that was on its way when the question ended still arrives here.
         if (error || subscription.isClosed()) return;
         if (message.headers?.code === noResponders) end();
         else take(message.data);

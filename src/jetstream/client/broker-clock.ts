@@ -3,31 +3,33 @@ import { parseTimestampUs } from "../streams/read-message.ts";
 import type { Connection } from "./connection.ts";
 import { fromNats } from "./nats-error.ts";
 
-/** How this machine's clock stands to the broker's. */
+/** How this machine's clock differs from the broker's. */
 export type ClockDifference = {
-  /** What this machine's clock is ahead by, negative where it is behind; `null` where the broker does not tell its time. */
+  /**
+   * How far this machine's clock is ahead, negative when it is behind; `null` when the broker does not tell its time.
+   */
   aheadMs: number | null;
-  /** What `aheadMs` may be wrong by: half the round trip of the question. */
+  /** The possible error of `aheadMs`: half the round trip of the request. */
   errorMs: number | null;
 };
 
-/** The broker's time, which is the only one that may be compared with the times of stored messages. */
+/** The broker's time, the only one to compare with the times of stored messages. */
 export type BrokerClock = {
   readonly difference: ClockDifference;
-  /** Unix µs by the broker's clock; by this machine's where the broker does not tell its time. */
+  /** Unix µs by the broker's clock, or by this machine's when the broker does not tell its time. */
   nowUs(): number;
 };
 
-/** Information about streams and consumers carries the server's time since this version. */
+/** Stream and consumer info carries the server's time since this version. */
 const oldestTelling = "2.10.0";
 
-/** Every server answers its accounts' users with its time here, also those that are older. */
+/** Every server, older ones included, answers users of an account with its time here. */
 const serverQuestion = "$SYS.REQ.ACCOUNT.PING.STATZ";
 
 /**
- * Reads the clock that a stream's messages are stored by: that of its leader, else that of any server of the broker. From then
- * on it counts on by the monotonic clock, whatever becomes of this machine's. Never rejects: what keeps it from reading keeps
- * the caller from its own work as well, which can tell it better.
+ * Reads the clock by which a stream's messages are stored: that of its leader, else that of any server of the broker.
+ * The returned clock then advances with the monotonic clock, even when this machine's clock is set. Never rejects: an
+ * error here also stops the caller's own requests, which can report it better.
  */
 export async function readBrokerClock(connection: Connection, stream: string): Promise<BrokerClock> {
   const reading = (await readFromStream(connection, stream)) ?? (await readFromServer(connection));
@@ -35,16 +37,16 @@ export async function readBrokerClock(connection: Connection, stream: string): P
   return { difference, nowUs: () => atUs + Math.round((performance.now() - monotonicMs) * 1000) };
 }
 
-/** What this machine's clock is ahead by, for a process that runs for long. */
+/** How far this machine's clock is ahead of the broker's, kept up to date in a long-running process. */
 export type FollowedClock = {
-  /** µs, negative where it is behind; 0 where it is not known, and until it is read. Hot path. */
+  /** In µs, negative when it is behind; 0 until it is known. Hot path. */
   aheadUs(): number;
   stop(): void;
 };
 
 const everyMs = 60_000;
 
-/** Reads the clock now, every minute and whenever the broker is back, since clocks are set while a process runs. */
+/** Reads the clock now, every minute and after each reconnect, since clocks are set while a process runs. */
 export function followBrokerClock(
   connection: Connection,
   stream: string,
@@ -65,7 +67,7 @@ export function followBrokerClock(
 }
 
 type Reading = {
-  /** Unix µs, at this moment of the monotonic clock. */
+  /** The broker's time, Unix µs, when the monotonic clock stood at `monotonicMs`. */
   atUs: number;
   monotonicMs: number;
   difference: ClockDifference;
@@ -85,7 +87,9 @@ function readFromStream({ jsm, version }: Connection, stream: string): Promise<R
   });
 }
 
-/** Each refusal is a line in the server's log: who may not ask does so once. */
+/**
+ * Connections whose user may not ask the server. They ask only once, since each refusal is a line in the server's log.
+ */
 const refused = new WeakSet<Connection>();
 
 async function readFromServer(connection: Connection): Promise<Reading | undefined> {
@@ -100,7 +104,7 @@ async function readFromServer(connection: Connection): Promise<Reading | undefin
   });
 }
 
-/** The answer is taken to be from the middle of the time that it took. Undefined where there is none. */
+/** Takes the answer to be from the middle of the round trip. Undefined when there is no answer. */
 async function timed(ask: () => Promise<unknown>): Promise<Reading | undefined> {
   const ownMs = Date.now();
   const startedAt = performance.now();

@@ -4,7 +4,7 @@ import { type ErrorCode, OrderctlError, systemCode } from "../../core/errors.ts"
 import type { ConnectionConfig } from "./connection-config.ts";
 import { fromNats } from "./nats-error.ts";
 
-/** Without credentials. */
+/** The servers for a message to the operator, without the credentials in their addresses. */
 export const shown = (servers: readonly string[]): string =>
   servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
 
@@ -38,7 +38,7 @@ const reasons: Partial<Record<string, Reason>> = {
   },
 };
 
-/** Why there is no connection: names the servers, who asked, and what to do next. */
+/** The error for a failed connection; names the servers, who connected and what to do next. */
 export async function connectError(
   thrown: unknown,
   config: ConnectionConfig,
@@ -63,12 +63,15 @@ export async function connectError(
       hint: isSilent(thrown) ? strangeHint : awayHint,
       cause: thrown,
     });
-  // Whatever it says, it is not what a nats-server says.
+  // The client could not make sense of the answer: it does not come from a nats-server.
   const isStrange = !(thrown instanceof NatsError);
   return isStrange ? new OrderctlError("unavailable", message, { hint: strangeHint, cause: thrown }) : error;
 }
 
-/** The key of the broker in the background goes to its address only, not to another name of this machine. */
+/**
+ * orderctl sends the key of its background broker (`orderctl broker start`) only to 127.0.0.1, not to other names of
+ * this machine.
+ */
 function refusalHint({ servers, withheld = [] }: ConnectionConfig): string | undefined {
   if (withheld.length > 0) return `${withheld.join(" and ")} was not sent: NATS_URL names another broker`;
   const { hostname, port } = new URL(servers[0] ?? "");
@@ -76,7 +79,10 @@ function refusalHint({ servers, withheld = [] }: ConnectionConfig): string | und
   return `is it the one of \`orderctl broker start\`? then write --server nats://127.0.0.1:${port || 4222}, to which its key is sent`;
 }
 
-/** The client is told nothing where the broker hangs up because of its certificate; the broker's greeting tells. */
+/**
+ * The client gets no reason when the broker hangs up because of a certificate or a limit; the broker's greeting on a
+ * second connection tells.
+ */
 async function silentReason(
   thrown: unknown,
   { servers, tls }: ConnectionConfig,
@@ -95,21 +101,21 @@ const limitHint = "who is connected: `nats server report connections`; its confi
 const awayHint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
 const strangeHint = "is it a nats-server? one that begins with TLS needs --tls-first; --server names another";
 
-/** Something listens there, and nothing came of it. */
+/** True when something listens at the address and the connection failed without a reason. */
 const isSilent = (thrown: unknown): boolean => {
   const { code, chainedError } = thrown as { code?: unknown; chainedError?: Error };
   const isClosed = code === Nats.ConnectionRefused && systemCode(chainedError) !== "ECONNREFUSED";
   return code === Nats.Timeout || isClosed;
 };
 
-/** What a broker says of itself before anybody says who he is; `refusal` where it lets nobody in. */
+/** What a broker says before a client logs in; `refusal` is set when it accepts no connections. */
 export type Greeting = { wantsCertificate: boolean; refusal: string | undefined };
 
 const patienceMs = 2000;
-/** A broker that lets nobody in says so right after its greeting. */
+/** How long to wait after the greeting for a refusal: a broker that accepts no connections says so right away. */
 const refusalMs = 300;
 
-/** The greeting at an address such as `nats://127.0.0.1:4222`; undefined where none comes within 2 s. */
+/** The greeting at an address such as `nats://127.0.0.1:4222`; undefined when none comes within 2 s. */
 export function readGreeting(server: string): Promise<Greeting | undefined> {
   const { hostname, port } = new URL(server);
   return new Promise((resolve) => {

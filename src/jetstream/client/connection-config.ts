@@ -11,41 +11,50 @@ export type ConnectionConfig = {
   servers: string[];
   name: string;
   user?: string | undefined;
-  /** This and the other secrets: it itself, or `file://` with the path of a file that is read at each connect. */
+  /**
+   * The secret itself, or `file://` with the path of a file that is read at each connect; the same for `token`,
+   * `userJwt` and `userSeed`.
+   */
   password?: string | undefined;
   token?: string | undefined;
   userJwt?: string | undefined;
   userSeed?: string | undefined;
-  /** The path of a file that is read at each connect, or `data:;base64,` with its content. */
+  /** The path of a file that is read at each connect, or `data:;base64,` with its content; the same for `nkeyFile`. */
   credsFile?: string | undefined;
   nkeyFile?: string | undefined;
-  /** What was given and is not sent, because it is for another broker; for the text of a refusal. */
+  /**
+   * Credentials that were given and are not sent, because they are for another broker; the hint of a refusal names
+   * them.
+   */
   withheld?: readonly string[] | undefined;
-  /** Where it is given the connection is encrypted or there is none. */
+  /** When it is given, the connection is encrypted or fails. */
   tls?: TlsOptions | undefined;
   inboxPrefix?: string | undefined;
-  /** Where the JetStream API listens, if not on `$JS.API`: that of a domain is `$JS.<domain>.API`. */
+  /** The prefix of JetStream API subjects, if not `$JS.API`: that of a domain is `$JS.<domain>.API`. */
   apiPrefix?: string | undefined;
   connectTimeoutMs: number;
   reconnectWaitMs: number;
-  /** How long the first connection may be tried for; 0 tries each server once. */
+  /** How long to try to open the first connection; 0 tries each server once. */
   patienceMs: number;
   /** How long one request to the broker may take. */
   timeoutMs: number;
-  /** How long what cannot be stored is held through an outage; for ever by default. */
+  /** How long a message that the broker does not store is held and sent again; for ever by default. */
   giveUpMs?: number | undefined;
 };
 
 /**
- * The most that one of several attempts to connect may take: where a connection ends after the broker's greeting and before
- * the answer to ours, as when the broker is killed just then, the client waits for the whole of its time.
+ * The most that one of several attempts to connect may take. The client waits for its whole timeout when the connection
+ * ends between the broker's greeting and its answer to the client, as when the broker is killed at that moment.
  */
 const attemptMs = 10_000;
 
 const timeoutOf = ({ patienceMs, connectTimeoutMs }: ConnectionConfig): number =>
   patienceMs > 0 ? Math.min(connectTimeoutMs, attemptMs) : connectTimeoutMs;
 
-/** The client's own options, who connects with them, and the files that are read for it each time; throws `usage` for a file that cannot be read or used. */
+/**
+ * The client's options, the name of the user who connects with them, and the files that are read at each connect.
+ * Throws `usage` for a file that cannot be read or used.
+ */
 export function connectionOptions(
   config: ConnectionConfig,
   note: Note,
@@ -56,7 +65,8 @@ export function connectionOptions(
     timeout: timeoutOf(config),
     reconnectTimeWait: config.reconnectWaitMs,
     maxReconnectAttempts: -1,
-    // A server that is frozen or cut off closes nothing: after 15 s without an answer another is tried.
+    // A frozen or unreachable server does not close the connection: after 15 s without an answer the client tries
+    // another.
     pingInterval: 5000,
     noAsyncTraces: true,
   };
@@ -64,12 +74,15 @@ export function connectionOptions(
   if (config.inboxPrefix) options.inboxPrefix = config.inboxPrefix;
   const { authenticator, who, files } = readCredentials(config, note);
   if (authenticator) options.authenticator = authenticator;
-  // Refused twice, the client would close for good: before the file that is renewed has arrived.
+  // Otherwise the client closes for good after two refusals, which may be before a renewed credentials file arrives.
   options.ignoreAuthErrorAbort = files.length > 0;
   return { options, who, files };
 }
 
-/** For each try to come back: the client reads the files anew, and tells nobody that it could not. */
+/**
+ * Returns a function to call at each try to reconnect. The client reads the TLS files again then and does not report
+ * one that it cannot read; the function notes it.
+ */
 export function tellUnreadable(tls: TlsOptions | undefined, note: Note): () => void {
   const files = [tls?.certFile, tls?.keyFile, tls?.caFile].filter((file) => file !== undefined);
   let told: string | undefined;
@@ -89,7 +102,7 @@ function isReadable(file: string): boolean {
   }
 }
 
-/** The client itself does not tell which file it could not read. */
+/** Reads the TLS files to name one that is unusable, which the client does not do. */
 function checkedTls(tls: TlsOptions, servers: readonly string[]): TlsOptions {
   const { certFile, keyFile, caFile } = tls;
   if ((certFile === undefined) !== (keyFile === undefined)) {
@@ -118,7 +131,10 @@ const definedOnly = (files: Record<string, Buffer | string | undefined>): Record
     Object.entries(files).filter((entry): entry is [string, Buffer | string] => Boolean(entry[1])),
   );
 
-/** For an address without a name the client would check the certificate against `localhost`. */
+/**
+ * For a server given by IP address the client checks the certificate against `localhost`; this checks it against the
+ * address.
+ */
 function checkIdentityOf(servers: readonly string[]) {
   const hosts = servers.map((server) => new URL(server).hostname.replace(/^\[|\]$/g, ""));
   const addresses = hosts.filter((host) => isIP(host) > 0);

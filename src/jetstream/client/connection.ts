@@ -23,38 +23,42 @@ import { innerConnection } from "./internals.ts";
 import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
 
 /**
- * An open connection. `onReconnect` callbacks run, in the order they were added, each time the broker is back, until what
- * adding them answered is called; whatever was written and not acknowledged before that moment may be lost and is theirs to
- * send again.
+ * An open connection to the broker. `onReconnect` callbacks run, in the order they were added, each time the connection
+ * is back. Messages that were written and not acknowledged before that may be lost; whoever wrote them sends them
+ * again. `onReconnect`, `onDenied` and `onUnread` each return a function that removes the callback.
  */
 export type Connection = {
   readonly nats: NatsConnection;
   readonly jsm: JetStreamManager;
-  /** For what is written per message. */
+  /** Writes messages and acknowledgements on the hot path, instead of the client's own `publish`. */
   readonly frames: FrameWriter;
   readonly timeoutMs: number;
-  /** What every request to JetStream begins with: `$JS.API`, or that of a domain. */
+  /** How the subject of every JetStream API request begins: `$JS.API`, or `$JS.<domain>.API` for a domain. */
   readonly apiPrefix: string;
-  /** How long what cannot be stored is held before its owner is told; infinite for a service. */
+  /**
+   * How long a publisher holds and resends a message that the broker does not store before it rejects; infinite for a
+   * service.
+   */
   readonly giveUpMs: number;
-  /** A line for the operator. */
+  /** Writes a line for the operator. */
   readonly note: Note;
   readonly isConnected: () => boolean;
-  /** Is the broker one of several, whose streams may be without a leader for a while? */
+  /** True when the broker belongs to a cluster, whose streams may have no leader for a while. */
   readonly isClustered: () => boolean;
-  /** Who this program is to the broker, for a line of text. */
+  /** How notes and errors name the user that this program connects as. */
   readonly user: string;
   readonly version: string;
   /** A fresh reply subject that only this program listens on. */
   newInbox(): string;
   onReconnect(callback: () => void): () => void;
-  /** Told of every subject that this user may not use. What it answers ends that. */
+  /** Calls `callback` with each subject that the broker refuses this user. */
   onDenied(callback: (subject: string) => void): () => void;
-  /** Told when the broker ends the connection because it could not read what was sent. What it answers ends that. */
+  /** Calls `callback` when the broker ends the connection because it could not parse what this program sent. */
   onUnread(callback: (error: OrderctlError) => void): () => void;
   /**
-   * Resolves when the connection is closed for good, with what ended it unless `close` did, or when it is of no use:
-   * somebody wants messages that the broker does not let this user take.
+   * Resolves when the connection is closed for good: with undefined after `close`, else with the error that ended it.
+   * Also resolves with `denied` when the connection is of no use, because the broker refuses this user's pull requests
+   * or keeps refusing its credentials.
    */
   readonly closed: Promise<OrderctlError | undefined>;
   readonly server: string;
@@ -62,9 +66,9 @@ export type Connection = {
 };
 
 /**
- * Connects and stays connected: reconnects for ever, waiting `reconnectWaitMs` between tries, with one line to
- * `note` for each disconnect and each reconnect. Rejects with `unavailable`, `denied` or `timeout`, and with an
- * AbortError when `signal` aborts first.
+ * Connects and stays connected: reconnects for ever, waiting `reconnectWaitMs` between tries, with one line to `note`
+ * for each disconnect and each reconnect. Rejects with `usage` for a credentials or TLS file that cannot be used, with
+ * `unavailable`, `denied` or `timeout`, and with an AbortError when `signal` aborts first.
  */
 export async function openConnection(
   config: ConnectionConfig,
@@ -104,7 +108,7 @@ async function connectWithin(
   }
 }
 
-/** A broker that goes away before its first answer is one that is not there yet. */
+/** A broker that goes away before it has answered `checkBroker` counts as not there yet: the caller tries again. */
 async function connectOnce(config: Connecting, signal: AbortSignal | undefined): Promise<NatsConnection> {
   const nats = await connectUnlessAborted(config.options, signal);
   installFastParser(nats);
@@ -117,7 +121,10 @@ async function connectOnce(config: Connecting, signal: AbortSignal | undefined):
   }
 }
 
-/** What a check finds out and needs somebody's help has a hint. */
+/**
+ * True for an error that another try does not change: refused credentials, or an error of `checkBroker` with a hint,
+ * which asks somebody to act.
+ */
 const isLasting = (error: OrderctlError, thrown: unknown): boolean =>
   error.code === "denied" || (error === thrown && error.hint !== undefined);
 
@@ -163,7 +170,7 @@ function watch(client: Client, config: ConnectionConfig, note: Note): Connection
     server: `nats://${nats.getServer()}`,
     async close() {
       frames.flush();
-      // A broker that hangs takes nothing any more.
+      // A broker that hangs never completes the drain.
       const drainMs = Math.max(config.timeoutMs, leastDrainMs);
       if (watched.connected) await within(nats.drain(), drainMs, "").catch(() => undefined);
       await nats.close();
@@ -171,7 +178,7 @@ function watch(client: Client, config: ConnectionConfig, note: Note): Connection
   };
 }
 
-/** What was written last is not to be lost to somebody who waits for answers only shortly. */
+/** Even a caller with a short timeout waits this long for its last writes to reach the broker. */
 const leastDrainMs = 1000;
 
 const noWork = (subject: string): OrderctlError =>
@@ -179,7 +186,10 @@ const noWork = (subject: string): OrderctlError =>
     hint: permissionHint,
   });
 
-/** It reconnects for ever, so that only one thing ends it: the broker refused it twice. Not always does it say so. */
+/**
+ * The client reconnects for ever, so it closes by itself only after the broker has refused this user twice. The error
+ * that it reports does not always say so.
+ */
 function givenUp(cause: Error): OrderctlError {
   const what = "stay connected to the broker";
   const error = fromNats(cause, what);
@@ -189,8 +199,9 @@ function givenUp(cause: Error): OrderctlError {
 }
 
 /**
- * Counts refusals while credentials may be on their way: what is read from a file at each connect may be another one the next
- * time. Calls `end` where none came in `patienceMs`. The function is told whether the broker refused, or took, this user.
+ * Tolerates refusals while credentials are read from files, since a file may hold valid ones at the next connect: calls
+ * `end` when refusals have gone on for `patienceMs`. The returned function is called with true when the broker refuses
+ * this user and with false when it accepts this user.
  */
 function refusalsOf(
   { user, files }: Client,
@@ -236,10 +247,12 @@ const authErrors: readonly unknown[] = [
   ErrorCode.AccountExpired,
 ];
 
-/** What a broker says before it ends the connection of whoever sent something that is no protocol. */
+/**
+ * The broker's error texts before it ends a connection on which it received something that is not the client protocol.
+ */
 const unreadWords = /unknown protocol operation|parser error|maximum control line/i;
 
-/** The status has no words; the client keeps those of the last error. */
+/** The status event carries only an error code; the client keeps the text of its last error. */
 function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
   const said = innerConnection(nats).protocol.lastError?.message ?? "";
   if (!unreadWords.test(said)) return;
@@ -252,7 +265,7 @@ const unread = (said: string): OrderctlError =>
     fault: "message",
   });
 
-/** What nobody waits for: all other refusals end a request or a publish. */
+/** True for refusals that no caller learns of: all other refusals make a request or a publish fail. */
 const isSilent = ({ operation, subject }: Refused): boolean =>
   operation === "subscription" || subject.startsWith("$JS.ACK.");
 
@@ -303,8 +316,8 @@ async function follow(nats: NatsConnection, on: StatusHandlers): Promise<void> {
 }
 
 /**
- * Connects, or rejects with the signal's reason as soon as that aborts. The client itself cannot be told to stop
- * trying: a connection that comes too late is closed.
+ * Connects, or rejects with the signal's reason as soon as the signal aborts. The client cannot be told to stop trying:
+ * a connection that it opens after the abort is closed.
  */
 export async function connectUnlessAborted(
   options: ConnectionOptions,
@@ -322,8 +335,8 @@ export async function connectUnlessAborted(
 const oldest = "2.9.10";
 
 /**
- * Rejects with `unavailable` where the broker is too old, and with `denied` where answers would never arrive because
- * this user may not listen for them. One round trip.
+ * Rejects with `unavailable` when the broker is too old, and with `denied` when this user may not subscribe to its
+ * inbox, since no answer would ever arrive. One round trip.
  */
 export async function checkBroker(
   nats: NatsConnection,

@@ -12,16 +12,16 @@ import type { Note } from "../../core/note.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 
 /**
- * Who this program is to the broker: how it proves it, and how it may be called in a line of text. `files` are read at
- * each connect, so that another try may end otherwise than the last.
+ * How this program logs in to the broker, and what notes and errors call it (`who`). `files` are read at each connect,
+ * so that another try may succeed where the last one failed.
  */
 export type Credentials = { authenticator?: Authenticator; who: string; files: string[] };
 
 type Proof = { files: string[]; make: () => { authenticator: Authenticator; who: string } };
 
 /**
- * Throws `usage` for a file that cannot be read or holds something else; its content is not told. At later connects such a
- * file is told once, and what it held before is used.
+ * Throws `usage` for a file that cannot be read or does not hold such credentials, without quoting its content. When a
+ * file becomes unusable at a later connect, one note says so, and the credentials read before are used.
  */
 export function readCredentials(config: ConnectionConfig, note: Note): Credentials {
   const proof = proofOf(config);
@@ -40,7 +40,7 @@ export function readCredentials(config: ConnectionConfig, note: Note): Credentia
       told = false;
       return answer;
     } catch (thrown) {
-      // An error that left this function would end the connection for good.
+      // An exception from an authenticator would end the connection for good.
       if (!told) note(`${OrderctlError.from(thrown).message}; trying with what it held before`);
       told = true;
       return last(nonce);
@@ -97,7 +97,7 @@ function fromCreds(place: string) {
 
 function fromNkey(place: string) {
   const text = readPathOrInline(place, "nkey seed").toString();
-  // As such files are written by hand and by nsc: the client takes neither a line break nor lines around the seed.
+  // Files written by hand or by nsc have a line break or other lines around the seed, which the client does not accept.
   const seed = Buffer.from(/\bSU[A-Z2-7]{56}\b/.exec(text)?.[0] ?? text.trim());
   return checked({ place, what: "nkey seed", hint: "it holds a line that begins with SU" }, () =>
     nkeyAuthenticator(seed),
@@ -120,13 +120,13 @@ function checked({ place, what, hint }: Held, create: () => Authenticator) {
     const { jwt, nkey } = { jwt: undefined, nkey: undefined, ...authenticator("nonce") };
     return { authenticator, who: jwt ? userOf(jwt) : `nkey ${nkey}` };
   } catch {
-    // What the client says of it may quote it.
+    // The client's error may quote the secret, so it is dropped.
     const shown = place.startsWith(inline) ? "the context" : place;
     throw new OrderctlError("usage", `the ${what} file ${shown} is none`, { hint });
   }
 }
 
-/** Read without its signature: for texts only, the broker checks it. */
+/** The user's name in a JWT, for notes and errors. The signature is not checked: the broker does that. */
 function userOf(jwt: string): string {
   const claims: { name?: unknown; sub?: unknown; exp?: unknown } = JSON.parse(
     Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString(),

@@ -3,23 +3,23 @@ import { innerConnection, type MsgArg, type Parser } from "./internals.ts";
 
 type Deliver = (message: MsgArg, data: Uint8Array) => void;
 
-/** The client's own parser between two messages. */
+/** The state of the client's own parser between two messages. */
 const atStart = 0;
 const [space, lineFeed, letterH, letterM, digit0] = [32, 10, 72, 77, 48];
-/** The longest beginning of a line that is kept until its end comes. */
+/** The longest incomplete line that is kept until its end arrives. */
 const longestLine = 64 * 1024;
 
 /**
- * Reads what comes from the broker. `MSG` and `HMSG` that lie whole in a chunk are taken apart here, in a third of the
- * time that the client's byte-by-byte parser takes; all else is handed to that parser, in whole units.
- * Protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol. Hot path: ~0.4 µs a message.
+ * Reads what the broker sends. It parses `MSG` and `HMSG` that lie whole in a chunk itself, in a third of the time that
+ * the client's byte-by-byte parser takes, and hands everything else to that parser, which never gets only a part of a
+ * message. Protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol. Hot path: ~0.4 µs a message.
  */
 export class FastParser {
   #inner: Parser;
   readonly #deliver: Deliver;
-  /** The beginning of a line whose end has not come. */
+  /** The beginning of a line whose end has not arrived. */
   #rest: Buffer | undefined;
-  /** Bytes that the inner parser needs to have its message whole. */
+  /** Bytes that the inner parser still needs to complete its message. */
   #owed = 0;
   /** Where the number that was read last begins. */
   #numberAt = 0;
@@ -29,7 +29,7 @@ export class FastParser {
     this.#deliver = deliver;
   }
 
-  /** Begins afresh with another connection's parser. */
+  /** Starts over with the parser of a new connection. */
   restart(inner: Parser): void {
     this.#inner = inner;
     this.#rest = undefined;
@@ -45,7 +45,7 @@ export class FastParser {
     while (at < bytes.length && this.#owed === 0) at = this.#parseOne(bytes, at);
   }
 
-  /** Takes the unit at `at` and answers where the next one begins. */
+  /** Parses the message or command at `at` and returns where the next one begins. */
   #parseOne(bytes: Buffer, at: number): number {
     const lineEnd = this.#inner.state === atStart ? bytes.indexOf(lineFeed, at) : -1;
     if (lineEnd < 0) return this.#keep(bytes, at);
@@ -55,7 +55,7 @@ export class FastParser {
       return lineEnd + 1;
     }
     const message = this.#readLine(bytes, { at, lineEnd: lineEnd - 1, hasHeaders });
-    // Not as the broker writes it: the inner parser has the say.
+    // Not in the form that the broker writes: the inner parser decides what it is.
     if (!message) return this.#handOver(bytes, at);
     const bodyEnd = lineEnd + 1 + message.size;
     this.#owed = Math.max(0, bodyEnd + 2 - bytes.length);
@@ -94,7 +94,7 @@ export class FastParser {
     return message;
   }
 
-  /** The number that ends before `end` and has a space before it; -1 where there is none. */
+  /** The number that ends before `end` and has a space before it; -1 when there is none. */
   #numberBefore(bytes: Buffer, end: number): number {
     let value = 0;
     let factor = 1;
@@ -110,7 +110,10 @@ export class FastParser {
   }
 }
 
-/** Lets a connection read with the fast parser, also after every reconnect: the client makes a new parser for each. */
+/**
+ * Makes a connection read with the fast parser, also after a reconnect, for which the client makes a new parser of its
+ * own.
+ */
 export function installFastParser(nats: NatsConnection): void {
   const { protocol } = innerConnection(nats);
   const parser = new FastParser(protocol.parser, (message, data) => protocol.processMsg(message, data));

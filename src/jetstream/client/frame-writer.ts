@@ -3,7 +3,9 @@ import { OrderctlError } from "../../core/errors.ts";
 import { innerConnection } from "./internals.ts";
 import { isPublishable } from "./wire-text.ts";
 
-/** A message on its way out. `headers` is a whole header block or empty; of `subject` and `reply` each character is one byte. */
+/**
+ * A message to write. `headers` is a whole header block or empty; each character of `subject` and `reply` is one byte.
+ */
 export type Frame = { subject: string; reply: string; headers: string; payload: Uint8Array };
 
 const publishWord = Buffer.from("PUB ");
@@ -11,14 +13,14 @@ const lineBreak = Buffer.from("\r\n");
 const slabBytes = 64 * 1024;
 /** Room for `HPUB`, the lengths and the line breaks of one frame. */
 const overheadBytes = 64;
-/** A broker takes lines of 4096 bytes unless told otherwise; there is a reply subject and its sizes beside this one. */
+/** By default a broker accepts protocol lines of 4096 bytes; the reply subject and the sizes are on the same line. */
 const maxSubjectBytes = 3500;
 
 /**
  * Writes messages in the client protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol) straight
- * into one buffer, which goes out once per turn of the event loop. The client's own `publish` makes four buffers and
- * an encoder call of every message, which is a third of what a message costs. Nothing here survives a lost
- * connection: whoever writes has to be able to write again. Hot path: ~1 µs a frame.
+ * into one buffer, which goes out once per turn of the event loop. The client's own `publish` makes four buffers and an
+ * encoder call per message, a third of what a message costs. Frames are lost with the connection: whoever writes one
+ * has to be able to write it again. Hot path: ~1 µs a frame.
  */
 export class FrameWriter {
   readonly #nats: ReturnType<typeof innerConnection>;
@@ -31,14 +33,14 @@ export class FrameWriter {
     this.#nats = innerConnection(nats);
   }
 
-  /** The size from which the broker refuses a message, headers included. */
+  /** The size of the largest message that the broker accepts, headers included. */
   get maxPayloadBytes(): number {
     return this.#nats.info?.max_payload ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Why the broker would end the connection over this message, instead of refusing it; undefined for all others. */
+  /** Why the broker would end the connection over this message; undefined for a message that it accepts. */
   excessOf({ subject, headers, payload }: Omit<Frame, "reply">): string | undefined {
-    // A character of a header has three bytes at most: they are counted only where they might matter.
+    // A UTF-16 code unit of a header has three bytes at most, so the bytes are counted only near the limit.
     const most = payload.length + headers.length * 3;
     if (most > this.maxPayloadBytes && payload.length + Buffer.byteLength(headers) > this.maxPayloadBytes)
       return `${payload.length} bytes are more than the broker takes`;
@@ -46,7 +48,9 @@ export class FrameWriter {
     return undefined;
   }
 
-  /** Throws `bad_message`, and writes nothing, where subject or reply are none that a message can be published under. */
+  /**
+   * Throws `bad_message` and writes nothing when no message can be published under the subject or the reply subject.
+   */
   write({ subject, reply, headers, payload }: Frame): void {
     if (!isPublishable(subject)) throw noSubject(subject);
     if (!isPublishable(reply)) throw noSubject(reply);
@@ -60,7 +64,9 @@ export class FrameWriter {
     this.#finish(payload);
   }
 
-  /** A message without headers and reply to a subject in its bytes, which the broker itself made a line of. */
+  /**
+   * Writes a message without headers and reply. The subject is in bytes as the broker sent it, so it needs no check.
+   */
   writeTo(subject: Uint8Array, payload: Uint8Array): void {
     this.#reserve(subject.length + payload.length + overheadBytes);
     this.#append(publishWord);
@@ -91,7 +97,10 @@ export class FrameWriter {
     if (!this.#nats.isClosed()) this.#nats.protocol.sendCommand(written);
   }
 
-  /** What is written stays where it is until the socket has it, so a full slab is left behind, not reused. */
+  /**
+   * Makes room for so many bytes. The socket reads from the slab until it has sent everything, so a full slab is
+   * replaced, not reused.
+   */
   #reserve(bytes: number): void {
     if (this.#end + bytes <= this.#slab.length) return;
     const scheduled = this.#scheduled;

@@ -4,8 +4,11 @@ import type { NatsConnectionImpl } from "nats/lib/nats-base-client/nats.js";
 
 export type { MsgArg, Parser } from "nats/lib/nats-base-client/parser.js";
 
-/** What this program uses of the client that the client does not promise: all of it here, for the day that another takes its place. */
+/**
+ * The connection with the client's internals, which the client does not promise to keep. All access to internals goes
+ * through this file, so that a change of the client affects one place.
+ */
 export const innerConnection = (nats: NatsConnection): NatsConnectionImpl => nats as NatsConnectionImpl;
 
-/** A message as it came, in bytes. */
+/** A message with the client's internals: its bytes as they came. */
 export const innerMessage = (message: Msg): MsgImpl => message as MsgImpl;

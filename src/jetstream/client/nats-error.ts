@@ -27,11 +27,11 @@ const codes: Partial<Record<string, ErrorCode>> = {
   [Nats.AccountExpired]: "denied",
   [Nats.PermissionsViolation]: "denied",
   [Nats.MaxPayloadExceeded]: "too_large",
-  // The broker's own word for ending a connection: too many of them, of subscriptions …
+  // The broker sends this error when it ends a connection: too many connections, too many subscriptions …
   [Nats.ProtocolError]: "unavailable",
 };
 
-/** Of those with a number, by their kind. A request that the broker cannot read is a fault of this program. */
+/** Error codes by the status of a broker API error, for numbers that `particular` does not list. */
 const apiCodes: Partial<Record<number, ErrorCode>> = {
   400: "usage",
   404: "not_found",
@@ -52,7 +52,7 @@ const storage: Particular = {
 };
 const foreign: Particular = { code: "usage", hint: drift };
 
-/** Of those whose kind says too little. */
+/** Error codes and hints by number, for broker API errors whose status says too little. */
 const particular: Partial<Record<number, Particular>> = {
   [apiErrors.noPlaceForReplicas]: {
     code: "unavailable",
@@ -87,7 +87,7 @@ const particular: Partial<Record<number, Particular>> = {
   },
   10122: { code: "usage", hint: `a stream may not be so large: less --max-bytes; ${account}` },
   10121: { code: "usage", hint: `orderctl's consumers need a max_ack_pending of 20,000; ${account}` },
-  // Somebody else's stream or consumer under a name that is needed.
+  // A stream or consumer of somebody else has a name that orderctl needs.
   10013: foreign,
   10058: foreign,
   10093: foreign,
@@ -95,6 +95,7 @@ const particular: Partial<Record<number, Particular>> = {
   10100: foreign,
   10105: foreign,
   10148: foreign,
+  // The broker cannot read the request: a fault of this program.
   10003: { code: "internal" },
   10025: { code: "internal" },
 };
@@ -146,7 +147,7 @@ function reasonOf(thrown: unknown, code: ErrorCode): string {
   return api_error ? api_error.description : plain(code, message);
 }
 
-/** The broker names subject and operation; who asked is known to the connection. */
+/** The text for a refusal of the broker, which names the operation and the subject, but not the user. */
 export const noPermission = ({ operation, subject }: { operation: string; subject: string }): string =>
   `no permission to ${operation === "publish" ? "publish" : "subscribe"} to ${subject}`;
 

@@ -1,17 +1,27 @@
 /**
- * What may stand in the lines of the client protocol (https://docs.nats.io/reference/reference-protocols/nats-protocol): a
- * blank or a line break in a subject or a header ends it, and what follows is read as the next argument or the next command.
+ * The text that lines of the client protocol may contain
+ * (https://docs.nats.io/reference/reference-protocols/nats-protocol): a blank or a line break in a subject or a header
+ * ends it, and the broker reads what follows as the next argument or the next command.
  */
 
-/** An empty token, a wildcard for one or for all that follow, blanks, control characters, and what is no single byte. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+/**
+ * Matches an empty token, a wildcard for one or for all that follow, blanks, control characters, and characters that
+ * are not a single byte.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression looks for control characters
 const noSubject = /^$|^\.|\.$|\.\.|(?:^|\.)[*>](?:\.|$)|[\x00-\x20\x7f]|[^\x00-\xff]/;
 
-/** Can a message be published under it? Each character is one byte, as in what a broker delivers. Hot path: ~0.07 µs. */
+/**
+ * True when a message can be published under the subject. Each character is one byte, as in subjects that a broker
+ * delivers. Hot path: ~0.07 µs.
+ */
 export const isPublishable = (subject: string): boolean => !noSubject.test(subject);
 
 const noHeaderName = /^$|[:\r\n]/;
 
-/** Neither may end its line: the next would be a header of its own, or the payload. */
+/**
+ * True when neither the name nor the value ends its line: the broker would read the rest as another header, or as the
+ * payload.
+ */
 export const isHeader = (name: string, value: string): boolean =>
   !noHeaderName.test(name) && !value.includes("\n") && !value.includes("\r");

@@ -10,7 +10,9 @@ const lookEveryMs = 5000;
 const lookAgainMs = 1000;
 const firstBackoffMs = 250;
 const maxBackoffMs = 4000;
-/** An election ends within it: what the broker refuses or leaves unanswered meanwhile is no news. */
+/**
+ * An election ends within this time: until then, pulls that the broker refuses or leaves unanswered are not reported.
+ */
 const tellAfterMs = 10_000;
 
 const problem = "consumer";
@@ -18,9 +20,9 @@ const problem = "consumer";
 type Place = { stream: string; consumer: string };
 
 /**
- * Follows a durable consumer while a worker pulls from it: what one pull may ask for, and whether to pull at all. Its
- * settings are read before the first pull, every 5 s, and at once after a refusal: somebody may change, delete or pause it
- * at any time. What keeps it from delivering is told once.
+ * Watches a durable consumer while a worker pulls from it: what one pull may ask for, and whether to pull at all. Reads
+ * the consumer's settings before the first pull, every 5 s and at once after a refused pull, since anybody may change,
+ * delete or pause the consumer at any time. Each reason why it does not deliver is reported once.
  */
 export class ConsumerWatch {
   readonly #connection: Connection;
@@ -29,10 +31,10 @@ export class ConsumerWatch {
   readonly #onChange: () => void;
   #limits: PullLimits = unlimited;
   #ackWaitMs: number | undefined;
-  /** False until the settings were asked for, and while a promise would be broken with them. */
+  /** False until the settings are read, while there is no such consumer, and while a setting breaks a promise. */
   #mayPull = false;
   #fault: string | undefined;
-  /** That of the first look: what another one leaves out is passed over for good. */
+  /** The filter at the first look: with another one, the consumer would skip messages for good. */
   #filter: string | undefined;
   #refusal: { text: string; isPassing: boolean; since: number; count: number } | undefined;
   #retryAt = 0;
@@ -59,12 +61,12 @@ export class ConsumerWatch {
     return this.#limits;
   }
 
-  /** How long the broker waits for an answer; undefined where that is not known. */
+  /** The shortest time that the broker waits for an acknowledgement; undefined while it is not known. */
   get ackWaitMs(): number | undefined {
     return this.#ackWaitMs;
   }
 
-  /** A pull was taken. Hot path. */
+  /** To be called when the broker has served a pull. Hot path. */
   onServed(): void {
     if (this.#refusal) this.#onServedAgain();
   }
@@ -79,13 +81,16 @@ export class ConsumerWatch {
     this.look();
   }
 
-  /** Nothing came of a pull, not even its end: so nats-server 2.9 answers where it has no such consumer. */
+  /**
+   * To be called when nothing came of a pull, not even its end: nats-server 2.9 answers nothing when there is no such
+   * consumer.
+   */
   onSilence(): void {
     this.#countRefusal("nothing comes of its pulls, not even a refusal", true);
     this.look();
   }
 
-  /** After a reconnect it may be another server. */
+  /** To be called after a reconnect, as the new server may answer differently. */
   reset(): void {
     this.#forgetRefusals();
     this.look();
@@ -96,13 +101,13 @@ export class ConsumerWatch {
     this.#retryAt = 0;
   }
 
-  /** To be called now and then. */
+  /** To be called regularly: reads the settings when they are due and reports a refusal that lasts. */
   tick(): void {
     if (performance.now() >= this.#lookAt) this.look();
     this.#tell();
   }
 
-  /** Reads the settings, unless that is under way. */
+  /** Reads the settings, unless a read is under way. */
   look(): void {
     if (this.#isDenied || !this.#connection.isConnected()) return;
     this.#looking ??= this.#look().finally(() => {
@@ -124,7 +129,7 @@ export class ConsumerWatch {
         return;
       }
       const { code, message } = fromNats(thrown, `read consumer ${consumer}`);
-      // Where nothing is known of it, pulls show what it allows.
+      // Without readable settings the worker pulls anyway: refusals show what the consumer allows.
       if (this.#fault === undefined) this.#mayPull = true;
       if (code === "denied") this.#isDenied = true;
       else if (this.#connection.isConnected()) this.#countRefusal(message, true);
@@ -152,7 +157,7 @@ export class ConsumerWatch {
   #countRefusal(text: string, isPassing: boolean): void {
     const now = performance.now();
     const { since = now, count = 0 } = this.#refusal ?? {};
-    // All pulls that were under way are refused at once.
+    // All open pulls are refused at once: they count as one refusal.
     const isFirst = now >= this.#retryAt;
     this.#refusal = { text, isPassing, since, count: isFirst ? count + 1 : count };
     if (isFirst) this.#retryAt = now + Math.min(firstBackoffMs * 2 ** count, maxBackoffMs);
@@ -168,19 +173,20 @@ export class ConsumerWatch {
   }
 }
 
-/** The server's own limit of messages (`max_request_batch`) is among the consumer's settings as well. */
+/** The server's own limit `max_request_batch` shows up in the consumer's `max_batch`. */
 const limitsIn = ({ max_batch, max_expires, max_waiting }: Settings): PullLimits => ({
   batch: Number(max_batch) || unlimited.batch,
   expiresMs: Math.min(unlimited.expiresMs, Number(max_expires) / 1e6 || unlimited.expiresMs),
   pulls: Math.min(unlimited.pulls, Number(max_waiting) || unlimited.pulls),
 });
 
-/** What a worker would lose messages with, or never get one, in the words of the consumer's settings. */
+/** The consumer's filter in the words of its settings; `">"` when it has none. */
 const filterIn = ({ filter_subject, filter_subjects }: Settings): string =>
   JSON.stringify(filter_subjects ?? (filter_subject || ">"));
 
+/** The settings with which a worker would lose messages or never get one, in the words of the consumer's settings. */
 function brokenPromises(name: string, settings: Settings): string[] {
-  // Which part of a stream it is for, and from where on, is judged when a service starts.
+  // A service checks the filter and the deliver policy when it starts.
   const { filter_subject, filter_subjects, deliver_policy, ...others } = settings;
   return compareSettings({ kind: "consumer", name, wanted: {} }, others)
     .filter(({ leadsTo }) => leadsTo !== null)
@@ -190,6 +196,6 @@ function brokenPromises(name: string, settings: Settings): string[] {
 const refusalText = (code: number, text: string): string =>
   code === 503 ? "nobody answers its pulls" : `the broker refuses its pulls: ${text || code}`;
 
-/** What an election, a restart or a stop brings along. */
+/** True for refusals that come with an election, a restart or a shutdown of the broker. */
 const isPassing = (code: number, text: string): boolean =>
   code === 503 || /^(leadership change|server shutdown|consumer deleted)/i.test(text);

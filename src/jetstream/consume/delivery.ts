@@ -6,20 +6,20 @@ import { headerBlock, headerIn, replyBytes, subjectFrom } from "../client/raw-me
 import type { Stored } from "../publish/publication.ts";
 
 /**
- * Told how a delivery goes on once its processor has answered: what it led to is stored, or the delivery failed; then
- * it is settled, once. What `stored` throws counts as a failure.
+ * Follows a delivery after its processor has returned: `stored` when the message that it led to is stored, `failed`
+ * when the delivery failed, and `settled` once at the end. An exception thrown by `stored` counts as a failure.
  */
 export type DeliveryWatch = {
   stored(stored: Stored): void;
   failed(error: OrderctlError): void;
   settled(how: "ack" | "nak" | "term"): void;
-  /** What a note about the delivery should name beside its subject. */
+  /** Fields that a note about the delivery should have beside its subject. */
   labels(): NoteFields;
 };
 
-/** One hand-over of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
+/** One delivery of a message to a worker. `storedAtUs` is the broker's clock, Unix µs. */
 export type Delivery = {
-  /** Set by the processor that wants to be told. */
+  /** Set by a processor that wants to follow the delivery. */
   watch: DeliveryWatch | undefined;
   readonly subject: string;
   readonly payload: Uint8Array;
@@ -39,14 +39,15 @@ const nsPerMs = 1e6;
 const maxBackoffMs = 30_000;
 
 /**
- * A delivery with its answers. Nothing is parsed before it is asked for: half of the deliveries are of no interest
- * to their service. Answers: https://docs.nats.io/reference/reference-protocols/nats_api_reference. Hot path.
+ * A delivery and the acknowledgements that a worker can send for it. Fields are parsed when they are first read: half
+ * of the deliveries are of no interest to their service. Acknowledgements:
+ * https://docs.nats.io/reference/reference-protocols/nats_api_reference. Hot path.
  */
 export class ReceivedDelivery implements Delivery {
   watch: DeliveryWatch | undefined;
-  /** When it was started, and when the broker was last told that work goes on; `performance.now()` in ms. */
+  /** When work on it began, or the broker was last told that the work goes on; `performance.now()` in ms. */
   activeAt = 0;
-  /** Where it is among those in flight. */
+  /** Its slot among the worker's deliveries in flight. */
   slot = -1;
   readonly #message: Msg;
   readonly #frames: FrameWriter;
@@ -83,12 +84,12 @@ export class ReceivedDelivery implements Delivery {
     return this.#placed.storedAtUs;
   }
 
-  /** What it is, for a line of text. */
+  /** Names the delivery in a note. */
   toString(): string {
     return `${this.subject} (sequence ${this.sequence}, attempt ${this.attempt})`;
   }
 
-  /** All headers as they came; empty where there are none. */
+  /** The header block as it came; empty when there are no headers. */
   get headerText(): string {
     this.#headers ??= headerBlock(this.#message);
     return this.#headers;
@@ -109,18 +110,18 @@ export class ReceivedDelivery implements Delivery {
     this.#answer("nak", delay);
   }
 
-  /** The same after `backoffMs`, which doubles with each attempt, up to 30 s, with jitter. */
+  /** Asks for another delivery after `backoffMs`, which doubles with each attempt, up to 30 s, with jitter. */
   nakLater(backoffMs: number): void {
     const wait = Math.min(backoffMs * 2 ** Math.min(this.attempt - 1, 16), maxBackoffMs);
     this.nak(wait * (0.75 + Math.random() / 2));
   }
 
-  /** Never again. */
+  /** Tells the broker never to deliver the message again. */
   term(): void {
     this.#answer("term", term);
   }
 
-  /** Starts the ack wait afresh, where it has gone on for `everyMs`. */
+  /** Restarts the ack wait, unless it was restarted less than `everyMs` ago. */
   keepAlive(everyMs: number): void {
     const now = performance.now();
     if (this.#answered || now - this.activeAt < everyMs) return;
@@ -145,29 +146,36 @@ export class ReceivedDelivery implements Delivery {
   }
 }
 
-/** Where a delivery stands. `storedAtUs` is the broker's clock, Unix µs; `pending` is what the consumer has not delivered. */
+/**
+ * What the reply subject of a delivery tells. `storedAtUs` is the broker's clock, Unix µs; `pending` counts the
+ * messages that the consumer has not delivered yet.
+ */
 export type DeliveryPlace = {
   /** 1 for the first delivery. */
   attempt: number;
-  /** Of the message in its stream. */
+  /** Sequence of the message in its stream. */
   sequence: number;
-  /** Of the delivery among those of its consumer, without gaps. */
+  /** Sequence of the delivery among all those of its consumer, without gaps. */
   deliverySequence: number;
   storedAtUs: number;
   pending: number;
 };
 
 const [dot, digit0] = [46, 48];
-/** The last digits of a time in ns, which a double cannot hold. */
+/** How many digits to cut off a time in ns, which a double cannot hold, to get µs. */
 const nsDigits = 3;
-/** Where each part of the subject that is read last begins; one more than the longest has before its random end. */
+/**
+ * Where each part of the reply subject that is being read begins; one place more than the longest one has parts before
+ * its random last part.
+ */
 const starts = new Uint16Array(12);
 
 /**
  * Reads the reply subject of a delivery: `$JS.ACK.<stream>.<consumer>.`, or with domain and account before those names,
  * then attempt, stream sequence, delivery sequence, time in ns and pending
  * (https://github.com/nats-io/nats-architecture-and-design, ADR-15). Throws for a subject with too few parts. The
- * client's parser makes a string of each part, and a double of the time: one in eight was a µs too late. Hot path: ~0.2 µs.
+ * client's parser makes a string of each part and a double of the time, so that one time in eight is a µs too late. Hot
+ * path: ~0.2 µs.
  */
 export function readDeliveryPlace(reply: Uint8Array): DeliveryPlace {
   const parts = findParts(reply);
@@ -185,8 +193,9 @@ export function readDeliveryPlace(reply: Uint8Array): DeliveryPlace {
 const ackPrefix = Buffer.from("$JS.ACK.");
 
 /**
- * Tells whether a reply subject is one of a consumer's deliveries, `names` being `<stream>.<consumer>.`: whatever else comes to an
- * inbox is nobody's to acknowledge, since the answer is written with this program's rights. Hot path: ~0.05 µs.
+ * Tells whether a reply subject belongs to a delivery of a consumer, `names` being `<stream>.<consumer>.`. Any other
+ * message that reaches the inbox must not be acknowledged: its sender chose the reply subject, and the acknowledgement
+ * is written with this program's permissions. Hot path: ~0.05 µs.
  */
 export function isAckOf(reply: Uint8Array, names: Uint8Array): boolean {
   const at = ackPrefix.length;
@@ -199,7 +208,7 @@ function hasAt(bytes: Uint8Array, part: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** Notes where the parts begin and answers how many there are, at most twelve. */
+/** Writes where the parts begin to `starts` and returns how many there are, at most twelve. */
 function findParts(reply: Uint8Array): number {
   let parts = 1;
   for (let at = 0; at < reply.length && parts < starts.length; at += 1) {

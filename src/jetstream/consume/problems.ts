@@ -1,14 +1,14 @@
 import type { Note } from "../../core/note.ts";
 
-/** Something that keeps a worker from its work; `forMs` is how long it has done so. */
+/** One reason why a worker cannot do its work; `forMs` is how long it has lasted. */
 export type Problem = { text: string; forMs: number };
 
 type Known = { text: string; since: number; seenAt: number };
 
-/** Of several at once; what comes on top of them is no news any more. */
+/** How many problems are known at a time; further ones are not noted. */
 const maxKnown = 20;
 
-/** What keeps a worker from its work: each is told once when it begins, and once when it is over. */
+/** The problems that keep a worker from its work: each is noted once when it begins, and once when it is over. */
 export class Problems {
   readonly #note: Note;
   readonly #who: string;
@@ -19,7 +19,7 @@ export class Problems {
     this.#note = note;
   }
 
-  /** Tells it where it is new, or has another text by now; false where there are too many to tell. */
+  /** Notes a problem that is new or whose text has changed; false when too many are known to note it. */
   add(key: string, text: string): boolean {
     const now = performance.now();
     const known = this.#known.get(key);
@@ -41,7 +41,7 @@ export class Problems {
     this.#note(`${this.#who}: over after ${seconds} s: ${known.text}`, {}, "info");
   }
 
-  /** Ends those with such a key that have not been added again for so long. */
+  /** Ends the problems whose key begins with `prefix` and that were not added again for `afterMs`. */
   endUnseen(prefix: string, afterMs: number): void {
     const before = performance.now() - afterMs;
     for (const [key, { seenAt }] of this.#known) if (key.startsWith(prefix) && seenAt < before) this.end(key);

@@ -3,42 +3,46 @@ import type { Connection } from "../client/connection.ts";
 import { replyBytes } from "../client/raw-message.ts";
 import { isAckOf } from "./delivery.ts";
 
-/** What the broker allows: messages for one pull, how long that may wait there, and pulls at once. */
+/** What the broker allows: messages per pull, how long a pull may wait, and pulls at once. */
 export type PullLimits = { batch: number; expiresMs: number; pulls: number };
 
 /**
- * Where the consumer allows everything. A pull waits shortly, so that a stopping worker soon has none outstanding. No pull
- * names a number of bytes: a larger message would then never be delivered; the broker's limit holds for those that do.
+ * The limits for a consumer that allows everything. A pull waits for a short time, so that a stopping worker soon has
+ * none open. No pull names a number of bytes, as a larger message would then never be delivered; a consumer's
+ * `max_bytes` holds only for pulls that name one.
  */
 export const unlimited: PullLimits = { batch: Number.POSITIVE_INFINITY, expiresMs: 1000, pulls: 8 };
 
-/** A pull whose end the broker never told (lost with a connection or a leader) is given up so long after it should have. */
+/**
+ * A pull whose end the broker never reports (lost with a connection or a leader) is given up this long after it should
+ * have ended.
+ */
 const pullLostMs = 2000;
 
-/** Statuses of a pull that was taken, and for which there was nothing, or not everything. */
+/** Statuses of a pull that the broker accepted but could not fill: 404 no messages, 408 expired. */
 const served = new Set([404, 408]);
 
-/** Why the broker did not take a pull. */
+/** Why the broker refused a pull. */
 export type Refusal = { code: number; text: string };
 
-/** A place for one pull at a time, with a subscription of its own; `asked` is what is still to come of it. */
+/** Holds one pull at a time, with its own subscription; `asked` counts the messages that are still to come. */
 type Slot = { subscription: Subscription; reply: string; asked: number; givenUpAt: number };
 
 type Handlers = {
   message: (message: Msg) => void;
-  /** A pull waited in vain. */
+  /** A pull expired before it was filled. */
   expired: () => void;
   refused: (refusal: Refusal) => void;
-  /** The broker never told the end of a pull. */
+  /** The broker never reported the end of a pull. */
   silent: () => void;
 };
 
 /**
- * Asks a durable consumer for messages and keeps count of what is still to come, so that the caller never gets
- * more than it asked for; it is told at once when a pull waited in vain, so that it can ask again. Protocol:
- * `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends messages there and ends a pull that it
- * did not fill with a status message (404 none, 408 expired, 409 cannot go on). It fills several pulls by turns, and a
- * message does not say which one it is for: hence the subscriptions.
+ * Pulls messages from a durable consumer and counts those still to come, so that the caller never gets more than it
+ * asked for; the caller is told at once when a pull expires, so that it can pull again. Protocol:
+ * `$JS.API.CONSUMER.MSG.NEXT` with a reply inbox per pull; the broker sends messages there and ends a pull that it did
+ * not fill with a status message (404 none, 408 expired, 409 cannot go on). It fills several pulls in turn, and a
+ * message does not say which pull it belongs to: hence one subscription per pull.
  */
 export class PullRequests {
   readonly #connection: Connection;
@@ -74,8 +78,8 @@ export class PullRequests {
   }
 
   /**
-   * Asks for so many, or what one pull may ask for. False, and nothing done, on a connection that is closed for good: nothing
-   * will ever come there.
+   * Pulls `wanted` messages, or as many as one pull may ask for. Returns false and does nothing on a connection that is
+   * closed for good, as nothing would come.
    */
   ask(wanted: number): boolean {
     const { nats } = this.#connection;
@@ -93,7 +97,7 @@ export class PullRequests {
     return true;
   }
 
-  /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue. */
+  /** Forgets pulls that can no longer be answered: all of them after a reconnect, else only the overdue ones. */
   forget(all: boolean): void {
     const now = performance.now();
     let isSilent = false;
@@ -104,7 +108,7 @@ export class PullRequests {
     if (isSilent && this.#connection.isConnected()) this.#on.silent();
   }
 
-  /** Ends the subscriptions after what the broker has already sent was handed over. */
+  /** Ends the subscriptions once the messages that the broker has already sent are handed over. */
   async close(): Promise<void> {
     const subscriptions = this.#slots.map(({ subscription }) => subscription);
     if (this.#connection.isConnected()) await Promise.all(subscriptions.map((each) => each.drain()));
@@ -125,7 +129,7 @@ export class PullRequests {
   }
 
   #onMessage(slot: Slot, message: Msg): void {
-    // Of a pull that was given up, or outlived its connection, none is asked for any more.
+    // A message of a pull that was given up, or that outlived its connection, is no longer counted as asked for.
     if (slot.asked > 0) {
       slot.asked -= 1;
       this.#outstanding -= 1;
@@ -148,6 +152,8 @@ export class PullRequests {
   }
 }
 
-/** Looked at for every message: what has a reply subject is a delivery, and nothing of it is decoded for that. */
+/**
+ * Called for every message, so it decodes nothing of a delivery: deliveries have a reply subject, statuses have none.
+ */
 const isStatus = (message: Msg): boolean =>
   replyBytes(message).length === 0 && (message.headers?.code ?? 0) > 0;

@@ -3,41 +3,46 @@ import type { Origin } from "../dead-letters/dead-letter.ts";
 import type { Publication } from "../publish/publication.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** From a delivery to the message that it leads to, or to nothing. It may set the delivery's `watch`. */
+/** Turns a delivery into the message that it leads to, or into nothing. It may set the delivery's `watch`. */
 export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Publication | undefined>;
 
 export type WorkerOptions = {
   stream: string;
   consumer: string;
-  /** Tells by its payload alone that a message leads to nothing: it is acknowledged at once. */
+  /** Tells by the payload alone that a delivery leads to nothing: it is acknowledged at once, without the processor. */
   isIdle?: ((payload: Uint8Array) => boolean) | undefined;
-  /** True while nothing new is to be pulled. */
+  /** True while the worker is to pull no new messages. */
   isPaused?: (() => boolean) | undefined;
   /** How many deliveries are processed at once. */
   concurrency: number;
-  /** The consumer's ack wait: longer work tells the broker three times within it that it goes on. */
+  /**
+   * The consumer's ack wait, used while its settings are not known: during longer work, the worker tells the broker
+   * three times within this time that the work goes on.
+   */
   ackWaitMs: number;
-  /** The first delay before a failed delivery comes again; doubles with each attempt, with jitter. */
+  /** The first delay before a failed delivery is repeated; doubles with each attempt, with jitter. */
   backoffMs?: number;
-  /** What is given up on, and where it goes; without it every failure means *again later*. */
+  /**
+   * Which deliveries are given up on, and where their copies go; without it every failed delivery is tried again later.
+   */
   deadLetters?: DeadLetterRule | undefined;
   note: Note;
 };
 
 export type DeadLetterRule = {
-  /** The stream that keeps them. */
+  /** The stream that keeps the dead letters. */
   stream: string;
-  /** The bucket in which suspects of a crash loop are written down. */
+  /** The bucket that records the starts of messages suspected of a crash loop. */
   suspects: string;
   /** How often a message may fail, for a reason of its own, in one process. */
   maxAttempts: number;
-  /** Who gives up. */
+  /** The service, instance and consumer that the dead letter names as the ones that gave up. */
   service: string;
   instance: string;
   consumer: string;
-  /** Where the copy of a message with this subject goes. */
+  /** The subject for the copy of a message with this subject. */
   subjectFor(subject: string): string;
-  /** Where a delivery came from that repeats another; its own place by default. */
+  /** Where the original of a redriven delivery was stored; undefined for a delivery that is an original. */
   originOf?(delivery: Delivery): { origin: Origin; redriveOf: number } | undefined;
 };
 

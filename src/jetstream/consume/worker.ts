@@ -15,14 +15,17 @@ import { PullRequests } from "./pull.ts";
 import type { Processor, WorkerCounts, WorkerOptions } from "./worker-options.ts";
 
 const storeProblem = "store: ";
-/** Longer than the longest wait between two attempts: what has not come again by then is with another process. */
+/**
+ * A store problem is over when no delivery has failed with it for this long, which is longer than the longest wait
+ * between two attempts: by then its deliveries are with another process.
+ */
 const unseenMs = 45_000;
 const maxHeldBack = 20_000;
 
 /**
- * The loop around a processor. It pulls as many messages as it has free places, processes them, stores what
- * they led to and then acknowledges: a crash in between repeats, never loses. A processor that throws means
- * *again later*. The only code that answers deliveries.
+ * The loop around a processor. It pulls as many messages as it has free places, processes them, stores the messages
+ * that they lead to and then acknowledges them: a crash in between repeats work and loses nothing. A delivery whose
+ * processor throws is tried again later or becomes a dead letter. No other code acknowledges deliveries.
  */
 export class Worker {
   readonly #frames: FrameWriter;
@@ -33,7 +36,7 @@ export class Worker {
   readonly #pulls: PullRequests;
   readonly #consumer: ConsumerWatch;
   readonly #problems: Problems;
-  /** Sequence of a delivery that a store failed → under which name that is told. */
+  /** Stream sequence of a delivery that failed because of a store → key of the problem that reports it. */
   readonly #heldBack = new Map<number, string>();
   readonly #inFlight = new SlotTable<ReceivedDelivery>();
   readonly #waiting: ReceivedDelivery[] = [];
@@ -57,13 +60,13 @@ export class Worker {
       options.deadLetters && new DeadLetterPolicy({ connection, publisher }, options, options.deadLetters);
     this.#process = this.#policy?.guard(process) ?? process;
     this.#notes = new SparseNotes(options.note);
-    // Every handler in flight may listen to it.
+    // Every delivery in flight may listen to the signal; Node warns from 11 listeners on.
     setMaxListeners(0, this.#abort.signal);
     const inbox = connection.newInbox();
     this.#pulls = new PullRequests(
       connection,
       { ...options, inbox },
-      // Until the next pull nothing is delivered: waiting for the tick would hold back what comes meanwhile.
+      // `expired` pulls again at once: waiting for the tick would delay messages that arrive meanwhile.
       {
         message: (message) => this.#onMessage(message),
         expired: () => this.#onExpired(),
@@ -87,15 +90,15 @@ export class Worker {
     return { ...this.#counts, inFlight: this.#inFlight.size };
   }
 
-  /** What keeps it from its work at the moment. */
+  /** The problems that keep this worker from its work at the moment. */
   get problems(): Problem[] {
     return this.#problems.list();
   }
 
   /**
-   * Stops pulling, hands back what was not started, waits until the rest is stored and acknowledged. What is not
-   * finished after `deadlineMs`, or when the worker is paused, is aborted and handed back as well. Nothing is left
-   * to time out. A second call waits for the first.
+   * Stops pulling, hands back deliveries that were not started, and waits until the others are stored and acknowledged.
+   * Deliveries that are not finished after `deadlineMs`, or when the worker is paused, are aborted and handed back as
+   * well, so that none has to time out. A second call waits for the first.
    */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs);
@@ -118,7 +121,10 @@ export class Worker {
     for (const delivery of this.#inFlight.items()) delivery.nak();
   }
 
-  /** What is handed back while a pull of this worker is open would come to this worker again. */
+  /**
+   * Called when no pull is open any more, or at the deadline: with an open pull, the broker would deliver these
+   * messages to this worker again.
+   */
   #handBackWaiting(): void {
     for (const delivery of this.#waiting.splice(0)) delivery.nak();
   }
@@ -133,7 +139,7 @@ export class Worker {
     while (this.#free >= worthAsking && this.#pulls.hasPlace) if (!this.#pulls.ask(this.#free)) return;
   }
 
-  /** Places that nothing is under way for. */
+  /** Places without a delivery, for which no message is on its way. */
   get #free(): number {
     const taken = this.#inFlight.size + this.#waiting.length + this.#pulls.outstanding;
     return this.#options.concurrency - taken;
@@ -153,11 +159,11 @@ export class Worker {
       this.#pull();
       return;
     }
-    // More than asked for comes only when a pull outlived its connection.
+    // More messages than asked for come only from a pull that outlived its connection.
     const isFull = this.#inFlight.size >= this.#options.concurrency;
     if (isFull || this.#abort.signal.aborted) this.#waiting.push(delivery);
     else void this.#run(delivery);
-    // Where a pull may ask for a few only, the next ones do not wait until these are done.
+    // When the consumer allows only a few messages per pull, the next pull goes out before these are processed.
     if (this.#pulls.outstanding === 0) this.#pull();
   }
 
@@ -173,7 +179,10 @@ export class Worker {
     }
   }
 
-  /** Stored before it is acknowledged: a crash between the two repeats the work, never loses it. */
+  /**
+   * The result is stored before the delivery is acknowledged: a crash between the two repeats the work and loses
+   * nothing.
+   */
   #afterStoring(delivery: ReceivedDelivery): Sink {
     return {
       resolve: (stored) => {
@@ -196,7 +205,7 @@ export class Worker {
     this.#release(delivery);
   }
 
-  /** What kept it back is over. */
+  /** Ends the store problem that kept this delivery from being processed. */
   #onFinishedAfterAll({ sequence }: ReceivedDelivery): void {
     const problem = this.#heldBack.get(sequence);
     if (problem === undefined) return;
@@ -219,7 +228,10 @@ export class Worker {
     else this.#handBack(delivery, error);
   }
 
-  /** Copied before it is terminated: a crash between the two repeats the work, and finds the copy. */
+  /**
+   * The copy is stored before the delivery is terminated: after a crash between the two, the next attempt finds the
+   * copy.
+   */
   async #giveUp(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
     try {
       await this.#policy?.keep(delivery, error);
@@ -239,7 +251,10 @@ export class Worker {
     this.#release(delivery);
   }
 
-  /** One cause may hold back thousands of deliveries, again and again: it is told once. */
+  /**
+   * True when a problem reports this failure: one cause may fail thousands of deliveries again and again, and is noted
+   * once.
+   */
   #isToldOf({ sequence }: ReceivedDelivery, { message, hint }: OrderctlError): boolean {
     const key = `${storeProblem}${message}`;
     const isTold = this.#problems.add(key, hint === undefined ? message : `${message}: ${hint}`);

@@ -5,17 +5,17 @@ import type { Processor } from "../consume/worker-options.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import { Bucket } from "../streams/bucket.ts";
 
-/** How often a suspect may be started and not answered. */
+/** How often work on a suspect may be started without ending. */
 const maxStarts = 3;
 
 type Client = { connection: Connection; publisher: Publisher };
 type Place = { bucket: string; prefix: string; maxAttempts: number };
 
 /**
- * Keeps a message from ending the process again and again. What was delivered more than `maxAttempts` times is suspect:
- * a process that dies takes everything down that it had in hand, so the count alone blames the innocent as well.
- * Suspects are worked on one at a time, each start is written down before and struck out after; who has been started
- * three times and never came back rejects with `crash_loop`, without being worked on.
+ * Keeps a message from ending the process again and again. A message that was delivered more than `maxAttempts` times
+ * is a suspect. The number of deliveries alone proves nothing, since a process that dies takes every delivery in flight
+ * with it. Suspects are processed one at a time; each start is written to the bucket before and cleared after. A
+ * suspect that was started three times in a row without ending rejects with `crash_loop` and is not processed.
  */
 export function stopCrashLoops(
   process: Processor,
@@ -31,7 +31,7 @@ export function stopCrashLoops(
     try {
       return await process(delivery, signal);
     } finally {
-      // Not written is no harm: it takes three of them in a row.
+      // A failed write does no harm: only three starts in a row that did not end count as a crash loop.
       await starts.write({ key, value: "0", revision }).catch(() => undefined);
     }
   };
@@ -43,7 +43,7 @@ export function stopCrashLoops(
   };
 }
 
-/** Answers the entry's new revision. */
+/** Writes a start to the bucket and returns the entry's new revision. */
 async function writeStart(starts: Bucket, key: string, attempt: number): Promise<number> {
   const entry = await starts.read(key);
   const unanswered = Number(entry?.value ?? 0);

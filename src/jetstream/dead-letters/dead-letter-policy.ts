@@ -18,7 +18,7 @@ import { KeptCopies } from "./kept-copies.ts";
 
 const maxCounted = 20_000;
 
-/** Decides which deliveries a worker gives up on, and keeps a full copy of each, once. */
+/** Decides which deliveries a worker gives up on, and stores one full copy of each. */
 export class DeadLetterPolicy {
   readonly #connection: Connection;
   readonly #publisher: Publisher;
@@ -26,7 +26,7 @@ export class DeadLetterPolicy {
   readonly #rule: DeadLetterRule;
   readonly #notes: SparseNotes;
   readonly #copies: KeptCopies;
-  /** Sequence → how often it failed in this process for a reason of its own. */
+  /** Stream sequence → how often that message failed in this process for a reason of its own. */
   readonly #failures = new Map<number, number>();
 
   constructor(
@@ -43,7 +43,7 @@ export class DeadLetterPolicy {
     this.#copies = new KeptCopies(connection, { stream: rule.stream, prefix });
   }
 
-  /** The same processor, which is not called again with a message that ends the process each time. */
+  /** Wraps the processor so that it no longer gets a message that ends the process each time. */
   guard(process: Processor): Processor {
     const { stream, consumer } = this.#options;
     const { maxAttempts, suspects } = this.#rule;
@@ -53,13 +53,14 @@ export class DeadLetterPolicy {
   }
 
   /**
-   * Is this failure the last? At once where something is wrong with the message itself, or with what it leads to; never
-   * where the broker or a store failed, as that says nothing about the message; else at the `maxAttempts`-th failure in
-   * this process, of which none counts while the worker is paused for what it depends on.
+   * True when the delivery is not to be tried again after this failure: at once when the message itself is at fault, or
+   * the message that it leads to; never when the broker or a store failed, which says nothing about the message; else
+   * at the `maxAttempts`-th failure in this process. Failures do not count while the broker is away or the worker is
+   * paused because of a dependency.
    */
   isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
     const { code, fault } = error;
-    // What the message led to contradicts what is stored.
+    // The message that it led to contradicts what is stored.
     if (fault === "message" || (phase === "storing" && code === "conflict")) return true;
     if (fault === "broker" || fault === "store" || code === "interrupted") return false;
     if (!this.#connection.isConnected()) return false;
@@ -69,7 +70,7 @@ export class DeadLetterPolicy {
 
   #countFailure(sequence: number): number {
     const failures = (this.#failures.get(sequence) ?? 0) + 1;
-    // To the end of the map: the first is then the one that failed the longest ago.
+    // Moves the entry to the end of the map, so that the first entry is the one that failed the longest ago.
     this.#failures.delete(sequence);
     this.#failures.set(sequence, failures);
     const [oldest] = this.#failures.size > maxCounted ? this.#failures.keys() : [];
@@ -78,15 +79,16 @@ export class DeadLetterPolicy {
   }
 
   /**
-   * Resolves once a copy is stored, by this call or an earlier one for the same delivery, whoever made it: each copy is
-   * a compare-and-set on what its subject held when no such copy was there. Rejects as the publisher does.
+   * Resolves once a copy of the delivery is stored, by this call or an earlier one, of this process or another. Each
+   * copy is a compare-and-set on the last sequence at which its subject held no copy of this delivery, so that only one
+   * is stored. Rejects as the publisher does.
    */
   async keep(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
     const mark = this.#markOf(delivery, error);
     const subject = this.#rule.subjectFor(mark.origin.subject);
     await this.#copies.inTurn(subject, async () => {
       while (!(await this.#isKept(delivery, mark, subject))) {
-        // Another worker's copy under the same subject was faster: what it holds now is looked at again.
+        // Another worker stored a copy under the same subject first: look at the subject again.
       }
     });
     this.#failures.delete(delivery.sequence);
@@ -95,7 +97,7 @@ export class DeadLetterPolicy {
     this.#notes.add(text, delivery.watch?.labels());
   }
 
-  /** False where the subject has changed since it was read. */
+  /** False when the subject has changed since it was read. */
   async #isKept(delivery: ReceivedDelivery, mark: DeadLetterMark, subject: string): Promise<boolean> {
     const { lastSequence, deliveries } = await this.#copies.look(subject);
     if (deliveries.has(mark.delivery)) return true;
@@ -121,7 +123,7 @@ export class DeadLetterPolicy {
       await this.#publisher.publish({ ...place, payload, headers: headers(mark) });
     } catch (thrown) {
       if (!(thrown instanceof OrderctlError) || thrown.code !== "too_large") throw thrown;
-      // As large as the broker takes already: with our header it is larger.
+      // The message may already be as large as the broker allows; the mark makes it larger.
       const omitted = { ...mark, omittedBytes: payload.length };
       await this.#publisher.publish({
         ...place,
@@ -152,7 +154,7 @@ export class DeadLetterPolicy {
     };
   }
 
-  /** To be called now and then: notes are told at most once a second. */
+  /** To be called regularly: notes are written at most once a second. */
   flush(): void {
     this.#notes.flush();
   }

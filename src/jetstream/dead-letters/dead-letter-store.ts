@@ -1,7 +1,10 @@
 import type { Connection } from "../client/connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "../client/nats-error.ts";
 
-/** The sequence up to which a consumer has answered everything that it was delivered; 0 without consumer. */
+/**
+ * The sequence up to which every message that a consumer delivered is settled; 0 when there is no such stream or
+ * consumer.
+ */
 export async function readConsumerProgress(
   { jsm }: Connection,
   stream: string,
@@ -17,7 +20,7 @@ export async function readConsumerProgress(
   }
 }
 
-/** How many subjects of a stream that fit a filter hold a message; 0 where there is no such stream. */
+/** How many subjects that match a filter have messages in a stream; 0 when there is no such stream. */
 export async function countSubjectsLike(
   { jsm }: Connection,
   stream: string,
@@ -32,7 +35,7 @@ export async function countSubjectsLike(
   }
 }
 
-/** False where the message was gone already. */
+/** Resolves to false when the message was gone already. */
 export async function deleteMessage({ jsm }: Connection, stream: string, sequence: number): Promise<boolean> {
   try {
     return await jsm.streams.deleteMessage(stream, sequence, false);

@@ -4,9 +4,9 @@ import { copyHeaders } from "../client/raw-message.ts";
 /** Where a message was first stored; `storedAtUs` is the broker's clock, Unix µs. */
 export type Origin = { stream: string; subject: string; sequence: number; storedAtUs: number };
 
-/** Why a delivery was given up on and where it came from. One header of its copy, as JSON. */
+/** Why a delivery was given up on and where it came from, stored as JSON in one header of its copy. */
 export type DeadLetterMark = {
-  /** Which delivery it was: the same for every attempt, and for no other message. */
+  /** Identifies the delivery: the same for every attempt, and for no other message. */
   delivery: string;
   reason: ErrorCode;
   detail: string;
@@ -15,11 +15,11 @@ export type DeadLetterMark = {
   consumer: string;
   service: string;
   instance: string;
-  /** When it was given up on, Unix µs by the worker's clock. */
+  /** When the worker gave up, Unix µs by the worker's clock. */
   atUs: number;
-  /** Sequence of the dead letter that was given to the consumer once more, and failed again; `null` for the first. */
+  /** Sequence of the dead letter that was redriven and failed again; `null` for a first failure. */
   redriveOf: number | null;
-  /** Size of the original payload where the copy had no room for it, else `null`. */
+  /** Size of the original payload when the copy leaves it out for lack of room, else `null`. */
   omittedBytes: number | null;
 };
 
@@ -28,17 +28,17 @@ export const redriveHeader = "Orderctl-Redrive";
 
 const detailLength = 500;
 
-/** Text of a stranger that may stand in a log line: one line, no control characters, at most 500 characters. */
+/** Makes text from outside fit for a log line: one line, no control characters, at most 500 characters. */
 export const plainDetail = (text: string): string =>
   text
     .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
     .trim()
     .slice(0, detailLength);
 
-/** Header values go over the wire as UTF-8 lines: JSON escapes what could end one. */
+/** Header values are UTF-8 lines: JSON escapes the characters that would end one. */
 export const encodeMark = (mark: DeadLetterMark): string => JSON.stringify(mark);
 
-/** The mark of a dead letter; undefined where there is none or it is not ours. */
+/** The mark of a dead letter; undefined when there is none or it is not in orderctl's form. */
 export function decodeMark(header: string | undefined): DeadLetterMark | undefined {
   const mark = parseObject<DeadLetterMark>(header);
   if (!mark || typeof mark.origin !== "object" || mark.origin === null) return undefined;
@@ -61,7 +61,7 @@ export function decodeMark(header: string | undefined): DeadLetterMark | undefin
   return isOurs ? mark : undefined;
 }
 
-/** What a header holds as a JSON object; undefined where it holds anything else. */
+/** The JSON object in a header; undefined when the header holds anything else. */
 export function parseObject<T extends object>(header: string | undefined): T | undefined {
   if (header === undefined) return undefined;
   try {
@@ -72,7 +72,7 @@ export function parseObject<T extends object>(header: string | undefined): T | u
   }
 }
 
-/** A header name as HTTP has it: others would end the reading of all headers in some clients. */
+/** A header name that HTTP allows: with any other name, some clients fail to read all headers of the message. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Headers that the broker or this program would act on. */
@@ -81,8 +81,8 @@ const acting = /^(nats-|orderctl-dead-|orderctl-redrive)/i;
 const setAside = "Original-";
 
 /**
- * The headers of a block for a copy of its message. Those that would make the broker act on the copy as well (a message
- * id, an expected sequence) are kept under another name, repeated ones are joined, and what is no header is left out.
+ * The headers of a block, for a copy of its message. A header that the broker or orderctl would act on (a message id,
+ * an expected sequence) is renamed to `Original-…`, repeated ones are joined, and a line that is no header is left out.
  */
 export const headersForCopy = (block: string): Record<string, string> =>
   copyHeaders(block, (name) => {

@@ -3,20 +3,23 @@ import { readLast, type StoredMessage } from "../streams/read-message.ts";
 import { readSubject } from "../streams/read-subject.ts";
 import { deadLetterHeader, decodeMark } from "./dead-letter.ts";
 
-/** The last sequence of a subject, and which deliveries there are copies of below it. */
+/** The last sequence of a subject, and the deliveries of which it holds copies up to that sequence. */
 export type Copies = { lastSequence: number; deliveries: Set<string> };
 
 type Options = {
   stream: string;
-  /** How the names of deliveries begin that are asked for. */
+  /** Only copies of deliveries whose identifier begins with this are remembered. */
   prefix: string;
-  /** So many subjects and deliveries are remembered; those of what was looked at the longest ago go first. */
+  /**
+   * How many subjects and deliveries are remembered in all; those of the subject that was read the longest ago go
+   * first.
+   */
   limit?: number;
 };
 
 /**
- * Which copies the subjects of a stream hold, remembered from one look to the next: anybody can have thousands of copies
- * kept under one subject, and reading all of them for each would cost the square of their number.
+ * Remembers which copies the subjects of a stream hold: anybody can cause thousands of copies under one subject, and
+ * reading all of them for each new copy would cost the square of their number.
  */
 export class KeptCopies {
   readonly #connection: Connection;
@@ -30,7 +33,10 @@ export class KeptCopies {
     this.#options = { limit: 20_000, ...options };
   }
 
-  /** One after the other for a subject: of those that store at once, all but one would have to look again. */
+  /**
+   * Runs `work` one at a time for each subject: of several that store at once, all but one would lose the
+   * compare-and-set and have to look again.
+   */
   inTurn<T>(subject: string, work: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(subject) ?? Promise.resolve();
     const turn = before.then(work, work);
@@ -42,7 +48,7 @@ export class KeptCopies {
     return turn;
   }
 
-  /** Reads what came since the last look, and everything where what was seen then is gone. */
+  /** Reads the copies that came since the last look, or all of them when those seen then are gone. */
   async look(subject: string): Promise<Copies> {
     const { stream, prefix } = this.#options;
     const last = (await readLast(this.#connection, stream, subject))?.sequence ?? 0;
@@ -61,7 +67,7 @@ export class KeptCopies {
     return copies;
   }
 
-  /** Nothing is known of it meanwhile: a look that fails half way leaves nothing behind. */
+  /** Removes the entry while its subject is read, so that a failed read leaves no half-read entry behind. */
   #take(subject: string): Copies | undefined {
     const known = this.#known.get(subject);
     if (known) this.#size -= sizeOf(known);

@@ -4,8 +4,8 @@ import { apiErrors } from "../client/nats-error.ts";
 import { bodyText } from "../client/raw-message.ts";
 
 /**
- * Why the broker did not store a message. `duplicateIn` names the stream that already holds its subject; the fault is the
- * message's where no setting of the stream would have it stored.
+ * Why the broker did not store a message. `duplicateIn` names the stream that already holds a message under the same
+ * subject; `fault` is `message` when no setting of the stream would let it store the message.
  */
 export type Refusal = { code: ErrorCode; message: string; fault?: Fault; duplicateIn?: string };
 
@@ -15,7 +15,7 @@ type Answer = {
   error?: { code: number; err_code?: number; description?: string };
 };
 
-/** Error numbers of nats-server `server/errors.json` whose kind says too little. */
+/** Error numbers of nats-server `server/errors.json` whose status says too little. */
 const codes: Record<number, ErrorCode> = {
   10002: "stream_full",
   10009: "unavailable",
@@ -31,10 +31,10 @@ const codes: Record<number, ErrorCode> = {
   10194: "unavailable",
 };
 
-/** Beyond what any message can have, while a stream's own limit of a message's size (10054) is somebody's decision. */
+/** The headers are larger than any message may have, unlike 10054, a limit that somebody set on the stream. */
 const headersTooLarge = 10097;
 
-/** The others by their kind: what the request is not allowed to ask for, and what passes. */
+/** Error codes by status, for all other numbers: requests that are not allowed, and failures that pass. */
 const kinds: Record<number, ErrorCode> = {
   400: "usage",
   409: "conflict",
@@ -44,8 +44,8 @@ const kinds: Record<number, ErrorCode> = {
 };
 
 /**
- * A leaf node that has a stream of its own on the same subject stores the message as well, and answers first: what counts
- * is the answer of the domain that was asked for. A refusal does not say whose it is.
+ * True for an ack from another domain than the one that was asked for. A leaf node with its own stream on the same
+ * subject stores the message as well, and answers first. False for a refusal, which names no domain.
  */
 export const isOfOtherDomain = (message: Msg, apiPrefix: string): boolean => {
   const domain = /"domain": ?"([^"]*)"/.exec(bodyText(message))?.[1];
@@ -53,14 +53,14 @@ export const isOfOtherDomain = (message: Msg, apiPrefix: string): boolean => {
 };
 
 /**
- * Reads the broker's answer to a publish: the sequence, or why not. The answer is parsed, never searched: a
- * sequence may contain the digits of an error number. Hot path: ~1 µs.
+ * Reads the broker's answer to a publish: the sequence, or why the message was not stored. The error number is never
+ * searched for in the text: a sequence may contain its digits. Hot path: ~1 µs.
  */
 export function parseAck(message: Msg): number | Refusal {
   if (message.data.length === 0)
     return { code: "no_responders", message: "no stream listens on this subject" };
   const text = bodyText(message);
-  // What nearly every answer looks like, in full; anything else goes to the parser.
+  // Nearly every answer matches as a whole; the JSON parser reads all others.
   const plain = /^\{"stream":"[^"\\]*", ?"seq":(\d+)\}$/.exec(text);
   if (plain) return Number(plain[1]);
   let answer: Answer;

@@ -2,8 +2,8 @@ import { type ErrorCode, type Fault, OrderctlError } from "../../core/errors.ts"
 import { isHeader } from "../client/wire-text.ts";
 
 /**
- * A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. `giveUpMs` is for
- * one that is not to be held through an outage for as long as the publisher's others.
+ * A message to store. `expectedSequence` makes it a compare-and-set on the last sequence of its subject. `giveUpMs`
+ * replaces the publisher's own for this message: how long it is held through an outage.
  */
 export type Publication = {
   subject: string;
@@ -27,7 +27,7 @@ export function headersOf({ headers, expectedSequence }: Publication): string {
   return headerBlock({ ...headers, [expectedSequenceHeader]: String(expectedSequence) });
 }
 
-/** Why a message is not stored. The broker is at fault unless told otherwise. */
+/** Why a message is not stored. `fault` is `broker` by default. */
 export type Unstored = { code: ErrorCode; why: string; fault?: Fault | undefined };
 
 /** The error for a publication that the broker did not store; names the subject. */
@@ -36,7 +36,7 @@ export const notStored = (
   { code, why, fault = "broker" }: Unstored,
 ): OrderctlError => new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault });
 
-/** A header block as it goes over the wire. Throws `bad_message` for what would end a header's line. */
+/** A header block in the form of the client protocol. Throws `bad_message` for a header that would end its own line. */
 function headerBlock(headers: Readonly<Record<string, string>>): string {
   let block = "NATS/1.0\r\n";
   for (const name in headers) {

@@ -11,32 +11,35 @@ import { headersOf, notStored, type Publication, type Stored } from "./publicati
 
 const tickMs = 50;
 const maxBackoffMs = 1000;
-/** Before that, nobody who listens may be somebody who is just coming: a stream that is being made or moved. */
+/**
+ * From this attempt on, the publisher asks the broker whether any stream has the subject that nobody listens on. Until
+ * then, the stream may just be being created or moved.
+ */
 const firstAttempts = 3;
-/** A message that fails for so long is told of, once for all that fail together. */
+/** A message that has failed for this long is noted; messages that fail together share one note. */
 const tellAfterMs = 1000;
 
 /**
- * A pipelined publisher: sends with a private wildcard inbox as reply, matches acks by token and keeps at most
- * `window` messages in flight. After a reconnect everything unacknowledged is sent again, which is safe where
- * the stream refuses a second message per subject. Messages are sent in the order of the `publish` calls, but
- * may be stored in another after a retry.
+ * A pipelined publisher: sends each message with a reply subject under a private wildcard inbox, matches acks by the
+ * token at the end of that subject and keeps at most `window` messages in flight. After a reconnect it sends every
+ * unacknowledged message again, which is safe where the stream refuses a second message per subject. It sends messages
+ * in the order of the `publish` calls, but after a retry the stream may store them in another order.
  *
- * While the broker is away, or stores nothing for a reason that passes (lame duck mode, an election, a restart), what is
- * not stored is held and sent again, for `giveUpMs`.
+ * While the broker is away, or stores nothing for a passing reason (lame duck mode, an election, a restart), the
+ * publisher holds messages and sends them again, for `giveUpMs`.
  */
 export class Publisher {
   readonly #connection: Connection;
   readonly #options: Required<PublisherOptions>;
   readonly #inbox: string;
-  /** The API prefix of the domain whose answers count, if one was asked for. */
+  /** The API prefix of the domain whose acks count; undefined when no domain is configured. */
   readonly #domainApi: string | undefined;
   readonly #subscription: Subscription;
   readonly #inFlight = new SlotTable<Entry>();
   readonly #queue: Entry[] = [];
   readonly #settled = new ChangeSignal();
   readonly #timer: NodeJS.Timeout;
-  /** Groups of subjects that the broker is being asked about. */
+  /** Open questions to the broker whether any stream has such subjects, by wildcard subject. */
   readonly #asking = new Map<string, Promise<boolean>>();
   #counter = 0;
   #closed = false;
@@ -69,21 +72,25 @@ export class Publisher {
     return this.#inFlight.size >= this.#options.window;
   }
 
-  /** True while the broker is away or stores nothing, and messages are held because of it. */
+  /** True while messages are held because the broker is away or stores nothing. */
   get isHolding(): boolean {
     return this.#held > 0 || !this.#connection.isConnected();
   }
 
   /**
-   * Resolves once the broker has stored the message or holds another under its subject. Rejects with `conflict`
-   * (compare-and-set lost), `no_responders` (no stream has this subject), `stream_full`, `too_large` or `denied`, each
-   * naming the subject. Given up, it rejects with `unavailable`. `isUncertain` tells where the message may be stored nevertheless.
+   * Resolves once the broker has stored the message or already holds another one under its subject. Rejects with
+   * `conflict` (compare-and-set lost), `no_responders` (no stream has this subject), `stream_full`, `too_large` or
+   * `denied`, each naming the subject, and with `unavailable` after `giveUpMs`. `isUncertain` on the error says that
+   * the message may be stored nevertheless.
    */
   publish(publication: Publication): Promise<Stored> {
     return new Promise((resolve, reject) => this.send(publication, { resolve, reject }));
   }
 
-  /** The same without a promise. Hot path: ~9 µs with headers; no timer and no Error per message. */
+  /**
+   * Like `publish`, but reports to `sink` instead of a promise. Hot path: ~9 µs with headers; no timer and no Error per
+   * message.
+   */
   send(publication: Publication, sink: Sink): void {
     const entry = createEntry(publication, sink);
     if (this.#closed)
@@ -92,7 +99,7 @@ export class Publisher {
     else this.#admit(entry);
   }
 
-  /** Resolves when the window has a free place, so that a producer in a loop never queues without bound. */
+  /** Resolves when the window has a free place: a producer that awaits it in a loop never queues without bound. */
   ready(): Promise<void> {
     return this.#settled.until(() => !this.isFull);
   }
@@ -102,7 +109,7 @@ export class Publisher {
     return this.#settled.until(() => this.#inFlight.size === 0);
   }
 
-  /** Stops; what is unacknowledged rejects with `interrupted`. */
+  /** Stops the publisher; every message that is not acknowledged rejects with `interrupted`. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -112,7 +119,10 @@ export class Publisher {
       this.#settle(entry).reject(notSettled(entry, "interrupted", "not acknowledged before the end"));
   }
 
-  /** A token is the entry's slot and a number that no other entry has. */
+  /**
+   * The token is the entry's slot and a number that no other entry has: a slot is reused, and a late ack of an earlier
+   * entry must not match.
+   */
   #admit(entry: Entry): void {
     this.#counter += 1;
     entry.slot = this.#inFlight.add(entry);
@@ -156,7 +166,9 @@ export class Publisher {
     else this.#settle(entry).reject(notStored(entry.publication, { code, why: message, fault }));
   }
 
-  /** Either the stream is away for a while, or there is none: that only the broker knows. */
+  /**
+   * Nobody listening means that the stream is away for a while or that there is none; only the broker can tell which.
+   */
   async #onNoResponders(entry: Entry, message: string): Promise<void> {
     const { publication, attempt } = entry;
     this.#retry(entry, message);
@@ -165,7 +177,10 @@ export class Publisher {
     this.#settle(entry).reject(notStored(publication, { code: "no_responders", why: message }));
   }
 
-  /** False where the broker says that no stream has subjects like this one. One question at a time for all of these. */
+  /**
+   * False when the broker says that no stream has subjects like this one. Subjects that differ only in the last token
+   * share one question at a time.
+   */
   #mayBeStored(subject: string): Promise<boolean> {
     const group = subject.replace(/\.[^.]*$/, ".*");
     const asked = this.#asking.get(group) ?? this.#askForStreams(group);
@@ -177,7 +192,7 @@ export class Publisher {
     try {
       return (await this.#connection.jsm.streams.names(group).next()).length > 0;
     } catch {
-      // Nobody answers, as in lame duck mode, or this user may not ask.
+      // Nobody answers, as in lame duck mode, or this user may not ask: the stream may exist.
       return true;
     } finally {
       this.#asking.delete(group);
@@ -185,8 +200,8 @@ export class Publisher {
   }
 
   /**
-   * A refused duplicate is success only once the leader shows the stored message: on a cluster the refusal may
-   * speak of a proposal that is lost afterwards.
+   * A message refused as a duplicate counts as stored only once the leader returns the stored message: on a cluster the
+   * refusal may refer to a proposal that is lost afterwards.
    */
   async #readBack(entry: Entry, stream: string): Promise<void> {
     entry.waiting = "answer";
@@ -247,7 +262,7 @@ export class Publisher {
   #giveUp(now: number): void {
     const isOver = ({ since, publication }: Entry) =>
       now - since > (publication.giveUpMs ?? this.#options.giveUpMs);
-    // Those that wait for a place first: else they would be sent as soon as one is free.
+    // Queued messages first: settling a message in flight would send the next queued one, even if its time is over.
     const queued = this.#queue.some(isOver) ? this.#queue.splice(0) : [];
     this.#queue.push(...queued.filter((entry) => !isOver(entry)));
     for (const entry of queued.filter(isOver)) entry.sink.reject(this.#givenUp(entry, now));
@@ -275,7 +290,10 @@ export class Publisher {
     }
   }
 
-  /** Sent again it would end the next connection as well. */
+  /**
+   * Rejects every message that was sent and not acknowledged: one of them ended the connection, and would end the next
+   * one if it were sent again.
+   */
   #onUnread({ code, message: why, hint, fault }: OrderctlError): void {
     for (const entry of this.#inFlight.items()) {
       if (entry.waiting !== "ack" || entry.sends === 0) continue;
@@ -294,7 +312,10 @@ export class Publisher {
   }
 }
 
-/** The error for an entry that nobody waits for any more. What the broker refuses it does not store. */
+/**
+ * The error for a message that the publisher gives up on. The message may be stored unless the broker has refused every
+ * send of it.
+ */
 function notSettled({ publication, sends, refusals }: Entry, code: ErrorCode, why: string): OrderctlError {
   const { message, fault } = notStored(publication, { code, why });
   return new OrderctlError(code, message, { fault, isUncertain: sends > refusals });
@@ -303,33 +324,36 @@ function notSettled({ publication, sends, refusals }: Entry, code: ErrorCode, wh
 export type PublisherOptions = {
   /** How many publishes may be unacknowledged at once. */
   window?: number;
-  /** How long a message is held and sent again while the broker does not store it; that of the connection by default. */
+  /**
+   * How long a message is held and sent again while the broker does not store it; the connection's `giveUpMs` by
+   * default.
+   */
   giveUpMs?: number;
   ackWaitMs?: number;
   /** First wait before another attempt; doubles each time, with jitter. */
   backoffMs?: number;
 };
 
-/** Who is told how a publication ended: one of both, once. */
+/** Receives the outcome of a publication: exactly one of the two is called, once. */
 export type Sink = { resolve(stored: Stored): void; reject(error: OrderctlError): void };
 
-/** A publication that is not settled. */
+/** A publication whose outcome is not known yet. */
 export type Entry = {
   readonly publication: Publication;
   readonly sink: Sink;
-  /** Where it is among those in flight. */
+  /** Its slot among the messages in flight; -1 until it is admitted. */
   slot: number;
   token: string;
-  /** When it was handed over, on the `performance.now()` clock. */
+  /** When the caller handed it over, on the `performance.now()` clock. */
   since: number;
   attempt: number;
   /** Why the last attempt failed; undefined before that. */
   failure: string | undefined;
-  /** Is it counted among those that wait for the end of an outage? */
+  /** True while it counts among the messages held through an outage. */
   isHeld: boolean;
-  /** After the second one a duplicate may be the message itself. */
+  /** How often it was sent; after a second send, a "duplicate" in the stream may be this message itself. */
   sends: number;
-  /** How many of these the broker answered: where it was each of them, the message is not stored. */
+  /** How many of these sends the broker refused; when it refused all of them, the message is not stored. */
   refusals: number;
   /** When to act next, on the `performance.now()` clock: the ack's deadline, or the end of a backoff. */
   dueAt: number;

@@ -6,7 +6,7 @@ import { scanStream } from "./read-stream.ts";
 
 export type BucketEntry = { key: string; value: string; revision: number };
 
-/** `isForeign`: somebody else wrote under this key, which stands for none of ours. */
+/** `isForeign`: the key is not one that `encodeKey` writes, so another program wrote it. */
 export type Key = { key: string; isForeign: boolean };
 
 type ListedEntry = BucketEntry & Key;
@@ -15,9 +15,9 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * A NATS key-value bucket that is changed by compare-and-set, in the layout of ADR-8 (stream `KV_<bucket>`,
- * subject `$KV.<bucket>.<key>`), so that the `nats kv` commands read it. Characters that a key may not have are
- * written as `=XX`. Values are read from the leader.
+ * A NATS key-value bucket that is changed by compare-and-set, in the layout of ADR-8 (stream `KV_<bucket>`, subject
+ * `$KV.<bucket>.<key>`), so that the `nats kv` commands can read it. Characters that a key may not contain are written
+ * as `=XX`. Values are read from the stream's leader.
  */
 export class Bucket {
   readonly #connection: Connection;
@@ -35,7 +35,10 @@ export class Bucket {
     return found && { key, value: decoder.decode(found.payload), revision: found.sequence };
   }
 
-  /** Writes over the entry with `revision` (0: where there is none); `undefined` when it has another by now. */
+  /**
+   * Replaces the entry with `revision` (0: there is no entry yet) and returns the new revision; `undefined` when the
+   * entry has another revision by now.
+   */
   async write({ key, value, revision }: BucketEntry): Promise<number | undefined> {
     try {
       const payload = encoder.encode(value);
@@ -47,13 +50,13 @@ export class Bucket {
     }
   }
 
-  /** Every key, also those of entries that were removed; needs no consumer. */
+  /** Every key, including those of removed entries; needs no consumer. */
   async keys(): Promise<Key[]> {
     const subjects = await readSubjects(this.#connection, `KV_${this.#name}`);
     return subjects.map((subject) => this.#key(subject));
   }
 
-  /** Removes what stands under a foreign key, unless it is removed already. */
+  /** Removes the value under a foreign key, unless it is removed already. */
   async removeForeign(key: string): Promise<void> {
     const subject = `${this.#prefix}${key}`;
     const found = await readLast(this.#connection, `KV_${this.#name}`, subject);
@@ -63,7 +66,7 @@ export class Bucket {
     await this.#publisher.publish({ ...removal, ...place });
   }
 
-  /** Every entry, each as it was at some moment of the listing. */
+  /** Every entry that has a value, each as it was at some moment of the listing. */
   async list(): Promise<ListedEntry[]> {
     const entries = new Map<string, ListedEntry>();
     const stream = `KV_${this.#name}`;
@@ -72,7 +75,7 @@ export class Bucket {
       entries.set(subject, { ...this.#key(subject), value: decoder.decode(payload), revision });
     };
     await scanStream(this.#connection, { stream }, add);
-    // An entry that changes while the scan goes on may have moved behind its end.
+    // An entry that changes during the scan may have moved behind the scan's end.
     for (const subject of await readSubjects(this.#connection, stream)) {
       const missed = entries.has(subject) ? undefined : await readLast(this.#connection, stream, subject);
       if (missed) add(missed);
@@ -94,18 +97,21 @@ export class Bucket {
     return `${this.#prefix}${encodeKey(key)}`;
   }
 
-  /** A domain takes entries where its API is (ADR-19), so that the bucket of that name in another one stays as it is. */
+  /**
+   * With a domain, entries are published under its API prefix (ADR-19), so that they do not reach the bucket of the
+   * same name in another domain.
+   */
   #written(subject: string): string {
     const { apiPrefix } = this.#connection;
     return apiPrefix === defaultApiPrefix ? subject : `${apiPrefix}.${subject}`;
   }
 }
 
-/** A message's subject has one character for each byte, what the broker tells in JSON is text. */
+/** A message's subject has one character per byte; subjects in the broker's JSON are decoded text. */
 const fromWire = (subject: string): string => Buffer.from(subject, "latin1").toString();
 const toWire = (subject: string): string => Buffer.from(subject).toString("latin1");
 
-/** The key under which the entry `key` is stored. */
+/** The stored form of `key`. */
 export const encodeKey = (key: string): string =>
   key.replace(/[^A-Za-z0-9_-]/gu, (character) =>
     [...encoder.encode(character)]
@@ -113,7 +119,7 @@ export const encodeKey = (key: string): string =>
       .join(""),
   );
 
-/** Undefined for a key that `encodeKey` writes for nothing: the nats CLI takes `size=M` and `a.b` as they are. */
+/** Undefined for a stored key that `encodeKey` never writes: the nats CLI stores `size=M` and `a.b` as they are. */
 function decodeKey(stored: string): string | undefined {
   try {
     const key = decodeURIComponent(stored.replaceAll("%", "%25").replaceAll("=", "%"));

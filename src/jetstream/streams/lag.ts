@@ -7,45 +7,51 @@ import { readOldest } from "./oldest-message.ts";
 import { parseTimestampUs } from "./read-message.ts";
 
 /**
- * How far behind a consumer is. Rates are per second between two samples; `null` where it cannot be known. Times of day are by
- * the broker's clock.
+ * How far behind a consumer is. Rates are per second between two samples; `null` means unknown, or what the field says.
+ * Times of day are by the broker's clock.
  */
 export type ConsumerLag = {
   consumer: string;
-  /** False for a reader that goes with its process, such as one that waits for orders to end. */
+  /** False for an ephemeral consumer that goes away with its process, such as one that waits for orders to end. */
   durable: boolean;
-  /** Are messages asked for, or sent to whoever listens? */
+  /** Do workers ask for messages, or does the broker send them to a subject? */
   mode: "pull" | "push";
-  /** Does anybody listen where messages are pushed to? `null` where they are pulled. */
+  /** Does anybody listen on the subject that a push consumer sends to? `null` for a pull consumer. */
   bound: boolean | null;
-  /** Messages that match the consumer's filter and were not delivered yet. */
+  /** Messages that match the consumer's filter and were never delivered. */
   pending: number;
   /** Delivered and not acknowledged. */
   ackPending: number;
   redelivered: number;
   /**
-   * Pull requests waiting for a message: 0 on a consumer that has pending messages means nobody is working. `null` where
-   * messages are pushed.
+   * Pull requests waiting for a message: 0 on a consumer with pending messages means that nobody is working. `null` for
+   * a push consumer.
    */
   waiting: number | null;
-  /** Age of the oldest message that is not acknowledged; `null` also where there is none. */
+  /** Age of the oldest message that is not acknowledged, delivered or not; `null` also when there is none. */
   oldestAgeMs: number | null;
   inPerS: number | null;
   outPerS: number | null;
-  /** `(pending + ackPending) / (out − in)`; `null` when it does not shrink. */
+  /** Seconds until the backlog is gone: `(pending + ackPending) / (out − in)`; `null` when it does not shrink. */
   drainS: number | null;
-  /** `null` where it is not paused. */
+  /** `null` when the consumer is not paused. */
   pausedUntil: string | null;
-  /** How long a delivery may take, the last attempt's where these differ; `null` without acknowledgements. */
+  /**
+   * How long a delivery may take before the broker repeats it: the longest of `ack_wait` and `backoff`; `null` for a
+   * consumer without acknowledgements.
+   */
   ackWaitMs: number | null;
-  /** By when what is delivered and not acknowledged comes again, unless who holds it asks for more time. */
+  /** The latest time at which the broker redelivers what is not acknowledged, unless a worker asks for more time. */
   comesAgainBy: string | null;
-  /** How many processes answer that work on it; `null` where nobody asked them. */
+  /** How many running processes say that they work on this consumer; `null` when the processes were not asked. */
   workers: number | null;
-  /** How many of `ackPending` no process has that answers; `null` where nobody asked the processes. */
+  /**
+   * How many of the `ackPending` deliveries none of the answering processes holds; `null` when the processes were not
+   * asked.
+   */
   unclaimed: number | null;
   state: LagState;
-  /** Why messages do not come as they usually do, as far as the consumer's settings and its workers tell. */
+  /** Why messages do not arrive as usual, as far as the consumer's settings and its workers tell. */
   reasons: string[];
 };
 
@@ -63,15 +69,14 @@ type Sample = { at: number; info: ConsumerInfo };
 export type LagQuery = {
   stream: string;
   intervalMs: number;
-  /** True to leave out the readers that go with their processes. */
+  /** True to leave out ephemeral consumers, which go away with their processes. */
   durableOnly?: boolean;
   signal?: AbortSignal;
 };
 
 /**
- * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader; with an interval of 0 once, and
- * then rates are unknown. Rejects with `not_found`
- * when there is no such stream.
+ * Reads every consumer of a stream twice, `intervalMs` apart, from the stream's leader. With an interval of 0 it reads
+ * once, and rates are unknown. Rejects with `not_found` when there is no such stream.
  */
 export async function readLag(connection: Connection, query: LagQuery): Promise<StreamLag> {
   const { stream, intervalMs, signal } = query;
@@ -114,7 +119,10 @@ async function readConsumers(
 
 const isDurable = ({ config }: ConsumerInfo): boolean => config.durable_name !== undefined;
 
-/** For the time between two samples: the server's own clock where it tells it (since 2.10), else ours. In ms. */
+/**
+ * When a sample was taken, in ms, to compare with other samples only: by the server's clock where the server tells it
+ * (since 2.10), else by the monotonic clock of this process.
+ */
 function serverTime(info: ConsumerInfo & { ts?: unknown }): number {
   return typeof info.ts === "string" ? parseTimestampUs(info.ts) / 1000 : performance.now();
 }
@@ -124,7 +132,7 @@ function buildLag(
   { at, info }: Sample,
   nowMs: number,
 ): Omit<Measured, "oldestAgeMs"> {
-  // One that was made anew under the same name counts from its own beginning.
+  // A consumer that was deleted and created anew between the samples has new counters.
   const before = first && first.at < at && first.info.created === info.created ? first : undefined;
   const seconds = before ? (at - before.at) / 1000 : 0;
   const outPerS = before ? countAcked(before.info, info) / seconds : null;
@@ -152,13 +160,16 @@ function buildLag(
   };
 }
 
-/** Since 2.11. */
+/** The time at which a pause ends; nats-server can pause consumers since 2.11. */
 function pauseEnd({ paused, pause_remaining, config }: ConsumerInfo, nowMs: number): string | null {
   if (paused !== true) return null;
   return config.pause_until ?? new Date(nowMs + Number(pause_remaining) / 1e6).toISOString();
 }
 
-/** The longest that the last delivery can be waited for. After a restart the server does not tell when that was. */
+/**
+ * The latest time at which the last delivery is repeated. After a restart the server does not tell when that delivery
+ * was; then the current time stands in for it.
+ */
 function redeliveryTime(info: ConsumerInfo, nowMs: number): string | null {
   const ackWaitMs = ackWaitOf(info);
   if (info.num_ack_pending === 0 || ackWaitMs === null) return null;
@@ -184,14 +195,18 @@ function reasonsOf({ config, push_bound, num_ack_pending, delivered, ack_floor }
 
 const times = (deliveries: number): string => (deliveries === 1 ? "1 delivery" : `${deliveries} deliveries`);
 
-/** Acknowledged between two samples: what was delivered for the first time and is not under way. */
+/**
+ * Messages acknowledged between two samples: those delivered for the first time, minus those still waiting for an
+ * acknowledgement.
+ */
 const countAcked = (before: ConsumerInfo, now: ConsumerInfo): number =>
   Math.max(0, countFirstDeliveries(before, now) - (now.num_ack_pending - before.num_ack_pending));
 
 /**
- * The broker counts deliveries, first and later ones together. A message that has become a redelivered one had a later
- * one, and only first ones move the stream sequence on, so there are no more than that. What comes again more than once
- * between two samples, or again and is acknowledged, may still be taken for a first delivery.
+ * The broker counts first and repeated deliveries together. Every message that has newly become a redelivered one had a
+ * repeated delivery, and only first deliveries advance the stream sequence: both limit the result. A message that is
+ * redelivered more than once between two samples, or redelivered and then acknowledged, may still be counted as a first
+ * delivery.
  */
 function countFirstDeliveries(before: ConsumerInfo, now: ConsumerInfo): number {
   const deliveries = now.delivered.consumer_seq - before.delivered.consumer_seq;
@@ -199,7 +214,7 @@ function countFirstDeliveries(before: ConsumerInfo, now: ConsumerInfo): number {
   return Math.min(Math.max(0, deliveries - again), now.delivered.stream_seq - before.delivered.stream_seq);
 }
 
-/** What is left has grown by what came and was not acknowledged. */
+/** New messages between two samples: what the backlog grew by, plus what was acknowledged. */
 const countAdded = (before: ConsumerInfo, now: ConsumerInfo): number =>
   Math.max(0, countLeft(now) - countLeft(before) + countAcked(before, now));
 
@@ -212,9 +227,10 @@ function drainTime(backlog: number, inPerS: number | null, outPerS: number | nul
 }
 
 /**
- * What can be concluded about a consumer. With a backlog and no acknowledgement in the interval: `abandoned`, nobody asks for
- * messages or has any; `unbound`, nobody listens where they are pushed to; `idle`, deliveries are held and nobody asks for more;
- * `waiting`, they are held and somebody does. `held`: no process that answers has them, or the oldest stays while others flow.
+ * What can be concluded about a consumer. With a backlog and no acknowledgement in the interval: `abandoned`, nobody
+ * pulls and no delivery waits for an acknowledgement; `idle`, nobody pulls but deliveries wait; `waiting`, somebody
+ * pulls, or it is a push consumer; `unbound`, nobody listens on the subject of a push consumer. `held`: deliveries are
+ * held by no process that answers, or the oldest one stays unacknowledged while others are acknowledged.
  */
 export type LagState =
   | "up_to_date"
@@ -233,7 +249,7 @@ export type Measured = Omit<ConsumerLag, "state">;
 export const backlogOf = ({ pending, ackPending }: Pick<ConsumerLag, "pending" | "ackPending">): number =>
   pending + ackPending;
 
-/** `floorStays` says that the oldest of the deliveries was the same in both samples. */
+/** `floorStays` says that the ack floor, and so the oldest unacknowledged delivery, was the same in both samples. */
 export function stateOf(lag: Measured, floorStays: boolean): LagState {
   if (lag.pausedUntil !== null) return "paused";
   if (backlogOf(lag) === 0) return "up_to_date";
@@ -250,8 +266,8 @@ function stuckState({ ackPending, waiting }: Measured): LagState {
 }
 
 /**
- * What comes in goes out: less than a second's worth is then work in progress, not a backlog. Of one and the same flow two
- * samples show a little more or less.
+ * As many messages go out as come in, and the backlog is less than one second's worth: that is work in progress. The
+ * two rates of a steady flow differ a little, since they come from two samples.
  */
 const isInProgress = (lag: Measured): boolean => {
   const { inPerS, outPerS } = lag;

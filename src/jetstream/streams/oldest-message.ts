@@ -3,8 +3,8 @@ import type { Connection } from "../client/connection.ts";
 import { parseTimestampUs, readNext, type StoredMessage } from "./read-message.ts";
 
 /**
- * When the oldest message was stored that a consumer has yet to deliver or to have acknowledged, Unix µs. Null where there is
- * none, and where the broker does not tell which it is: never the time of another one.
+ * When the oldest message was stored that a consumer has not delivered, or that nobody has acknowledged, Unix µs. Null
+ * when there is none, and when the broker does not tell which message it is: never the time of another message.
  */
 export async function readOldest(connection: Connection, info: ConsumerInfo): Promise<number | null> {
   if (info.num_pending + info.num_ack_pending === 0) return null;
@@ -13,7 +13,10 @@ export async function readOldest(connection: Connection, info: ConsumerInfo): Pr
   return oldest.storedAtUs;
 }
 
-/** All that was delivered is settled, or else the oldest is the first after those that are. */
+/**
+ * The lowest sequence that the oldest message can have: after everything delivered when all of that is settled, else
+ * after the ack floor.
+ */
 const firstSequence = ({ num_ack_pending, delivered, ack_floor, config }: ConsumerInfo): number =>
   Math.max((num_ack_pending === 0 ? delivered : ack_floor).stream_seq + 1, config.opt_start_seq ?? 1);
 
@@ -31,7 +34,7 @@ async function firstMatching(
   return messages.sort((a, b) => a.sequence - b.sequence)[0];
 }
 
-/** Is the first one that was not settled one that the consumer is to deliver at all? */
+/** True when it is certain that the consumer is to deliver the oldest unsettled message at all. */
 async function isWanted(connection: Connection, info: ConsumerInfo, oldest: StoredMessage): Promise<boolean> {
   if (mayBeGivenUp(info)) return false;
   const { stream_name, config } = info;
@@ -41,7 +44,7 @@ async function isWanted(connection: Connection, info: ConsumerInfo, oldest: Stor
     const alike = { stream_name, config: { ...config, filter_subjects: [oldest.subject] } };
     return isLastBefore(connection, alike, { oldest, createdUs });
   }
-  // Servers before 2.10 count the floor from 0 until the first acknowledgement, wherever the consumer begins.
+  // Servers before 2.10 report an ack floor of 0 until the first acknowledgement, wherever the consumer begins.
   const isFromStart = info.num_ack_pending > 0 && info.ack_floor.stream_seq === 0;
   if (!isFromStart) return true;
   switch (deliver_policy) {
@@ -57,15 +60,15 @@ async function isWanted(connection: Connection, info: ConsumerInfo, oldest: Stor
 }
 
 /**
- * A message that was delivered as often as it may be stays where it is, not pending and not acknowledged. There is none where
- * every delivery after the floor is pending.
+ * True when messages may have been delivered `max_deliver` times and given up: such a message stays in the stream,
+ * neither pending nor acknowledged. There is none when every delivery after the ack floor waits for an acknowledgement.
  */
 const mayBeGivenUp = ({ config, num_ack_pending, delivered, ack_floor }: ConsumerInfo): boolean =>
   (config.max_deliver ?? -1) > 0 &&
   num_ack_pending > 0 &&
   delivered.consumer_seq - ack_floor.consumer_seq !== num_ack_pending;
 
-/** Was it the last one that the filters match when the consumer was made, or stored later? */
+/** True when `oldest` was the last matching message when the consumer was created, or was stored later. */
 async function isLastBefore(
   connection: Connection,
   filtered: Pick<ConsumerInfo, "stream_name" | "config">,

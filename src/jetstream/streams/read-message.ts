@@ -11,7 +11,10 @@ export type StoredMessage = {
   header(name: string): string | undefined;
 };
 
-/** The same with all of its headers but those to the broker (`Nats-…`), repeated ones joined. */
+/**
+ * A stored message with all of its headers except those of the broker (`Nats-…`); the values of repeated headers are
+ * joined.
+ */
 export type WholeMessage = StoredMessage & { headers(): Record<string, string> };
 
 /**
@@ -24,7 +27,10 @@ export const readLast = (
   subject: string,
 ): Promise<WholeMessage | undefined> => readOne(connection, stream, { last_by_subj: subject });
 
-/** The message with a sequence, or undefined if it is gone or was never stored. No sequence is below 1: the broker refuses to look. */
+/**
+ * The message with a sequence, or undefined if it is gone or was never stored. Sequences begin at 1, and the broker
+ * rejects a request for a lower one.
+ */
 export const readBySequence = async (
   connection: Connection,
   stream: string,
@@ -32,14 +38,20 @@ export const readBySequence = async (
 ): Promise<WholeMessage | undefined> =>
   sequence < 1 ? undefined : readOne(connection, stream, { seq: sequence });
 
-/** The first message from a sequence on whose subject a filter matches, read from the stream's leader; undefined if there is none. */
+/**
+ * The first message from a sequence on whose subject matches a filter, read from the stream's leader; undefined if
+ * there is none.
+ */
 export const readNext = (
   connection: Connection,
   stream: string,
   query: { seq: number; next_by_subj: string },
 ): Promise<WholeMessage | undefined> => readOne(connection, stream, query);
 
-/** The client types the last query for direct reads only, which tell no missing stream from a slow one on server 2.9. */
+/**
+ * The client's types have the last form for direct reads only. Those are not used: on nats-server 2.9 they cannot tell
+ * a missing stream from a slow one.
+ */
 type Query = { last_by_subj: string } | { seq: number } | { seq: number; next_by_subj: string };
 
 async function readOne({ jsm }: Connection, stream: string, query: Query): Promise<WholeMessage | undefined> {
@@ -81,7 +93,7 @@ export function parseTimestampUs(timestamp: string): number {
 export const readLastSequence = async (connection: Connection, stream: string): Promise<number> =>
   (await readExtent(connection, stream)).lastSequence;
 
-/** How many messages a stream holds, and the sequences of the first and the last one, all of the same moment. */
+/** The number of messages in a stream and the sequences of the first and the last one, all taken at the same moment. */
 export async function readExtent(
   { jsm }: Connection,
   stream: string,

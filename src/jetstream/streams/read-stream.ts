@@ -8,32 +8,35 @@ import { readNext, type StoredMessage } from "./read-message.ts";
 import { type CursorPlace, StreamCursor, type StreamStart } from "./stream-cursor.ts";
 import type { StreamMessage } from "./stream-message.ts";
 
-/** Which messages are read. A message that is gone by the time its turn comes is not waited for. */
+/** Which messages to read. A message that is deleted before its turn comes is skipped. */
 export type StreamRange = {
   stream: string;
   /** Only messages on this subject (wildcards allowed). */
   filter?: string | undefined;
   /** Where to begin; the first message by default. */
   start?: StreamStart;
-  /** The last sequence that is read; by default the one that is the stream's last when reading begins. */
+  /** The last sequence to read; by default the stream's last sequence at the time reading begins. */
   toSequence?: number;
-  /** The latest time at which a message was stored, Unix µs. */
+  /** Reading ends before the first message stored later than this, Unix µs. */
   untilUs?: number | undefined;
-  /** True to go on with what is stored later, until `signal` aborts. */
+  /** True to continue with messages stored later, until `signal` aborts. */
   follow?: boolean;
-  /** How long the broker may bring nothing: by default 30 s or the connection's timeout, for ever with `follow`. */
+  /**
+   * How long to wait for the next message: by default 30 s or the connection's timeout, whichever is longer; for ever
+   * with `follow`.
+   */
   patienceMs?: number;
   /** Ends the reading early, without an error. */
   signal?: AbortSignal;
 };
 
 /**
- * The messages of a range in stream order, each once, in batches, through a consumer of its own that is deleted however the
- * reading ends. Two batches of at most 2,000 messages (or 3 MB) are in memory, whatever the stream holds.
+ * Yields the messages of a range in stream order, each once, in batches, through an ephemeral consumer that is deleted
+ * however the reading ends. At most two batches of 2,000 messages (or 3 MB) are in memory, whatever the stream holds.
  *
- * Where the consumer or the broker is lost on the way it goes on behind the last message, and rejects with `unavailable` or
- * `timeout` when nothing has come for `patienceMs`. Rejects with `not_found` where there is no such stream, and with `conflict` where it was deleted
- * or made anew since the reading began.
+ * When the consumer or the broker is lost on the way, reading continues behind the last message; it rejects with
+ * `unavailable` or `timeout` when nothing has come for `patienceMs`. Rejects with `not_found` when there is no such
+ * stream, and with `conflict` when the stream was deleted or created anew since the reading began.
  */
 export async function* readStream(
   connection: Connection,
@@ -47,7 +50,7 @@ export async function* readStream(
   }
 }
 
-/** The same, message by message. Rejects with what `onMessage` throws. */
+/** Like `readStream`, message by message. Rejects with whatever `onMessage` throws. */
 export async function scanStream(
   connection: Connection,
   range: StreamRange,
@@ -61,7 +64,7 @@ export async function scanStream(
   }
 }
 
-/** How many messages there are from a place on. */
+/** How many messages a stream holds from the start of `place` on that match its filter. */
 export async function countFrom(connection: Connection, place: CursorPlace): Promise<number> {
   const cursor = await StreamCursor.open(connection, place);
   await cursor.close();
@@ -69,7 +72,7 @@ export async function countFrom(connection: Connection, place: CursorPlace): Pro
 }
 
 const retryMs = 200;
-/** What the broker is asked just now is not waited for much longer once the signal has aborted. */
+/** How long the creation of a consumer may still take once the signal has aborted. */
 const graceMs = 500;
 
 class StreamReader {
@@ -78,7 +81,7 @@ class StreamReader {
   readonly #createdAt: string;
   readonly #signal: AbortSignal;
   #cursor: StreamCursor | undefined;
-  /** Where the next cursor is set. */
+  /** Where the next cursor begins. */
   #start: StreamStart;
   #isOver = false;
   #trouble: string | undefined;
@@ -97,12 +100,12 @@ class StreamReader {
   static async open(connection: Connection, range: StreamRange): Promise<StreamReader> {
     const now = await readNow(connection, range.stream);
     const reader = new StreamReader(connection, range, now);
-    // Whoever cannot begin is told so at once; only what was begun is worth waiting for.
+    // An error at the beginning is thrown at once; only a reading that has begun waits for the broker to come back.
     if (!reader.#isBehind()) reader.#cursor = await reader.#openCursor();
     return reader;
   }
 
-  /** The next messages; none where it is over, or the signal aborted. */
+  /** The next messages; none when the range is read or the signal aborted. */
   async next(): Promise<StreamMessage[]> {
     const { patienceMs } = this.#range;
     const deadline = performance.now() + patienceMs;
@@ -118,13 +121,13 @@ class StreamReader {
     await this.#cursor?.close();
   }
 
-  /** Is everything read, as far as that is known without asking? */
+  /** True when the range is known to be read, without asking the broker. */
   #isBehind(): boolean {
     const isBehind = "sequence" in this.#start && this.#start.sequence > this.#range.toSequence;
     return this.#isOver || isBehind;
   }
 
-  /** None where it is over, or something is in the way that may pass. */
+  /** None when the range is read, or after an error that may pass, such as an election. */
   async #try(): Promise<StreamMessage[]> {
     try {
       const cursor = await this.#currentCursor();
@@ -139,16 +142,17 @@ class StreamReader {
   }
 
   async #read(cursor: StreamCursor): Promise<StreamMessage[]> {
-    // A pull would wait in vain where the consumer has no more; whether that is so, the stream knows best.
+    // A pull on a consumer without pending messages would wait in vain; only the stream itself says for sure that the
+    // range is read.
     if (cursor.isExhausted && (await this.#isAtEnd())) return [];
     const batch = this.#take(await cursor.next(this.#signal));
     if (batch.length > 0 || this.#isOver || this.#signal.aborted || (await this.#isAtEnd())) return batch;
-    // A sound one may wait in vain, but only where more may be stored.
+    // With `follow`, an empty pull is normal; otherwise it means that the cursor does not deliver what the stream has.
     if (cursor.lost !== undefined || !this.#range.follow) await this.#drop(cursor);
     return batch;
   }
 
-  /** Cuts off what is beyond the end. */
+  /** Cuts off the messages beyond the end of the range. */
   #take(batch: StreamMessage[]): StreamMessage[] {
     const beyond = batch.findIndex((message) => this.#isBeyond(message));
     if (beyond >= 0) {
@@ -165,7 +169,7 @@ class StreamReader {
     return sequence > toSequence || storedAtUs > untilUs;
   }
 
-  /** Asks the stream, whose word counts more than a consumer's account of what is pending. */
+  /** Asks the stream whether the range is read: it is more reliable than a consumer's number of pending messages. */
   async #isAtEnd(): Promise<boolean> {
     const { stream, filter = ">", follow } = this.#range;
     if (follow || !("sequence" in this.#start)) return false;
@@ -185,7 +189,7 @@ class StreamReader {
     if (now.createdAt !== this.#createdAt) throw this.#changed("deleted and made anew");
   }
 
-  /** Undefined while there is no connection, or where the signal aborted. */
+  /** Undefined while there is no connection, or once the signal has aborted. */
   async #currentCursor(): Promise<StreamCursor | undefined> {
     if (this.#cursor) return this.#cursor;
     if (!this.#connection.isConnected()) {
@@ -205,7 +209,7 @@ class StreamReader {
     return cursor;
   }
 
-  /** Not waited for: a broker that does not deliver may not delete either. */
+  /** Does not wait for the deletion of the consumer: a broker that does not deliver may not delete either. */
   async #drop(cursor: StreamCursor): Promise<void> {
     this.#trouble = cursor.lost ?? "the broker delivers nothing though there is more";
     this.#cursor = undefined;
@@ -222,7 +226,7 @@ class StreamReader {
     const isAway = !this.#connection.isConnected();
     const why = isAway ? "the broker is away" : (this.#trouble ?? "the broker does not answer");
     const text = `cannot read on in stream ${stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
-    // What to do about a cluster is told with the error.
+    // On a cluster, the command line interface adds a hint about the cluster's servers to an error without one.
     const hint = this.#connection.isClustered()
       ? undefined
       : "is it up, and does it answer? `orderctl status` tells; a longer --timeout waits longer";

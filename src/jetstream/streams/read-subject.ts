@@ -4,12 +4,13 @@ import { fromNats } from "../client/nats-error.ts";
 import { readLast, readNext, type StoredMessage } from "./read-message.ts";
 import { scanStream } from "./read-stream.ts";
 
-/** Up to here, asking for each message is faster than a consumer. */
+/** Up to this many messages, one request per message is faster than a consumer. */
 const fewMessages = 64;
 
 /**
- * Hands on every message that was stored under `subject`, from a sequence on, when it was called, in stream order, read from
- * the stream's leader; 0.4 ms each whatever the size of the stream. Rejects with `not_found` when there is no such stream.
+ * Passes to `onMessage` every message that is stored under `subject` at the time of the call, from a sequence on, in
+ * stream order, read from the stream's leader; 0.4 ms each, whatever the size of the stream. Rejects with `not_found`
+ * when there is no such stream.
  */
 export async function readSubject(
   connection: Connection,
@@ -19,7 +20,7 @@ export async function readSubject(
   const readFrom = (seq: number) => readNext(connection, stream, { seq, next_by_subj: subject });
   let count = 0;
   let sequence = from;
-  // Knowing the last one saves the question that would be answered with nothing.
+  // Knowing the last message saves a request that would find none.
   const [last, first] = await Promise.all([readLast(connection, stream, subject), readFrom(from)]);
   for (let message = first; message && count < fewMessages; message = await readFrom(sequence)) {
     onMessage(message);
@@ -32,8 +33,8 @@ export async function readSubject(
 }
 
 /**
- * Hands on every message stored under `subject` (wildcards allowed), in stream order. Where this user may make no consumer
- * it asks for one after the other, which takes 0.4 ms each.
+ * Passes to `onMessage` every message stored under `subject` (wildcards allowed), in stream order. When this user may
+ * not create a consumer, it requests the messages one by one, which takes 0.4 ms each.
  */
 export async function readEach(
   connection: Connection,
@@ -54,7 +55,7 @@ export async function readEach(
   }
 }
 
-/** How many subjects a stream holds messages of. */
+/** How many subjects have messages in a stream. */
 export async function countSubjects({ jsm }: Connection, stream: string): Promise<number> {
   try {
     return (await jsm.streams.info(stream)).state.num_subjects ?? 0;

@@ -7,7 +7,7 @@ export type ReplayStream = {
   name: string;
   subjects: string[];
   lastSequence: number;
-  /** How many messages it held and does no more. */
+  /** How many messages it has held and no longer holds. */
   removed: number;
 };
 
@@ -30,7 +30,10 @@ export async function listStreams({ jsm }: Connection): Promise<ReplayStream[]> 
   }
 }
 
-/** Creates a file stream that refuses what `like` refuses: a second message per subject, or none. */
+/**
+ * Creates a file stream that refuses messages where the stream `like` does, such as a second one under the same
+ * subject.
+ */
 export async function createStreamLike(
   { jsm }: Connection,
   like: string,
@@ -47,7 +50,7 @@ export async function createStreamLike(
       num_replicas,
       max_msgs_per_subject,
       discard,
-      // A broker refuses even the setting's name where it does not know it.
+      // A broker that does not know the setting rejects a request that names it.
       ...(discard_new_per_subject ? { discard_new_per_subject } : {}),
     } as Partial<StreamConfig> & { name: string });
   } catch (thrown) {
@@ -55,7 +58,7 @@ export async function createStreamLike(
   }
 }
 
-/** Those that would store a message under a filter's subjects. */
+/** The streams that would store a message whose subject matches `filter`. */
 export const listeningOn = (streams: readonly ReplayStream[], filter: string): ReplayStream[] =>
   streams.filter(({ subjects }) => subjects.some((subject) => overlap(subject, filter)));
 
@@ -67,7 +70,7 @@ const streamOf = ({ config, state }: StreamInfo): ReplayStream => ({
   removed: state.last_seq - state.messages,
 });
 
-/** A subject or a filter, as NATS has them: `*` stands for one token, a last `>` for one or more. */
+/** A subject or a filter in NATS syntax: `*` stands for one token, a last `>` for one or more. */
 type Pattern = string;
 
 /** Does everything that `narrow` matches also match `wide`? */
@@ -81,7 +84,7 @@ export function overlap(one: Pattern, other: Pattern): boolean {
   return compare(a, b, either) || compare(b, a, either);
 }
 
-/** Token by token, up to where `wide` ends in `>`. */
+/** Compares token by token, up to where `wide` ends in `>`. */
 function compare(
   wide: readonly string[],
   narrow: readonly string[],
@@ -96,10 +99,10 @@ function compare(
   return wide.length === narrow.length;
 }
 
-/** A filter that a broker takes: no empty token, no blank, `>` at the end only. */
+/** True for a filter that a broker accepts: no empty token, no blank, `>` at the end only. */
 export const isFilter = (text: string): boolean =>
   /^[^\s.]+(\.[^\s.]+)*$/.test(text) && !/>.|[^.]>/.test(text);
 
-/** The start of a subject that names no more than that: no wildcard in it, and nothing of the broker's own. */
+/** True for the first tokens of a subject: no wildcard, and no subject that the broker reserves (`$…`, `_INBOX`). */
 export const isPrefix = (text: string): boolean =>
   isFilter(text) && !/[*>]/.test(text) && !/^(\$|_INBOX(_|\.|$))/.test(text);

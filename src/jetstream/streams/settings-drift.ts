@@ -2,24 +2,24 @@ import { isDeepStrictEqual } from "node:util";
 
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** A setting that is not as it is wanted. */
+/** A setting that differs from what is wanted. */
 export type Drift = {
   kind: "stream" | "consumer";
   name: string;
-  /** `*` where the whole thing is missing. */
+  /** `*` when the whole stream or consumer is missing. */
   setting: string;
-  /** The broker's default where the topology does not name the setting; `null` where it should not be set. */
+  /** The broker's default when the topology does not name the setting; `null` when it should not be set. */
   wanted: unknown;
-  /** `null` where it is not set, or the whole thing is missing. */
+  /** `null` when it is not set, or when the whole stream or consumer is missing. */
   actual: unknown;
-  /** False for a setting that this version does not know. */
+  /** False for a setting that this version of orderctl does not know. */
   isKnown: boolean;
-  /** Which promise does not hold with it; `null` where it breaks none. */
+  /** What goes wrong with this value; `null` when it breaks no promise. */
   leadsTo: string | null;
 };
 
 /**
- * What the broker fills in where nobody asks for anything else, nats-server 2.9 to 2.15
+ * The values that the broker fills in for settings that nobody gives, nats-server 2.9 to 2.15
  * (https://docs.nats.io/nats-concepts/jetstream). `null`: not set.
  */
 const defaults: Record<Drift["kind"], Settings> = {
@@ -95,10 +95,12 @@ const defaults: Record<Drift["kind"], Settings> = {
   },
 };
 
-/** They name or describe, and change nothing; the broker writes its own version into the metadata. */
+/** Names and descriptions, which have no effect; the broker writes its own version into the metadata. */
 const labels = new Set(["name", "durable_name", "description", "metadata"]);
 
-/** What a consumer of ours must not have otherwise: whoever works through it would lose messages, or never get one. */
+/**
+ * What goes wrong when one of these settings of a consumer differs: its service would lose messages, or never get one.
+ */
 const consumerPromises: Readonly<Record<string, string>> = {
   ack_policy: "what a process holds when it dies is never delivered again",
   max_deliver: "what was delivered that often is never delivered again, and nobody is told",
@@ -115,11 +117,14 @@ type Compared = {
   kind: Drift["kind"];
   name: string;
   wanted: Settings;
-  /** Of a stream: setting → what a difference leads to. */
+  /** For a stream: setting → what a difference leads to. */
   promises?: Readonly<Record<string, string>> | undefined;
 };
 
-/** Every setting that the broker tells, or the topology names, and that is neither as wanted nor the broker's default. */
+/**
+ * Every setting, reported by the broker or named in the topology, that has neither the wanted value nor, when the
+ * topology does not name it, the broker's default.
+ */
 export function compareSettings(
   { kind, name, wanted, promises = {} }: Compared,
   actual: Settings | undefined,
@@ -141,13 +146,13 @@ export function compareSettings(
     }));
 }
 
-/** No message is younger than the oldest: the broker shortens the window where messages are kept for less. */
+/** The broker shortens the default duplicate window to `max_age`, beyond which it keeps no message. */
 function defaultsFor(kind: Drift["kind"], { max_age }: Settings): Settings {
   const window = Math.min(120e9, Number(max_age) || Number.POSITIVE_INFINITY);
   return kind === "stream" ? { ...defaults.stream, duplicate_window: window } : defaults.consumer;
 }
 
-/** One filter may be told as a list. */
+/** The broker may report a single filter as a list of one. */
 function plainFilter(settings: Settings): Settings {
   const { filter_subjects: filters, ...others } = settings;
   if (!Array.isArray(filters) || filters.length !== 1) return settings;
@@ -156,7 +161,10 @@ function plainFilter(settings: Settings): Settings {
 
 const isSame = (a: unknown, b: unknown): boolean => isDeepStrictEqual(plain(a), plain(b));
 
-/** What is not set: the broker tells it as nothing, as zero, as empty, or as -1 where it limits something. */
+/**
+ * Null for every way in which the broker reports that a setting is not set: absent, zero, empty, false, or -1 for a
+ * limit.
+ */
 function plain(value: unknown): unknown {
   if (value === undefined || value === -1 || value === 0 || value === "" || value === false) return null;
   const isEmpty = typeof value === "object" && value !== null && Object.keys(value).length === 0;

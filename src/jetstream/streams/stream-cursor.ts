@@ -18,30 +18,36 @@ export type CursorPlace = {
   start: StreamStart;
 };
 
-/** What one pull brings at most; two are held at a time, one that is worked on and the next. */
+/**
+ * The most that one pull brings. Two pulls are held in memory at a time: the batch being worked on and the next one.
+ */
 const pullMessages = 2000;
 const pullBytes = 2 * 1024 * 1024;
 const pullExpiresMs = 1000;
-/** A pull that brings nothing, not even its end, for this long beyond its time is lost. */
+/** A pull is lost when nothing comes of it, not even its end, for this long after it should have expired. */
 const leastSilenceMs = 2000;
 
 /**
- * The broker drops a consumer that nobody pulls from. Each pull counts, and one that waits for messages is repeated every
- * second: what goes is the consumer of a process that died, and that of a reader who works on one batch for longer. That
- * reader opens another and goes on where it was, so a slow one does not stand in `lag` as somebody who is behind.
+ * The broker deletes a consumer that nobody has pulled from for this long. A reader that waits for messages pulls every
+ * second, so only two kinds of reader lose theirs: one whose process died, and one that works on a single batch for
+ * longer. The latter opens another consumer and continues where it was, and does not show up in `lag` as a consumer
+ * that is behind.
  */
 const inactiveMs = 15_000;
 
-/** How long the broker may take to delete a consumer; one that it does not goes by itself. */
+/** How long `close` waits for the broker to delete the consumer; otherwise the consumer expires. */
 const closeMs = 1000;
 
-/** Statuses of a pull that found nothing: none there, time over. All others tell that there will be nothing. */
+/**
+ * Statuses of a pull that found no messages: 404 none there, 408 expired. After any other status the consumer delivers
+ * nothing more.
+ */
 const foundNothing: ReadonlySet<number> = new Set([404, 408]);
 
 /**
- * A consumer of the reader's own on a stream. Messages come in stream order, pulled in batches, the next of which is fetched
- * while the last one is worked on: whoever reads slowly holds no more for that. Once something has gone wrong it
- * hands over what it still has and is `lost`.
+ * An ephemeral consumer on a stream, for one reader. Messages come in stream order, in batches; the next batch is
+ * fetched while the reader works on the last one, and a slow reader holds no more than those two. After an error the
+ * cursor is `lost`, and still hands over the messages that it has.
  */
 export class StreamCursor {
   readonly #connection: Connection;
@@ -52,12 +58,12 @@ export class StreamCursor {
   readonly #subscription: Subscription;
   readonly #changed = new ChangeSignal();
   readonly #forget: () => void;
-  /** The stream's sequence at which the broker set it. */
+  /** The stream sequence at which the broker began the consumer. */
   readonly firstSequence: number;
   #silence: NodeJS.Timeout | undefined;
   #batch: StreamMessage[] = [];
   #pulls = 0;
-  /** What the pull under way may still bring, and what it brought; 0 to come where none is. */
+  /** How many messages the current pull may still bring (0 without a pull), and how many it brought. */
   #toCome = 0;
   #brought = 0;
   #delivered = 0;
@@ -75,7 +81,7 @@ export class StreamCursor {
     this.#subscription = connection.nats.subscribe(`${inbox}.*`, {
       callback: (error, message) => this.#receive(error, message),
     });
-    // What was under way then may be lost, and the consumer with its broker.
+    // Messages on their way may be lost, and the in-memory consumer with its server.
     this.#forget = connection.onReconnect(() => this.#lose("the connection was lost"));
   }
 
@@ -99,22 +105,25 @@ export class StreamCursor {
     }
   }
 
-  /** Messages that have not come yet, as the broker told with the last one. */
+  /** Messages that the consumer has not delivered yet, as the broker reported with the last one. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Is nothing there, and nothing to come as far as the broker told? */
+  /** True when no message is left here, nor on the broker as far as it has reported. */
   get isExhausted(): boolean {
     return this.#batch.length === 0 && this.#pending === 0;
   }
 
-  /** Why nothing more comes from it. */
+  /** Why no more messages come from this cursor; undefined while it works. */
   get lost(): string | undefined {
     return this.#lost;
   }
 
-  /** The next messages as soon as there are some; none where a pull ended without, it is lost or the signal aborted. */
+  /**
+   * The next messages as soon as there are some; none when a pull ended without any, the cursor is lost or the signal
+   * aborted.
+   */
   async next(signal: AbortSignal): Promise<StreamMessage[]> {
     if (this.#batch.length === 0) {
       this.#pull();
@@ -135,7 +144,7 @@ export class StreamCursor {
     await within(deleted, closeMs, "").catch(() => undefined);
   }
 
-  /** One at a time: the broker fills several by turns, and a message does not say which it is for. */
+  /** One pull at a time: the broker fills several in turn, and a message does not say which pull it belongs to. */
   #pull(): void {
     const { nats, timeoutMs, apiPrefix } = this.#connection;
     if (nats.isClosed() || nats.isDraining()) this.#lose("the connection is closed");
@@ -151,7 +160,9 @@ export class StreamCursor {
     this.#silence = setTimeout(() => this.#lose("the broker does not answer"), silenceMs);
   }
 
-  /** Throws nothing: that would end the client's reading for the whole connection. Hot path: ~2 µs a message. */
+  /**
+   * Never throws: an exception here would end the client's reading for the whole connection. Hot path: ~2 µs a message.
+   */
   #receive(error: Error | null, message: Msg): void {
     if (this.#lost !== undefined) return;
     const reply = replyBytes(message);
@@ -178,7 +189,7 @@ export class StreamCursor {
     this.#changed.changed();
   }
 
-  /** What ends a pull. 100 is a sign of life. */
+  /** Handles the status that ends a pull; a status of 100 is a heartbeat. */
   #receiveStatus({ headers, subject }: Msg): void {
     const code = headers?.code ?? 0;
     if (code < 200 || subject !== `${this.#inbox}.${this.#pulls}`) return;
@@ -204,7 +215,7 @@ export class StreamCursor {
 
 type PullLimits = { batch: number; maxBytes: number; expires: number };
 
-/** A server may limit what a pull may ask for, and writes that into each consumer. */
+/** The limits of a pull: a server may have lower ones, which it writes into each consumer's settings. */
 function limitsOf(config: ConsumerConfig, maxPayloadBytes: number): PullLimits {
   const least = (wish: number, limit: number | undefined) => (limit ? Math.min(wish, limit) : wish);
   const { max_batch, max_bytes, max_expires } = config;

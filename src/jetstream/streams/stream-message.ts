@@ -6,13 +6,13 @@ import type { StoredMessage } from "./read-message.ts";
 /** A stored message with all of its headers. */
 export type StreamMessage = StoredMessage & {
   /**
-   * The headers to copy it with: those that a broker would act on (`Nats-…`) are called `Original-Nats-…`, repeated
-   * ones are joined.
+   * The headers for a copy of the message: those that a broker would act on (`Nats-…`) are renamed to
+   * `Original-Nats-…`, and repeated ones are joined.
    */
   headers(): Record<string, string>;
 };
 
-/** A message as a consumer delivered it. Its headers are decoded when one is asked for. Hot path: ~1 µs. */
+/** A message as a consumer delivered it. Its header block is decoded when a header is first read. Hot path: ~1 µs. */
 export function streamMessage(message: Msg, { sequence, storedAtUs }: DeliveryPlace): StreamMessage {
   let block: string | undefined;
   const headersOf = () => {

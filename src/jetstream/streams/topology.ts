@@ -12,18 +12,19 @@ type ConsumerSpec = Settings & { stream: string; durable_name: string };
 export type Topology = {
   streams: StreamSpec[];
   consumers: ConsumerSpec[];
-  /** Stream → setting → which promise does not hold where it is another. */
+  /** Stream → setting → what goes wrong when the broker has another value. */
   promises?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 };
 
-/** The broker counts durations in ns. */
+/** Milliseconds to nanoseconds, the unit of durations in the broker's API. */
 export const durationNs = nanos;
 
 /**
- * Creates what is missing and reports what is different; what is there is never changed. Safe to run from many
- * processes at once. What this user may not look at is somebody else's and left alone. Rejects with `denied` where
- * something is missing that this user may not create, with `no_responders` where the server has no JetStream, and with
- * `unavailable` where a stream has, or would have, replicas that the server cannot keep alike.
+ * Creates the streams and consumers that are missing and returns every setting that differs; never changes what exists.
+ * Safe to run from many processes at once. A stream or consumer that this user may not read is left alone. Rejects with
+ * `denied` when something is missing that this user may not create, with `no_responders` when the server has no
+ * JetStream, with `unavailable` when a stream has, or would get, replicas that this server version does not keep
+ * consistent, and with `usage` when this server version does not enforce `max_bytes`.
  */
 export async function applyTopology(connection: Connection, topology: Topology): Promise<Drift[]> {
   const missing = (drift: Drift) => drift.setting === "*";
@@ -36,7 +37,10 @@ export async function applyTopology(connection: Connection, topology: Topology):
   return (await readVisible(connection, topology)).filter((drift) => !missing(drift));
 }
 
-/** Before it, of two compare-and-sets on a stream of several replicas both may succeed: nats-server issue 4320. */
+/**
+ * Older servers may let two concurrent compare-and-sets on a stream with several replicas both succeed (nats-server
+ * issue 4320).
+ */
 const oldestReplicating = "2.9.21";
 
 function refuseReplicas({ version }: Connection, { streams }: Topology, found: Drift[]): void {
@@ -49,7 +53,10 @@ function refuseReplicas({ version }: Connection, { streams }: Topology, found: D
   });
 }
 
-/** Before it, a stream that is nearly full stores what is new and then drops the oldest, though it is told to refuse. */
+/**
+ * Older servers store a new message in a nearly full stream and then drop the oldest one, although `discard: new` tells
+ * them to refuse the new one.
+ */
 const oldestRefusing = "2.10.0";
 
 function refuseLimits({ version }: Connection, { streams }: Topology): void {
@@ -60,13 +67,14 @@ function refuseLimits({ version }: Connection, { streams }: Topology): void {
 }
 
 /**
- * Compares every setting that the broker tells with the topology, or with the broker's default where that names none; streams
- * first. Rejects with `denied` where this user may not look.
+ * Compares every setting that the broker reports with the topology, or with the broker's default where the topology
+ * does not name the setting; streams come first. Rejects with `denied` when this user may not read a stream or
+ * consumer.
  */
 export const readDrift = (connection: Connection, topology: Topology): Promise<Drift[]> =>
   compareAll(topology, (spec) => readConfig(connection, spec));
 
-/** What this user may not look at counts as it should be. */
+/** Like `readDrift`, but a stream or consumer that this user may not read counts as being as wanted. */
 const readVisible = (connection: Connection, topology: Topology): Promise<Drift[]> =>
   compareAll(topology, (spec) =>
     readConfig(connection, spec).catch((thrown) => {
@@ -75,7 +83,7 @@ const readVisible = (connection: Connection, topology: Topology): Promise<Drift[
     }),
   );
 
-/** `stream` is where a consumer belongs. */
+/** `stream` is the stream of a consumer; undefined for a stream. */
 type Spec = Pick<Drift, "kind" | "name"> & {
   stream?: string;
   wanted: Settings;
@@ -106,7 +114,7 @@ async function compareAll(
   return drifts;
 }
 
-/** As the broker has it; undefined where it has none. */
+/** The settings of a stream or consumer as the broker has them; undefined when it does not exist. */
 async function readConfig({ jsm }: Connection, { kind, name, stream }: Spec): Promise<Settings | undefined> {
   try {
     if (stream === undefined) return { ...(await jsm.streams.info(name)).config };
@@ -117,17 +125,17 @@ async function readConfig({ jsm }: Connection, { kind, name, stream }: Spec): Pr
   }
 }
 
-/** The client does not know that a consumer can be paused (nats-server 2.11). */
+/** The client's types do not know that a consumer can be paused (nats-server 2.11). */
 type Pausable = ConsumerInfo & { paused?: boolean };
 
-/** A pause that is over stays in the configuration. */
+/** A consumer's settings, without `pause_until` when the pause is over: the broker leaves it in the configuration. */
 export function consumerSettings({ config, paused }: Pausable): Settings {
   const settings: Record<string, unknown> = { ...config };
   if (paused !== true) delete settings.pause_until;
   return settings;
 }
 
-/** True where there is no such stream or consumer. */
+/** True when `thrown` says that there is no such stream or consumer. */
 export function isMissing(thrown: unknown): boolean {
   const missing: unknown[] = [apiErrors.streamNotFound, apiErrors.consumerNotFound];
   return missing.includes(apiErrorOf(thrown));
@@ -172,13 +180,13 @@ async function notCreated(
   });
 }
 
-/** The streams that store something of these subjects; none where this user may not ask. */
+/** The streams that store any of these subjects; none when this user may not ask. */
 async function streamsOn({ jsm }: Connection, subjects: readonly string[]): Promise<string[]> {
   const asked = subjects.map((subject) => jsm.streams.names(subject).next());
   return [...new Set((await Promise.all(asked).catch(() => [])).flat())];
 }
 
-/** When a stream was created (RFC 3339): it tells one incarnation of a stream from the next. */
+/** When a stream was created (RFC 3339): it distinguishes a stream from a later one with the same name. */
 export async function readStreamIdentity({ jsm }: Connection, stream: string): Promise<string> {
   try {
     const { created } = await jsm.streams.info(stream);
@@ -188,7 +196,7 @@ export async function readStreamIdentity({ jsm }: Connection, stream: string): P
   }
 }
 
-/** How large a message of a stream may be by the stream's own settings; without an end where they say nothing. */
+/** The largest message that a stream's own settings allow, in bytes; infinite when they set no limit. */
 export async function readMaxMessageBytes({ jsm }: Connection, stream: string): Promise<number> {
   try {
     const { max_msg_size: most = -1 } = (await jsm.streams.info(stream)).config;
@@ -198,7 +206,7 @@ export async function readMaxMessageBytes({ jsm }: Connection, stream: string): 
   }
 }
 
-/** The sequence up to which every message that a consumer wants was acknowledged. */
+/** The sequence up to which every message that matches a consumer's filter was acknowledged. */
 export async function readAckFloor({ jsm }: Connection, stream: string, consumer: string): Promise<number> {
   try {
     return (await jsm.consumers.info(stream, consumer)).ack_floor.stream_seq;
@@ -207,13 +215,14 @@ export async function readAckFloor({ jsm }: Connection, stream: string, consumer
   }
 }
 
-/** What was done about settings that break a promise; `refusals` say why one could not be changed in place. */
+/** What `mendTopology` changed; `refusals` say why a setting could not be changed in place. */
 export type Mending = { fixed: string[]; remade: string[]; refusals: string[] };
 
 /**
- * Sets back every setting that breaks a promise, in place, so that a consumer keeps its place. What the broker does not
- * change in place is left; with `remake` a consumer is deleted then and made anew, and is given all that is stored once more.
- * No stream is ever made anew. Other differences are left as they are.
+ * Sets every setting that breaks a promise back in place, so that a consumer keeps its position. When the broker
+ * refuses to change a consumer in place, `remake` deletes and creates it anew, and the new consumer delivers every
+ * stored message once more; without `remake`, and for every stream, the setting is left and the refusal reported.
+ * Settings that break no promise are left as they are.
  */
 export async function mendTopology(
   connection: Connection,
@@ -241,7 +250,10 @@ export async function mendTopology(
 const readBroken = async (connection: Connection, spec: Spec): Promise<Drift[]> =>
   compareSettings(spec, await readConfig(connection, spec)).filter(({ leadsTo }) => leadsTo !== null);
 
-/** All at once, as some belong together; else one by one, as one that is refused should not hold up the others. */
+/**
+ * Changes all settings at once, as some depend on each other; when the broker refuses that, changes them one by one, so
+ * that a refused setting does not hold up the others. Returns why the broker refused to change them together.
+ */
 async function changeInPlace(
   connection: Connection,
   spec: Spec,
@@ -253,7 +265,7 @@ async function changeInPlace(
   return refusal;
 }
 
-/** The reason where the broker refuses it. */
+/** Returns why the broker refuses the change. Throws when this user may not make it or the broker does not answer. */
 async function change(
   { jsm }: Connection,
   { kind, name, stream }: Spec,
