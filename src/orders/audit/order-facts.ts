@@ -2,7 +2,10 @@ import type { OrderEvent } from "../events.ts";
 import { orderShape } from "../flow.ts";
 import type { AuditRule } from "./rules.ts";
 
-/** What can be known about an order, one bit for each kind of event and its status, so that a million orders fit in a map of small integers. */
+/**
+ * One bit for each kind of event and its status, so that the facts about a million orders fit in a map of small
+ * integers.
+ */
 const bits = new Map<string, number>();
 for (const kind of orderShape.kinds) {
   const statuses = orderShape.statusesOf(kind);
@@ -20,12 +23,12 @@ export const fact = {
   shipped: bitOf("shipments"),
   refunded: bitOf("refunds"),
   notified: bitOf("notifications"),
-  /** Booked by the gateway. */
+  /** `charged` and `repaid`: a charge or a refund that the gateway has booked. */
   charged: 2 ** bits.size,
   repaid: 2 ** (bits.size + 1),
 } as const;
 
-/** Of an order whose customer was not told how it ended: what it waits for. */
+/** What an order waits for whose customer was not notified. */
 export function whatIsMissing(facts: number): string {
   const hasAny = (wanted: number) => (facts & wanted) !== 0;
   if (hasAny(fact.shipped | fact.refunded | fact.declined))
@@ -35,12 +38,15 @@ export function whatIsMissing(facts: number): string {
   return hasAny(fact.approved) ? "paid, and waiting for inventory" : "waiting for payment";
 }
 
-/** The fact an event establishes, the facts it needs before it, and the rule it breaks without them. */
+/**
+ * The fact that an event establishes, the facts it needs before it, the rule it breaks without them, and their name in
+ * the message (`cause`).
+ */
 export type Step = { gives: number; needs: number; rule: AuditRule; cause: string };
 
 type Needed = Omit<Step, "gives">;
 
-/** What more is promised of a kind than that the event is there which it follows from. */
+/** Kinds for which the audit demands more than the event that they follow from, or names another rule. */
 const promised: Readonly<Record<string, Needed>> = {
   shipments: { needs: fact.reserved, rule: "shipment_mismatch", cause: "RESERVED stock" },
   refunds: {
@@ -53,7 +59,7 @@ const promised: Readonly<Record<string, Needed>> = {
   "notifications REFUNDED": { needs: fact.refunded, rule: "missing_cause", cause: "a refund" },
 };
 
-/** The event that a kind follows from, where there is one way to it. */
+/** Needs the event that a kind follows from, if it follows from one only; nothing otherwise. */
 function causeOf(kind: string): Needed {
   const [from, ...others] = orderShape.subscriptions.filter(({ emits }) => emits === kind);
   if (!from || others.length > 0) return { needs: 0, rule: "missing_cause", cause: "" };
@@ -67,10 +73,10 @@ function causeOf(kind: string): Needed {
   };
 }
 
-/** By kind, and by kind and status where these differ. */
+/** Cache of `stepOf`, by kind, or by kind and status for an event that has one. */
 const steps = new Map<string, Step>();
 
-/** Hot path: looked up once for each kind and status. */
+/** Hot path: a step is computed once for each kind and status. */
 export function stepOf(event: OrderEvent): Step {
   const status = "status" in event ? event.status : "type" in event ? event.type : "";
   const name = status === "" ? event.kind : `${event.kind} ${status}`;
@@ -82,7 +88,7 @@ export function stepOf(event: OrderEvent): Step {
   return step;
 }
 
-/** The facts that only one event of a kind may establish. */
+/** For each kind, the facts that its events establish: an order may have one of them only. */
 export const factsOfKind: Readonly<Record<string, number>> = Object.fromEntries(
   orderShape.kinds.map((kind) => [
     kind,
