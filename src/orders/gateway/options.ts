@@ -7,7 +7,7 @@ import { createHttpGateway } from "./http-gateway.ts";
 import { createRetryingGateway } from "./retrying-gateway.ts";
 import { createSimulatedGateway } from "./simulated-gateway.ts";
 
-/** How payment reaches its gateway, and what a simulated one answers. */
+/** Flags for how payment reaches its gateway, and for what a simulated gateway answers. */
 export type GatewayFlags = {
   gateway?: URL;
   gatewayTimeout: number;
@@ -49,7 +49,7 @@ const withSimulatedFlags = (command: Command): Command =>
     .addOption(time("--gateway-latency <time>", "simulated: how long a call takes", [0, "0s"]))
     .option("--gateway-errors <share>", "simulated: share of the calls that fail as in an outage", share, 0);
 
-/** The gateway as payment calls it: again where a call fails, and not at all while its breaker is open. */
+/** The gateway as payment calls it: failed calls are repeated, and no call is made while the breaker is open. */
 export function openGateway(flags: GatewayFlags, note: Note): { gateway: PaymentGateway; breaker: Breaker } {
   const breaker = new Breaker({
     name: "PaymentService",

@@ -31,7 +31,7 @@ type Split = { separator: string; fields: string[]; positions: ColumnPositions |
 export const headBytes = 64 * 1024;
 
 const separators = [",", ";", "\t", "|"];
-/** The first line of files that Excel exports for itself: it names the separator. */
+/** A first line such as `sep=;`, which tells Excel the separator. */
 const sepLine = /^"?sep=(.)"?$/i;
 /** Trims spaces only: a tab may be the separator. */
 const withoutBlanks = (text: string): string => text.replace(/^ +| +$/g, "");
