@@ -28,7 +28,7 @@ export const fact = {
   repaid: 2 ** (bits.size + 1),
 } as const;
 
-/** What an order waits for whose customer was not notified. */
+/** What an order without a notification is waiting for. */
 export function whatIsMissing(facts: number): string {
   const hasAny = (wanted: number) => (facts & wanted) !== 0;
   if (hasAny(fact.shipped | fact.refunded | fact.declined))

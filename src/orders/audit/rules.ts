@@ -8,7 +8,7 @@ const rules = [
     broken: "not notified",
   },
   {
-    // A second event of a kind for an order.
+    // Two events of the same kind for one order.
     name: "duplicate_event",
     promise: "no event of a kind twice for an order",
     broken: "second event",

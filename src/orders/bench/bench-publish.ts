@@ -12,7 +12,7 @@ export type BenchPublishOptions = {
   onRun: (text: string) => void;
 };
 
-/** Publishes in flight in every way but `client`: the default of `publish order`. */
+/** Most publishes in flight, in every way of publishing: the default of `publish order`. */
 const window = 256;
 
 /**

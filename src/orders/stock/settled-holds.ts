@@ -46,7 +46,7 @@ export class SettledHolds {
     this.#known = new Map();
   }
 
-  /** Reads the floor, up to which no payment is delivered again, if the last read is old enough. */
+  /** Reads the ack floor again, at most every 100 ms. */
   refresh(): Promise<void> {
     return this.#floor.refresh();
   }

@@ -92,8 +92,8 @@ export class StockShelf {
 
   /**
    * Takes every SKU's units for the payment at `sequence`, or resolves to the SKUs that are short. Units taken of the
-   * other SKUs go back once `settle` reports that the order ended without its stock. Resolves to `settled` if the log
-   * already has the payment's reservation. Calling it again for the same payment takes nothing more.
+   * other SKUs go back after `settle` has reported that the order ended without its stock. Resolves to `settled` if the
+   * log already has the payment's reservation. Calling it again for the same payment takes nothing more.
    */
   take(sequence: number, units: ReadonlyMap<string, number>): Promise<Taken> {
     if (units.size === 0) return Promise.resolve({ missing: [] });
@@ -174,7 +174,7 @@ export class StockShelf {
     }
   }
 
-  /** Skips an order whose queued SKUs are all busy: `#next` queues it again when one of them has been served. */
+  /** Skips an order whose queued SKUs are all busy; `#next` puts the order back when one of them has been served. */
   #nextSlot(): Slot | undefined {
     for (let order = this.#nextOrder(); order; order = this.#nextOrder()) {
       order.isQueued = false;
@@ -251,7 +251,7 @@ export class StockShelf {
     return !isChanged || (await this.#save(slot, entry)) ? results : undefined;
   }
 
-  /** Loads the slot's entry. True if it was read from the store, false if it is a guess. */
+  /** Loads the slot's entry: true if it was read from the store, false if it is assumed to be missing. */
   async #load(slot: Slot): Promise<boolean> {
     // A SKU that is new to this process most likely has no entry, so the read is saved; where there is an entry, the
     // write with revision 0 is refused.
