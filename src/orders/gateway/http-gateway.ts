@@ -90,8 +90,8 @@ function readAnswer(operation: Operation, place: string, { status, text }: HttpA
 type Failure = { code: ErrorCode; meaning: string; hint?: string };
 
 /**
- * Any status but 200, 201 and a charge's 402. What no retry can change is about the request or about how this program
- * is set up; no status means that the customer cannot pay.
+ * Any status but 200, 201 and a charge's 402: the provider is out of order, or refuses the request or the way in which
+ * this program is set up. None of them means that the customer cannot pay.
  */
 function failureOf(status: number): Failure {
   if (status >= 500 || [408, 409, 425, 429].includes(status)) return { code: "unavailable", meaning: "" };
