@@ -1,4 +1,4 @@
-/** Something to order. `unitPriceMinor` is in minor units of the order's currency. */
+/** An article. `unitPriceMinor` is in minor units of the order's currency. */
 export type CatalogueItem = { sku: string; unitPriceMinor: number };
 
 const goods = [
@@ -25,13 +25,13 @@ const goods = [
 ];
 
 /**
- * The first `size` goods that generated orders are made of (`LANTERN-001`, `TEAPOT-002` …): the same for everyone at any
- * time, so that inventory can stock what `publish` will order. The first are the hot ones.
+ * The first `size` articles that generated orders are made of (`LANTERN-001`, `TEAPOT-002` …): the same on every
+ * machine and at any time, so that inventory can stock what `publish` will order. The first ones are ordered most.
  */
 export function catalogueOf(size = 100): CatalogueItem[] {
   return Array.from({ length: size }, (_, index) => ({
     sku: `${goods[index % goods.length]}-${String(index + 1).padStart(3, "0")}`,
-    // Spread over 2.95 to 96.45; 89 shares no factor with 188, so neighbours differ.
+    // Prices from 2.95 to 96.45; 89 shares no factor with 188, so neighbours differ.
     unitPriceMinor: 295 + ((index * 89) % 188) * 50,
   }));
 }

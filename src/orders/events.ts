@@ -1,4 +1,4 @@
-/** The facts that can be stored about an order, in the order in which they can happen. */
+/** The kinds of events that can be stored about an order, in the order in which they can happen. */
 export const eventKinds = [
   "created",
   "payments",
@@ -46,7 +46,7 @@ export type StockReserved = {
   lines: OrderLine[];
   /** The SKUs that were short; empty when reserved. */
   missingSkus: string[];
-  /** What was paid and under which charge, carried along for a refund. */
+  /** The amount and the charge of the payment; no refund is made if the payment in the log has another charge. */
   total: Money;
   chargeId: string;
 };

@@ -3,10 +3,10 @@ import type { EventKind } from "./events.ts";
 
 const orderIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** True for an id that may become a subject token: nothing in it can widen, nest or escape a subject. */
+/** True for an id that may become a subject token: it has no wildcard, dot or space that would change the subject. */
 export const isOrderId = (id: string): boolean => orderIdPattern.test(id);
 
-/** The way of an order: the one place that says which event follows from which, and who does it. */
+/** The flow of an order: the one place that says which event follows from which, and which service stores it. */
 const table = {
   stream: "ORDERS",
   isKey: isOrderId,
@@ -55,7 +55,7 @@ const table = {
   },
 } as const satisfies FlowTable & { kinds: Record<EventKind, KindEntry> };
 
-/** Every service that works on the log. */
+/** Every service that consumes the log. */
 export type ServiceName = keyof typeof table.services;
 
 type Entries = (typeof table.services)[ServiceName][number];

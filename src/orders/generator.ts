@@ -5,7 +5,10 @@ import type { OrderCreated, OrderLine } from "./events.ts";
 import { defaultCurrency } from "./money.ts";
 
 export type GeneratorOptions = {
-  /** A safe integer from 0. With one, orders and ids repeat at any time; without, a random one is taken. */
+  /**
+   * A safe integer from 0: the same seed makes the same orders and ids at any time. By default the seed is random and
+   * the ids have the current time.
+   */
   seed?: number | undefined;
   catalogueSize?: number;
   customers?: number;
@@ -19,14 +22,14 @@ export type OrderGenerator = {
 };
 
 const yearMs = 365 * 24 * 3600 * 1000;
-/** Share of orders with 1, 2, 3, 4 and 5 lines, summed up. */
+/** Cumulative share of orders with 1, 2, 3, 4 and 5 lines. */
 const lineCounts = [0.5, 0.78, 0.92, 0.98, 1];
 
 export const randomSeed = (): number => randomInt(2 ** 48 - 1);
 
 /**
- * An endless source of plausible orders: few goods and few customers make most of the trade, as in life, which is
- * what makes stock and ordering collide. Ids are UUIDv7 and ascend; with a seed their time comes from it as well.
+ * An endless source of plausible orders: a few SKUs and customers make up most of them, so that orders compete for the
+ * same stock. Ids are ascending UUIDv7; with a seed, their time derives from the seed too.
  */
 export function createOrderGenerator(options: GeneratorOptions = {}): OrderGenerator {
   const { catalogueSize = 100, customers = 5_000, currency = defaultCurrency } = options;
@@ -81,7 +84,7 @@ function createZipfPicker(items: readonly CatalogueItem[], random: Random): () =
   };
 }
 
-/** One order per millisecond from a moment in the 2020s that the seed chose. */
+/** A clock that advances 1 ms per order, from a moment between 2020 and 2024 that derives from the seed. */
 function createSeededClock(seed: number): () => number {
   let now = Date.UTC(2020) + Math.floor(createRandom(seed).nextFraction() * 5 * yearMs);
   return () => now++;
@@ -102,7 +105,7 @@ function createIds(random: Random, clock: () => number): () => string {
   };
 }
 
-/** Uniform 32-bit integers from 0, and fractions in [0, 1), repeatable by their seed. Not for secrets. */
+/** Uniform 32-bit integers from 0, and fractions in [0, 1); the same seed repeats them. Not for secrets. */
 export type Random = { nextInt(): number; nextFraction(): number };
 
 /** The sfc32 generator (C. Doty-Humphrey, PractRand) seeded with both halves of a safe integer. Per call: < 0.05 µs. */
@@ -120,7 +123,7 @@ export function createRandom(seed: number): Random {
     c |= 0;
     return result >>> 0;
   };
-  // The first results still resemble the seed.
+  // Skips the first results, which still resemble the seed.
   for (let round = 0; round < 12; round++) nextInt();
   return { nextInt, nextFraction: () => nextInt() / 2 ** 32 };
 }

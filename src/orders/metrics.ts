@@ -3,7 +3,7 @@ import type { MetricSpec } from "../telemetry/metrics/metric-specs.ts";
 import { createReasons, type Metrics, memo } from "../telemetry/metrics/metrics.ts";
 import type { OrderEvent } from "./events.ts";
 
-/** What is counted of orders, beside what is counted of every flow. */
+/** Metrics of the order flow, in addition to those of every flow. */
 export const orderMetrics = {
   gatewayDuration: {
     name: "orderctl.gateway.duration",
@@ -27,7 +27,10 @@ export const orderMetrics = {
   },
 } as const satisfies Record<string, MetricSpec>;
 
-/** Reasons of declined payments beyond the first 50, and what is no short name, count as `other`. */
+/**
+ * Declined payments are counted by reason: reasons beyond the first 50, and texts that are not short names, count as
+ * `other`.
+ */
 export function createOrderCounters(metrics: Metrics): FlowCounters<OrderEvent> {
   const reasonOf = createReasons();
   const calls = memo((operation: string) =>

@@ -1,12 +1,15 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Money } from "./events.ts";
 
-/** What an amount is taken to be in where nobody named a currency. */
+/** Currency of an amount that names none. */
 export const defaultCurrency = "USD";
 
 const currencyPattern = /^[A-Z]{3}$/;
 const decimalPattern = /^([+-]?)(\d*)(?:\.(\d*))?$/;
-/** What the runtime is asked for is remembered; the first question costs it 12 ms, so the usual ones are known here. */
+/**
+ * Currency → digits after the decimal point. Answers of `Intl` are cached; the usual currencies are listed here because
+ * the first call of `Intl` takes 12 ms.
+ */
 const digitsByCurrency = new Map<string, number>([
   ...["USD", "EUR", "GBP", "CHF", "CNY", "INR", "CAD", "AUD"].map((code) => [code, 2] as const),
   ["JPY", 0] as const,
@@ -15,7 +18,10 @@ const digitsByCurrency = new Map<string, number>([
 /** True for three capital letters. Not checked against ISO 4217's list, which changes faster than runtimes do. */
 export const isCurrency = (code: string): boolean => currencyPattern.test(code);
 
-/** Digits after the decimal point of `currency` (USD 2, JPY 0, KWD 3); `bad_message` if it is no currency code. */
+/**
+ * Digits after the decimal point of `currency` (USD 2, JPY 0, KWD 3); throws `bad_message` if it is not a currency
+ * code.
+ */
 export function minorDigits(currency: string): number {
   const known = digitsByCurrency.get(currency);
   if (known !== undefined) return known;
@@ -29,9 +35,9 @@ export function minorDigits(currency: string): number {
 }
 
 /**
- * Minor units of a decimal amount: 19.99 USD is 1999. Nothing is rounded: more digits than the currency has are refused
- * unless they are zeros. A text has digits, one decimal point and a sign at most, so `1e3`, `1,000` and `0x10` are no
- * amounts; a number is taken as its shortest decimal form. Throws `bad_message` for all else, and beyond 2^53 - 1.
+ * Minor units of a decimal amount: 19.99 USD is 1999. Nothing is rounded: digits beyond those of the currency have to
+ * be zeros. A text may have digits, one decimal point and a sign, so `1e3`, `1,000` and `0x10` are refused; a number is
+ * read in its shortest decimal form. Throws `bad_message` for all else, and beyond 2^53 - 1.
  */
 export function toMinor(amount: number | string, currency: string): number {
   const { kept, rest } = splitAmount(amount, currency);
@@ -43,8 +49,9 @@ export function toMinor(amount: number | string, currency: string): number {
 }
 
 /**
- * Minor units of a double that another program stored instead of an exact amount, as the wire contract lets it: rounded,
- * half away from zero by its shortest decimal form, so 1234.565 USD is 123457. Throws `bad_message` as `toMinor` does.
+ * Minor units of a double that another program stored instead of an exact amount, which the wire contract allows:
+ * rounded half away from zero in its shortest decimal form, so 1234.565 USD is 123457. Throws `bad_message` as
+ * `toMinor` does.
  */
 export function doubleToMinor(amount: number, currency: string): number {
   const { kept, rest } = splitAmount(amount, currency);
@@ -52,7 +59,7 @@ export function doubleToMinor(amount: number, currency: string): number {
   return amount < 0 ? kept - 1 : kept + 1;
 }
 
-/** An amount in minor units, and the digits that are finer than these. */
+/** Whole minor units of an amount (`kept`), and the decimal digits beyond them (`rest`). */
 function splitAmount(amount: number | string, currency: string): { kept: number; rest: string } {
   const digits = minorDigits(currency);
   const text = typeof amount === "number" ? plainText(amount) : amount.trim();
@@ -63,11 +70,11 @@ function splitAmount(amount: number | string, currency: string): { kept: number;
   return { kept: sign === "-" && magnitude > 0 ? -magnitude : magnitude, rest: fraction.slice(digits) };
 }
 
-/** The nearest double to the amount in major units: for programs that want one, never for arithmetic. */
+/** The nearest double to the amount in major units: for programs that expect one, never for arithmetic. */
 export const toMajor = ({ amountMinor, currency }: Money): number =>
   amountMinor / 10 ** minorDigits(currency);
 
-/** For people: currency and exact amount, `GBP 15.30`. */
+/** Currency and exact amount, for people: `GBP 15.30`. */
 export function formatMoney({ amountMinor, currency }: Money): string {
   const digits = minorDigits(currency);
   const units = String(Math.abs(amountMinor)).padStart(digits + 1, "0");
@@ -76,7 +83,7 @@ export function formatMoney({ amountMinor, currency }: Money): string {
   return `${currency} ${amountMinor < 0 ? "-" : ""}${units.slice(0, point)}${fraction}`;
 }
 
-/** Without an exponent, which JavaScript writes from 1e21 on and below 1e-6. */
+/** Decimal form of a number without the exponent that JavaScript writes from 1e21 on and below 1e-6. */
 function plainText(amount: number): string {
   const [digits = "", exponent] = String(amount).split("e");
   if (exponent === undefined) return digits;

@@ -8,7 +8,7 @@ import { describeEvent, documentOf, phraseOf, totalOf } from "./telling.ts";
 import { decodeEvent, encodeEvent } from "./wire/codec.ts";
 import { type EventStatus, hasOtherStatus } from "./wire/peek-status.ts";
 
-/** The orders as everything sees them that works on any flow. */
+/** The order flow, in the form in which the code for any flow uses it. */
 export const orderFlow: Flow<OrderEvent> = {
   ...orderShape,
   decode: decodeEvent,

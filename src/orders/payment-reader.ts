@@ -4,7 +4,7 @@ import type { ReadPayment } from "./services/payment.ts";
 import { ordersStream, subjectOf } from "./subjects.ts";
 import { decodeEvent } from "./wire/codec.ts";
 
-/** Asks the log for payments; rejects with `bad_message` where one cannot be decoded. */
+/** Reads payments from the log; rejects with `bad_message` if one cannot be decoded. */
 export const paymentReader =
   (connection: Connection): ReadPayment =>
   async (orderId) => {

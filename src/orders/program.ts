@@ -6,7 +6,7 @@ import { orderFlow } from "./order-flow.ts";
 import { orderReplay } from "./replay.ts";
 import { openOrderParts, withOrderServiceFlags } from "./service-flags.ts";
 
-/** The orders as the commands run them. */
+/** The order flow, in the form in which the commands run it. */
 export const orderProgram: FlowProgram = {
   flow: orderFlow,
   runnable: ["order", ...orderShape.services],

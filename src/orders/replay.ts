@@ -5,7 +5,7 @@ import type { StockShelf } from "./stock/stock-shelf.ts";
 
 type ReplayFlags = { declineShare: number; gatewaySeed: number };
 
-/** Inventory is not among the services: what was on the shelf then is not in the log. */
+/** Inventory cannot be replayed: the log does not have the stock that was on the shelf at the time. */
 export const orderReplay: ReplayProgram = {
   services: ["payment", "shipping", "notification"],
   refusals: {

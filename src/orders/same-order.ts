@@ -1,12 +1,12 @@
 import type { OrderCreated, OrderEvent } from "./events.ts";
 import { encodeEvent } from "./wire/codec.ts";
 
-/** Whether two are one event sent twice; when an order was created does not matter. */
+/** True if both are one event that was sent twice; the time at which an order was created does not count. */
 export const isSameEvent = (one: OrderEvent, other: OrderEvent): boolean =>
   Buffer.compare(bytesOf(one), bytesOf(other)) === 0;
 
 const bytesOf = (event: OrderEvent): Uint8Array =>
   event.kind === "created" ? withoutTime(event) : encodeEvent(event);
 
-/** The bytes that are the same for two that are one order. */
+/** The encoded order without its creation time: equal for two messages that are the same order. */
 export const withoutTime = (order: OrderCreated): Uint8Array => encodeEvent({ ...order, createdAtUs: null });

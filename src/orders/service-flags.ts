@@ -6,7 +6,7 @@ import type { FlowParts } from "../flow/run-services.ts";
 import { type GatewayFlags, withGatewayFlags } from "./gateway/options.ts";
 import { maxLines } from "./wire/event-fault.ts";
 
-/** What becomes of a SKU that nobody has stocked: it has the default stock, or orders of it are OUT_OF_STOCK. */
+/** `stock`: a SKU that nobody has stocked has the default stock; `refuse`: orders of it are OUT_OF_STOCK. */
 const unknownSkuPolicies = ["stock", "refuse"] as const;
 export type UnknownSkus = (typeof unknownSkuPolicies)[number];
 

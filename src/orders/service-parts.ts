@@ -14,13 +14,13 @@ import { createStockStore, inventoryBucket } from "./stock/stock-store.ts";
 
 export type PartsOptions = {
   gateway: PaymentGateway;
-  /** Around the gateway: while it is open, payment pulls nothing. */
+  /** Circuit breaker around the gateway: while it is open, the payment workers pull no messages. */
   breaker?: Breaker | undefined;
   /** Units of a SKU that nobody has stocked, unless such SKUs are refused. */
   defaultStock: number;
   /** `stock` by default. */
   unknownSkus?: UnknownSkus;
-  /** Lines of an order that the API takes; as many as an event can have by default. */
+  /** Most lines that the API accepts in an order; by default as many as an event can have. */
   maxLines?: number | undefined;
   carrier: string;
   channel: string;
@@ -31,7 +31,7 @@ export type PartsOptions = {
   note: Note;
 };
 
-/** The services of orders, and the order API beside them. */
+/** The handlers of the order services, and the order API, which runs beside them. */
 export function orderParts(options: PartsOptions): FlowParts {
   const { gateway, breaker, carrier, channel } = options;
   return {
@@ -47,7 +47,7 @@ export function orderParts(options: PartsOptions): FlowParts {
   };
 }
 
-/** 0 where such SKUs are refused. */
+/** Units of a SKU that nobody has stocked: 0 if such SKUs are refused. */
 const unknownSkuUnits = ({ unknownSkus, defaultStock }: PartsOptions): number =>
   unknownSkus === "refuse" ? 0 : defaultStock;
 
@@ -61,7 +61,7 @@ const unknownSkusText = (units: number): string =>
     ? "SKUs that nobody has stocked are out of stock"
     : `${units.toLocaleString("en")} units of each SKU that nobody has stocked`;
 
-/** fastify is loaded only where the API runs. */
+/** Imports fastify only in a process that serves the API. */
 async function startApi(working: Working, { http, instance, note, maxLines, telemetry }: PartsOptions) {
   const { openOrderApi } = await import("./api/order-api.ts");
   const { createOrderStore } = await import("./api/log-order-store.ts");

@@ -4,15 +4,15 @@ import { formatMoney } from "./money.ts";
 
 type Document = Record<string, unknown>;
 
-/** What is told of the events of a kind. */
+/** How events of one kind are presented to people, in the order API and in JSON output. */
 type Telling<E> = {
-  /** In the contract's word, with the one thing worth adding; empty where there is nothing. */
+  /** The outcome, in the wire contract's word, and the one detail worth adding; empty if there is none. */
   says(event: E): [outcome: string, detail: string];
-  /** Between the two, where a phrase has something there. */
+  /** Word between outcome and detail in a phrase, if the kind needs one. */
   joins?: "by";
-  /** Beside kind and time, in what the order API tells of an order. */
+  /** Fields that the order API tells of the event, besides kind, sequence and time. */
   facts(event: E): Document;
-  /** Everything, named as in the wire contract. */
+  /** All fields, named as in the wire contract. */
   document(event: E): Document;
 };
 

@@ -14,7 +14,7 @@ export type OrderApi = {
   orders: OrderStore;
   note: (text: string) => void;
   keys: KeyMemory;
-  /** Lines that an order may have. */
+  /** Most lines that an order may have. */
   maxLines: number;
 };
 
@@ -32,13 +32,13 @@ const badId = {
   detail: "an order id is 1 to 64 letters, digits, '-' or '_'",
 };
 
-/** What a request to place an order brings beside its body. */
+/** What a request to place an order has besides its body: the caller's trace context and `Idempotency-Key`. */
 export type PostContext = { trace: TraceContext; key: string | undefined };
 
 /**
- * Places the order in `body`: 201, or 200 when this very order is stored already, or 409 when another has its id (422 when
- * the request has an idempotency key, which is used up for that one). An order that names its id or comes with a key can
- * therefore be sent again and again until there is an answer.
+ * Places the order in `body`: 201 if it is new, 200 if this same order is stored already, 409 if another order has its
+ * id (422 if the request has an idempotency key, because the key was used for that other order). So a caller can repeat
+ * an order that names its id or comes with a key until an answer arrives.
  */
 export async function answerPost(
   api: OrderApi,
@@ -58,7 +58,7 @@ export async function answerPost(
   return guarded(api, orderId, () => placeOrder(api.orders, order, context));
 }
 
-/** Tells where an order stands, from what the log holds about it. */
+/** Answers where an order stands, according to its events in the log. */
 export async function answerGet(api: OrderApi, orderId: string): Promise<HttpAnswer> {
   if (!isOrderId(orderId)) return problemAnswer({ ...badId, field: "order_id" });
   return guarded(api, orderId, async () => {

@@ -30,7 +30,7 @@ export function createHttpServer(
     logger: false,
     serverFactory,
     bodyLimit,
-    // Who is on an open connection while the service stops is still served, and told to close it.
+    // While the service stops, a request on an open connection is still served, with `connection: close`.
     return503OnClosing: false,
     frameworkErrors: (error, _request, reply) => void respond(reply, refusal(error)),
     clientErrorHandler: refuseConnection,
@@ -48,7 +48,7 @@ export function createHttpServer(
     return respond(reply, answer);
   });
   app.setNotFoundHandler((_request, reply) => void respond(reply, plainProblem(404)));
-  // Node answers these by itself, without a word, unless somebody listens.
+  // Without this listener Node itself answers an unknown `Expect` header, with an empty 417.
   app.server.on("checkExpectation", (_request, response: ServerResponse) => {
     const { status, headers, body } = plainProblem(417);
     const text = String(body);
@@ -60,7 +60,10 @@ export function createHttpServer(
 export const respond = (reply: FastifyReply, { status, headers, body }: HttpAnswer): FastifyReply =>
   reply.code(status).headers(headers).send(body);
 
-/** Whoever is still sending when the connection is closed never sees the answer, only a broken pipe. */
+/**
+ * Reads the rest of a refused request: a client that is still sending when the connection closes sees only a broken
+ * pipe, never the answer.
+ */
 async function readAway(request: IncomingMessage): Promise<void> {
   const signal = AbortSignal.timeout(readAwayMs);
   await once(request.resume(), "close", { signal }).catch(() => undefined);
@@ -83,7 +86,9 @@ const plainProblem = (status: number): HttpAnswer =>
     ...(refusals[status] ?? { code: "bad_request", detail: "this cannot be answered" }),
   });
 
-/** Answers what is no HTTP at all, or came too slowly; there is no request to answer to, only the connection. */
+/**
+ * Answers input that is not HTTP or arrives too slowly. There is no request to answer, so it writes to the connection.
+ */
 function refuseConnection(error: Error, socket: Socket): void {
   const reason = systemCode(error);
   if (reason === "ECONNRESET" || socket.destroyed) return;

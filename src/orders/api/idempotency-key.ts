@@ -3,16 +3,16 @@ import { v5 } from "uuid";
 import { isOrderId } from "../subjects.ts";
 import type { Problem } from "./problem.ts";
 
-/** A text between quotes, as RFC 8941 writes it, where only quotes and backslashes are escaped. */
+/** A quoted text as in RFC 8941, in which only quotes and backslashes are escaped. */
 const quotedPattern = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"$/;
 const barePattern = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]{1,255}$/;
-/** Of ids made from keys; anything fixed would do. */
+/** UUIDv5 namespace of the ids made from keys: an arbitrary value that must not change. */
 const namespace = "6f0b2f0e-7d0c-5a53-9a39-2f3f4f6e1c7d";
 const remembered = 10_000;
 
 /**
  * The `Idempotency-Key` of a request (draft-ietf-httpapi-idempotency-key-header), with or without its quotes; undefined
- * where there is none, a problem where it cannot be one.
+ * if there is none, a problem if it is invalid.
  */
 export function idempotencyKeyOf(headers: IncomingHttpHeaders): string | Problem | undefined {
   const value = headers["idempotency-key"];
@@ -26,17 +26,18 @@ export function idempotencyKeyOf(headers: IncomingHttpHeaders): string | Problem
   return { status: 400, code: "invalid_idempotency_key", detail };
 }
 
-/** The id of an order whose body names none: the key itself where it can be one, else a UUID that follows from it. */
+/** The id of an order whose body names none: the key itself if it is a valid order id, else a UUID derived from it. */
 export const orderIdOf = (key: string): string => (isOrderId(key) ? key : v5(key, namespace));
 
 /**
- * Which order each of the last 10,000 keys led to in this process. A key whose orders name no id of their own leads to the
- * same one for ever, here and everywhere; only where they do, a second one is known by this memory alone.
+ * The order id that each of the last 10,000 keys was used for in this process. An order that names no id gets one
+ * derived from its key, so every process finds a repeated key in the log; only for orders that name their ids does the
+ * detection of a second order under a key depend on this memory.
  */
 export class KeyMemory {
   readonly #orderIds = new Map<string, string>();
 
-  /** The order that the key leads to: this one, unless it led to another before. */
+  /** The order id that the key was used for first: `orderId`, unless there was another before. */
   claim(key: string, orderId: string): string {
     const claimed = this.#orderIds.get(key);
     if (claimed !== undefined) return claimed;

@@ -23,7 +23,7 @@ export function createOrderStore(working: Working, origin: Origin): OrderStore {
   return {
     isReady: () => !publisher.isHolding,
     async place(order, parent, giveUpMs) {
-      // What is held through an outage is bounded.
+      // Bounds the number of orders that are held in memory during an outage.
       if (publisher.isHolding && publisher.isFull)
         throw new OrderctlError(
           "unavailable",

@@ -12,17 +12,17 @@ import { problemAnswer } from "./problem.ts";
 export type OrderApiOptions = Omit<Place, "flag"> & {
   orders: OrderStore;
   watchRequest?: WatchRequest | undefined;
-  /** Told of each failure that the caller is told nothing of. */
+  /** Called with each failure whose cause the answer hides from the caller. */
   note: (text: string) => void;
-  /** Lines that an order may have; as many as an event can have by default. */
+  /** Most lines that an order may have; by default as many as an event can have. */
   maxLines?: number | undefined;
-  /** How long a caller waits for the order log before being told to come again. */
+  /** How long a caller waits for the order log before the answer is 503 with `retry-after`. */
   patienceMs?: number;
 };
 
 /**
- * Serves `POST /orders`, `GET /orders/<id>`, `GET /healthz` (this process lives) and `GET /readyz` (the log can be
- * reached). Every error is `application/problem+json`. Rejects with `conflict` where the port is taken.
+ * Serves `POST /orders`, `GET /orders/<id>`, `GET /healthz` (the process is alive) and `GET /readyz` (the log can be
+ * reached). Every error is `application/problem+json`. Rejects with `conflict` if the port is taken.
  */
 export async function openOrderApi(options: OrderApiOptions): Promise<Listening> {
   const { host, port, allowedHosts, note } = options;
@@ -46,7 +46,7 @@ function addRoutes(app: FastifyInstance, options: OrderApiOptions): void {
     return respond(reply, answer);
   });
   app.get<{ Params: { id: string } }>("/orders/:id", async ({ params, headers }, reply) => {
-    // Whoever polls must not use up the traces that are meant for orders.
+    // Without the caller's own trace, reads are not traced: polling must not use up the traces meant for orders.
     const isTraced = headers.traceparent !== undefined;
     const watched = isTraced ? watchRequest?.({ method: "GET", route: "/orders/:id", headers }) : undefined;
     const answer = await answerGet(api, params.id);
@@ -78,7 +78,7 @@ function refuseMethods(
 const traceparentPattern = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 const tracestatePattern = /^[\x20-\x7e]{1,512}$/;
 
-/** The caller's trace context as far as it is well-formed; a malformed one is ignored, as the standard asks. */
+/** The caller's trace context; malformed headers are ignored, as the standard asks. */
 export function traceContextOf({ traceparent, tracestate }: IncomingHttpHeaders): TraceContext {
   if (typeof traceparent !== "string" || !traceparentPattern.test(traceparent)) return {};
   if (typeof tracestate !== "string" || !tracestatePattern.test(tracestate)) return { traceparent };

@@ -4,7 +4,7 @@ import { factsOf } from "../telling.ts";
 
 type Stage = Pick<KeyState, "status" | "waitingFor">;
 
-/** The answer to an order that is stored; amounts in minor units. */
+/** The body of the answer to an order that is stored; amounts are in minor units. */
 export const receipt = (
   { orderId, total }: OrderCreated,
   { sequence, status, waitingFor }: Stage & { sequence: number },
@@ -16,7 +16,7 @@ export const receipt = (
   total: moneyDocument(total),
 });
 
-/** Where an order stands and what happened to it, in causal order; times in ISO 8601, unknown is `null`. */
+/** Where an order stands and its events, in causal order; times are ISO 8601, `null` if unknown. */
 export function orderDocument(state: KeyState<OrderEvent>): Record<string, unknown> {
   const created = state.events.map(({ event }) => event).find((event) => event.kind === "created");
   return {

@@ -8,27 +8,28 @@ import type { OrderCreated, OrderEvent } from "../events.ts";
 export type TraceContext = Readonly<Record<string, string>>;
 
 /**
- * Where an order is kept. `duplicate` says that an order with this id was stored before, which stays; `existing` is
- * that order.
+ * Where an order is stored. `duplicate`: an order with this id was stored before and stays as it is; `existing` is that
+ * order.
  */
 export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCreated | undefined };
 
 /**
- * The order log as the order API needs it. `place` resolves once the order is stored; through an outage it is held for
- * `patienceMs`, for ever by default, and never tried again after that: it rejects, and `isUncertain` tells whether
- * the order may be stored. It never stores a second order under an id. Both reject with an `OrderctlError`, with `conflict` where what is stored
- * under the id is no order.
+ * The order log as the order API needs it. `place` resolves once the order is stored, and never stores a second order
+ * under an id. During an outage it holds the order for `patienceMs`, by default forever; then it rejects and never
+ * tries the order again, and `isUncertain` of the error tells whether the order may be stored. Both methods reject with
+ * an `OrderctlError`: `conflict` if the message stored under the id is not an order.
  */
 export type OrderStore = {
   place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;
-  /** `undefined` for an order that is not known. */
+  /** `undefined` for an unknown order. */
   read(orderId: string): Promise<KeyState<OrderEvent> | undefined>;
-  /** False while nothing can be placed or read. */
+  /** False while no order can be placed or read. */
   isReady(): boolean;
 };
 
 /**
- * Told of each request; what it answers, if it does, says which trace the request is part of and is told how it ended.
+ * Called for each request. Its result, if any, has the headers of the trace that the request is part of, and is told
+ * how the request ended.
  */
 export type WatchRequest = (request: {
   method: string;
@@ -37,8 +38,9 @@ export type WatchRequest = (request: {
 }) => { readonly headers: TraceContext; end(status: number, orderId?: string): void } | undefined;
 
 /**
- * The same store for callers that do not wait for ever. An order is held while the log is away, for `patienceMs`. A question
- * is not: it rejects with `unavailable` at once where the store is not ready, and with `timeout` after `patienceMs`.
+ * Limits how long callers wait for `store`. `place` holds an order for `patienceMs` while the log cannot be reached.
+ * `read` holds nothing: it rejects with `unavailable` at once if the store is not ready, and with `timeout` after
+ * `patienceMs`.
  */
 export const patientStore = (store: OrderStore, patienceMs: number): OrderStore => ({
   isReady: store.isReady,

@@ -11,16 +11,16 @@ export type Problem = {
   retryAfterS?: number;
 };
 
-/** An answer as HTTP has it; a body that is no text is sent as JSON. */
+/** An HTTP answer; a body that is not a text is sent as JSON. */
 export type HttpAnswer = {
   status: number;
   headers: Record<string, string>;
   body: string | Record<string, unknown>;
-  /** The order that it is about, as far as it is known. */
+  /** Id of the order that the request is about, if known. */
   orderId?: string | undefined;
 };
 
-/** A problem as RFC 9457 writes it: without a type of its own, its title is the status's. */
+/** A problem as RFC 9457 writes it: its type is `about:blank`, so its title is that of the status. */
 export function problemAnswer({ status, code, detail, field, orderId, retryAfterS }: Problem): HttpAnswer {
   const title = STATUS_CODES[status] ?? "Error";
   const body = { type: "about:blank", title, status, detail, code, field, order_id: orderId };
@@ -38,7 +38,7 @@ const away: Cause = {
   retryAfterS: 1,
 };
 
-/** What a caller is told of the errors that are not the caller's; all others are `internal`. */
+/** What a caller is told for each error code of the order log; all other codes are `internal`. */
 const causes: Partial<Record<ErrorCode, Cause>> = {
   unavailable: away,
   no_responders: away,
@@ -65,7 +65,7 @@ const internal: Cause = {
   detail: "something failed that is not yours to fix",
 };
 
-/** The problem behind an error of the order log, whose own text is for the operator and not told. */
+/** The problem to answer for an error of the order log; the error's own message is for the operator and is left out. */
 export function problemOf(thrown: unknown): Problem {
   if (!(thrown instanceof OrderctlError)) return internal;
   return causes[thrown.isUncertain && thrown.code === "unavailable" ? "timeout" : thrown.code] ?? internal;
@@ -74,7 +74,7 @@ export function problemOf(thrown: unknown): Problem {
 const fieldPattern =
   /^(?:lines(?:\[\d+\](?:\.\w+)?)?|(?:order|customer)_id|currency|created_at_us|total(?:_\w+)?)(?!\w)/;
 
-/** The problem of an order that cannot be: `reason` begins with the field, where one is at fault. */
+/** The problem of an invalid order: `reason` begins with the field, if a single field is at fault. */
 export const invalidOrder = (reason: string): Problem => ({
   status: 422,
   code: "invalid_order",

@@ -3,11 +3,14 @@ import { formatMoney } from "../money.ts";
 
 type Debt = { total: Money; chargeId?: string };
 
-/** What the orders not yet notified are worth, and under which charge that was paid. */
+/** The amount that each order not yet notified is worth, and the charge that paid it. */
 export class AmountsOwed {
   readonly #debts = new Map<string, Debt>();
 
-  /** What is wrong with an event's amount. Each service hands on what it was told: what differs was altered or made up. */
+  /**
+   * Returns what is wrong with an event's amount or charge. Each service copies both from the event before, so a
+   * difference means that an event was altered or made up.
+   */
   add(event: OrderEvent): string[] {
     switch (event.kind) {
       case "created":

@@ -5,12 +5,15 @@ import { AmountsOwed } from "./amounts-owed.ts";
 import { fact, factsOfKind, isMet, stepOf, whatIsMissing } from "./order-facts.ts";
 import { type AuditRule, countedRules } from "./rules.ts";
 
-/** When the audit is made; the units of each SKU that were ever stocked, if known, and whether all that the gateway booked was added. */
+/**
+ * `stock`: units of each SKU that were ever stocked, if known; `withGateway`: everything that the gateway booked was
+ * added.
+ */
 export type OrderAuditScope = AuditScope & { stock?: ReadonlyMap<string, number>; withGateway?: boolean };
 
 /**
- * Checks the promises of `auditRules` over a log fed to it in log order. Keeps a few bytes per order and a tally
- * per SKU, no events; lists the first `maxOffenders` violations and counts all.
+ * Checks `auditRules` over a log whose events are added in log order. Keeps a few bytes per order and a counter per
+ * SKU, no events; counts all violations and lists the first `maxOffenders`.
  */
 export const createAuditor = (options: { maxOffenders?: number } = {}): Auditor =>
   new Auditor(options.maxOffenders ?? 100);
@@ -19,7 +22,7 @@ export type { Auditor };
 
 class Auditor implements FlowAuditor {
   readonly #facts = new Map<string, number>();
-  /** Broker time of creation, ms, of the orders not yet notified. */
+  /** Order id → broker time of creation in ms, for the orders not yet notified. */
   readonly #open = new Map<string, number>();
   readonly #owed = new AmountsOwed();
   readonly #reservedUnits = new Map<string, number>();
@@ -60,12 +63,12 @@ class Auditor implements FlowAuditor {
     this.#tally(event, storedAtMs);
   }
 
-  /** Has the log an event of this order? */
+  /** True if the log has an event of this order. */
   knows(orderId: string): boolean {
     return this.#facts.has(orderId);
   }
 
-  /** What the gateway booked for an order. To be called after the log was added. */
+  /** Adds a charge or refund that the gateway booked. To be called after the whole log was added. */
   addBooked(operation: "charge" | "refund", orderId: string): void {
     const booked = operation === "charge" ? fact.charged : fact.repaid;
     const known = this.#facts.get(orderId) ?? 0;
@@ -83,7 +86,7 @@ class Auditor implements FlowAuditor {
     this.#offend("unreadable", { sku, detail: reason });
   }
 
-  /** Judges what is absent and sums up. Call once, after the last event. */
+  /** Checks for events that are missing, and returns the report. Call once, after the last event and booking. */
   finish(scope: OrderAuditScope): AuditReport {
     const { stock = new Map(), givenUp, withGateway = false } = scope;
     let underWay = 0;
@@ -142,7 +145,10 @@ class Auditor implements FlowAuditor {
     }
   }
 
-  /** Of orders that have ended, and of what is no order at all. */
+  /**
+   * Compares the log with the gateway's bookings, for orders that have ended and for bookings without an order in the
+   * log.
+   */
   #judgeMoney(orderId: string, facts: number): void {
     const has = (wanted: number) => (facts & wanted) === wanted;
     const offend = (detail: string) => this.#offend("charge_mismatch", { orderId, detail });
@@ -171,7 +177,7 @@ class Auditor implements FlowAuditor {
   }
 }
 
-/** What the clocks of a broker's servers may differ by. */
+/** The clocks of a cluster's servers may differ by this much. */
 const clockErrorMs = 2000;
 
 type Age = "ended" | "young" | "old" | "unknown";
@@ -180,7 +186,10 @@ const becauseOf: Partial<Record<Age, string>> = {
   unknown: "stored later than it is now by the broker's clock, which was set back",
 };
 
-/** After a clock was set back, old orders look younger than new ones: how old they are nobody knows. */
+/**
+ * `unknown` if the order was created later than `nowMs`: the broker's clock was set back, so the age cannot be
+ * computed.
+ */
 function ageOf(createdAtMs: number | undefined, { nowMs, graceMs }: AuditScope): Age {
   if (createdAtMs === undefined) return "ended";
   const ageMs = nowMs - createdAtMs;

@@ -5,7 +5,9 @@ import type { Booked } from "../gateway/read-ledger.ts";
 import { type Auditor, createAuditor } from "./auditor.ts";
 import { auditRules } from "./rules.ts";
 
-/** The promises of orders, over the log, the stock that was ever there, and the books of the gateway where its address is given. */
+/**
+ * Checks `auditRules` over the log, the units ever stocked and, if its address is given, the bookings of the gateway.
+ */
 export const orderAudit: FlowAudit = {
   rules: auditRules,
   open() {
@@ -14,13 +16,13 @@ export const orderAudit: FlowAudit = {
     let withGateway = false;
     return {
       add: (event, sequence, storedAtMs) =>
-        // What the flow decodes is an order's event.
+        // The order flow decodes order events only.
         auditor.add(event as OrderEvent, sequence, storedAtMs),
       addUnreadable: (subject, reason, sequence) => auditor.addUnreadable(subject, reason, sequence),
       knows: (orderId) => auditor.knows(orderId),
       finish: (scope) => auditor.finish({ ...scope, withGateway, ...(stock && { stock }) }),
       async addOthers(beside) {
-        // Read after the log: stock that arrives meanwhile can only allow more.
+        // Read after the log: units that are stocked in between cannot cause a false `oversold`.
         stock = await readStocked(auditor, beside);
         const gateway = gatewayIn(beside);
         withGateway = gateway !== undefined;
@@ -36,7 +38,10 @@ function gatewayIn({ options: { gateway } }: AskedBeside): URL | undefined {
   throw new OrderctlError("internal", "the gateway of an audit is no URL");
 }
 
-/** What was booked since the audit began may belong to orders that it has not read. */
+/**
+ * Adds the gateway's bookings, except those for unknown orders that were made after the audit began: the audit may not
+ * have read these orders.
+ */
 async function addBooked(
   auditor: Auditor,
   gateway: URL,
@@ -53,7 +58,7 @@ async function addBooked(
   return count;
 }
 
-/** Units of each SKU that were ever stocked, or undefined where no inventory was ever kept. */
+/** Units of each SKU that were ever stocked; undefined if there is no inventory bucket. */
 async function readStocked(
   auditor: Auditor,
   { connection }: AskedBeside,

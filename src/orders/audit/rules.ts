@@ -2,14 +2,14 @@ import type { AuditRule as FlowRule } from "../../flow/auditor.ts";
 
 const rules = [
   {
-    // A created order has no notification, and had its time.
+    // A created order has no notification although its time is over.
     name: "not_notified",
     promise: "every order ended with a notification",
     broken: "not notified",
     isLateness: true,
   },
   {
-    // A second event of a kind for an order.
+    // Two events of the same kind for one order.
     name: "duplicate_event",
     promise: "no event of a kind twice for an order",
     broken: "second event",
@@ -40,7 +40,7 @@ const rules = [
     broken: "amount differs",
   },
   {
-    // A charge or refund of the gateway that the log does not know of, or the other way round, or two for an order.
+    // A charge or refund that only the gateway or only the log has, or two of them for one order.
     name: "charge_mismatch",
     promise: "one charge for each paid order and one repayment for each refund, at the gateway",
     broken: "gateway and log differ",
@@ -54,19 +54,19 @@ const rules = [
     checkedOf: { count: "skus", else: "not checked, nobody keeps stock here" },
   },
   {
-    // A message in the log that is no event.
+    // A message in the log that is not a valid event, or a stock entry that cannot be read.
     name: "unreadable",
     promise: "every message is a valid event",
     broken: "not readable",
   },
 ] as const satisfies readonly FlowRule[];
 
-/** What is promised of orders, in the order in which it is told. */
+/** The rules for orders, in the order in which people are shown them. */
 export const auditRules: readonly FlowRule[] = rules;
 
 export type AuditRule = (typeof rules)[number]["name"];
 
-/** The names, in the order in which reports count them. */
+/** The names of the rules, in the order in which reports count violations. */
 export const countedRules: readonly AuditRule[] = [
   "not_notified",
   "shipment_mismatch",

@@ -1,4 +1,4 @@
-// This folder is the only one beside src/jetstream that may import nats: the bare client is what it compares with.
+// Besides src/jetstream, only this folder may import nats: the bare client is what orderctl is compared with.
 import {
   connect,
   DiscardPolicy,
@@ -13,7 +13,7 @@ import { readCredentials } from "../../jetstream/client/credentials.ts";
 import { fromNats } from "../../jetstream/client/nats-error.ts";
 import { hopHeader } from "../../telemetry/hop.ts";
 
-/** A connection with the client's own settings, and of orderctl's but where and as whom. */
+/** Connects with the client's default settings; only servers and credentials come from orderctl's configuration. */
 export async function connectBare(config: ConnectionConfig): Promise<NatsConnection> {
   const { servers } = config;
   const { authenticator } = readCredentials(config, () => {});
@@ -24,7 +24,7 @@ export async function connectBare(config: ConnectionConfig): Promise<NatsConnect
   }
 }
 
-/** The order log as far as a comparison needs it: its limits, and none of its consumers. */
+/** Creates the order log with the limits that a comparison needs, and without its consumers. */
 export async function createLog(jsm: JetStreamManager): Promise<void> {
   await jsm.streams.add({
     name: "ORDERS",
@@ -36,7 +36,7 @@ export async function createLog(jsm: JetStreamManager): Promise<void> {
   });
 }
 
-/** Made anew for each message, as a program has to whose values differ. */
+/** Made anew for each message, as in a program whose values differ from message to message. */
 export function bareHeaders(): MsgHdrs {
   const made = headers();
   made.set("traceparent", traceparent);
@@ -44,21 +44,23 @@ export function bareHeaders(): MsgHdrs {
   return made;
 }
 
-/** Throws unless the broker's answer to a publish says that it stored the message; the cheapest check there is. */
+/**
+ * Throws unless the broker's answer to a publish says that it stored the message; this is the cheapest check possible.
+ */
 export function checkStored(error: Error | null, answer: Msg): void {
   if (error) throw error;
   const text = answer.string();
   if (text.includes('"error"')) throw new Error(`not stored: ${text}`);
 }
 
-/** What every message of a comparison carries, whoever stores it. */
+/** Size in bytes of every message body in a comparison, whichever way stores it. */
 export const bodyBytes = 120;
 
 /** The two headers that an event in the log has, with typical values. */
 export const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 export const hop = "c=204817;d=1;r=1760000000000417;s=31;e=274";
 
-/** A fresh object each time: no way may prepare its headers once for all messages. */
+/** A new object each time: no way may prepare its headers once for all messages. */
 export const eventHeaders = (): Record<string, string> => ({ traceparent, [hopHeader]: hop });
 
 export const createdSubject = (index: number): string => `ORDERS.created.o${index}`;

@@ -16,7 +16,7 @@ const kinds = ["created", "payments", "reservations", "shipments", "notification
 
 type Publish = (subject: string, body: Uint8Array, onStored: () => void) => void;
 
-/** Raw publishes that are answered to one inbox, matched by token. */
+/** Raw publishes whose acknowledgements go to one inbox, matched by the token at the end of the reply subject. */
 function openPublisher(client: NatsConnection, failed: (cause: unknown) => void): Publish {
   const inbox = createInbox();
   const pending = new Map<string, () => void>();
@@ -42,7 +42,7 @@ function openPublisher(client: NatsConnection, failed: (cause: unknown) => void)
   };
 }
 
-/** Puts orders into the log that hold nothing but the time at which they were made. */
+/** Publishes orders that hold nothing but the time at which they were made. */
 export async function generateBare(task: GenerateTask): Promise<null> {
   const client = await connectBare(task.connection);
   try {
@@ -60,7 +60,10 @@ export async function generateBare(task: GenerateTask): Promise<null> {
   }
 }
 
-/** Passes each order on from stage to stage, unread: stored first, then acknowledged. */
+/**
+ * Passes each order from stage to stage without decoding it: stores the next message first, then acknowledges the
+ * delivery.
+ */
 export async function workBare(task: WorkTask, tell: Tell): Promise<Figures> {
   const client = await connectBare(task.connection);
   try {

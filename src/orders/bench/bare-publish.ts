@@ -13,7 +13,7 @@ import type { PublishTask } from "./task.ts";
 
 type Way = (client: NatsConnection, body: Uint8Array) => (settle: Settle) => Send;
 
-/** `js.publish()`, as the client's documentation has it. */
+/** `js.publish()`, used as in the client's documentation. */
 const viaClient: Way = (client, body) => {
   const js = client.jetstream();
   return ({ stored, failed }) =>
@@ -23,7 +23,7 @@ const viaClient: Way = (client, body) => {
         .then(() => stored(index), failed);
 };
 
-/** Raw publishes that are answered to one inbox, with the index as last token. */
+/** Raw publishes whose acknowledgements go to one inbox; the last token of the reply subject is the index. */
 const viaInbox: Way = (client, body) => {
   const inbox = createInbox();
   return ({ stored, failed }) => {
@@ -42,7 +42,7 @@ const viaInbox: Way = (client, body) => {
   };
 };
 
-/** Stores events with nothing but the client. */
+/** Stores events with the nats client alone. */
 export async function publishBare(task: PublishTask): Promise<Figures> {
   const client = await connectBare(task.connection);
   try {

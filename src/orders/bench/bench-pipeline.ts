@@ -9,18 +9,18 @@ export type BenchPipelineOptions = {
   /** Orders per second of the rate part, and for how long. */
   rate: number;
   seconds: number;
-  /** Orders of each run of the capacity part. */
+  /** Orders in each run of the capacity part. */
   count: number;
-  /** Of orderctl's services, as `serve` has them. */
+  /** `concurrency` and `window` of orderctl's services, as for `serve`. */
   concurrency: number;
   window: number;
   onRun: (text: string) => void;
 };
 
-/** Orders in flight of the process that makes them, where no rate limits it. */
+/** Most orders in flight from the process that makes them, if no rate limits it. */
 const feedWindow = 256;
 
-/** How late orders are at a given rate, and how many of them can be carried through all services at most. */
+/** Measures the latency of orders at a given rate, and how many orders per second all services can process at most. */
 export const benchPipeline = (
   environment: Environment,
   options: BenchPipelineOptions,
@@ -30,7 +30,7 @@ export const benchPipeline = (
     return { machine: machineOf(environment), rounds: options.rounds, parts };
   });
 
-/** From the making of an order until its payment is stored: one stage, one worker process. */
+/** Measures from the creation of an order until its payment is stored: one stage, one worker process. */
 async function benchRate(environment: Environment, options: BenchPipelineOptions): Promise<BenchPart> {
   const { rounds, rate, seconds, concurrency, window, onRun } = options;
   const flow = { stages: 1, count: rate * seconds, rate, concurrency, window, feedWindow } as const;
@@ -53,7 +53,7 @@ async function benchRate(environment: Environment, options: BenchPipelineOptions
   return { part: "rate", settings, rows: medianRows(runs), targets };
 }
 
-/** All four stages in one process, from the first delivery until every order has ended. */
+/** Measures all four stages in one process, from the first delivery until every order has ended. */
 async function benchCapacity(environment: Environment, options: BenchPipelineOptions): Promise<BenchPart> {
   const { rounds, count, concurrency, window, onRun } = options;
   const flow = { stages: 4, count, rate: 0, concurrency, window, feedWindow } as const;

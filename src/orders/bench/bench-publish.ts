@@ -12,10 +12,13 @@ export type BenchPublishOptions = {
   onRun: (text: string) => void;
 };
 
-/** As many as the client's pipeline has in flight in the comparison: `publish order`'s own default. */
+/** Most publishes in flight, in every way of publishing: the default of `publish order`. */
 const window = 256;
 
-/** How fast events can be stored: by the client's own publish, by the bare client at its best, and by orderctl. */
+/**
+ * Measures how fast events can be stored: by the client's own publish, by the bare client with publishes pipelined, and
+ * by orderctl.
+ */
 export async function benchPublish(
   environment: Environment,
   options: BenchPublishOptions,

@@ -1,12 +1,12 @@
 import type { Machine } from "./environment.ts";
 import type { Figures } from "./figures.ts";
 
-/** A way with the median of each of its figures over all rounds; CPU is per message or order. */
+/** One way, with the median over all rounds of each figure; CPU is per message or order. */
 export type BenchRow = Figures & { way: string };
 
 /**
- * What is promised of a figure, and what was measured: the median over the rounds, the lowest and the highest of
- * them. A ratio is taken within each round, between runs that were neighbours.
+ * The target for a figure, and what was measured: its median over the rounds, its lowest and its highest value. A ratio
+ * is computed within each round, between runs that took place one soon after the other.
  */
 export type BenchTarget = {
   name: string;
@@ -21,7 +21,7 @@ export type BenchTarget = {
 
 export type BenchPart = {
   part: string;
-  /** What all ways of this part had in common. */
+  /** Settings that all ways of this part share. */
   settings: Record<string, number>;
   rows: BenchRow[];
   targets: BenchTarget[];
@@ -29,7 +29,7 @@ export type BenchPart = {
 
 export type BenchReport = { machine: Machine; rounds: number; parts: BenchPart[] };
 
-/** The figures of every round, by way; the ways in the order in which they are shown. */
+/** The figures of every round, by way; the ways are in the order in which they are shown. */
 export type Rounds<W extends string> = Record<W, Figures[]>;
 
 export function medianRows<W extends string>(rounds: Rounds<W>): BenchRow[] {
@@ -48,7 +48,7 @@ export function medianRows<W extends string>(rounds: Rounds<W>): BenchRow[] {
 type Promised = Pick<BenchTarget, "name" | "bound" | "limit">;
 type Measure = (figures: Figures) => number;
 
-/** `pick` of the first way over `pick` of the second. */
+/** The target for the ratio of `pick` of the first way to `pick` of the second. */
 export function ratioTarget(
   promised: Promised,
   [over, under]: readonly [Figures[], Figures[]],
@@ -73,7 +73,7 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** Unknown in one round is unknown. */
+/** `null` if the value is unknown in any round. */
 const medianOrNull = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);
   return known.length === values.length ? median(known) : null;

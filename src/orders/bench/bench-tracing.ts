@@ -15,14 +15,14 @@ import { type Manner, openSpanSink, type SpanSink } from "./span-sink.ts";
 
 const feedWindow = 256;
 const tracesPerSecond = 100;
-/** Of the part where nothing may be lost; a lower rate may be asked for. */
+/** Limits of the part in which every order is traced and no span may be lost; the user may ask for a lower rate. */
 const everything = { maxRate: 1000, tracesPerSecond: 1e6 };
-/** One of the publishing, three for each of four deliveries, and the gateway's call. */
+/** One for the publish, three for each of four deliveries, and one for the gateway call. */
 const spansPerOrder = 14;
 
 type Way = "untraced" | "traced" | "slow" | "refusing" | "dying";
 
-/** What tracing costs, what a bad collector costs, and whether a span is lost where every order is traced. */
+/** Measures what tracing costs, what a bad collector costs, and whether spans are lost if every order is traced. */
 export const benchTracing = (environment: Environment, options: BenchPipelineOptions): Promise<BenchReport> =>
   withEmptyBroker(environment, async () => {
     const parts = [await benchCost(environment, options), await benchEverything(environment, options)];

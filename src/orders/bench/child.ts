@@ -6,8 +6,8 @@ import { generateOwn, workOwn } from "./own-pipeline.ts";
 import { publishOwn } from "./own-publish.ts";
 import type { BenchMessage, BenchTask, Tell } from "./task.ts";
 
-// A process of its own for each way that is measured: takes one task, answers it, and is ended by its parent. Ctrl-C
-// reaches it too, but its parent decides; without a parent it ends at once.
+// Entry point of a measured process: it takes one task, answers it, and is ended by its parent. Ctrl-C sends SIGINT to
+// this process too, which ignores it because the parent decides; without a parent it exits at once.
 process.on("SIGINT", () => {});
 process.once("disconnect", () => process.exit(1));
 process.once("message", (task: BenchTask) => void answer(task));

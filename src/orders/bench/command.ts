@@ -47,7 +47,7 @@ export const registerBench: Register = (command, act) => {
   withJson(command).action(act.offline(bench));
 };
 
-/** It measures and is no test: a missed target is no reason for another exit code. */
+/** A missed target does not change the exit code: bench measures, it is not a test. */
 async function bench(app: App, flags: Flags, asked: string[]): Promise<void> {
   const sizes = sizesOf(flags);
   const progress = await app.terminal.progress();

@@ -3,7 +3,7 @@ import type { Figures } from "./figures.ts";
 
 type Costs = Pick<Figures, "perSecond" | "clientCpuUs" | "brokerCpuUs" | "maxRssMb">;
 
-/** Starts the clocks. The returned function stops them and shares out what was used among `count` messages. */
+/** Starts the clocks. The returned function stops them and divides time and CPU by `count` messages. */
 export function startCostMeter(brokerPid: number | null): (count: number) => Costs {
   const client = process.cpuUsage();
   const broker = readCpuUs(brokerPid);
@@ -24,7 +24,7 @@ export function startCostMeter(brokerPid: number | null): (count: number) => Cos
 /** The kernel reports process times in 1/100 s on every platform that Node runs on. */
 const usPerTick = 10_000;
 
-/** CPU that another process has used so far, `null` where there is no `/proc`. Fields: proc(5), utime and stime. */
+/** CPU time in µs that another process has used so far; `null` without `/proc`. Fields: proc(5), utime and stime. */
 function readCpuUs(pid: number | null): number | null {
   if (pid === null || process.platform !== "linux") return null;
   try {

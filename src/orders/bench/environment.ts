@@ -6,19 +6,19 @@ import type { ConnectionConfig } from "../../jetstream/client/connection-config.
 import { readDrift } from "../../jetstream/streams/topology.ts";
 import { orderShape } from "../flow.ts";
 
-/** Where everything is measured, and who hears of it. */
+/** The broker on which everything is measured, and the callback that gets notes. */
 export type Environment = {
-  /** To clear the broker between two runs. */
+  /** Used to clear the broker between two runs. */
   connection: Connection;
-  /** For the processes that are measured. */
+  /** Connection settings for the measured processes. */
   config: ConnectionConfig;
-  /** Of the broker, where it is known. */
+  /** Process id of the broker, if known. */
   brokerPid: number | null;
   signal: AbortSignal;
   note: (text: string) => void;
 };
 
-/** What a comparison ran on. */
+/** The versions and the machine that a comparison ran on. */
 export type Machine = { node: string; natsServer: string; cores: number };
 
 export const machineOf = ({ connection }: Environment): Machine => ({
@@ -30,8 +30,8 @@ export const machineOf = ({ connection }: Environment): Machine => ({
 const streams = flowTopology(orderShape).streams;
 
 /**
- * Runs `work` on a broker that holds nothing of ours, and removes what it left there. Throws `conflict` where the
- * broker has an order log or stock already: nothing is deleted that was not made here.
+ * Runs `work` on a broker without order log and stock, and removes what it left there. Throws `conflict` if the broker
+ * has an order log or stock already: nothing is deleted that was not made here.
  */
 export async function withEmptyBroker<T>(environment: Environment, work: () => Promise<T>): Promise<T> {
   const { server } = environment.connection;
@@ -48,7 +48,7 @@ export async function withEmptyBroker<T>(environment: Environment, work: () => P
   }
 }
 
-/** Deletes the order log and the stock, so that every run starts with none. */
+/** Deletes the order log and the stock, so that every run starts without them. */
 export async function clearBroker(environment: Environment): Promise<void> {
   for (const name of await findStreams(environment)) await environment.connection.jsm.streams.delete(name);
 }

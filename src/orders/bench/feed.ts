@@ -3,8 +3,8 @@ import type { GenerateTask } from "./task.ts";
 const tickMs = 2;
 
 /**
- * Calls `send` for `count` orders and resolves when each was reported stored: every 2 ms those that `rate` makes
- * due, however many are in flight, or with a rate of 0 as many as `window` lets be in flight.
+ * Calls `send` for `count` orders and resolves once each was reported stored. With a `rate`, it sends every 2 ms the
+ * orders that are due, however many are in flight; with a rate of 0, it keeps `window` orders in flight.
  */
 export function feed(
   { count, rate, window }: GenerateTask,

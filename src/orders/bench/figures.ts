@@ -1,4 +1,4 @@
-/** What one run of one way came to. CPU is per message or order; latencies are `null` where none were taken. */
+/** The result of one run of one way. CPU is per message or order; latencies are `null` if none were taken. */
 export type Figures = {
   perSecond: number;
   p50Ms: number | null;
@@ -6,7 +6,7 @@ export type Figures = {
   p999Ms: number | null;
   /** User and system time of the measured process. */
   clientCpuUs: number;
-  /** The same of the broker; `null` where its process cannot be read. */
+  /** The same for the broker's process; `null` if its CPU time cannot be read. */
   brokerCpuUs: number | null;
   /** The most memory that the measured process ever held, in 10^6 bytes. */
   maxRssMb: number;

@@ -2,15 +2,15 @@ import { startCostMeter } from "./cost-meter.ts";
 import { type Figures, noPercentiles, percentilesOf } from "./figures.ts";
 import type { WorkTask } from "./task.ts";
 
-/** Latencies of the first seconds tell how a process warms up, not how it works. */
+/** Latencies of this first time are left out: they show how a process warms up, not how it works. */
 export const warmUpMs = 2000;
 
 /** Now, as Unix time in ms with fractions: comparable between the processes of one machine. */
 export const nowMs = (): number => performance.timeOrigin + performance.now();
 
 /**
- * Times a flow of orders from its first delivery to its last stored event. Latencies are kept from `warmUpMs` after
- * the first delivery on, and only where the rate is fixed: else they tell how long the backlog was.
+ * Times a flow of orders from its first delivery to its last stored event. Latencies count from `warmUpMs` after the
+ * first delivery, and only if the rate is fixed: otherwise they would measure the length of the backlog.
  */
 export class FlowMeter {
   readonly finished: Promise<Figures>;
@@ -30,7 +30,7 @@ export class FlowMeter {
     });
   }
 
-  /** To be called for every delivery; only the first counts. */
+  /** To be called for every delivery; the first one starts the clock. */
   delivered(): void {
     if (this.#costs) return;
     this.#costs = startCostMeter(this.#task.brokerPid);

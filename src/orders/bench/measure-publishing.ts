@@ -2,15 +2,15 @@ import { startCostMeter } from "./cost-meter.ts";
 import { type Figures, percentilesOf } from "./figures.ts";
 import type { PublishTask } from "./task.ts";
 
-/** Tells that a message is stored, or that it never will be. */
+/** Callbacks for a message that is stored, or that cannot be. */
 export type Settle = { stored: (index: number) => void; failed: (cause: unknown) => void };
 
-/** Sends the message with an index and returns at once. */
+/** Sends the message with this index and returns at once. */
 export type Send = (index: number) => void;
 
 /**
- * Keeps up to `window` messages in flight, filling up whenever half of them are stored, and times each from before
- * it is sent until it is stored. Hot path: the same few instructions for every way of sending.
+ * Keeps up to `window` messages in flight, sending more whenever half of them are stored, and times each message from
+ * before it is sent until it is stored. Hot path: it adds the same few instructions to every way of sending.
  */
 export async function measurePublishing(
   { count, window, brokerPid }: PublishTask,

@@ -15,10 +15,13 @@ export async function measurePublish(environment: Environment, asked: Asked<Publ
   );
 }
 
-/** `feedWindow`: orders in flight of the process that makes them. */
+/** `feedWindow`: most orders in flight from the process that makes them. */
 type Flow = Asked<WorkTask> & { feedWindow: number };
 
-/** One run of a pipeline: a worker process, which is measured, and once that is ready another that makes orders. */
+/**
+ * One run of a pipeline: starts a worker process, which is measured, and, once that is ready, a process that makes
+ * orders.
+ */
 export async function measureFlow(
   environment: Environment,
   { feedWindow, ...asked }: Flow,
@@ -38,7 +41,7 @@ export async function measureFlow(
   return withinPatience(environment, asked, (signal) => runBoth(work, generate, { ...environment, signal }));
 }
 
-/** The failure of either ends the other; none of them is left when this returns. */
+/** If one of the two processes fails, the other is ended. Both have exited when this returns. */
 async function runBoth(
   work: WorkTask,
   generate: GenerateTask,
@@ -69,7 +72,7 @@ function measured(figures: Figures | null): Figures {
   return figures;
 }
 
-/** A run gives up after this and 2 ms for each message, beyond the time that its rate makes it take. */
+/** Time limit of a run: this and 2 ms for each message, in addition to the time that its rate makes it take. */
 const patienceMs = 60_000;
 const patiencePerMessageMs = 2;
 

@@ -27,16 +27,16 @@ import type { GenerateTask, Tell, WorkTask } from "./task.ts";
 
 const instance = "bench";
 const drainMs = 5000;
-/** For the last spans; with a bad collector all of it is spent. */
+/** Time limit for exporting the last spans; with a bad collector all of it is spent. */
 const flushMs = 2000;
 const pollMs = 5;
-/** Far more than five lines of four pieces each. */
+/** Stock of each SKU per order of the run: far more than five lines of four units each, the largest order. */
 const unitsPerOrder = 100;
 
-/** Puts real orders into the log, each made right before it is published, with a trace context. */
+/** Publishes real orders, each made right before it is published, with a trace context. */
 export async function generateOwn(task: GenerateTask): Promise<null> {
   const connection = await openConnection(task.connection);
-  // At a fixed rate nothing may hold an order back, or its lateness would not show.
+  // At a fixed rate the window must not hold an order back, or the order's lateness would not show in the measurement.
   const publisher = new Publisher(connection, { window: task.rate > 0 ? task.count : task.window });
   const generator = createOrderGenerator();
   const telemetry = await openTelemetry(task, "publish");
@@ -54,7 +54,7 @@ export async function generateOwn(task: GenerateTask): Promise<null> {
   }
 }
 
-/** The payment service alone, or all services in this process, as `serve` would run them. */
+/** Runs the payment service alone, or all services in this process, as `serve` would. */
 export async function workOwn(task: WorkTask, tell: Tell): Promise<Figures> {
   const connection = await openConnection(task.connection, tell.note);
   try {
@@ -84,7 +84,7 @@ async function processPayments(connection: Connection, task: WorkTask, tell: Tel
   return figures;
 }
 
-/** Tells the meter of each order when its payment is stored; decodes nothing that is not decoded anyway. */
+/** Reports each delivery to the meter, and each order once its payment is stored; decodes nothing in addition. */
 const metered =
   (handler: Handler<OrderEvent>, meter: FlowMeter): Handler<OrderEvent> =>
   (event, context) => {
@@ -94,7 +94,10 @@ const metered =
     return handler(event, context);
   };
 
-/** An order has ended when the notification of its shipment is stored: nothing is declined, nothing runs out. */
+/**
+ * Counts an order as ended when its shipment's notification is stored: in this run no payment is declined and no SKU
+ * runs out.
+ */
 async function runAllServices(connection: Connection, task: WorkTask, tell: Tell): Promise<Figures> {
   const { concurrency, window, count } = task;
   const telemetry = await openTelemetry(task, "orderctl");
@@ -124,7 +127,9 @@ async function runAllServices(connection: Connection, task: WorkTask, tell: Tell
   return finished;
 }
 
-/** Without a receiver nothing is traced. What the environment says of telemetry must not change what is compared. */
+/**
+ * Traces only if the task names a collector. `env` is empty so that OTEL_* variables cannot change what is compared.
+ */
 async function openTelemetry({ spansTo }: GenerateTask | WorkTask, service: string): Promise<Telemetry> {
   if (!spansTo) return noTelemetry;
   const identity = { service, instance, version: "bench" };

@@ -10,7 +10,7 @@ import { type Figures, percentilesOf } from "./figures.ts";
 import { measurePublishing } from "./measure-publishing.ts";
 import type { PublishTask } from "./task.ts";
 
-/** Stores events with orderctl's publisher: ready-made ones, or orders on the whole path of `publish order`. */
+/** Stores events with orderctl's publisher: ready-made ones, or orders on the whole code path of `publish order`. */
 export async function publishOwn(task: PublishTask): Promise<Figures> {
   const connection = await openConnection(task.connection);
   const publisher = new Publisher(connection, { window: task.window });
@@ -31,7 +31,7 @@ function storeBodies(task: PublishTask, publisher: Publisher): Promise<Figures> 
   });
 }
 
-/** Latencies count from the making of an order, before it waits for a place in the window. */
+/** Latencies count from the creation of an order, before it waits for a place in the window. */
 async function storeOrders({ count, brokerPid }: PublishTask, publisher: Publisher): Promise<Figures> {
   const latenciesMs = new Float64Array(count);
   let done = 0;

@@ -46,10 +46,10 @@ const targetNames: Record<string, string> = {
   spans_lost: "lost, every order traced",
 };
 
-/** Share of the rate below which a run was too slow for it. */
+/** A run that reaches less than this share of the asked rate was too slow for it. */
 const keepsUpFrom = 0.98;
 
-/** Were the targets met; on what it ran; then for each part what was compared, and its targets. */
+/** Says whether the targets are met and which machine was used; then, for each part, its figures and targets. */
 export const benchReport =
   (title: string) =>
   (report: BenchReport, style: Style): string => {
@@ -89,7 +89,7 @@ function partTitle({ part, settings }: BenchPart): string {
   return `${at("count")} orders through all four stages, as fast as it goes`;
 }
 
-/** Who fell behind the rate shows how long the backlog grew, and no latency that could be compared. */
+/** Warns about runs that fell behind the rate: their latencies measure a growing backlog and cannot be compared. */
 function laggards({ rows, settings: { ratePerSecond } }: BenchPart, style: Style): string[] {
   if (ratePerSecond === undefined) return [];
   const late = rows.filter(({ perSecond }) => perSecond < ratePerSecond * keepsUpFrom);

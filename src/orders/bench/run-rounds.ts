@@ -4,8 +4,8 @@ import type { Figures } from "./figures.ts";
 type Ways<W extends string> = Record<W, () => Promise<Figures>>;
 
 /**
- * Runs every way once in each round, one after the other. Each round starts with another way, so that none is
- * always the first on a rested machine.
+ * Runs every way once in each round, one after the other. Each round starts with another way, so that no way always
+ * runs first, on a machine that has just been idle.
  */
 export async function runRounds<W extends string>(
   ways: Ways<W>,

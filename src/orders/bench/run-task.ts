@@ -3,7 +3,7 @@ import { OrderctlError } from "../../core/errors.ts";
 import type { Figures } from "./figures.ts";
 import type { BenchMessage, BenchTask } from "./task.ts";
 
-/** The compiled entry, also when this file itself runs from its source. */
+/** The compiled entry point, even if this file itself runs from its TypeScript source. */
 const entry = new URL("../../../dist/orders/bench/child.js", import.meta.url);
 
 export type Watch = {
@@ -13,8 +13,8 @@ export type Watch = {
 };
 
 /**
- * Performs a task in a child process. Settles only once that process is gone: with what it measured, or with why
- * it could not, and with the signal's reason if that ended it.
+ * Performs a task in a child process. Settles only once that process has exited: with the figures it measured, with the
+ * error it reported, or with the signal's reason if the signal ended it.
  */
 export async function runTask(task: BenchTask, { signal, note, onReady }: Watch): Promise<Figures | null> {
   signal.throwIfAborted();

@@ -2,19 +2,25 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
-/** How a receiver of spans may behave: soundly, answering after 5 s, with 503 only, or dying at the third request. */
+/**
+ * How a collector of spans behaves: `sound`, `slow` (answers after 5 s), `refusing` (always answers 503) or `dying`
+ * (closes at the third request).
+ */
 export type Manner = "sound" | "slow" | "refusing" | "dying";
 
 export type SpanSink = {
   url: string;
-  /** Ids of the spans that were taken. */
+  /** Ids of the spans that were accepted. */
   spanIds: ReadonlySet<string>;
   close(): void;
 };
 
 const slowMs = 5000;
 const diesAt = 3;
-/** Attributes hold no such keys: what has them in this order is a span, not one of its links. */
+/**
+ * Matches the id of a span in OTLP/JSON. Attributes have no such keys, and a span's links do not have them in this
+ * order.
+ */
 const spanId = /"traceId":"\w+","spanId":"(\w+)","(?:traceState|parent|name)/g;
 
 /** Receives OTLP/JSON on a free port of this machine. */
@@ -32,7 +38,7 @@ export async function openSpanSink(manner: Manner): Promise<SpanSink> {
     else respond(response, 200);
   };
   const server = createServer((request, response) => {
-    // A sender that goes away needs no answer.
+    // The sender has closed the connection: there is nobody to answer.
     answer(request, response).catch(() => {});
   });
   const close = () => {

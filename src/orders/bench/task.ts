@@ -8,31 +8,32 @@ export type Side = "bare" | "orderctl";
 
 type Common = {
   connection: ConnectionConfig;
-  /** Messages or orders. */
+  /** Number of messages or orders. */
   count: number;
-  /** Of the broker, where it is known. */
+  /** Process id of the broker, if known. */
   brokerPid: number | null;
 };
 
-/** Where spans go, and of how many new traces a second. */
+/** URL of the collector that gets the spans, and the number of new traces per second. */
 export type SpansTo = { collector: string; tracesPerSecond: number };
 
 /** Stores `count` events, at most `window` unacknowledged. */
 export type PublishTask = Common & { kind: "publish"; way: PublishWay; window: number };
 
-/** Puts `count` orders into the log, `rate` per second or, with 0, as fast as `window` allows. */
+/** Publishes `count` orders, `rate` per second or, if `rate` is 0, as fast as `window` allows. */
 export type GenerateTask = Common & {
   kind: "generate";
   side: Side;
   rate: number;
   window: number;
-  /** Without it nothing is traced. */
+  /** If absent, nothing is traced. */
   spansTo?: SpansTo | undefined;
 };
 
 /**
- * Carries `count` orders through the first stage or through all four; says that it is ready, and ends with the
- * last of them stored. With a `rate`, latencies are taken. Concurrency and window are those of orderctl's services.
+ * Carries `count` orders through the first stage or through all four; reports that it is ready, and ends once the last
+ * order is stored. Latencies are taken only if there is a `rate`. `concurrency` and `window` are those of orderctl's
+ * services.
  */
 export type WorkTask = Common & {
   kind: "work";
@@ -44,15 +45,15 @@ export type WorkTask = Common & {
   spansTo?: SpansTo | undefined;
 };
 
-/** What a child process is asked to do. Travels as JSON. */
+/** What a child process is asked to do. Sent as JSON. */
 export type BenchTask = PublishTask | GenerateTask | WorkTask;
 
-/** What a child process tells. `figures` is `null` for a generator, which is not measured. */
+/** What a child process reports. `figures` is `null` for a process that makes orders, which is not measured. */
 export type BenchMessage =
   | { kind: "ready" }
   | { kind: "note"; text: string }
   | { kind: "done"; figures: Figures | null }
   | { kind: "failed"; code: ErrorCode; message: string };
 
-/** How a task tells its parent that it is ready, and what its user should know. */
+/** How a task reports to its parent process that it is ready, and passes on notes for the user. */
 export type Tell = { ready: () => void; note: (text: string) => void };

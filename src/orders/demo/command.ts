@@ -30,7 +30,7 @@ type Options = ServingFlags & { count: number; rate: number; seed?: number };
 
 const patienceMs = 20_000;
 const drainMs = 5000;
-/** A popular article that runs out on the way, so that some orders end with a refund. */
+/** Index in the catalogue of a popular article that runs out during the demo, so that some orders end with a refund. */
 const scarceIndex = 2;
 
 export const registerDemo: Register = (command, act, program) => {
@@ -41,7 +41,7 @@ export const registerDemo: Register = (command, act, program) => {
   withJson(withMetricsFlags(withServiceFlags(command, program))).action(act.offline(demo));
 };
 
-/** The whole pipeline on a broker of its own, from the first order to the audit; leaves nothing behind. */
+/** Runs the whole pipeline on a broker of its own, from the first order to the audit; leaves nothing behind. */
 async function demo(app: App, options: Options): Promise<number> {
   const progress = await app.terminal.progress();
   const onStep = (text: string) => progress.update(text);
@@ -79,7 +79,9 @@ async function runDemo(online: Online, options: Options): Promise<number> {
   }
 }
 
-/** Every article in plenty but one: of that there is about 95 % of what will be ordered. */
+/**
+ * Stocks plenty of every article but the scarce one, of which it stocks about 95 % of the units that will be ordered.
+ */
 async function stockShelves({ connection }: Online, orders: number): Promise<void> {
   const units = (index: number) => (index === scarceIndex ? Math.ceil(orders * 0.16) : orders * 10);
   await setStock(connection, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
@@ -109,7 +111,7 @@ async function feed({ connection, terminal, signal }: Online, options: Options):
   if (failure) throw failure;
 }
 
-/** A refunded order has the most to tell; where there is none, a shipped one. */
+/** Shows a refunded order, which has the most events; if there is none, a shipped one. */
 async function showOneOrder({ connection, flow, terminal }: Online, nowUs: number): Promise<void> {
   const orderId =
     (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));

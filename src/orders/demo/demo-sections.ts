@@ -1,7 +1,7 @@
 import { paint } from "../../terminal/paint.ts";
 import type { Style, View } from "../../terminal/terminal.ts";
 
-/** A view under a title of its own, with a blank line behind it. */
+/** A view under a title of its own, followed by a blank line. */
 export const demoSection =
   <T>(title: string, view: View<T>): View<T> =>
   (data, style) => {
@@ -31,7 +31,7 @@ const sources: Record<string, string> = {
   debian: "the distribution's package",
 };
 
-/** What to type next. */
+/** The commands that the user can type next. */
 export function demoFarewell(_: null, style: Style): string {
   const { bold, dim } = paint(style);
   const next = [

@@ -12,17 +12,18 @@ import type { PaymentGateway } from "./gateway.ts";
 
 export type BreakerOptions = {
   name: string;
-  /** It opens after more than this many failures in a row. */
+  /** The breaker opens after more than this many failures in a row. */
   failures: number;
-  /** How long it stays open before one call probes. */
+  /** How long the breaker stays open before it lets one call through as a probe. */
   openMs: number;
-  /** One line for each change of state. */
+  /** Called with one line for each change of state. */
   note: Note;
 };
 
 /**
- * A circuit breaker that lets its callers wait instead of failing them. While it is open nothing is called; then one of
- * those who wait probes, the longest waiting first. What fails with `conflict` was answered, so it is no failure.
+ * A circuit breaker that makes its callers wait instead of failing them. While it is open, no call is made; after
+ * `openMs` the caller that has waited longest makes one call as a probe. An error with code `conflict` is an answer of
+ * the dependency, so it does not count as a failure.
  */
 export class Breaker {
   readonly name: string;
@@ -40,7 +41,7 @@ export class Breaker {
       handleWhen((error) => this.#isFailure(error)),
       {
         breaker: new ConsecutiveBreaker(options.failures + 1),
-        // The timer here says when: the policy reads the wall clock, which may be set back.
+        // `#timer` decides when to probe: the policy would read the wall clock, which may be set back.
         halfOpenAfter: Number.NEGATIVE_INFINITY,
       },
     );
@@ -53,15 +54,15 @@ export class Breaker {
     return this.#timer === undefined ? "half-open" : "open";
   }
 
-  /** How long nothing but probes has been called; `null` while the breaker is closed. */
+  /** How long ago the breaker opened; since then only probes were called. `null` while it is closed. */
   openForMs(): number | null {
     return this.#openFor() ?? null;
   }
 
   /**
-   * Calls when it may, and again while the breaker is open after a failure: rejects with the call's error only where the
-   * breaker is closed or the error is no failure, and with `interrupted` once the signal has aborted. `watchHold` is told
-   * of each wait.
+   * Makes the call once the breaker allows it, and repeats it after a failure for as long as the breaker is open.
+   * Rejects with the call's error only if the breaker is closed or the error does not count as a failure, and with
+   * `interrupted` once the signal has aborted. `watchHold` is called for each wait.
    */
   async run<T>(call: () => Promise<T>, signal: AbortSignal, watchHold?: WatchHold): Promise<T> {
     for (;;) {
@@ -75,7 +76,7 @@ export class Breaker {
     }
   }
 
-  /** Waits until the breaker is closed, or it is this caller's turn to probe. */
+  /** Waits until the breaker is closed or this caller may probe. */
   async #turn(signal: AbortSignal, watchHold: WatchHold | undefined): Promise<void> {
     if (this.#probeIsFree && !signal.aborted) {
       this.#probeIsFree = false;
@@ -142,7 +143,10 @@ export class Breaker {
     return this.#openedAt === undefined ? undefined : performance.now() - this.#openedAt;
   }
 
-  /** A probe that was given up has shown nothing: the breaker stays open. */
+  /**
+   * An interrupted probe counts as a failure, because it has not shown that the dependency works: the breaker stays
+   * open. Other interrupted calls do not count, nor do errors with code `conflict`.
+   */
   #isFailure(error: unknown): boolean {
     if (isInterrupted(error)) return this.#policy.state === CircuitState.HalfOpen;
     return !(error instanceof OrderctlError && error.code === "conflict");
@@ -168,8 +172,8 @@ const seconds = (ms: number): string => `${Number((ms / 1000).toFixed(ms < 10_00
 type Watched = { signal: AbortSignal; watch?: WatchCall; watchHold?: WatchHold };
 
 /**
- * Calls another gateway while `breaker` is closed and waits while it is open, for as long as that takes: an outage
- * rejects only the calls that fail before it opens.
+ * Calls another gateway while `breaker` is closed, and waits without a time limit while it is open: an outage rejects
+ * only the calls that fail before the breaker opens.
  */
 export function createBreakingGateway(gateway: PaymentGateway, breaker: Breaker): PaymentGateway {
   const run = <R extends Watched, T>(request: R, call: (request: R) => Promise<T>): Promise<T> => {
@@ -182,7 +186,7 @@ export function createBreakingGateway(gateway: PaymentGateway, breaker: Breaker)
   };
 }
 
-/** What is called again after an outage goes on counting its calls. */
+/** Numbers the attempts of a request consecutively, also when the breaker repeats the request after an outage. */
 function countingOn(watch: WatchCall | undefined): { watch?: WatchCall } {
   if (!watch) return {};
   let calls = 0;

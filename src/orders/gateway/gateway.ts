@@ -3,7 +3,7 @@ import type { Money } from "../events.ts";
 
 export type Charge = { status: "APPROVED"; chargeId: string } | { status: "DECLINED"; reason: string };
 
-/** Before the order id in the idempotency key of a refund: a charge has the bare id. */
+/** Prefix of the order id in the idempotency key of a refund: the key of a charge is the order id alone. */
 export const refundKeyPrefix = "refund_";
 
 export type Operation = "charge" | "refund";
@@ -13,7 +13,7 @@ type Call = {
   signal: AbortSignal;
   watch?: WatchCall;
   watchHold?: WatchHold;
-  /** Sent along, where the call goes over the network. */
+  /** Headers to send if the call goes over the network. */
   headers?: Readonly<Record<string, string>> | undefined;
 };
 
@@ -22,10 +22,10 @@ export type ChargeRequest = Call & { orderId: string; total: Money };
 export type RefundRequest = Call & { chargeId: string; total: Money };
 
 /**
- * The payment provider, as the payment service needs it. Whoever implements it promises: a second call with the
- * same idempotency key moves no money and answers as the first did; a refusal is an answer (`DECLINED`); an
- * outage, a timeout or a broken answer rejects, and may be called again. It rejects with `conflict` where the provider
- * works but will not have this request.
+ * The payment provider, as the payment service needs it. An implementation promises: a second call with the same
+ * idempotency key moves no money and gets the first answer again; a refusal is an answer (`DECLINED`); an outage, a
+ * timeout or an invalid answer rejects, and the call may be repeated. It rejects with `conflict` if the provider works
+ * but does not accept this request.
  */
 export type PaymentGateway = {
   charge(request: ChargeRequest): Promise<Charge>;

@@ -6,9 +6,9 @@ import type { Money } from "../events.ts";
 import type { ChargeRequest, Operation, PaymentGateway, RefundRequest } from "./gateway.ts";
 
 export type HttpGatewayOptions = {
-  /** Base of the provider's API: http or https, with credentials where it asks for them. */
+  /** Base of the provider's API: http or https, with credentials if the provider requires them. */
   url: URL;
-  /** For one call, its answer included. */
+  /** Time limit for one call, until the whole answer has arrived. */
   timeoutMs: number;
 };
 
@@ -16,15 +16,21 @@ type Call = Pick<ChargeRequest | RefundRequest, "idempotencyKey" | "signal" | "h
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Nothing that the provider answers, or fails to answer, speaks against the event alone. */
+/**
+ * Every failure is attributed to the provider: no answer, and no missing answer, proves that the event itself is bad.
+ */
 const fault = "dependency";
 
-/** Answers, not failures. */
+/**
+ * An answer that decides the call; failures are thrown instead. `fail` makes the error for an answer that lacks a
+ * field.
+ */
 type Answer = { declined: boolean; body: Json; fail(reason: string): OrderctlError };
 
 /**
- * A provider over HTTP: `POST <url>/charges` and `POST <url>/refunds` with an `Idempotency-Key`. 200 and 201 are a
- * charge or a refund, 402 a declined charge; all else rejects with an error that names the operation and the URL.
+ * A provider over HTTP: `POST <url>/charges` and `POST <url>/refunds` with an `Idempotency-Key`. 200 and 201 mean a
+ * charge or a refund, 402 a declined charge; everything else rejects with an error that names the operation and the
+ * URL.
  */
 export function createHttpGateway({ url, timeoutMs }: HttpGatewayOptions): PaymentGateway {
   const charge = createCall("charge", pathUnder(url, "charges"), timeoutMs);
@@ -51,7 +57,7 @@ function pathUnder(base: URL, name: string): URL {
   return url;
 }
 
-/** Technical failures are rejected here, with what was called in front. */
+/** Returns a function that calls one operation; messages of its errors begin with the operation and the URL. */
 function createCall(operation: Operation, url: URL, timeoutMs: number) {
   const post = createHttpPost(url, timeoutMs);
   const place = `${operation} at ${url.origin}${url.pathname}`;
@@ -83,7 +89,10 @@ function readAnswer(operation: Operation, place: string, { status, text }: HttpA
 
 type Failure = { code: ErrorCode; meaning: string; hint?: string };
 
-/** 4xx speak of the request or of how this program is set up; none of them says that the customer cannot pay. */
+/**
+ * Any status but 200, 201 and a charge's 402: the provider is out of order, or refuses the request or the way in which
+ * this program is set up. None of them means that the customer cannot pay.
+ */
 function failureOf(status: number): Failure {
   if (status >= 500 || [408, 409, 425, 429].includes(status)) return { code: "unavailable", meaning: "" };
   if (status === 401 || status === 403) {
@@ -114,7 +123,7 @@ function jsonIn(text: string): Json | undefined {
   }
 }
 
-/** An answer that has come whole. */
+/** An answer that has arrived completely. */
 export type HttpAnswer = { status: number; text: string };
 
 export type HttpRequest = { headers: Readonly<Record<string, string>>; body: string; signal: AbortSignal };
@@ -122,9 +131,9 @@ export type HttpRequest = { headers: Readonly<Record<string, string>>; body: str
 const maxAnswerChars = 64 * 1024;
 
 /**
- * Posts to one URL over connections that are kept open, and follows no redirect. Rejects with `timeout` when the whole
- * answer is not there in time, `unavailable` when there is none, and the signal's reason when that aborts. ~120 µs a
- * call, a quarter of what `fetch` takes.
+ * Posts to one URL over keep-alive connections, and follows no redirect. Rejects with `timeout` if the whole answer has
+ * not arrived within `timeoutMs`, with `unavailable` if the connection fails, and with the signal's reason if the
+ * signal aborts. ~120 µs a call, a quarter of what `fetch` takes.
  */
 export function createHttpPost(url: URL, timeoutMs: number): (request: HttpRequest) => Promise<HttpAnswer> {
   const { request: open, Agent } = url.protocol === "https:" ? https : http;
@@ -172,7 +181,7 @@ async function readText(response: http.IncomingMessage): Promise<HttpAnswer> {
 const late = (timeoutMs: number): OrderctlError =>
   new OrderctlError("timeout", `no answer within ${timeoutMs / 1000} s`);
 
-/** Where a name has several addresses, each has failed in its own way. */
+/** A host name with several addresses fails with one error for each address: the message lists them all. */
 function unreachable(thrown: unknown): OrderctlError {
   const errors: unknown[] = thrown instanceof AggregateError ? thrown.errors : [thrown];
   const reasons = errors.map((error) => (error instanceof Error ? error.message : String(error)));

@@ -6,7 +6,7 @@ import { decisionOf, type GatewayFlags } from "./options.ts";
 import { createRetryingGateway } from "./retrying-gateway.ts";
 import { createSimulatedGateway } from "./simulated-gateway.ts";
 
-/** The gateway as payment calls it: again where a call fails, and not at all while its breaker is open. */
+/** The gateway as payment calls it: failed calls are repeated, and no call is made while the breaker is open. */
 export function openGateway(flags: GatewayFlags, note: Note): { gateway: PaymentGateway; breaker: Breaker } {
   const breaker = new Breaker({
     name: "PaymentService",

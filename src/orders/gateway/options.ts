@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { count, httpUrl, positive, share, time } from "../../cli/options.ts";
 
-/** How payment reaches its gateway, and what a simulated one answers. */
+/** Flags for how payment reaches its gateway, and for what a simulated gateway answers. */
 export type GatewayFlags = {
   gateway?: URL;
   gatewayTimeout: number;

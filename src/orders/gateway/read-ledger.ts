@@ -4,11 +4,14 @@ import type { ReadableStream } from "node:stream/web";
 import { OrderctlError } from "../../core/errors.ts";
 import { refundKeyPrefix } from "./gateway.ts";
 
-/** What a provider says it has booked for an order. Declined charges move no money and are left out. */
+/** A charge or refund that a provider says it has booked. Declined charges move no money and are left out. */
 export type Booked = {
   operation: "charge" | "refund";
   orderId: string;
-  /** How old it was at `readAt` by the provider's own clock, or up to a second older where that is not ours. */
+  /**
+   * Age of the booking at `readAt` by the provider's clock. If that clock differs from this process's, the true age may
+   * be up to a second higher, because the provider's `date` header has whole seconds.
+   */
   ageMs: number;
   /** When the provider answered, by this process's monotonic clock. */
   readAt: number;
@@ -18,7 +21,7 @@ const pages = { charge: "charges", refund: "refunds" } as const;
 
 /**
  * Reads everything that a gateway has booked, in constant memory: `GET <url>/charges`, then `/refunds`, as JSON lines.
- * Rejects with `unavailable` where it does not answer, and `bad_message` where it answers something else.
+ * Rejects with `unavailable` if the gateway does not answer, and with `bad_message` if a line is not a booking.
  */
 export async function* readLedger(url: URL, signal: AbortSignal): AsyncGenerator<Booked> {
   for (const operation of ["charge", "refund"] as const) {
@@ -36,7 +39,7 @@ export async function* readLedger(url: URL, signal: AbortSignal): AsyncGenerator
   }
 }
 
-/** The lines of a page, and the time by the clock of whoever answers. */
+/** The lines of a page, and the current time by the provider's clock. */
 async function openPage(page: URL, { username, password }: URL, signal: AbortSignal) {
   const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
   const headers = username ? { authorization: `Basic ${credentials.toString("base64")}` } : {};
@@ -54,7 +57,10 @@ async function openPage(page: URL, { username, password }: URL, signal: AbortSig
   return { lines, nowMs: timeOf(response.headers.get("date")) };
 }
 
-/** The header tells whole seconds: our own clock is better where it agrees with them. */
+/**
+ * The time in the provider's `date` header. Where this process's clock agrees with it, that clock's time is returned:
+ * the header has whole seconds only.
+ */
 function timeOf(date: string | null): number {
   const ownMs = Date.now();
   const toldMs = Date.parse(date ?? "");

@@ -6,15 +6,15 @@ import type { Operation, PaymentGateway } from "./gateway.ts";
 export type Retries = {
   /** Calls for one charge or refund before it counts as failed. */
   attempts: number;
-  /** The first pause between two calls; doubles each time, with jitter. */
+  /** The pause before the second call; doubles each time, with jitter. */
   backoffMs: number;
 };
 
 type Watched = { signal: AbortSignal; watch?: WatchCall };
 
 /**
- * Calls another gateway, again where a call fails: that is safe because of the idempotency key. Rejects with the last
- * call's error, and at once when the signal aborts. Each call is watched.
+ * Calls another gateway, and again if a call fails, which is safe because of the idempotency key. Rejects with the last
+ * call's error, and at once when the signal aborts. `watch` is told of each call.
  */
 export function createRetryingGateway(
   gateway: PaymentGateway,

@@ -5,13 +5,15 @@ import type { Charge, PaymentGateway } from "./gateway.ts";
 export type SimulatedGatewayOptions = Decision & {
   /** How long each call takes. */
   latencyMs: number;
-  /** Share of the calls that fail as an outage would, 0 to 1. By chance: nothing else would let a second try pass. */
+  /**
+   * Share of the calls that fail as in an outage, 0 to 1. They are chosen at random, so that a second try can succeed.
+   */
   errorShare?: number;
 };
 
 /**
- * A gateway inside the process. If it answers, what it answers depends on nothing but the idempotency key and the
- * seed: it needs no memory to answer the same charge the same way, in every process and after every crash.
+ * A gateway inside the process. Unless a call fails, its answer depends only on the idempotency key and the seed: so it
+ * answers the same charge the same way, without memory, in every process and after every crash.
  */
 export function createSimulatedGateway({
   latencyMs,
@@ -44,7 +46,7 @@ export type Decision = {
 
 const reasons = ["insufficient_funds", "card_expired", "do_not_honor", "suspected_fraud"] as const;
 
-/** What a simulated provider answers: it depends on nothing but the idempotency key and the seed. */
+/** The answer of a simulated provider, which depends only on the idempotency key and the seed. */
 export function decideCharge(idempotencyKey: string, { seed, declineShare }: Decision): Charge {
   const hash = fnv1a(idempotencyKey, seed);
   if (hash / 2 ** 32 >= declineShare)
@@ -54,14 +56,14 @@ export function decideCharge(idempotencyKey: string, { seed, declineShare }: Dec
 
 const chargePrefix = "ch_";
 
-/** The idempotency key of a charge, by its id. */
+/** The idempotency key of the charge with this id. */
 export const keyOfCharge = (chargeId: string): string => chargeId.slice(chargePrefix.length);
 
 export const refundIdFor = (idempotencyKey: string): string => `re_${idempotencyKey}`;
 
 /**
- * FNV-1a (Fowler, Noll, Vo), 32 bits, with the finaliser of MurmurHash3 so that ids that differ in the last
- * character only still spread over the whole range.
+ * FNV-1a (Fowler, Noll, Vo), 32 bits, with the finaliser of MurmurHash3, so that ids that differ only in the last
+ * character spread over the whole range.
  */
 function fnv1a(text: string, seed: number): number {
   let hash = (0x811c9dc5 ^ seed) >>> 0;

@@ -115,7 +115,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
     waitMs: options.wait ? options.patience : undefined,
     signal: app.signal,
     onProgress: (at) => {
-      // Until then it tells how far the file is read.
+      // Before the first order is stored, the progress line shows how far the file is read (`onRead`).
       if (total !== null || at.done > 0) progress.update(feedProgressText(at, total));
     },
   }).finally(() => progress.end());
@@ -130,7 +130,10 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   return rejected + report.conflicts + report.blocked > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
 
-/** The same orders once more: what is stored is not stored again. None where the orders themselves are wrong. */
+/**
+ * The command that publishes the same orders again; those already stored are not stored twice. `null` unless the broker
+ * failed or the run was interrupted: in other cases the orders themselves are at fault.
+ */
 function goOnCommand(
   { argv }: Online,
   { file, seed: given }: Options,
@@ -142,21 +145,27 @@ function goOnCommand(
 
 type Fed = { seed: number | null; failure: OrderctlError | undefined };
 
-/** Where nothing was stored the error is the answer; who interrupted it is told nevertheless. */
+/**
+ * True if the report is shown. If nothing was stored or rejected, the error alone is shown, except to a user who
+ * interrupted the run.
+ */
 const hasNews = (
   { stored, duplicates, unknown, rejected }: PublishReport,
   failure: OrderctlError | undefined,
 ): boolean =>
   failure === undefined || failure.code === "interrupted" || stored + duplicates + unknown + rejected > 0;
 
-/** Where there is no report that tells it. */
+/**
+ * Adds the resume command as a hint to an `unavailable` error; for runs whose report, which shows the command, is left
+ * out.
+ */
 const withHint = (error: OrderctlError, command: string | null): OrderctlError =>
   error.code === "unavailable" && command !== null
     ? new OrderctlError(error.code, error.message, { hint: `to try again: ${command}`, cause: error })
     : error;
 
 const exitOnRejects = 6;
-/** How long the last spans may take. */
+/** Time limit for exporting the last spans. */
 const telemetryMs = 3000;
 
 type Sinks = { rejects: Rejects; progress: Progress };
@@ -190,7 +199,10 @@ async function tellOrders(app: App, options: Options): Promise<number> {
   return rejected + run.conflicts > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
 
-/** Without a file, or a rate, they would do nothing, and their user would not know. */
+/**
+ * Throws `usage` for flags that would have no effect, which the user would not notice, such as --separator without
+ * --file.
+ */
 function refuseMisfits({ file, rate, profile, ...options }: Options): void {
   if (rate === undefined && profile === "burst")
     throw new OrderctlError("usage", "--profile burst needs a --rate to be five times of");

@@ -7,19 +7,22 @@ import { withoutTime } from "../same-order.ts";
 /** What publishing a source would store into a log that has none of its orders. */
 export type DryRun = {
   orders: number;
-  /** Orders that come again in the source as they are, and such as come again as others; `conflicting` are the first. */
+  /**
+   * `repeated`: orders that the source contains again, unchanged. `conflicts`: orders with the id of an earlier,
+   * different one; `conflicting` has the first of their ids.
+   */
   repeated: number;
   conflicts: number;
   conflicting: string[];
-  /** What all orders cost, for each currency. */
+  /** Sum of all orders, for each currency. */
   totals: { currency: string; amountMinor: number; text: string }[];
-  /** Of those that say when they were made. */
+  /** Earliest and latest creation time (ISO 8601) of the orders that have one; `null` if none has. */
   earliest: string | null;
   latest: string | null;
 };
 
 const shownConflicts = 20;
-/** So many orders are remembered to be known again, 100 bytes each; later ones count as new. */
+/** Most orders remembered to recognise repeated ones, 100 bytes each; an order beyond them counts as new each time. */
 const remembered = 1_000_000;
 
 /** Reads a source to its end and stores nothing. */

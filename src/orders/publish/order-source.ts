@@ -12,7 +12,7 @@ import type { ByteInput } from "../sources/file-bytes.ts";
 import { readJsonOrders } from "../sources/json-orders.ts";
 import type { Reject, SourceItem } from "../sources/order-source.ts";
 
-/** Both JSON forms are told apart by what the file holds. */
+/** `json` and `ndjson` are read alike: the reader recognises the form from the file's content. */
 export const sourceFormats = ["csv", "json", "ndjson"] as const;
 export type SourceFormat = (typeof sourceFormats)[number];
 
@@ -30,8 +30,8 @@ export type FileSource = {
 };
 
 /**
- * `count` synthetic orders, each created at the moment it is asked for, and the seed that makes them again, with the same
- * ids, also where none was given.
+ * `count` synthetic orders, each created at the moment it is asked for, and the seed that makes the same orders with
+ * the same ids again: the given one, or a random one if none is given.
  */
 export function generateOrders(
   count: number,
@@ -48,16 +48,16 @@ type Reading = {
   stdin: ByteInput;
   onReject: (reject: Reject) => void;
   signal: AbortSignal;
-  /** Told what was made of the file where its first lines do not say it. */
+  /** Called with how the reader interprets the file's dates, if its first lines do not decide it. */
   onNote?: (text: string) => void;
-  /** Told how many lines are read, before there is any order. */
+  /** Called with the number of lines read, until the first order is complete. */
   onRead?: (lines: number) => void;
 };
 
 /**
- * The orders of a file, in constant memory; what is not stored goes to `onReject`. Throws `usage` at once where the options
- * do not fit the file, and `bad_message` where it holds no order at all. Rejects with the signal's reason when that aborts
- * while the file has nothing to tell, as a pipe may for long.
+ * The orders of a file, read in bounded memory; rejected rows go to `onReject`. Throws `usage` immediately if the
+ * options do not fit the file; the iteration throws `bad_message` if the file has neither orders nor rejects. Rejects
+ * with the signal's reason when the signal aborts, even while a pipe sends no data.
  */
 export function readOrders(source: FileSource, reading: Reading): AsyncGenerator<OrderCreated> {
   checkSource(source);
@@ -79,13 +79,13 @@ async function* untilStopped(input: ByteInput, signal: AbortSignal): ByteInput {
   try {
     for (;;) {
       const next = await untilAborted(chunks.next(), signal);
-      // Not an end: half a row is none.
+      // An abort is not the end of the file: a row that was read in part must not be taken for a whole one.
       signal.throwIfAborted();
       if (!next || next.done) return;
       yield next.value;
     }
   } finally {
-    // A pipe that has nothing to tell answers this only once it has.
+    // Not awaited: on a pipe without data, `return` settles only when the next data arrives.
     void chunks.return?.();
   }
 }
@@ -113,14 +113,14 @@ function openSource(
 
 const nameOf = ({ file }: FileSource): string => (file === "-" ? "standard input" : file);
 
-/** What only a CSV file needs to be told. */
+/** Options that apply to CSV files only. */
 export const csvOptions = ["map", "separator", "decimal", "skipLines", "dateFormat", "partial"] as const;
 
-/** As it is typed. */
+/** The option as the user types it: `skipLines` is `--skip-lines`. */
 export const flagOf = (option: string): string =>
   `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** Throws `usage` where the options do not fit each other, before anything is read. */
+/** Throws `usage` if the options do not fit each other; reads nothing of the file. */
 export function checkSource(source: FileSource): void {
   const { currency, map, dateFormat, separator, file } = source;
   const misfit = csvOptions.find((option) => source[option]);

@@ -9,14 +9,14 @@ import type { DryRun } from "./dry-run.ts";
 export type PublishReport = FeedReport & {
   seed: number | null;
   file: string | null;
-  /** Rows of the file that are not stored; `rejectsShown` are the first of them. */
+  /** Number of rows of the file that are not stored; `rejectsShown` has the first of them. */
   rejected: number;
   rejectsShown: Reject[];
-  /** Stores what is missing where it ended early; `null` where it did not. */
+  /** Command that stores the missing orders of a run that ended early; `null` for any other run. */
   resumeCommand: string | null;
 };
 
-/** How many orders are stored; how they ended; which rows were none. */
+/** How many orders are stored, how they ended, and which rows were rejected. */
 export function publishReport(report: PublishReport, style: Style): string {
   const parts = [
     headline(report),
@@ -93,7 +93,7 @@ export function conflictLines({ count, conflicting, where }: Conflicts): string[
   return [`${what} than ${where} under the same id: ${conflicting.join(", ")}${rest}`];
 }
 
-/** They quote what stands in the file: nothing of it moves the cursor or hides. */
+/** The reasons quote the file; `terminal.show` has replaced control and invisible characters in them. */
 export function rejectLines({
   rejected,
   rejectsShown,
@@ -108,7 +108,7 @@ export function rejectLines({
 
 export type DryRunReport = DryRun & Pick<PublishReport, "rejected" | "rejectsShown"> & { file: string };
 
-/** How many orders would be stored, what they cost and from when they are; then what would be rejected. */
+/** How many orders would be stored, their totals and dates; then conflicts and rejected rows. */
 export function dryRunReport(report: DryRunReport): string {
   const { orders, repeated, conflicts, conflicting, file } = report;
   const again =

@@ -7,7 +7,7 @@ type Stream = ReturnType<FileHandle["createWriteStream"]>;
 
 const shownAtMost = 20;
 
-/** Collects the rows of a file that are no orders: the first twenty for the eye, all of them for a file. */
+/** Collects the rejected rows of a file: the first twenty to be shown, all of them in a file if the user names one. */
 export class Rejects {
   readonly shown: Reject[] = [];
   readonly #file: Stream | undefined;
@@ -20,7 +20,7 @@ export class Rejects {
     });
   }
 
-  /** Rejects with `output` when the file cannot be written: before anything is stored. */
+  /** Rejects with `output` if the file cannot be opened; to be called before anything is stored. */
   static async open(path: string | undefined): Promise<Rejects> {
     if (path === undefined) return new Rejects(undefined);
     try {
@@ -44,7 +44,7 @@ export class Rejects {
   async close(): Promise<void> {
     if (!this.#file) return;
     this.#file.end();
-    // An error rejects this wait as well, and is told below.
+    // An `error` event rejects `once` as well; `#failure` reports it below.
     if (!this.#file.closed && !this.#failure) await once(this.#file, "close").catch(() => undefined);
     if (this.#failure) throw notWritten(this.#failure);
   }

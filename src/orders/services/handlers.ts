@@ -8,7 +8,7 @@ import { notifyCustomer } from "./notification.ts";
 import { processPayment, type ReadPayment, refundPayment } from "./payment.ts";
 import { bookShipment } from "./shipping.ts";
 
-/** What the handlers are made from. */
+/** What the handlers depend on. */
 export type Parts = {
   gateway: PaymentGateway;
   shelf: Pick<StockShelf, "take" | "settle">;
@@ -17,7 +17,7 @@ export type Parts = {
   readPayment: ReadPayment;
 };
 
-/** Who ships and how customers are told; there is no other yet. */
+/** The only carrier and notification channel so far. */
 export const partners = { carrier: "parcel", channel: "email" } as const;
 
 /** The handler of every consumer that the flow's table names. */

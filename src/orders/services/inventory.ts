@@ -2,14 +2,14 @@ import { type Handler, nothing } from "../../flow/handler.ts";
 import type { OrderEvent, OrderLine, PaymentProcessed, StockReserved } from "../events.ts";
 import type { StockShelf } from "../stock/stock-shelf.ts";
 
-/** Reserves the lines of a paid order, all or none; an empty shelf is an outcome. */
+/** Reserves all lines of a paid order or none; missing stock is an outcome (OUT_OF_STOCK), not an error. */
 export const reserveStock =
   (shelf: Pick<StockShelf, "take" | "settle">): Handler<OrderEvent> =>
   async (payment, context) => {
     const { sequence } = context;
     if (payment.kind !== "payments" || payment.status !== "APPROVED") return nothing;
     const taken = await shelf.take(sequence, unitsBySku(payment.lines));
-    // Settled earlier, and only the answer's acknowledgement was lost: the log already has what was decided.
+    // The log already has the reservation: an earlier delivery stored it, but was not acknowledged.
     if (taken === "settled") return nothing;
     context.onStored((stored) => {
       if (stored.kind === "reservations") shelf.settle(sequence, stored.status === "RESERVED");

@@ -1,7 +1,10 @@
 import { type Handler, nothing } from "../../flow/handler.ts";
 import type { CustomerNotified, OrderEvent } from "../events.ts";
 
-/** Tells the customer how the order ended: shipped, declined or refunded. Each order ends here, once. */
+/**
+ * Notifies the customer how the order ended: shipped, declined or refunded. The notification is the last event of an
+ * order.
+ */
 export const notifyCustomer =
   (channel: string): Handler<OrderEvent> =>
   async (event) => {

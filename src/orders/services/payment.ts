@@ -9,7 +9,7 @@ import {
 import type { OrderEvent, PaymentProcessed, StockReserved } from "../events.ts";
 import { type PaymentGateway, refundKeyPrefix } from "../gateway/gateway.ts";
 
-/** Charges a created order, once: the order id is the idempotency key. */
+/** Charges a created order once: the order id is the idempotency key. */
 export const processPayment =
   (gateway: PaymentGateway): Handler<OrderEvent> =>
   async (created, context) => {
@@ -28,12 +28,12 @@ export const processPayment =
     };
   };
 
-/** The payment of an order as the log holds it; undefined where it holds none. */
+/** Reads the payment of an order from the log; undefined if there is none. */
 export type ReadPayment = (orderId: string) => Promise<PaymentProcessed | undefined>;
 
 /**
- * Gives the money back where an approved order met an empty shelf; its own idempotency key. What was charged, the payment says that
- * this service stored itself: a reservation is somebody else's word.
+ * Refunds an approved order that is OUT_OF_STOCK, under an idempotency key of its own. Amount and charge come from the
+ * payment, which this service stored itself; the reservation is another service's statement.
  */
 export const refundPayment =
   (gateway: PaymentGateway, readPayment: ReadPayment): Handler<OrderEvent> =>

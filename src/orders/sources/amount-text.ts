@@ -1,9 +1,12 @@
 import { badRow } from "./order-source.ts";
 
-/** What stands between units and decimals in a file; `isStated` where the user said so. */
+/** The decimal mark of a file; `isStated` if the user named it. */
 export type DecimalMark = { mark: "." | ","; isStated: boolean };
 
-/** What may stand between thousands, beside the mark that is not the decimal one: spaces of any width, apostrophes. */
+/**
+ * Marks that may separate thousands, besides the point or comma that is not the decimal mark: spaces of any width,
+ * apostrophes.
+ */
 const groupMarks = " \u00a0\u2009\u202f'\u2019";
 
 const patternsOf = (mark: string, other: string) => ({
@@ -15,8 +18,8 @@ const names = { ".": "point", ",": "comma" };
 const patterns = { ".": patternsOf(".", ","), ",": patternsOf(",", ".") };
 
 /**
- * A number as people write it, with a decimal point and nothing between its thousands; what is no number at all comes
- * back as it is. Throws `badRow` where the marks fit another convention than the file's, or two.
+ * Converts a number as people write it to one with a decimal point and no marks between thousands; a text that is not a
+ * number is returned unchanged. Throws `badRow` if the marks contradict the file's decimal mark, or allow two readings.
  */
 export function plainNumber(text: string, { mark, isStated }: DecimalMark): string {
   const { plain, grouped } = patterns[mark];

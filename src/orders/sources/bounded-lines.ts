@@ -1,6 +1,6 @@
 import { maxRowBytes } from "./order-source.ts";
 
-/** A line without its line break, numbered from 1; of one that was too long only the beginning is there. */
+/** A line without its line break, numbered from 1; if `tooLong`, `bytes` has only its beginning. */
 export type Line = { row: number; bytes: Buffer; tooLong: boolean };
 
 const lineFeed = 0x0a;
@@ -8,8 +8,8 @@ const carriageReturn = 0x0d;
 const noBytes = Buffer.alloc(0);
 
 /**
- * Splits bytes at line breaks in constant memory: whatever the input, at most `maxRowBytes` and one chunk are held. They
- * are `\n`, or `\r` in files that have no other; that of `\r\n` stays at the end of the line.
+ * Splits bytes at line breaks in constant memory: at most `maxRowBytes` and one chunk are held. A line break is `\n`,
+ * or `\r` if the first chunk with a line break has no `\n`; the `\r` of `\r\n` stays at the end of the line.
  */
 export async function* readBoundedLines(input: AsyncIterable<Buffer>): AsyncGenerator<Line> {
   let row = 1;

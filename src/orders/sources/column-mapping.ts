@@ -5,10 +5,10 @@ const optionalColumns = ["customer", "date", "currency"] as const;
 
 export type Column = (typeof requiredColumns)[number] | (typeof optionalColumns)[number];
 
-/** The name that a file's header has for each column. */
+/** The header name of each column in a file. */
 export type ColumnMapping = Partial<Record<Column, string>>;
 
-/** Where each column stands in a row; optional ones may be absent. */
+/** The index of each column in a row; optional columns may be absent. */
 export type ColumnPositions = Record<(typeof requiredColumns)[number], number> &
   Partial<Record<Column, number>>;
 
@@ -41,8 +41,8 @@ export function parseMapping(text: string): ColumnMapping {
 }
 
 /**
- * Finds the columns in a header, regardless of case and of spaces around the names. A string says, for people, which
- * column is missing, or there twice.
+ * Finds the columns in a header, regardless of case and of spaces around the names. Returns a string, for people, if a
+ * column is missing or appears twice.
  */
 export function locateColumns(header: readonly string[], mapping: ColumnMapping): ColumnPositions | string {
   const names = header.map(plainName);

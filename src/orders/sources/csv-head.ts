@@ -3,7 +3,10 @@ import { OrderctlError } from "../../core/errors.ts";
 import { type ColumnMapping, type ColumnPositions, locateColumns } from "./column-mapping.ts";
 import { csvSyntax } from "./csv-rows.ts";
 
-/** What is before the rows of a CSV file: where the header begins, in bytes and lines, and what it says. */
+/**
+ * The header of a CSV file: the byte (`start`) and line (`row`) it begins at, its separator and number of columns, and
+ * the positions of the known columns.
+ */
 export type CsvHead = {
   start: number;
   row: number;
@@ -15,26 +18,29 @@ export type CsvHead = {
 export type HeadOptions = {
   fileName: string;
   mapping?: ColumnMapping | undefined;
-  /** Without one, the one at which the header falls into the columns that are looked for. */
+  /** By default the separator that splits the header into the required columns. */
   separator?: string | undefined;
-  /** So many lines of whatever kind stand before the header. */
+  /** Number of lines, whatever their content, before the header. */
   skipLines?: number | undefined;
 };
 
 type Line = { start: number; row: number; text: string };
 type Split = { separator: string; fields: string[]; positions: ColumnPositions | string };
 
-/** The header has to end within so many bytes. */
+/** The header has to end within this many bytes. */
 export const headBytes = 64 * 1024;
 
 const separators = [",", ";", "\t", "|"];
-/** The first line of files that Excel wrote to be opened by Excel. */
+/** A first line such as `sep=;`, which tells Excel the separator. */
 const sepLine = /^"?sep=(.)"?$/i;
-/** A tab may be the separator. */
+/** Trims spaces only: a tab may be the separator. */
 const withoutBlanks = (text: string): string => text.replace(/^ +| +$/g, "");
 const shownCharacters = 200;
 
-/** Finds header and separator in the beginning of a file. Throws `bad_message` that shows what was seen there. */
+/**
+ * Finds the header and the separator in the beginning of a file. Throws `bad_message` that quotes the line that was
+ * taken for the header.
+ */
 export function readCsvHead(head: Buffer, options: HeadOptions): CsvHead {
   const lines = splitLines(head);
   const { skipLines = 0, fileName } = options;

@@ -11,37 +11,38 @@ import { OrderAssembly, OrderTally, type ReadRow } from "./order-assembly.ts";
 import { beginningOf, reasonOf, type SourceItem } from "./order-source.ts";
 import { RowSpool } from "./row-spool.ts";
 
-/** What bounds the memory: 100 MB for so many orders, and 200 MB for so many rows of orders that are not complete. */
+/** Memory bounds: 100 MB for counting this many orders, 200 MB for this many rows of orders that are not complete. */
 const limits = { orders: 5_000_000, heldRows: 500_000 };
 
 export type CsvOptions = {
   fileName: string;
-  /** Without one the file has the header of the public "Online Retail" files. */
+  /** Header names of the columns; by default those of the public "Online Retail" files. */
   mapping?: ColumnMapping | undefined;
-  /** Of rows that name none: USD, but GBP for a file without a mapping. */
+  /** Currency of rows that name none; by default USD, or GBP for a file without a mapping. */
   currency?: string | undefined;
-  /** Between columns; without one it is seen from the header, or from a first line `sep=;`. */
+  /** Separator of columns; by default recognised from the header, or from a first line `sep=;`. */
   separator?: string | undefined;
-  /** In numbers; without one a comma in a file with semicolons, else a point. */
+  /** Decimal mark; by default a comma in a file with semicolons, else a point. */
   decimal?: "." | "," | undefined;
-  /** Lines before the header. */
+  /** Number of lines before the header. */
   skipLines?: number | undefined;
-  /** As `compileDateFormat` takes it. */
+  /** Format of the dates, as `compileDateFormat` takes it. */
   dateFormat?: string | undefined;
-  /** Leave out rows that are wrong and keep the others of their orders. */
+  /** Reject only the invalid rows and keep the others of their orders. */
   partial?: boolean | undefined;
-  /** Told what was made of the file where that was not certain from the beginning. */
+  /** Called with how the dates were read, if that was not certain from the beginning of the file. */
   onNote?: ((text: string) => void) | undefined;
-  /** Told now and then how many lines were read, while no order can be known to be whole. */
+  /** Called now and then with the number of lines read, in the first pass over the file, which yields no orders. */
   onRead?: ((lines: number) => void) | undefined;
   limits?: typeof limits | undefined;
 };
 
 /**
- * Orders from a CSV file with a header and one order line per row. The rows of one order may stand anywhere in the file: an
- * order comes when its last row was read; with a row that is wrong, every row of it comes as a reject instead. So the whole
- * file is read first, into a temporary one. Throws `usage` when it cannot be read, `bad_message` for a header that lacks a
- * column and for a quote that is never closed, since rows of any order may be behind it, and `too_large` beyond its limits.
+ * Orders from a CSV file with a header and one order line per row. The rows of one order may stand anywhere in the
+ * file: the order is yielded after its last row; if one of its rows is invalid, each of its rows is yielded as a reject
+ * instead. So the whole file is first read into a temporary file. Throws `usage` if it cannot be read; `bad_message`
+ * for a header that lacks a column, and for a quote that is never closed, since it may hide rows of any order;
+ * `too_large` beyond the limits.
  */
 export async function* readCsvOrders(input: ByteInput, options: CsvOptions): AsyncGenerator<SourceItem> {
   const { orders, heldRows } = options.limits ?? limits;

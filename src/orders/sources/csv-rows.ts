@@ -1,10 +1,13 @@
 import { CsvError, parse } from "csv-parse";
 import { maxRowBytes } from "./order-source.ts";
 
-/** The fields of one record and the line it begins on; `unreadable` says why others after it are in it, or not read. */
+/**
+ * The fields of one record and the line it begins on; `unreadable` says why later rows are swallowed by it, or not
+ * read.
+ */
 export type CsvRow = { row: number; fields: string[]; unreadable?: string };
 
-/** `row` is the line that `input` begins with. */
+/** `row`: line number at which `input` begins. */
 export type CsvShape = { separator: string; row: number };
 
 /** RFC 4180, with any line break and stray quotes tolerated. */
@@ -16,7 +19,7 @@ export const csvSyntax = {
 };
 
 /**
- * Records of a CSV file in constant memory; the first has as many columns as the others should have. Rows are counted here
+ * Records of a CSV file in constant memory; the others should have as many columns as the first. Lines are counted here
  * because csv-parse counts a CRLF inside quotes twice.
  */
 export async function* readCsvRows(input: AsyncIterable<Buffer>, shape: CsvShape): AsyncGenerator<CsvRow> {
@@ -49,8 +52,9 @@ export async function* readCsvRows(input: AsyncIterable<Buffer>, shape: CsvShape
 }
 
 /**
- * A quote that is not closed ends at the next one, rows later. Its field then begins with the quote, which csv-parse keeps
- * where it was closed badly, or it holds as many separators as a row has for each line break.
+ * True if the field has swallowed later rows: a quote that is not closed ends only at the next quote, rows later. Such
+ * a field begins with the quote, which csv-parse keeps if it was closed badly, or has as many separators for each line
+ * break as a row has.
  */
 function holdsRows(
   field: string,
@@ -60,7 +64,7 @@ function holdsRows(
   return field.startsWith('"') || (width > 2 && field.split(separator).length - 1 >= breaks * (width - 1));
 }
 
-/** Records are collected as they are recognised: a stream's own buffer is thrown away when it fails. */
+/** Collects records as they are recognised: a stream discards its own buffer when it fails. */
 function createParser(separator: string) {
   let records: string[][] = [];
   let failed: Error | undefined;

@@ -1,9 +1,12 @@
 import { OrderctlError } from "../../core/errors.ts";
 
-/** Unix time in µs, or undefined for what is not written so or is no day of the calendar. Without a zone it is UTC. */
+/**
+ * Unix time in µs of a date, in UTC if it names no zone; undefined for a text that does not have the format or is not a
+ * day of the calendar.
+ */
 export type ReadDate = (text: string) => number | undefined;
 
-/** What a text says of a moment; `year` may have two digits. */
+/** The parts of a date as its text has them; `year` may have two digits. */
 export type DateParts = {
   year: string;
   month: string;
@@ -19,7 +22,10 @@ export type DateParts = {
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/** Each token with its group's name and pattern. Where no other digit follows or precedes, a leading zero may be missing. */
+/**
+ * Each token with the name and pattern of its group. A part may lack its leading zero, unless digits of another part
+ * directly follow or precede it.
+ */
 const tokens: Record<string, [part: keyof DateParts, pattern: string]> = {
   YYYY: ["year", "\\d{4}"],
   YY: ["year", "\\d{2}"],
@@ -42,7 +48,7 @@ const tokenPattern = /YYYY|YY|MMM|MM|M|DD|D|HH|H|hh|h|mm|ss|A|Z|T|[^A-Za-z]/y;
 const known =
   "YYYY, YY, MM, MMM (Jan), DD, HH, hh with A (AM/PM), mm, ss, Z (zone), T, and what stands between";
 
-/** Reads dates written as `format` says, such as `DD/MM/YYYY HH:mm`. Throws `usage` for a format that is none. */
+/** Compiles a date format such as `DD/MM/YYYY HH:mm`. Throws `usage` if it is not a valid format. */
 export function compileDateFormat(format: string): ReadDate {
   const pieces = splitFormat(format);
   const isDigits = (piece: string | undefined) =>
@@ -85,7 +91,7 @@ const badFormat = (message: string): OrderctlError =>
   new OrderctlError("usage", `--date-format: ${message}`, { hint: `it is made of ${known}` });
 
 /**
- * Unix time in µs of parts that are digits (or the name of a month); undefined where there is no such moment. Per row of a
+ * Unix time in µs of parts that are digits (or the name of a month); undefined if there is no such moment. Per row of a
  * file: < 1 µs.
  */
 export function timeOf(parts: DateParts): number | undefined {
@@ -98,14 +104,14 @@ export function timeOf(parts: DateParts): number | undefined {
   if (hour === undefined || offsetMs === undefined || Number(minute) > 59 || Number(second) >= 60)
     return undefined;
   const midnight = new Date(Date.UTC(year, month - 1, day));
-  // February 30th is taken for March 2nd, and the year 1 for 1901.
+  // `Date.UTC` turns February 30th into March 2nd, and the year 1 into 1901.
   const isReal = midnight.getUTCDate() === day && midnight.getUTCMonth() + 1 === month;
   if (!isReal || midnight.getUTCFullYear() !== year) return undefined;
   const minutes = hour * 60 + Number(minute);
   return (midnight.getTime() + minutes * 60_000 - offsetMs) * 1000 + Math.round(Number(second) * 1e6);
 }
 
-/** Two digits are a year from 1969 to 2068, as POSIX has it. */
+/** Two digits mean a year from 1969 to 2068, as in POSIX. */
 function fullYear(text: string): number {
   const year = Number(text);
   if (text.length > 2) return year;

@@ -1,7 +1,7 @@
 import { compileDateFormat, type DateParts, type ReadDate, timeOf } from "./date-format.ts";
 import { badRow } from "./order-source.ts";
 
-/** Of numbers with the year last. */
+/** Order of day and month in a numeric date that has the year last. */
 type DayMonth = "D/M/Y" | "M/D/Y";
 type Witness = { row: number; text: string };
 
@@ -9,29 +9,33 @@ const isoPattern =
   /^(?<year>\d{4})-(?<month>\d{2})-(?<day>\d{2})(?:[T ](?<hour>\d{2}):(?<minute>\d{2})(?::(?<second>\d{2}(?:\.\d+)?))?(?<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?$/;
 const numericPattern =
   /^(?<first>\d{1,2})(?<mark>[/.-])(?<second>\d{1,2})\k<mark>(?<year>\d{4}|\d{2})(?:\s+(?<time>\d{1,2}:\d{2}(?::\d{2})?)(?:\s*(?<half>[ap]m))?)?$/i;
-/** How the public "Online Retail" files write month, day and time. */
+/** Month, day, year and time as the public "Online Retail" files write them: `12/1/2010 8:26`. */
 const retailPattern = /^[1-9]\d?\/[1-9]\d?\/(?:\d{4}|\d{2}) \d{1,2}:\d{2}$/;
 
 /**
- * Reads the dates of one file without guessing: as the format says that the user gave; else ISO 8601, and numbers with the
- * year last (`13/12/2010`, `1.2.24 8:26`) where the file as a whole leaves one order of day and month possible. So the file
- * is looked at first, whole, and only then `settle` tells what such numbers mean. Throws `badRow` for what is no date.
+ * Reads the dates of one file without guessing: in the format that the user gave; else as ISO 8601, or as numbers with
+ * the year last (`13/12/2010`, `1.2.24 8:26`) if the file as a whole allows only one order of day and month. So `look`
+ * has to see every date of the file before `settle` decides how to read numeric ones. Throws `badRow` for a text that
+ * is not a date.
  */
 export class FileDates {
   readonly #format: { text: string; read: ReadDate } | undefined;
   readonly #isRetail: boolean;
-  /** The first date that cannot be in the other order. */
+  /** For each order of day and month, the first date that is valid in that order only. */
   readonly #only: Partial<Record<DayMonth, Witness>> = {};
   #retail: Witness | undefined;
   #last: { text: string; value: number | string } | undefined;
 
-  /** Throws `usage` for a format that is none. */
+  /** Throws `usage` for an invalid format. */
   constructor(format: string | undefined, isRetail: boolean) {
     this.#format = format === undefined ? undefined : { text: format, read: compileDateFormat(format) };
     this.#isRetail = isRetail;
   }
 
-  /** Takes a date into account: its time in µs, or the text itself where that depends on the rest of the file. */
+  /**
+   * Takes a date into account. Returns its Unix time in µs, `null` for an empty text, or the text itself if its meaning
+   * depends on the rest of the file.
+   */
   look(text: string, row: number): number | string | null {
     if (text === "") return null;
     if (text !== this.#last?.text) this.#last = { text, value: this.#take(text, row) };
@@ -65,8 +69,8 @@ export class FileDates {
   }
 
   /**
-   * To be called once, after the whole file was looked at: how what `look` gave back as text is read from now on, and for
-   * people what the file made of it; undefined where no date depended on the file.
+   * To be called once, after `look` has seen the whole file. `read` reads the texts that `look` returned; `told` says,
+   * for people, which order of day and month was chosen, and why; undefined if none was.
    */
   settle(): { read: (text: string) => number; told: string | undefined } {
     const { "D/M/Y": dayFirst, "M/D/Y": monthFirst } = this.#only;
@@ -94,7 +98,10 @@ export class FileDates {
 const eitherWay =
   "can be day/month or month/day; --date-format says which: DD/MM/YYYY or MM/DD/YYYY, with HH:mm where there is a time";
 
-/** Both readings of numbers with the year last; undefined for anything else. */
+/**
+ * The Unix time in µs under each order of day and month, undefined if there is no such day; undefined as a whole if the
+ * text is not a numeric date with the year last.
+ */
 function readingsOf(text: string): Record<DayMonth, number | undefined> | undefined {
   const parts = numericPattern.exec(text)?.groups;
   if (parts === undefined) return undefined;
@@ -113,7 +120,7 @@ const readAs =
     return checkAge(us, text);
   };
 
-/** Rows of one order share their date, mostly. */
+/** Caches the last date read: the rows of one order mostly have the same date. */
 function remembering(read: (text: string) => number): (text: string) => number {
   let last: { text: string; us: number } | undefined;
   return (text) => {

@@ -3,7 +3,7 @@ import { OrderctlError, systemCode } from "../../core/errors.ts";
 /** Bytes of a file in pieces, as streams yield them. */
 export type ByteInput = AsyncIterable<Uint8Array | string>;
 
-/** What files begin with that are no text, and what they are. */
+/** First bytes of common files that are not text, with what the file is and a hint. */
 const notText: [begin: number[], what: string, hint: string][] = [
   [[0x50, 0x4b, 0x03, 0x04], "a workbook or a ZIP archive", "save the sheet as CSV"],
   [[0xd0, 0xcf, 0x11, 0xe0], "a workbook", "save the sheet as CSV"],
@@ -11,8 +11,8 @@ const notText: [begin: number[], what: string, hint: string][] = [
 ];
 
 /**
- * The bytes of `input` as UTF-8 without a byte order mark; UTF-16 is known by its own. A file that cannot be read is an error
- * of usage that names it; `bad_message` for one that is no text.
+ * The bytes of `input` as UTF-8 without a byte order mark; UTF-16 is recognised by its byte order mark and converted.
+ * Throws `usage`, naming the file, if it cannot be read, and `bad_message` if it is not text.
  */
 export async function* readBytes(input: ByteInput, fileName: string): AsyncGenerator<Buffer> {
   let begin: Buffer | undefined = Buffer.alloc(0);
@@ -32,7 +32,10 @@ export async function* readBytes(input: ByteInput, fileName: string): AsyncGener
   else yield toUtf8(Buffer.alloc(0), true);
 }
 
-/** The same bytes, of which the first are looked at: until `isEnough` says so, or the input ends. */
+/**
+ * Reads the beginning of `input`, until `isEnough(head)` is true or the input ends; `after(start)` then yields all
+ * bytes from offset `start`.
+ */
 export async function peekBytes(
   input: AsyncGenerator<Buffer>,
   isEnough: (head: Buffer) => boolean,

@@ -12,25 +12,28 @@ export type InvoiceLine = {
   orderId: string;
   customerId: string;
   currency: string;
-  /** As `FileDates.look` tells it. */
+  /** The result of `FileDates.look`. */
   date: number | string | null;
   line: OrderLine;
 };
 
-/** What every row of a file has in common. */
+/** What all rows of a file have in common. */
 export type CsvLayout = {
   width: number;
   positions: ColumnPositions;
   currency: string;
   decimal: DecimalMark;
   dates: FileDates;
-  /** Has the file the columns of the public "Online Retail" files, where invoices that begin with C are cancellations? */
+  /**
+   * Whether the file has the columns of the public "Online Retail" files, in which an invoice number that begins with C
+   * is a cancellation.
+   */
   isRetail: boolean;
 };
 
 const cancellationPattern = /^C\d/i;
 
-/** Reads one row. Throws `badRow` with the reason for a row that sells nothing. */
+/** Reads one row. Throws `badRow` with the reason for a row that is not a valid order line. */
 export function readInvoiceLine(fields: readonly string[], layout: CsvLayout, row: number): InvoiceLine {
   if (fields.length !== layout.width)
     throw badRow(`${fields.length} columns, the header has ${layout.width}`);
@@ -51,8 +54,8 @@ export function readInvoiceLine(fields: readonly string[], layout: CsvLayout, ro
 }
 
 /**
- * The orders that a row may belong to, whatever else is wrong with it: of one that has too many or too few columns each
- * that its number may have come to stand in.
+ * The orders that an invalid row may belong to. In a row with too many or too few columns the order number may have
+ * shifted, so every valid id in a column where it may be now is returned.
  */
 export function orderIdsOf(fields: readonly string[], { width, positions: { order } }: CsvLayout): string[] {
   const shift = fields.length - width;

@@ -6,12 +6,12 @@ import { badRow, reasonOf } from "./order-source.ts";
 
 export type JsonObject = Record<string, unknown>;
 
-/** What to take where the document says nothing. */
+/** Values for a document that names no currency or no order id. */
 export type JsonOrderDefaults = { currency: string; newId: () => string };
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** How the fields are called in JSON that have another name there. */
+/** Names in JSON of the event fields that are named differently there. */
 const jsonNames: Record<string, string> = {
   orderId: "order_id",
   customerId: "customer_id",
@@ -20,7 +20,7 @@ const jsonNames: Record<string, string> = {
 };
 const fieldNames = new RegExp(`\\b(?:${Object.keys(jsonNames).join("|")})\\b`);
 
-/** The JSON object in `bytes`; `bad_message` for anything else. */
+/** Parses `bytes` as a JSON object; throws `bad_message` for anything else. */
 export function parseJsonObject(bytes: Uint8Array): JsonObject {
   checkJson(bytes);
   const parsed = parseJson(decodeStrictly(bytes));
@@ -32,8 +32,9 @@ export function parseJsonObject(bytes: Uint8Array): JsonObject {
  * The order in a JSON object:
  * `{"order_id"?, "customer_id"?, "currency"?, "created_at_us"?, "total_amount"? | "total_minor"?,
  *   "lines"?: [{"sku", "quantity", "unit_price" | "unit_price_minor"}]}`.
- * Amounts are decimal strings or numbers, `_minor` ones integers; where both are given they have to agree. Without a
- * total the lines are summed up. Other fields are ignored. Throws `bad_message` whose text begins with the field, where one field is at fault.
+ * Amounts are decimal strings or numbers, those named `_minor` integers; if both are given they have to agree. A
+ * missing total is the sum of the lines. Other fields are ignored. Throws `bad_message`; the message begins with the
+ * field, if a single field is at fault.
  */
 export function readJsonOrder(json: JsonObject, defaults: JsonOrderDefaults): OrderCreated {
   const currency = readText(json, "currency") ?? defaults.currency;
@@ -68,7 +69,7 @@ const orderFields = [
 ];
 const lineFields = ["sku", "quantity", "unit_price", "unit_price_minor"];
 
-/** The first field, with its path, that `readJsonOrder` would ignore. */
+/** The path of the first field that `readJsonOrder` would ignore; undefined if there is none. */
 export function findUnknownField(json: JsonObject): string | undefined {
   const unknown = Object.keys(json).find((name) => !orderFields.includes(name));
   if (unknown !== undefined || !Array.isArray(json.lines)) return unknown;

@@ -9,9 +9,10 @@ import { badRow, beginningOf, maxRowBytes, reasonOf, type SourceItem } from "./o
 export type JsonOptions = { fileName: string; currency?: string | undefined };
 
 /**
- * Orders from a file with one JSON object per line, or one after the other over several lines, or in one array; each as
- * `readJsonOrder` reads it, in constant memory. Without an id it follows from the object's text and place, so the same file
- * makes the same orders again. Throws `usage` when the input cannot be read, `bad_message` when it is no text.
+ * Orders from a file with one JSON object per line, with objects that each span several lines, or with one array of
+ * objects; `readJsonOrder` reads each object. Needs constant memory. An order without an id gets one that derives from
+ * the object's text and its place, so the same file always makes the same orders. Throws `usage` if the input cannot be
+ * read, `bad_message` if it is not text.
  */
 export async function* readJsonOrders(input: ByteInput, options: JsonOptions): AsyncGenerator<SourceItem> {
   const { fileName, currency = defaultCurrency } = options;
@@ -31,11 +32,16 @@ export async function* readJsonOrders(input: ByteInput, options: JsonOptions): A
   }
 }
 
-/** An array is known by its first character, all else by its first line. */
+/**
+ * True once `head` is enough for `formOf`: an array shows in the first character, every other form in the first line.
+ */
 const tellsForm = (head: Buffer): boolean =>
   head.length >= maxRowBytes || /^\s*(?:\[|\S[^\n\r]*[\n\r])/.test(head.toString("latin1"));
 
-/** Values over several lines are known by a first line that opens something and ends where more has to come. */
+/**
+ * `values` (objects over several lines) if the first line opens an object and ends where more has to follow: after a
+ * bracket, a comma or a colon.
+ */
 function formOf(head: string): "array" | "lines" | "values" {
   const text = head.trimStart();
   if (text.startsWith("[")) return "array";
@@ -61,7 +67,10 @@ function readValue(
   }
 }
 
-/** A replay writes a payment with all that an order needs as well: taken for one, it would be charged again. */
+/**
+ * `replay` writes payments with every field that an order needs: read as an order, such a payment would be charged
+ * again.
+ */
 function refuseOtherEvent({ kind }: JsonObject): void {
   if (kind !== "created" && eventKinds.some((each) => each === kind))
     throw badRow(`an event of kind ${kind}, which is no order`);
@@ -81,8 +90,8 @@ const [open, close] = [
 const [lineFeed, carriageReturn, space, tab] = [0x0a, 0x0d, 0x20, 0x09];
 
 /**
- * Splits the elements of one JSON array, or JSON values one after the other over as many lines as they like, in constant
- * memory: at most `maxRowBytes` and one chunk are held. What a value says is not looked at.
+ * Splits the elements of one JSON array, or consecutive JSON values that may span lines, in constant memory: at most
+ * `maxRowBytes` and one chunk are held. Finds only where a value ends; does not check it.
  */
 export async function* readJsonValues(
   input: AsyncIterable<Buffer>,
@@ -97,7 +106,10 @@ export async function* readJsonValues(
   if (rest) yield rest;
 }
 
-/** Before the array, before a value, within one, after one (an array's element, which needs a comma), after the array. */
+/**
+ * In this order: before the array, before a value, within a value, after an array's element (a comma or the end has to
+ * follow), after the array.
+ */
 type Place = "outside" | "before" | "within" | "after" | "end";
 
 class JsonSplitter {
@@ -110,7 +122,7 @@ class JsonSplitter {
   #escaped = false;
   #mayClose = true;
   #found: JsonValue[] = [];
-  /** Of the value, in the chunk at hand. */
+  /** Offset in the current chunk of the part of the value that is not kept in `#value` yet. */
   #start = 0;
   #value: JsonValue = { row: 1, bytes: Buffer.alloc(0), tooLong: false };
   isLost = false;
@@ -151,7 +163,10 @@ class JsonSplitter {
 
   readonly #isWithin = (): boolean => this.#place === "within";
 
-  /** What the end of the file leaves open. */
+  /**
+   * To be called at the end of the file: returns a number or literal that only the end of the file completes, or a
+   * fault if a value or the array is not closed.
+   */
   finish(): JsonValue | undefined {
     const here = { row: this.#line, bytes: Buffer.alloc(0), tooLong: false };
     if (this.#place === "within") {
@@ -162,7 +177,7 @@ class JsonSplitter {
     return { ...here, fault: "the file ends before the array does" };
   }
 
-  /** Takes a byte between values; a fault where it cannot stand there. */
+  /** Takes a byte between values; if it cannot stand there, adds a fault and ends the splitting (`isLost`). */
   #between(byte: number, bytes: Buffer): void {
     const fault = this.#step(byte);
     if (fault === undefined) return;
@@ -207,7 +222,10 @@ class JsonSplitter {
     this.#escaped = false;
   }
 
-  /** Takes a byte within a value; where the value ends, if it does: after this byte, or before it as a number does. */
+  /**
+   * Takes a byte within a value. Returns the offset at which the value ends: before this byte for a number or literal,
+   * else after it; `undefined` if the value goes on.
+   */
   #endOf(byte: number, at: number): number | undefined {
     if (this.#inText) return this.#endsText(byte) && this.#depth === 0 ? at + 1 : undefined;
     if (this.#depth === 0) return isSpace(byte) || endsNumber(byte) ? at : undefined;

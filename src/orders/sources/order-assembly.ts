@@ -4,28 +4,30 @@ import { findEventFault, maxLines } from "../wire/event-fault.ts";
 import type { InvoiceLine } from "./invoice-line.ts";
 import { badRow, reasonOf, type SourceItem } from "./order-source.ts";
 
-/** A row as it was read: a line of an order; or why it is none, and the orders that it may have been meant for. */
+/**
+ * One row of the file: a valid order line, or the reason why it is invalid and the ids of the orders it may belong to.
+ */
 export type ReadRow = { row: number; text: string } & (
   | { line: InvoiceLine }
   | { reason: string; orderIds: readonly string[] }
 );
 
 export type AssemblyOptions = {
-  /** How many rows each order has in the whole file. */
+  /** Number of rows that an order has in the whole file. */
   rowsOf: (orderId: string) => number;
-  /** What a date means that was not certain before the whole file was read. */
+  /** Unix time in µs of a date that could be interpreted only after the whole file was read; throws `badRow`. */
   readDate: (text: string) => number;
-  /** Leave out the rows that are wrong and keep the order. */
+  /** Reject only the invalid rows and keep the rest of their orders. */
   partial: boolean;
-  /** Of orders that are begun and not complete. */
+  /** Most rows held in memory for orders whose last row has not come yet. */
   maxHeldRows: number;
 };
 
 type Begun = { left: number; rows: ReadRow[]; wrongRow: number | undefined };
 
 /**
- * Makes orders of rows that may come in any order. An order is complete with its last row in the file, and only then handed
- * out: as a whole, or, where one of its rows is wrong, as one reject for each of them.
+ * Builds orders from rows that come in any order. An order is returned when its last row in the file arrives: as a
+ * whole or, if one of its rows is invalid (and `partial` is not set), as one reject for each of its rows.
  */
 export class OrderAssembly {
   readonly #options: AssemblyOptions;
@@ -36,7 +38,10 @@ export class OrderAssembly {
     this.#options = options;
   }
 
-  /** Takes a row in; returns what is complete with it. Throws `too_large` where too many orders are begun. */
+  /**
+   * Adds a row; returns the orders and rejects that it completes. Throws `too_large` if more than `maxHeldRows` rows
+   * are held.
+   */
   take(read: ReadRow): SourceItem[] {
     const row = this.#dated(read);
     if ("line" in row) return this.#hold(row.line.orderId, row);
@@ -106,7 +111,7 @@ const tooScattered = (row: number, limit: number): OrderctlError =>
     },
   );
 
-/** What is wrong with the row itself goes before what is wrong with its order. */
+/** A reject with the row's own fault, if it has one, else with the fault of its order. */
 const rejectOf = (read: ReadRow, ofOrder: string): SourceItem => {
   const { row, text } = read;
   return { reject: { row, reason: "reason" in read ? read.reason : ofOrder, text } };
@@ -143,7 +148,9 @@ function orderOfGoodRows(rows: readonly ReadRow[]): SourceItem[] {
 
 type Joined = { order: OrderCreated | undefined; misfit?: { held: ReadRow; row: number; reason: string } };
 
-/** The order of these rows, up to the first that cannot be of the same one. */
+/**
+ * Joins rows into one order, up to the first row (`misfit`) whose currency or customer differs from the rows before.
+ */
 function joinRows(rows: readonly ReadRow[]): Joined {
   let order: OrderCreated | undefined;
   for (const held of rows) {
@@ -183,8 +190,8 @@ function extend(order: OrderCreated, { customerId, currency, date, line }: Invoi
 const emptySlot = 0;
 
 /**
- * How many rows each order of a file has, in 12 bytes an order instead of its name: orders are told apart by 64 bits of a
- * hash, so that two of five million are taken for one in one file of a million. Hot path: < 0.3 µs a row.
+ * Counts the rows of each order of a file. A table slot has 12 bytes: a 64-bit hash stands for the order's id, so that,
+ * of files with five million orders, about one in a million has two orders counted as one. Hot path: < 0.3 µs a row.
  */
 export class OrderTally {
   readonly #limit: number;
@@ -198,7 +205,7 @@ export class OrderTally {
     this.#limit = limit;
   }
 
-  /** Counts a row. Throws `too_large` where that is one order too many. */
+  /** Counts one row of an order. Throws `too_large` if that is one order more than the limit. */
   add(orderId: string): void {
     const slot = this.#slotOf(orderId);
     if (this.#rows[slot] === emptySlot) this.#take(slot, orderId);
@@ -258,7 +265,7 @@ export class OrderTally {
   }
 }
 
-/** Two unlike 32-bit hashes: FNV-1a, and a multiplicative one with the bits of both mixed at the end. */
+/** Two different 32-bit hashes: FNV-1a, and a multiplicative one; the bits of both are mixed at the end. */
 function hash(text: string): [high: number, low: number] {
   let fnv = 0x811c9dc5;
   let other = 0x9e3779b9 ^ text.length;

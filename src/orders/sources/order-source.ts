@@ -1,7 +1,7 @@
 import { OrderctlError } from "../../core/errors.ts";
 import type { OrderCreated } from "../events.ts";
 
-/** A row of a file that is not stored: its line (from 1), why in plain words, and how it begins. */
+/** A row of a file that is not stored: its line (from 1), the reason in plain words, and its first characters. */
 export type Reject = { row: number; reason: string; text: string };
 
 /** What a file of orders yields: an order and the line it begins on, or a reject. */
@@ -12,10 +12,10 @@ export const maxRowBytes = 1024 * 1024;
 
 const shownCharacters = 120;
 
-/** Why one row is no order. It never leaves the readers, which turn it into a reject. */
+/** The error of a row that is not a valid order; it never leaves the readers, which turn it into a reject. */
 export const badRow = (reason: string): OrderctlError => new OrderctlError("bad_message", reason);
 
-/** The reason that `badRow` or a domain rule threw; anything else is thrown on. */
+/** The reason in an error of `badRow` or of a domain rule; rethrows any other error. */
 export function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof OrderctlError) || thrown.code !== "bad_message") throw thrown;
   return thrown.message;

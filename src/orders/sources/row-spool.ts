@@ -6,12 +6,13 @@ import { OrderctlError, systemCode } from "../../core/errors.ts";
 const batchSize = 500;
 
 /**
- * Rows kept in a temporary file between the two looks at them, in memory only as a batch. The file has no name (it is removed
- * once it is open), so nothing stays behind, however the process ends. Throws `output` where it cannot be written.
+ * Keeps rows in a temporary file between the two passes over them; only one batch is in memory. The file has no name
+ * (it is removed once it is open), so nothing stays behind, however the process ends. Throws `output` if it cannot be
+ * written.
  */
 export class RowSpool<Row> {
   readonly #file: number;
-  /** The bytes of each batch, which is one JSON array. */
+  /** Number of bytes of each batch, which is one JSON array. */
   readonly #sizes: number[] = [];
   #batch: Row[] = [];
 
@@ -29,7 +30,7 @@ export class RowSpool<Row> {
     if (this.#batch.length >= batchSize) this.#flush();
   }
 
-  /** All rows, in the order in which they came. */
+  /** All rows, in the order in which they were added. */
   *read(): Generator<Row> {
     this.#flush();
     let at = 0;

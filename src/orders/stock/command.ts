@@ -67,7 +67,7 @@ function unitsBySku(args: readonly string[], { catalogue, units }: SetOptions): 
   return result;
 }
 
-/** The catalogue without what has an argument of its own. */
+/** SKUs of the catalogue that no argument names. */
 function unnamed(args: readonly string[]): string[] {
   const own = new Set(args.map((arg) => parseArg(arg).sku));
   return catalogueOf()
@@ -75,7 +75,7 @@ function unnamed(args: readonly string[]): string[] {
     .filter((sku) => !own.has(sku));
 }
 
-/** A SKU may have `=` in it: the last one counts. */
+/** Splits at the last `=`: a SKU may contain one. */
 function parseArg(arg: string): { sku: string; units?: number } {
   const end = arg.lastIndexOf("=");
   const sku = end < 0 ? arg : arg.slice(0, end);

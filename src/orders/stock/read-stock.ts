@@ -6,10 +6,10 @@ import { createSettler } from "./settle-stock.ts";
 import { decodeStock, type Stock, settable } from "./stock.ts";
 import { inventoryBucket } from "./stock-store.ts";
 
-/** An entry of the inventory; `stock` is the reason where it cannot be read. */
+/** An entry of the inventory bucket; `stock.error` is the reason why it cannot be read. */
 export type StockEntry = { sku: string; revision: number; stock: Stock | { error: string } };
 
-/** Every SKU that was ever stocked, as it is stored; undefined where no inventory was ever kept. Changes nothing. */
+/** Every SKU that was ever stocked, as it is stored; undefined if there is no inventory bucket. Changes nothing. */
 export async function readStockEntries(connection: Connection): Promise<StockEntry[] | undefined> {
   const publisher = new Publisher(connection);
   try {
@@ -42,10 +42,10 @@ function foreignKey(key: string): string {
   return command === undefined ? told : `${told}; \`${command}\` writes it there and removes this one`;
 }
 
-/** What there is of every SKU, with what is settled by now taken as such; nothing where no inventory was ever kept. */
+/** The stock of every SKU, with the holds ended that are settled by now; empty if there is no inventory bucket. */
 export async function readStock(connection: Connection): Promise<StockLevel[]> {
   const entries = (await readStockEntries(connection)) ?? [];
-  // Read after the entries: of what they hold, everything is settled that is by now.
+  // Created after the entries were read, so that it knows every settlement that is older than they are.
   const settle = await createSettler(connection);
   const levels = entries.map(async ({ sku, stock }) =>
     "error" in stock ? unreadableLevel(sku, stock.error) : stockLevel(sku, await settle(stock)),
@@ -54,8 +54,8 @@ export async function readStock(connection: Connection): Promise<StockLevel[]> {
 }
 
 /**
- * Units of a SKU: on the shelf, taken by orders, and, of those taken, the ones whose order is not settled yet and
- * may still give them back. `null`, with the reason in `error`, where its entry cannot be read.
+ * Units of a SKU: `available` on the shelf, `reserved` by orders and, of those, `held` by orders that are not settled
+ * yet and may give them back. `null`, with the reason in `error`, if the entry cannot be read.
  */
 export type StockLevel = { sku: string } & (
   | { available: number; reserved: number; held: number; error: null }
@@ -75,5 +75,5 @@ export const unreadableLevel = (sku: string, error: string): StockLevel => ({
   error,
 });
 
-/** By SKU, in the order of its characters, so that it is the same everywhere. */
+/** Compares the characters of the SKUs, so that the order does not depend on the locale. */
 export const bySku = (a: StockLevel, b: StockLevel): number => (a.sku < b.sku ? -1 : 1);

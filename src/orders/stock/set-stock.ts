@@ -17,11 +17,11 @@ import { inventoryBucket } from "./stock-store.ts";
 type Units = ReadonlyMap<string, number>;
 
 /**
- * Sets the units of each SKU that are on the shelf; what orders have taken stays as it is. Each SKU is changed by
- * compare-and-set, so that an inventory service at work is not disturbed; there is nothing atomic about several.
- * An entry that cannot be read is written anew: what orders have taken is then counted in the log. Creates what is missing
- * of the topology. Rejects with `usage` for a new SKU that differs from another in case only, unless `isNew` says so.
- * Where it fails it tells how many are set; setting all of them again does no harm.
+ * Sets the units of each SKU that are on the shelf; units taken by orders stay as they are. Each SKU is changed by
+ * compare-and-set, so that a running inventory service is not disturbed; several SKUs are not changed atomically. An
+ * entry that cannot be read is replaced, with the units taken by orders counted from the log. Creates missing streams
+ * and consumers. Rejects with `usage` for a new SKU that differs from another only in case, unless `isNew` is set. The
+ * error of a failure tells how many SKUs are set; setting all of them again is safe.
  */
 export async function setStock(
   connection: Connection,
@@ -61,7 +61,7 @@ export async function setStock(
   }
 }
 
-/** Throws the first failure. */
+/** Throws the first failure; if some SKUs are set all the same, its message says how many. */
 function levelsOf(settled: readonly PromiseSettledResult<StockLevel>[]): StockLevel[] {
   const levels = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const failed = settled.find((each) => each.status === "rejected");
@@ -73,7 +73,7 @@ function levelsOf(settled: readonly PromiseSettledResult<StockLevel>[]): StockLe
   throw new OrderctlError(code, text, { hint, cause: error, fault });
 }
 
-/** Undefined for what somebody else wrote, and for the empty entry that `nats kv del` leaves behind. */
+/** `undefined` for an entry that orderctl did not write, and for the empty one that `nats kv del` leaves behind. */
 function readable(sku: string, value: string): Stock | undefined {
   try {
     return decodeStock(sku, value);
@@ -82,7 +82,10 @@ function readable(sku: string, value: string): Stock | undefined {
   }
 }
 
-/** A slip of the shift key would stock something that nobody orders. */
+/**
+ * Throws `usage` for a new SKU that differs from another only in case: most likely a typing mistake, which would stock
+ * a SKU that nobody orders.
+ */
 async function refuseTwins(bucket: Bucket, unitsBySku: Units, keys: readonly Key[]): Promise<void> {
   const known = new Set(keys.map(({ key }) => key));
   const bySpelling = new Map([...known].map((sku) => [sku.toLowerCase(), sku]));
@@ -106,7 +109,7 @@ function readOnce<T>(read: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Units of these SKUs in the orders that the log has as reserved. */
+/** Units of these SKUs in all RESERVED reservations of the log. */
 async function readReservedUnits(
   connection: Connection,
   skus: ReadonlySet<string>,

@@ -6,13 +6,13 @@ import { ordersStream } from "../subjects.ts";
 import { endHold, rebase, type Stock } from "./stock.ts";
 import { inventoryConsumer, readReserved } from "./stock-store.ts";
 
-/** Holds that are looked up at once. */
+/** Most holds that are looked up at the same time. */
 const maxLookups = 64;
 
 /**
- * Inventory ends a hold when it next touches the SKU, which may be never. What this creates ends those whose payment cannot
- * come again, as the log says that their orders went on, in the value alone: nothing is written. Where there is no log, or
- * this user may not read it, stock stays as it is stored.
+ * Returns a function that ends, in the value it is given, the holds whose payment cannot be delivered again, each
+ * according to the log: inventory itself ends a hold only when it next touches the SKU, which may be never. Nothing is
+ * written. If there is no log, or this user may not read it, the value is returned as stored.
  */
 export async function createSettler(connection: Connection): Promise<(stored: Stock) => Promise<Stock>> {
   const log = await readOrUndefined(() => readStreamIdentity(connection, ordersStream));
@@ -33,7 +33,7 @@ export async function createSettler(connection: Connection): Promise<(stored: St
   };
 }
 
-/** An order of several SKUs is looked up once. */
+/** Looks up an order of several SKUs once. */
 function createLookUp(connection: Connection): (sequence: number) => Promise<boolean | undefined> {
   const known = new Map<number, Promise<boolean | undefined>>();
   const turns = Array.from({ length: maxLookups }, (): Promise<unknown> => Promise.resolve());

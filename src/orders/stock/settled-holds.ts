@@ -1,29 +1,35 @@
 import { endHold, type Stock } from "./stock.ts";
 
-/** What is asked about payments, which are named by their stream sequence. */
+/** What `SettledHolds` asks about payments, which are identified by their stream sequence. */
 export type PaymentAnswers = {
-  /** Up to which one none can be delivered to inventory again. */
+  /** The sequence up to which no payment can be delivered to inventory again. */
   ackFloor(): Promise<number>;
-  /** From the log, how the order of that payment went on; undefined if it has no answer yet. */
+  /** Whether the log has the order of that payment as RESERVED; undefined if it has no reservation for it yet. */
   wasReserved(sequence: number): Promise<boolean | undefined>;
 };
 
-/** Of each of two generations. */
+/** Answers remembered in each of the two generations. */
 const maxKnown = 50_000;
-/** Holds of shelves that are gone, looked up for one write: thousands of them would hold up the orders that wait. */
+/**
+ * Most holds left by processes that are gone that one write looks up: thousands of lookups would delay the orders that
+ * wait for the write.
+ */
 const maxLookups = 32;
-/** How soon an order that had no answer is looked up again: it gets one when somebody redrives its dead letter. */
+/** Time between two lookups of a payment without a reservation: it gets one when somebody redrives its dead letter. */
 const unansweredMs = 5000;
 
-/** Ends the holds of payments that cannot come again, each as the log says that its order went on. */
+/** Ends the holds of payments that cannot be delivered again, each according to its reservation in the log. */
 export class SettledHolds {
   readonly #answers: PaymentAnswers;
-  /** Sequence of a payment → whether its stock stays reserved, as stored in the log. */
+  /** Sequence of a payment → whether its stock stays reserved, according to the log. */
   #known = new Map<number, boolean>();
-  /** What was known before. To drop the oldest entry of a map one by one takes longer and longer: V8 looks for it. */
+  /**
+   * The previous generation. Deleting the oldest entries of one map one by one gets slower and slower, because V8
+   * searches for the oldest entry that is left.
+   */
   #knownBefore = new Map<number, boolean>();
   readonly #floor: AckFloor;
-  /** Sequence of a payment that had no answer in the log → when that was, on the `performance.now()` clock. */
+  /** Sequence of a payment without a reservation in the log → time of its lookup, on the `performance.now()` clock. */
   readonly #unanswered = new Map<number, number>();
 
   constructor(answers: PaymentAnswers) {
@@ -31,7 +37,7 @@ export class SettledHolds {
     this.#floor = new AckFloor(() => answers.ackFloor());
   }
 
-  /** Tells what the log holds for the payment at `sequence`. */
+  /** Records whether the log has the payment at `sequence` as reserved. */
   settle(sequence: number, reserved: boolean): void {
     this.#unanswered.delete(sequence);
     this.#known.set(sequence, reserved);
@@ -40,14 +46,15 @@ export class SettledHolds {
     this.#known = new Map();
   }
 
-  /** Reads, where it is time, up to which payment nothing comes again. */
+  /** Reads the ack floor again, at most every 100 ms. */
   refresh(): Promise<void> {
     return this.#floor.refresh();
   }
 
   /**
-   * Changes `stock` itself: an entry that then cannot be written is to be read afresh. True if it ended any: an empty
-   * shelf is to be written then as well, or each order that finds it empty would ask for them again.
+   * Ends holds in `stock` itself: if the changed entry cannot be written, the caller has to read it again. True if it
+   * ended any; then the caller has to write the entry even if it took no units, or each further order that finds the
+   * shelf empty would look the same holds up again.
    */
   async end(stock: Stock): Promise<boolean> {
     const held = stock.holds.size;
@@ -61,7 +68,10 @@ export class SettledHolds {
     return stock.holds.size < held;
   }
 
-  /** Remembered, as answers in the log are final: another shelf may be faster with this write, and with the next. */
+  /**
+   * Looks up the holds that a process which is gone has left. The answers are remembered because reservations in the
+   * log are final, and this write may fail again and again when another shelf is faster.
+   */
   async #lookUpStrangers({ holds }: Stock): Promise<void> {
     const strangersFloor = this.#floor.ofStrangers();
     const isDue = (sequence: number) =>
@@ -72,7 +82,7 @@ export class SettledHolds {
     await Promise.all(due.slice(0, maxLookups).map((sequence) => this.#lookUp(sequence)));
   }
 
-  /** Undefined where it is not known. */
+  /** `undefined` if this process does not know the answer. */
   #isReserved(sequence: number): boolean | undefined {
     return this.#known.get(sequence) ?? this.#knownBefore.get(sequence);
   }
@@ -85,10 +95,10 @@ export class SettledHolds {
 }
 
 const readEveryMs = 100;
-/** How long another instance has to end its own holds before this one reads the log to end them. */
+/** How long another process has to end its own holds before this one reads the log to end them. */
 const strangersAfterMs = 5000;
 
-/** Up to which payment nothing can be delivered to inventory again: now, and as it was a while ago. */
+/** The sequence up to which no payment can be delivered to inventory again: now, and as it was a while ago. */
 export class AckFloor {
   readonly #read: () => Promise<number>;
   readonly #floors: { at: number; floor: number }[] = [];
@@ -99,12 +109,12 @@ export class AckFloor {
     this.#read = read;
   }
 
-  /** As last read; never goes back. */
+  /** As last read; never decreases. */
   get now(): number {
     return this.#floor;
   }
 
-  /** Reads it again, at most every 100 ms. */
+  /** Reads the floor again, at most every 100 ms. */
   async refresh(): Promise<void> {
     const now = performance.now();
     if (now - this.#askedAt < readEveryMs) return;
@@ -114,7 +124,7 @@ export class AckFloor {
     while ((this.#floors[1]?.at ?? now) <= now - strangersAfterMs) this.#floors.shift();
   }
 
-  /** The floor of a while ago: what was settled then and is still held was left by a shelf that is gone. */
+  /** The floor as it was 5 s ago, 0 if not known: a hold at or below it was left by a process that is gone. */
   ofStrangers(): number {
     const oldest = this.#floors[0];
     return oldest && oldest.at <= performance.now() - strangersAfterMs ? oldest.floor : 0;

@@ -4,19 +4,20 @@ import { createStock, rebase, type Stock, type TakeResult, takeUnanswered, takeU
 export type ShelfEntry = { stock: Stock; revision: number };
 
 /**
- * Where stock is kept, as the shelf needs it. `write` succeeds only if the entry still has the revision that
- * was read (0: there is none) and then answers the new revision, else `undefined`.
+ * The store that `StockShelf` reads and writes entries in. `write` is a compare-and-set: it stores the entry only if
+ * the key still has the revision that was read (0: no entry yet), and resolves to the new revision, or to `undefined`
+ * if another writer was faster.
  */
 export type StockStore = PaymentAnswers & {
-  /** `stock` is undefined in an entry that was emptied by hand: it counts as never stocked. */
+  /** `stock` is undefined for an entry that was emptied by hand; the SKU then counts as never stocked. */
   read(sku: string): Promise<{ stock: Stock | undefined; revision: number } | undefined>;
   write(sku: string, entry: ShelfEntry): Promise<number | undefined>;
 };
 
 export type ShelfOptions = {
-  /** Identity of the log that the sequences belong to. */
+  /** Identity of the order log that the payment sequences belong to. */
   log: string;
-  /** Units of a SKU that nobody has stocked. */
+  /** Units available of a SKU that nobody has stocked. */
   defaultStock: number;
 };
 
@@ -24,17 +25,17 @@ export type ShelfOptions = {
 type Order = {
   sequence: number;
   units: ReadonlyMap<string, number>;
-  /** What is not yet asked for. */
+  /** SKUs and units that are not queued at their slot yet. */
   left: Iterator<[string, number]>;
-  /** What is asked for and not begun. */
+  /** Takes queued at their slots; those that have begun are removed at the order's next turn. */
   waiting: Take[];
-  /** What is asked for and not answered. */
+  /** Number of takes, queued or begun, that have no result yet. */
   open: number;
-  /** Operations that were begun in its turn. */
+  /** Number of SKUs that were served because it was this order's turn. */
   turns: number;
   isLong: boolean;
   isQueued: boolean;
-  /** Its delivery was answered: nobody waits for the rest. */
+  /** The promise of `take` is settled: takes that are left are skipped. */
   isOver: boolean;
   missing: Set<string>;
   resolve: (result: Taken) => void;
@@ -46,32 +47,36 @@ type Taken = { missing: string[] } | "settled";
 /** Units of one SKU for one order. */
 type Take = { order: Order; slot: Slot; units: number; isBegun: boolean };
 
-/** `enough`: an order that misses another SKU would have found its units, and takes none. */
+/** `enough`: the units are available, but not taken, because the order already misses another SKU. */
 type Result = TakeResult | "enough";
 
-/** A SKU as this process last saw it, and who waits for units of it. */
+/** The entry of one SKU as this process last read or wrote it, and the takes that wait for it. */
 type Slot = { sku: string; entry: ShelfEntry | undefined; isNew: boolean; queue: Take[]; busy: boolean };
 
-/** SKUs that are read or written at once. */
+/** SKUs whose entries are read or written at the same time. */
 const maxUnderWay = 16;
-/** SKUs that one order asks for at once; an order that has had so many turns is a long one. */
+/** SKUs that one order queues at the same time; an order that has had as many turns counts as long. */
 const maxAsked = 32;
-/** SKUs remembered, of each of two generations. */
+/** Slots kept in each of the two generations. */
 const maxSlots = 10_000;
 
 /**
- * Takes stock for orders, exactly once each, with any number of shelves on the same store. All orders that wait
- * for one SKU share one compare-and-set; at most 16 are under way, so that under load the batches grow.
+ * Takes stock for orders, exactly once per order, with any number of shelves (in other processes) on the same store.
+ * All orders that wait for one SKU share one compare-and-set; at most 16 SKUs are served at the same time, so that
+ * batches grow under load.
  *
- * Orders take turns, one SKU at a time, so that one with few lines does not wait for the thousands of others. What is
- * left of long orders is done one order after the other, with half of all turns: a delivery is free again the sooner.
- * Hot path: < 5 µs per SKU beside the store.
+ * Orders take turns, one SKU per turn, so that a short order does not wait behind the thousands of lines of others.
+ * Long orders are finished one after the other and get every second turn: the delivery of the first one is then free
+ * sooner than if all advanced evenly. Hot path: < 5 µs per SKU besides the store's time.
  */
 export class StockShelf {
   readonly #store: StockStore;
   readonly #options: ShelfOptions;
   #slots = new Map<string, Slot>();
-  /** Those before, so that invented SKUs do not stay. A slot that is dropped in use is only slower: writes are compare-and-set. */
+  /**
+   * The previous generation, dropped when `#slots` is full again, so that made-up SKUs do not stay in memory. Dropping
+   * a slot in use costs only time: every write is a compare-and-set.
+   */
   #slotsBefore = new Map<string, Slot>();
   readonly #turns: Order[] = [];
   readonly #longOrders: Order[] = [];
@@ -86,8 +91,9 @@ export class StockShelf {
   }
 
   /**
-   * Takes every SKU's units for the payment at `sequence`, or tells which are missing; what was taken of the others
-   * is given back once `settle` says that the order ended without. Repeating it takes nothing more.
+   * Takes every SKU's units for the payment at `sequence`, or resolves to the SKUs that are short. Units taken of the
+   * other SKUs go back after `settle` has reported that the order ended without its stock. Resolves to `settled` if the
+   * log already has the payment's reservation. Calling it again for the same payment takes nothing more.
    */
   take(sequence: number, units: ReadonlyMap<string, number>): Promise<Taken> {
     if (units.size === 0) return Promise.resolve({ missing: [] });
@@ -111,7 +117,7 @@ export class StockShelf {
     });
   }
 
-  /** Tells what the log holds for the payment at `sequence`. To be called before the delivery is acknowledged. */
+  /** Records whether the log has the payment at `sequence` as reserved. Call it before the delivery is acknowledged. */
   settle(sequence: number, reserved: boolean): void {
     this.#holds.settle(sequence, reserved);
   }
@@ -168,7 +174,7 @@ export class StockShelf {
     }
   }
 
-  /** Where all that an order waits for is busy, the order is queued again when one of it is not. */
+  /** Skips an order whose queued SKUs are all busy; `#next` puts the order back when one of them has been served. */
   #nextSlot(): Slot | undefined {
     for (let order = this.#nextOrder(); order; order = this.#nextOrder()) {
       order.isQueued = false;
@@ -232,7 +238,7 @@ export class StockShelf {
     }
   }
 
-  /** Undefined where the entry has to be read again. */
+  /** `undefined` if the entry has to be read again: another writer changed it, or the remembered one was short. */
   async #takeOnce(slot: Slot, batch: readonly Take[], fresh: boolean): Promise<Result[] | undefined> {
     const entry = slot.entry ?? this.#unstocked();
     const ended = await this.#holds.end(entry.stock);
@@ -245,9 +251,10 @@ export class StockShelf {
     return !isChanged || (await this.#save(slot, entry)) ? results : undefined;
   }
 
-  /** True where the entry is as it is now. */
+  /** Loads the slot's entry: true if it was read from the store, false if it is assumed to be missing. */
   async #load(slot: Slot): Promise<boolean> {
-    // Most likely nobody has stocked it: its entry is made without a read, and where there is one that is refused.
+    // A SKU that is new to this process most likely has no entry, so the read is saved; where there is an entry, the
+    // write with revision 0 is refused.
     const isGuess = slot.isNew && this.#options.defaultStock > 0;
     slot.isNew = false;
     slot.entry = isGuess ? this.#unstocked() : await this.#read(slot.sku);
@@ -258,13 +265,17 @@ export class StockShelf {
     const unanswered = await this.#unanswered(batch, stock);
     return batch.map(({ order: { sequence, missing }, units }) => {
       const isUnanswered = unanswered.has(sequence);
-      // Nothing is taken, and no entry made, for an order that ends without.
+      // An order that misses another SKU ends without stock: nothing is taken, and no entry is made, for it.
       if (missing.size > 0) return findUnits(stock, { sequence, units, isUnanswered });
       return (isUnanswered ? takeUnanswered : takeUnits)(stock, sequence, units);
     });
   }
 
-  /** Payments given up on that came again. Asked after the entry was read: an answer stored later changes the entry. */
+  /**
+   * Payments of the batch at or below `settledThrough` that have no reservation in the log: inventory gave up on them,
+   * and they were delivered again. Called after the entry was read: a process that stores such a reservation later also
+   * changes the entry, so that this batch's compare-and-set fails.
+   */
   async #unanswered(batch: readonly Take[], { settledThrough, holds }: Stock): Promise<Set<number>> {
     const unanswered = new Set<number>();
     for (const { order } of batch) {
@@ -274,7 +285,7 @@ export class StockShelf {
     return unanswered;
   }
 
-  /** False when another shelf was faster and the batch has to be done again. */
+  /** False when another writer was faster and the batch has to be done again. */
   async #save(slot: Slot, entry: ShelfEntry): Promise<boolean> {
     const revision = await this.#store.write(slot.sku, entry);
     slot.entry = revision === undefined ? undefined : { stock: entry.stock, revision };

@@ -11,10 +11,10 @@ import type { StockStore } from "./stock-shelf.ts";
 
 export const inventoryBucket = "INVENTORY";
 
-/** Whose acknowledgements settle what is held. */
+/** The consumer whose ack floor tells which holds are settled. */
 export const inventoryConsumer: ConsumerName = "inventory-reserver";
 
-/** Keeps stock in the inventory bucket and answers the shelf's questions from the log. */
+/** Keeps stock in the inventory bucket, and answers `SettledHolds`' questions about payments from the log. */
 export function createStockStore(connection: Connection, bucket: Bucket): StockStore {
   return {
     async read(sku) {
@@ -30,19 +30,22 @@ export function createStockStore(connection: Connection, bucket: Bucket): StockS
   };
 }
 
-/** Whether the order of the payment at `sequence` has its stock; undefined while the log has no answer that can be read. */
+/**
+ * Whether the order of the payment at `sequence` is RESERVED in the log; undefined if the log has no readable
+ * reservation of it.
+ */
 export async function readReserved(connection: Connection, sequence: number): Promise<boolean | undefined> {
   const payment = await readBySequence(connection, ordersStream, sequence);
   const orderId = payment && parseSubject(payment.subject)?.orderId;
   if (!orderId) return undefined;
   const subject = subjectOf("reservations", orderId);
   const stored = await readLast(connection, ordersStream, subject);
-  // One that is older than its payment was made up.
+  // A reservation that is older than its payment was not stored by inventory.
   const event = stored && stored.sequence > sequence ? readable(subject, stored.payload) : undefined;
   return event?.kind === "reservations" ? event.status === "RESERVED" : undefined;
 }
 
-/** Another order's event that cannot be read is no reason to give up the one at hand. */
+/** `undefined` for an event that cannot be decoded: another order's bad message must not fail the order at hand. */
 function readable(subject: string, payload: Uint8Array): OrderEvent | undefined {
   try {
     return decodeEvent(subject, payload);

@@ -12,7 +12,7 @@ const columns = [
   { title: "held", align: "right" },
 ] as const;
 
-/** How much there is in all, then a row for each SKU; an empty shelf is marked. */
+/** The totals, then one row for each SKU; rows of SKUs that are sold out or unreadable are marked. */
 export function stockTable({ items }: { items: readonly StockLevel[] }, style: Style): string {
   if (items.length === 0) return "nothing was ever stocked; stock something with `orderctl inventory set`";
   const rows = items.map(stockRow);

@@ -3,16 +3,16 @@ import { operand } from "../../core/foreign-text.ts";
 import { findSkuFault } from "../wire/event-fault.ts";
 
 /**
- * What is known of one SKU, as one value that is changed by compare-and-set. `available + reserved` is every
- * unit ever stocked. An order that took units is a *hold*, named by the stream sequence of its payment, until
- * no delivery of that payment can come again.
+ * The stock of one SKU: one value, changed by compare-and-set. `available + reserved` is every unit ever stocked. An
+ * order that took units is a *hold*, keyed by the stream sequence of its payment, until that payment cannot be
+ * delivered again.
  */
 export type Stock = {
   available: number;
   reserved: number;
-  /** Which log the sequences belong to (the stream's creation time); another log starts afresh. */
+  /** Identity of the log that the sequences belong to (the stream's creation time); see `rebase` for another log. */
   log: string;
-  /** Every payment up to this sequence is settled: what is no hold then has its answer in the log. */
+  /** Every payment up to this sequence is settled: if it has no hold, its reservation is in the log. */
   settledThrough: number;
   /** Sequence of the payment → units held. */
   holds: Map<number, number>;
@@ -28,13 +28,16 @@ export const createStock = (available: number, log: string): Stock => ({
   holds: new Map(),
 });
 
-/** Takes units for a payment: once, however often it is asked. Changes `stock` only on the first `held`. */
+/** Takes units for a payment once, however often it is called. Changes `stock` only on the first `held`. */
 export function takeUnits(stock: Stock, sequence: number, units: number): TakeResult {
   if (stock.holds.has(sequence)) return "held";
   return sequence <= stock.settledThrough ? "settled" : takeUnanswered(stock, sequence, units);
 }
 
-/** The same for a payment that has no answer in the log: then nothing of it was settled, whatever its sequence says. */
+/**
+ * As `takeUnits`, for a payment without a reservation in the log: it is not settled, even if its sequence is at or
+ * below `settledThrough`.
+ */
 export function takeUnanswered(stock: Stock, sequence: number, units: number): TakeResult {
   if (stock.holds.has(sequence)) return "held";
   if (stock.available < units) return "short";
@@ -44,7 +47,7 @@ export function takeUnanswered(stock: Stock, sequence: number, units: number): T
   return "held";
 }
 
-/** Ends a hold: the units stay reserved, or go back on the shelf where the order ended without them. */
+/** Ends a hold: the units stay reserved, or become available again if the order ended without them. */
 export function endHold(stock: Stock, sequence: number, reserved: boolean): void {
   const units = stock.holds.get(sequence);
   if (units === undefined) return;
@@ -54,7 +57,7 @@ export function endHold(stock: Stock, sequence: number, reserved: boolean): void
   stock.reserved -= units;
 }
 
-/** Forgets holds and sequences of an earlier log; what they reserved stays reserved. */
+/** Forgets holds and sequences of an earlier log; units that they reserved stay reserved. */
 export function rebase(stock: Stock, log: string): Stock {
   return stock.log === log ? stock : { ...stock, log, settledThrough: 0, holds: new Map() };
 }
@@ -62,8 +65,8 @@ export function rebase(stock: Stock, log: string): Stock {
 export const encodeStock = (stock: Stock): string => JSON.stringify({ ...stock, holds: [...stock.holds] });
 
 /**
- * Reads a stored value. Where somebody else wrote it the *store* is at fault, not the order that asks: `bad_message` naming
- * the SKU, with what repairs it.
+ * Decodes a stored entry. If it is not as orderctl writes it, throws `bad_message` with the SKU and the command that
+ * repairs it; its `fault` is the *store*, because the order that needs the SKU is not to blame.
  */
 export function decodeStock(sku: string, text: string): Stock {
   try {
@@ -88,7 +91,7 @@ function unreadable(sku: string, cause?: unknown): OrderctlError {
   );
 }
 
-/** The command that writes the entry of `sku`; undefined for what no SKU can be called, or nobody can type. */
+/** The command that writes the entry of `sku`; undefined for a name that is not a valid SKU or cannot be typed. */
 export function settable(sku: string): string | undefined {
   const word = findSkuFault(sku) === undefined ? operand(sku) : undefined;
   return word && `orderctl inventory set ${word}=<units>`;

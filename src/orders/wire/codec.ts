@@ -4,7 +4,10 @@ import { parseSubject, subjectOf } from "../subjects.ts";
 import { findEventFault, findFieldFault } from "./event-fault.ts";
 import { decoders, encoders } from "./messages.ts";
 
-/** The message that carries `event`. Throws `bad_message` for an event that `decodeEvent` would refuse. Per message: < 3 µs. */
+/**
+ * The payload of the message for `event`. Throws `bad_message` for an event that `decodeEvent` would refuse. Per
+ * message: < 3 µs.
+ */
 export function encodeEvent(event: OrderEvent): Uint8Array {
   const fault = findEventFault(event);
   if (fault !== undefined) throw refusal(subjectOf(event.kind, event.orderId), fault);
@@ -13,8 +16,8 @@ export function encodeEvent(event: OrderEvent): Uint8Array {
 }
 
 /**
- * The event in a message stored under `subject`, which names its kind and order; fields it does not know are ignored.
- * Throws `bad_message`, and nothing else, for anything that is not a valid event of that order. Per message: < 3 µs.
+ * The event in a message stored under `subject`, which names its kind and order; unknown fields are ignored. Throws
+ * `bad_message`, and nothing else, for anything that is not a valid event of that order. Per message: < 3 µs.
  */
 export function decodeEvent(subject: string, payload: Uint8Array): OrderEvent {
   const named = parseSubject(subject);

@@ -4,14 +4,17 @@ import { isOrderId } from "../subjects.ts";
 
 const loneSurrogate = /[\uD800-\uDFFF]/u;
 const maxQuantity = 2 ** 31 - 1;
-/** A SKU names a key in the broker, and no subject may be longer than the broker's protocol line (4 KiB). */
+/** A SKU becomes a key, and so part of a subject, in the broker, whose protocol line has at most 4 KiB. */
 const maxSkuLength = 64;
-/** A reservation may name each SKU twice: so many fit into the megabyte that a broker takes by default. */
+/**
+ * A reservation may name each SKU twice, in `lines` and `missingSkus`: this many lines fit into 1 MB, the broker's
+ * default limit for a message.
+ */
 export const maxLines = 2000;
 
 /**
- * What makes `event` unfit to be stored or handled, in plain words that begin with the field, or undefined if nothing
- * does. The same rules hold for what is encoded, decoded and read from a file. Per message: < 0.5 µs.
+ * What makes `event` unfit to be stored or handled, in plain words that begin with the field; undefined if it is valid.
+ * The same rules apply to events that are encoded, decoded or read from a file. Per message: < 0.5 µs.
  */
 export function findEventFault(event: OrderEvent): string | undefined {
   return isOrderId(event.orderId)
@@ -19,7 +22,7 @@ export function findEventFault(event: OrderEvent): string | undefined {
     : "orderId is not 1 to 64 letters, digits, '-' or '_'";
 }
 
-/** The same for an event whose order id is known to be one. */
+/** As `findEventFault`, for an event whose order id is known to be valid. */
 export function findFieldFault(event: OrderEvent): string | undefined {
   switch (event.kind) {
     case "created":
@@ -58,7 +61,7 @@ export function findFieldFault(event: OrderEvent): string | undefined {
   }
 }
 
-/** The same for one line of an order. */
+/** As `findEventFault`, for one line of an order. */
 export function findLineFault({ sku, quantity, unitPriceMinor }: OrderLine): string | undefined {
   const skuFault = findSkuFault(sku);
   if (skuFault !== undefined) return skuFault;
@@ -68,7 +71,7 @@ export function findLineFault({ sku, quantity, unitPriceMinor }: OrderLine): str
   return countFault("unitPriceMinor", unitPriceMinor);
 }
 
-/** The same for the name of an article. */
+/** As `findEventFault`, for a SKU. */
 export function findSkuFault(sku: string): string | undefined {
   if (sku === "") return "sku is empty";
   if (sku.length > maxSkuLength) return `sku has ${sku.length} characters, ${maxSkuLength} are the most`;
@@ -95,7 +98,7 @@ function moneyFault({ amountMinor, currency }: Money): string | undefined {
   return countFault("total", amountMinor);
 }
 
-/** An order without lines, as other programs store it, is worth what it says. */
+/** An order without lines, as other programs store it, may have any total. */
 function totalFault({ amountMinor }: Money, lines: readonly OrderLine[]): string | undefined {
   if (lines.length === 0) return undefined;
   let sum = 0;
@@ -109,6 +112,6 @@ function countFault(field: string, value: number): string | undefined {
   return `${field} is ${value}, not a whole number from 0 to 2^53 - 1`;
 }
 
-/** Half a surrogate pair has no UTF-8 form, so it would not come back as it went. */
+/** Half a surrogate pair has no UTF-8 form: the decoded text would differ from the encoded one. */
 const textFault = (field: string, text: string): string | undefined =>
   loneSurrogate.test(text) ? `${field} is not well-formed text` : undefined;

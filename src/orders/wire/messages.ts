@@ -19,7 +19,7 @@ export const notificationType = wireEnum("type", {
   REFUNDED: wire.NotificationType.NOTIFICATION_TYPE_REFUNDED,
 });
 
-/** Both directions of an enum; unspecified and unknown numbers have no name and are refused. */
+/** Maps an enum's names to wire numbers and back; an unspecified or unknown number throws `bad_message`. */
 function wireEnum<Name extends string, Value extends number>(field: string, toWire: Record<Name, Value>) {
   const names = new Map<number, Name>(
     Object.entries(toWire).map(([name, value]) => [value as Value, name as Name]),
@@ -34,10 +34,13 @@ function wireEnum<Name extends string, Value extends number>(field: string, toWi
 }
 
 type Decoders = { [K in EventKind]: (payload: Uint8Array) => EventOf<K> };
-/** 64-bit integers arrive as a number or a Long. Past this file they are numbers; `findEventFault` refuses unsafe ones. */
+/**
+ * protobufjs decodes 64-bit integers to a number or a Long. The decoders convert both to numbers; `findEventFault`
+ * refuses unsafe ones.
+ */
 type WireInteger = number | { toNumber(): number } | null | undefined;
 
-/** How each kind of event is read. Throws any error; what is read may still be invalid: `decodeEvent` looks. */
+/** Decodes each kind of event. May throw any error, and may return an invalid event: `decodeEvent` handles both. */
 export const decoders: Decoders = {
   created: (payload) => {
     const message = wire.OrderCreated.decode(payload);
@@ -117,7 +120,7 @@ function toNumber(value: WireInteger): number {
 
 type Encoders = { [K in EventKind]: (event: EventOf<K>) => Uint8Array };
 
-/** How each kind of event is written. The event is valid: `encodeEvent` has looked. */
+/** Encodes each kind of event; `encodeEvent` has checked that the event is valid. */
 export const encoders: Encoders = {
   created: ({ orderId, customerId, total, lines, createdAtUs }) =>
     wire.OrderCreated.encode({

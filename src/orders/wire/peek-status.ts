@@ -14,8 +14,8 @@ const statusFields: Partial<Record<EventKind, { field: number; values: Readonly<
   };
 
 /**
- * True when a message certainly is a valid event's payload with another status than `only`; false when it has that one
- * or nobody knows: then it is to be decoded. Reads nothing but the status. Hot path: ~0.3 µs.
+ * True if the payload is certainly that of an event with another status than `only`; false if it has that status or the
+ * status cannot be read: the caller then has to decode it. Reads nothing but the status. Hot path: ~0.3 µs.
  */
 export function hasOtherStatus(kind: EventKind, payload: Uint8Array, only: EventStatus): boolean {
   const known = statusFields[kind];
@@ -27,7 +27,10 @@ export function hasOtherStatus(kind: EventKind, payload: Uint8Array, only: Event
   return Object.values(known.values).includes(status);
 }
 
-/** The last value of a field, as protobuf has it; undefined where it is missing or the bytes are no message. */
+/**
+ * The last value of a field, which is the one that counts in protobuf; undefined if the field is missing or the bytes
+ * are not a message.
+ */
 function readVarintField(payload: Uint8Array, field: number): number | undefined {
   try {
     const reader = protobuf.Reader.create(payload);

@@ -10,13 +10,13 @@ export type Call = { operation: Operation; key: string; body: CallBody };
 
 type Answer = { status: number; body: Readonly<Record<string, unknown>> };
 
-/** What a call is told; undefined where its connection is to be cut instead. */
+/** The answer to a call; undefined if its connection is to be cut instead. */
 export type BookCall = (call: Call, signal: AbortSignal) => Promise<Answer | undefined>;
 
 /**
- * Books calls, each idempotency key once: a key that is booked is answered as it was, 422 where the call is another,
- * 409 while the key is being booked. A charge that is booked here is refunded once, whatever the key, and at most what was
- * paid; 422 for any other refund. `faults` is asked for each call.
+ * Books calls, each idempotency key once: a booked key gets its first answer again, 422 if the call differs from the
+ * booked one, 409 while a call with the key, or for the same charge, is under way. A charge that is booked here can be
+ * refunded once, under any key, for at most what was paid; any other refund gets 422. `faults` is read for each call.
  */
 export function createBooking(ledger: Ledger, decision: Decision, faults: () => Faults): BookCall {
   const underWay = new Set<string>();
@@ -55,7 +55,7 @@ async function book(ledger: Ledger, decision: Decision, call: Call): Promise<Ans
   return { status: code, body: { status, charge_id, refund_id, reason } };
 }
 
-/** Why money may not go back; undefined for a charge. */
+/** Why a refund is refused; undefined for an allowed refund and for a charge. */
 function refundFault(ledger: Ledger, { operation, body }: Call): string | undefined {
   const { charge_id: id, amount_minor, currency } = body;
   if (operation !== "refund" || id === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** The most that an idempotency key, an order id or a charge id may have. */
+/** Most characters of an idempotency key, an order id or a charge id. */
 export const maxKeyLength = 255;
 
 const text = { type: "string", minLength: 1, maxLength: maxKeyLength } as const;
@@ -13,7 +13,7 @@ export const headersSchema = {
   properties: { "idempotency-key": text },
 } as const;
 
-/** The fields that a charge has; others are refused. */
+/** The body of a charge; other fields are refused. */
 export const chargeSchema = {
   type: "object",
   additionalProperties: false,
@@ -21,7 +21,7 @@ export const chargeSchema = {
   properties: { order_id: text, ...money },
 } as const;
 
-/** The same for a refund. */
+/** The body of a refund; other fields are refused. */
 export const refundSchema = {
   type: "object",
   additionalProperties: false,

@@ -14,7 +14,7 @@ import type { Simulator } from "./open-simulator.ts";
 type SimulatorFlags = GatewayFlags &
   AllowedHostFlags & { ledger?: string; gatewayHost: string; gatewayPort: number };
 
-/** A simulated gateway as it is told; `entries` of its ledger at the start. */
+/** A simulated gateway, as `serve` shows it; `entries`: number of entries in its ledger at the start. */
 export type ServingGateway = { url: string; ledger: string; entries: number };
 
 const withSimulatorFlags = (command: Command): Command =>
@@ -31,7 +31,7 @@ const withSimulatorFlags = (command: Command): Command =>
       "where charges are booked (default: gateway-ledger.ndjson in our state folder)",
     );
 
-/** The simulated gateway. One that is served beside payment is the one that payment charges. */
+/** The simulated gateway. If it is served together with payment, payment charges through it. */
 export const gatewayCompanion: Companion = {
   name: "gateway",
   withFlags: withSimulatorFlags,
@@ -42,7 +42,7 @@ export const gatewayCompanion: Companion = {
   },
 };
 
-/** Starts it and tells where it is. fastify is loaded only here. */
+/** Starts the gateway and shows its address. fastify is imported only here. */
 async function startGateway({ env, terminal }: App, flags: SimulatorFlags): Promise<Simulator> {
   const { openSimulator } = await import("./open-simulator.ts");
   const { noFaults } = await import("./faults.ts");

@@ -1,4 +1,4 @@
-/** What goes wrong with a simulated provider; may be changed while it runs. */
+/** The faults of a simulated provider, which may be changed while it runs. */
 export type Faults = {
   /** How long each call takes. */
   latency_ms: number;
@@ -8,7 +8,7 @@ export type Faults = {
   drop_share: number;
   /** Every call is answered with 503, unbooked. */
   outage: boolean;
-  /** No call is answered, or booked. */
+  /** No call is booked or answered. */
   hang: boolean;
 };
 
@@ -17,7 +17,7 @@ export const noFaults: Faults = { latency_ms: 0, error_share: 0, drop_share: 0, 
 const share = { type: "number", minimum: 0, maximum: 1, default: 0 } as const;
 const off = { type: "boolean", default: false } as const;
 
-/** What is not named is without fault. */
+/** A field that is left out means no fault. */
 export const faultsSchema = {
   type: "object",
   additionalProperties: false,

@@ -10,15 +10,16 @@ import type { Operation } from "../gateway.ts";
 type Waiting = { id: string; line: string; resolve: () => void; reject: (reason: unknown) => void };
 
 /**
- * What a provider has booked, one entry per operation and idempotency key, in a file of JSON lines that outlives a
- * kill -9. What comes while a write is under way is written together. Keeps its lines in memory, ~300 bytes each.
+ * What a provider has booked, one entry per operation and idempotency key, in a file of JSON lines that survives a kill
+ * -9. Entries added while a write is under way are written together in the next one. Keeps its lines in memory, ~300
+ * bytes each.
  */
 export class Ledger {
   readonly #file: FileHandle;
   readonly #unlock: () => Promise<void>;
-  /** Key → line, in the order of the file. */
+  /** Operation and idempotency key → line, in the order of the file. */
   readonly #lines: Map<string, string>;
-  /** Charge id → key of its refund. */
+  /** Charge id → idempotency key of its refund. */
   readonly #refunds: Map<string, string>;
   readonly #queue: Waiting[] = [];
   #bytes: number;
@@ -33,8 +34,9 @@ export class Ledger {
   }
 
   /**
-   * Opens a ledger, or begins one. A last line that a crash has torn was never answered and is dropped, with a note.
-   * Rejects with `conflict` while another process has it open, and `bad_message` where a line is no entry.
+   * Opens a ledger file, or creates it. An incomplete last line, left by a crash before its call was answered, is
+   * dropped with a note. Rejects with `conflict` while another process has the file open, and with `bad_message` if a
+   * line is not an entry.
    */
   static async open(path: string, note: Note): Promise<Ledger> {
     await mkdir(dirname(path), { recursive: true });
@@ -70,7 +72,10 @@ export class Ledger {
     return this.#refunds.get(chargeId);
   }
 
-  /** Resolves once it is written; the caller sees to it that no other entry of its key is under way. */
+  /**
+   * Resolves once the entry is in the file. The caller ensures that no other entry for the same operation and key is
+   * being added.
+   */
   add(entry: LedgerEntry): Promise<void> {
     const id = idOf(entry.operation, entry.idempotency_key);
     if (this.#lines.has(id)) throw new OrderctlError("internal", `the ledger has an entry for ${id}`);
@@ -84,7 +89,7 @@ export class Ledger {
     });
   }
 
-  /** All entries of a kind as JSON lines, in chunks; those added meanwhile as well. */
+  /** All entries of an operation as JSON lines, in chunks, including entries added during the iteration. */
   *chunks(operation: Operation): Generator<string> {
     const prefix = linePrefix(operation);
     let chunk = "";
@@ -117,7 +122,10 @@ export class Ledger {
     this.#writing = undefined;
   }
 
-  /** What a failed write left behind must not be there after the next start: nobody was told of it. */
+  /**
+   * Truncates the file after a failed write: its calls were not answered, so no part of them may be found at the next
+   * start.
+   */
   async #append(text: string): Promise<void> {
     try {
       await this.#file.appendFile(text);
@@ -140,7 +148,7 @@ const inUse =
 
 type Read = { lines: Map<string, string>; refunds: Map<string, string>; bytes: number };
 
-/** The first refund of a charge counts. */
+/** If a charge has several refunds, the first one counts. */
 function noteRefund(
   refunds: Map<string, string>,
   { operation, charge_id: id, idempotency_key }: LedgerEntry,
@@ -148,7 +156,7 @@ function noteRefund(
   if (operation === "refund" && id !== undefined && !refunds.has(id)) refunds.set(id, idempotency_key);
 }
 
-/** The whole lines only. */
+/** Reads the complete lines; an incomplete last line is left out. */
 async function readLines(path: string): Promise<Read> {
   const read: Read = { lines: new Map(), refunds: new Map(), bytes: 0 };
   let rest = "";
@@ -174,7 +182,7 @@ function addLine(read: Read, line: string, path: string): void {
   read.bytes += Buffer.byteLength(line) + 1;
 }
 
-/** What a provider has booked, as it is written and told: a charge it made or declined, or a refund. */
+/** One booking, as the file and the HTTP API have it: a charge that was approved or declined, or a refund. */
 export type LedgerEntry = {
   operation: Operation;
   idempotency_key: string;
@@ -189,11 +197,11 @@ export type LedgerEntry = {
   booked_at: string;
 };
 
-/** The operation stands first in each line, so that lines can be told apart unread. */
+/** Each line begins with the operation, so that `linePrefix` can select lines without parsing them. */
 export const encodeEntry = ({ operation, ...entry }: LedgerEntry): string =>
   JSON.stringify({ operation, ...entry });
 
-/** Undefined for what is no line of a ledger. */
+/** `undefined` if the line is not an entry of a ledger. */
 export function decodeEntry(line: string): LedgerEntry | undefined {
   try {
     const entry: LedgerEntry = JSON.parse(line);

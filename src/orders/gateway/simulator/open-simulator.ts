@@ -11,28 +11,28 @@ import { type Faults, faultsSchema } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 
 export type SimulatorOptions = Place & {
-  /** The file of the ledger. */
+  /** Path of the ledger file. */
   ledger: string;
   decision: Decision;
-  /** To begin with. */
+  /** Faults at the start; `PUT /faults` replaces them. */
   faults: Faults;
   note: Note;
 };
 
-/** `entries` of the ledger at the start. */
+/** `entries`: number of entries in the ledger at the start. */
 export type Simulator = Listening & { entries: number };
 
 const stopMs = 1000;
 
 /**
- * A payment provider to test against: `POST /charges` and `/refunds`, `GET` of the same for what is booked (JSON lines)
- * and, with a key behind it, of one entry, `GET` and `PUT /faults`, `GET /healthz`. It answers an idempotency key that
- * is booked as before, also after a kill -9. `stop` cuts off what still hangs.
+ * A payment provider to test against: `POST /charges` and `/refunds`; `GET` of the same paths for all bookings (JSON
+ * lines) or, with a key appended, for one; `GET` and `PUT /faults`; `GET /healthz`. A booked idempotency key gets the
+ * same answer again, also after a kill -9. `stop` cuts off calls that still hang.
  */
 export async function openSimulator({ note, ...options }: SimulatorOptions): Promise<Simulator> {
   const ledger = await Ledger.open(options.ledger, note);
   const stopping = new AbortController();
-  // Every call that takes its time listens to it.
+  // Every waiting call adds a listener; without this, Node warns of a leak.
   setMaxListeners(0, stopping.signal);
   try {
     const { url, stop } = await listen(options, (serverFactory) => {
@@ -62,7 +62,7 @@ function createApp(serverFactory: ServerFactory): FastifyInstance {
     bodyLimit: 16 * 1024,
     return503OnClosing: false,
     routerOptions: { maxParamLength: maxKeyLength },
-    // What is not as it should be is refused, not mended.
+    // Invalid bodies are refused: by default ajv would convert types and drop unknown fields.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   });
 }
