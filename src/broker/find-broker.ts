@@ -94,7 +94,7 @@ async function firstOf(steps: Step[], search: BrokerSearch): Promise<BrokerBinar
 
 /**
  * The first usable nats-server on PATH that no other user can replace. `onStep` is told of each one that is skipped
- * because another user can.
+ * because another user could replace it.
  */
 async function searchPath({ env, signal, onStep }: BrokerSearch): Promise<BrokerBinary> {
   const reasons: string[] = [];

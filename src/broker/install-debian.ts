@@ -22,9 +22,9 @@ export type DebianInstall = {
 };
 
 /**
- * Fetches Debian's nats-server package through the system's apt, from the mirror the system uses and verified with
- * Debian's key ring, and unpacks the program into the cache. Nothing is installed and root is not needed. Rejects
- * with a reason for every suite that was tried.
+ * Downloads Debian's nats-server package through the system's apt, from the mirror that the system uses and verified
+ * with Debian's key ring, and unpacks the program into the cache. Installs nothing and does not need root. Rejects with
+ * a reason for every suite that was tried.
  */
 export async function installFromDebian(install: DebianInstall): Promise<BrokerBinary> {
   const libc = await readLibcVersion();

@@ -50,7 +50,10 @@ export type FoundOwner = StoreOwner & {
 };
 
 const lockWaitMs = 20_000;
-/** How long a recorded server may take to greet: on a busy machine it answers late, and is then not one that hangs. */
+/**
+ * How long a recorded server may take to answer: on a busy machine it answers late and must not be taken for one that
+ * hangs.
+ */
 const patienceMs = 2000;
 
 const ownerPath = (storeDir: string): string => join(storeDir, "orderctl-broker.json");

@@ -29,7 +29,10 @@ export type App = {
 /** `App` with an open connection, which is closed when the command ends. */
 export type Online = App & { connection: Connection };
 
-/** Resolves to an exit code if the command has an answer that is a “no” but not an error, else to undefined. */
+/**
+ * Resolves to an exit code if the command can end with a negative result that is no error (an audit that finds faults),
+ * else to undefined.
+ */
 type Work<A, O> = (app: A, options: O, args: string[]) => Promise<number | undefined> | Promise<void>;
 
 /**

@@ -28,7 +28,10 @@ export type FlowProgram = {
   replay: ReplayProgram;
 };
 
-/** A simulation of a system that the services depend on, run beside them or alone, for trying things out. */
+/**
+ * A simulation of a system that the services depend on, such as the payment gateway, run beside them or alone for
+ * trying things out.
+ */
 export type Companion = {
   name: string;
   withFlags(command: Command): Command;

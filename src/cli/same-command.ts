@@ -28,6 +28,6 @@ function isSecret([flag = "", value = flag]: readonly string[]): boolean {
   return /^--(password|token)/.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));
 }
 
-/** The word as a shell reads it as one word. */
+/** Quotes a word, where needed, so that a shell reads it as one word. */
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -25,8 +25,8 @@ const sources = {
 export type SettingName = keyof typeof sources;
 
 /**
- * `logins`: the ways to log in, of which one is used. `partners`: settings that count only together with another one,
- * which is named on the right.
+ * `logins`: the ways to log in, of which one is used. `partners`: settings (left) that count only together with another
+ * one (right).
  */
 const logins = ["credsFile", "nkeyFile", "userJwt", "user", "token"] as const;
 const partners = { password: "user", userSeed: "userJwt", keyFile: "certFile" } as const;

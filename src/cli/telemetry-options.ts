@@ -48,8 +48,8 @@ type Wanted = {
 };
 
 /**
- * Starts the telemetry that the environment asks for. If that names no exporter, spans go to a collector that is
- * announced on the broker; if there is none yet, a process that runs for long looks again every 5 s.
+ * Starts the telemetry that the environment asks for. If that leaves open where spans go, they go to a collector that
+ * is announced on the broker; if there is none yet, a process that runs for long looks again every 5 s.
  */
 export async function openTelemetry(
   { env, connection, terminal }: Online,

@@ -9,5 +9,5 @@ export function searchWindow(): { startMs: number; endMs: number } {
   return { startMs: endMs - windowMs, endMs };
 }
 
-/** How many traces are read where several carry the order's id, as when it was published more than once. */
+/** How many traces are read if several carry the order's id, as when the order was published more than once. */
 export const maxTraces = 10;

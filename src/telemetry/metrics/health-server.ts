@@ -11,7 +11,7 @@ export type HealthServerOptions = {
   allowedHosts?: readonly string[] | undefined;
   /** 0 takes a free port. */
   port: number;
-  /** Undefined for no `/metrics`. */
+  /** If undefined, `/metrics` is not served. */
   scrape: Scrape | undefined;
   /** Whether work can be done now, and if not, why. */
   isReady: () => Readiness;

@@ -24,7 +24,7 @@ type ReaderOptions = {
 };
 
 export type MetricReaders = {
-  /** For NodeSDK. */
+  /** To be passed to NodeSDK. */
   readers: IMetricReader[];
   scrape: Scrape | undefined;
 };

@@ -6,7 +6,7 @@ import { positiveSetting } from "../positive-setting.ts";
 
 type Environment = NodeJS.ProcessEnv;
 
-/** What an exporter calls back with; code 0 is success. */
+/** The callback of an exporter; a result with code 0 is success. */
 type Done = Parameters<SpanExporter["export"]>[1];
 
 /** The protocols of OTLP over HTTP, by their names in `OTEL_EXPORTER_OTLP_PROTOCOL`. */
