@@ -80,12 +80,12 @@ export const commands: Record<string, Entry> = {
   },
 };
 
-/** What has not ended by then, after its results could not be written, will not end. */
+/** How long `run` waits for a command to end after its results could not be written. */
 const longestEndMs = 20_000;
 
 /**
- * Runs one command line and returns its exit code, once its results are written. The one place where errors are caught and
- * shown. A result that cannot be written stops the command.
+ * Runs one command line and returns its exit code, once its results are written. All errors are caught and shown here.
+ * A result that cannot be written aborts the command.
  */
 export async function run(argv: readonly string[], outside: World): Promise<number> {
   const output = watchOutput(outside);
@@ -94,7 +94,7 @@ export async function run(argv: readonly string[], outside: World): Promise<numb
   const { exitCode, error } = ended ?? { exitCode: 0 };
   const end = await output.ended();
   if (!end) return tell(world, argv, { exitCode, error });
-  // An error of the command's own is told as well, one that comes of this is not.
+  // Show the command's own error as well, unless it only follows from the failed write.
   const isOwn = error !== undefined && error.code !== "interrupted" && error.code !== "output";
   const own = { exitCode, error: isOwn || outside.signal.aborted ? error : undefined };
   const code = tell(world, argv, own);
@@ -119,7 +119,7 @@ async function attempt(argv: readonly string[], world: World): Promise<Ended> {
     const called = argv.find((word) => word !== "help" && !word.startsWith("-"));
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = program.command(name).description(summary);
-      // Completion tells of all of them.
+      // The completion script needs the options of every command.
       if (called === name || called === "completion") {
         const { orderProgram } = await import("./orders/program.ts");
         const act = createAct(world, { program: orderProgram, argv, setExitCode });
@@ -130,12 +130,12 @@ async function attempt(argv: readonly string[], world: World): Promise<Ended> {
     return { exitCode };
   } catch (thrown) {
     const error = errorOf(thrown, world.signal);
-    // Shown by commander itself, on stderr, where a command is missing.
+    // If the subcommand is missing, commander has already shown its help on stderr.
     return error && isHelp(thrown) ? { exitCode: error.exitCode } : { exitCode: 0, error };
   }
 }
 
-/** Undefined where help or the version was asked for and is shown. */
+/** Undefined if the user asked for the help or the version, which commander has already shown. */
 function errorOf(thrown: unknown, signal: AbortSignal): OrderctlError | undefined {
   if (!(thrown instanceof CommanderError)) return interruptedOr(thrown, signal);
   if (thrown.exitCode === 0) return undefined;
@@ -161,7 +161,7 @@ function createProgram({ stdout, stderr }: World): Command {
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      // Told by the one catch, as every other error is.
+      // `run` shows commander's errors as it shows all others.
       outputError: () => {},
     });
   program.addHelpText("after", "\nFirst time here? `orderctl demo` shows everything in under a minute.");

@@ -1,6 +1,6 @@
 import { run } from "./cli.ts";
 
-// The first signal asks everything to end in good order, the second one ends at once.
+// The first signal aborts `stop`, so that everything ends in order; the second one exits at once.
 const stop = new AbortController();
 const onSignal = (signal: NodeJS.Signals) => {
   if (stop.signal.aborted) process.exit(130);
@@ -12,5 +12,5 @@ if (process.platform !== "win32") process.on("SIGHUP", onSignal);
 
 const { env } = process;
 const streams = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-// What is still open (a stuck socket) must not keep a command from ending.
+// Exit explicitly: an open handle (a stuck socket) must not keep the process from ending.
 process.exit(await run(process.argv.slice(2), { env, ...streams, signal: stop.signal }));

@@ -9,8 +9,8 @@ const pollMs = 20;
 const watchMs = 250;
 
 /**
- * Makes the server that a killed process left behind on this store this process's own, which ends it with itself unless
- * it is to stay in the background; undefined where there is none.
+ * Takes over the server that a killed process left behind on this store: it then ends with this process or, with
+ * `background`, becomes the background broker. Undefined if there is no such server, and always with `background`.
  */
 export function adoptBroker(storeDir: string, { background = false } = {}): Promise<Broker | undefined> {
   return withStoreLock(storeDir, async () => {
@@ -22,7 +22,7 @@ export function adoptBroker(storeDir: string, { background = false } = {}): Prom
   });
 }
 
-/** It answers, and the process that was to end it is gone. */
+/** Whether the server answers and the process that was to end it no longer runs. */
 export const isLeftBehind = ({ isAnswering, isHere, keeper, isKept }: FoundOwner): boolean =>
   isAnswering && isHere && keeper !== undefined && !isKept;
 
@@ -45,12 +45,15 @@ function brokerOf({ process: server, port = 0, url = "", nkey, version, storeDir
   };
 }
 
-/** It is no child of this process: nobody else tells of its end. */
+/** Polls, because the server is not a child of this process and sends it no exit event. */
 async function watchEnd(server: ProcessIdentity): Promise<void> {
   while (isRunning(server)) await delay(watchMs, undefined, { ref: false });
 }
 
-/** Asks it to end, and kills it if it has not after 5 s; only the very process that is meant. */
+/**
+ * Sends SIGTERM, and SIGKILL if the process still runs after 5 s. Never signals another process that got the same id
+ * later.
+ */
 export async function endProcess(server: ProcessIdentity): Promise<void> {
   const deadline = Date.now() + stopTimeoutMs;
   signalProcess(server, "SIGTERM");

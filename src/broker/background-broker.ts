@@ -19,10 +19,10 @@ import {
 
 export const defaultPort = 4222;
 
-/** The broker of the background store as `orderctl broker` shows it; `null` where there is nothing to tell. */
+/** The background broker as `orderctl broker` shows it; `null` where a value is unknown or does not apply. */
 export type BackgroundStatus = {
   running: boolean;
-  /** False where it runs and hangs. */
+  /** False if it does not run, or runs and does not answer. */
   answering: boolean;
   pid: number | null;
   url: string | null;
@@ -31,19 +31,22 @@ export type BackgroundStatus = {
   uptimeS: number | null;
   binary: string | null;
   source: BrokerSource | null;
-  /** Whether it wants its key; `null` where none runs. The key itself is told nowhere. */
+  /** Whether clients need the key; `null` if no broker runs. The key itself is never shown. */
   credential: "present" | "none" | null;
-  /** The file that has the key. */
+  /** Path of the file with the key. */
   nkey: string | null;
-  /** The process that ends it with itself, such as an `orderctl up`; `null` where `orderctl broker stop` ends it. */
+  /**
+   * Id of the process that ends the broker when it ends itself, such as `orderctl up`; `null` if only `orderctl broker
+   * stop` ends it.
+   */
   keptBy: number | null;
 };
 
 /**
- * Starts the broker that `orderctl broker stop` ends, unless one runs already (`started: false`): the one of an
- * `orderctl up` counts, and one that such a process left behind is kept from then on. Throws `conflict` when it runs on
- * another port than the given one, hangs, or something else listens there, and whatever `findBroker` and `startBroker`
- * throw.
+ * Starts the broker that `orderctl broker stop` ends, unless one already runs (`started: false`). The broker of a
+ * running `orderctl up` counts; one that a killed `orderctl up` left behind becomes the background broker. Throws
+ * `conflict` if the running broker has another port than `port`, does not answer, or wants its key although `noAuth` is
+ * set, and if something else listens on the port; also whatever `findBroker` and `startBroker` throw.
  */
 export async function startBackgroundBroker(
   search: BrokerSearch & { port?: number | undefined; noAuth?: boolean | undefined },
@@ -58,7 +61,7 @@ export async function startBackgroundBroker(
     search.onStep?.(`starting nats-server ${binary.version}`);
     await startBroker({ binary, port: port ?? defaultPort, storeDir, signal, noAuth, background: true });
   } catch (thrown) {
-    // Somebody else may have been faster.
+    // Another process may have started the broker in the meantime.
     const winner = await awaitStoreOwner(storeDir);
     if (winner === undefined) throw thrown;
     return { ...(await joinRunning(winner, search)), started: false };
@@ -82,8 +85,9 @@ async function joinRunning(
 }
 
 /**
- * Stops the background broker, also one that a killed `orderctl up` left behind, and kills it if it has not ended after
- * 5 s; `stopped: false` if none ran. Throws `conflict` where it belongs to a process that is there, or to another container.
+ * Stops the background broker, also one that a killed `orderctl up` left behind, and sends SIGKILL if it has not ended
+ * after 5 s; `stopped: false` if none ran. Throws `conflict` if the broker belongs to a process that still runs, or
+ * runs in another container.
  */
 export async function stopBackgroundBroker({
   env,
@@ -102,7 +106,10 @@ export async function stopBackgroundBroker({
   });
 }
 
-/** What runs, and if nothing does, which nats-server `start` would use. Starts, fetches and changes nothing. */
+/**
+ * The status of the running broker, or, if none runs, the nats-server that `orderctl broker start` would use. Starts,
+ * downloads and changes nothing.
+ */
 export async function readBackgroundStatus(search: BrokerSearch): Promise<BackgroundStatus> {
   const storeDir = brokerDataDir(search.env);
   const running = await awaitStoreOwner(storeDir);
@@ -123,12 +130,13 @@ export async function readBackgroundStatus(search: BrokerSearch): Promise<Backgr
   };
 }
 
-/** Where the broker of the background store is reached, and what one logs in with there. */
+/** The address of the background broker, and the path of the nkey file to log in with there. */
 export type BackgroundServer = { url: string; isRunning: boolean; nkey: string | undefined };
 
 /**
- * What runs on the background store; where nothing does, and nobody else listens at its usual address, what will be there
- * once it is started: a service may be first. Undefined where nothing is known.
+ * The broker that runs on the background store. If none runs, the address and key that it will have once started, since
+ * a service may be started before its broker; undefined if another server listens at that address, there is no key yet,
+ * or the store cannot be read. Throws `usage` if others may write into the store folder.
  */
 export async function findBackgroundServer(env: NodeJS.ProcessEnv): Promise<BackgroundServer | undefined> {
   const storeDir = brokerDataDir(env);
@@ -139,7 +147,7 @@ export async function findBackgroundServer(env: NodeJS.ProcessEnv): Promise<Back
     if (nkey === undefined || (await isBrokerAnswering(url)) !== undefined) return undefined;
     return { url, isRunning: false, nkey };
   } catch (thrown) {
-    // Only where the folder is one of others it has to be known.
+    // Report only an unsafe store folder; any other failure just means that no background broker is known.
     if (thrown instanceof OrderctlError && thrown.code === "usage") throw thrown;
     return undefined;
   }

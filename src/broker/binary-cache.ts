@@ -7,7 +7,7 @@ import { binaryName, readBinaryVersion } from "./broker-binary.ts";
 const stagingPrefix = ".staging-";
 const staleStagingMs = 3_600_000;
 
-/** The versions in the cache, newest first. They are only names: nothing was run. */
+/** The versions in the cache, newest first, by the names of their folders; no program is run. */
 export async function listCachedVersions(cacheDir: string): Promise<string[]> {
   const names = await readdir(cacheDir).catch(() => []);
   return names.filter((name) => /^\d+\.\d+\.\d+/.test(name)).sort((a, b) => compareVersions(b, a));
@@ -16,9 +16,9 @@ export async function listCachedVersions(cacheDir: string): Promise<string[]> {
 export const cachedPath = (cacheDir: string, version: string): string => join(cacheDir, version, binaryName);
 
 /**
- * Gives `fetch` an empty folder inside the cache; `fetch` returns the path of the nats-server it put there. The
- * binary is proven by running it and moved into place in one step, so the cache never holds half of one; when
- * another process was first, its binary is used. The folder is removed however this ends.
+ * Calls `fetch` with an empty folder inside the cache; `fetch` returns the path of the nats-server that it put there.
+ * The program is run once as a check and moved into place in one step, so the cache never holds an incomplete one; if
+ * another process was first, its program is used. The folder is removed in any case.
  */
 export async function addToCache(
   cacheDir: string,
@@ -41,7 +41,7 @@ export async function addToCache(
   }
 }
 
-/** The nats-server below `dir`, wherever an archive or a package puts its programs. */
+/** Finds the nats-server below `dir`, wherever the archive or package puts its programs. */
 export async function locateBinary(dir: string): Promise<string> {
   const names = await readdir(dir, { recursive: true });
   // A package also has a configuration file and an init script called nats-server.
@@ -63,7 +63,7 @@ async function moveIntoPlace(dir: string, target: string): Promise<void> {
   }
 }
 
-/** A process that was killed while fetching could not clean up after itself. */
+/** Removes old staging folders, which processes that were killed while fetching have left behind. */
 async function removeStaleStaging(cacheDir: string): Promise<void> {
   for (const name of await readdir(cacheDir)) {
     if (!name.startsWith(stagingPrefix)) continue;

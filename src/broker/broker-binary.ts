@@ -5,15 +5,18 @@ export const brokerSources = ["env", "path", "cache", "release", "debian"] as co
 
 export type BrokerSource = (typeof brokerSources)[number];
 
-/** A nats-server that was run and told its version. */
+/** A nats-server program that was run once to read its version. */
 export type BrokerBinary = { path: string; version: string; source: BrokerSource };
 
-/** The oldest nats-server that everything here is tested with. */
+/** The oldest nats-server version that orderctl is tested with. */
 export const oldestVersion = "2.9.10";
 
 export const binaryName = process.platform === "win32" ? "nats-server.exe" : "nats-server";
 
-/** Runs `<path> --version` and returns the version (`2.10.27`). Rejects if it is no nats-server or too old. */
+/**
+ * Runs `<path> --version` and returns the version (`2.10.27`). Rejects if the program is not a nats-server or is too
+ * old.
+ */
 export async function readBinaryVersion(path: string, signal?: AbortSignal): Promise<string> {
   const said = await runCommand(path, ["--version"], { signal });
   const version = /^nats-server: v(\d+\.\d+\.\d+\S*)/m.exec(said)?.[1];

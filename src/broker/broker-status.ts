@@ -2,7 +2,7 @@ import { formatDuration } from "../terminal/format.ts";
 import type { BackgroundStatus } from "./background-broker.ts";
 import type { BrokerBinary } from "./broker-binary.ts";
 
-/** Whether the background broker runs and where, then what to know about it. */
+/** The status as text: whether the background broker runs and where, then its details. */
 export function brokerStatus(status: BackgroundStatus & { started?: boolean }): string {
   const { running, answering, version, url, pid, started, keptBy } = status;
   if (!running) return notRunning(status);
@@ -21,7 +21,7 @@ export function brokerStatus(status: BackgroundStatus & { started?: boolean }): 
   return facts.join("\n");
 }
 
-/** Others than orderctl have to be told where the key is. */
+/** Shows the path of the key, because NATS clients other than orderctl need it. */
 const loginOf = ({ credential, nkey, url }: BackgroundStatus): string =>
   credential === "present"
     ? `credential present; \`nats --server ${url} --nkey ${nkey}\` uses it`

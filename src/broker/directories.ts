@@ -6,10 +6,10 @@ type Env = NodeJS.ProcessEnv;
 /** Where fetched nats-servers are kept, one folder per version. Safe to delete. */
 export const brokerCacheDir = (env: Env): string => join(baseDir("cache", env), "orderctl", "nats-server");
 
-/** Where the simulated gateway keeps its books. */
+/** Where the simulated payment gateway keeps its records. */
 export const stateDir = (env: Env): string => join(baseDir("state", env), "orderctl");
 
-/** Where the broker of `up` and `broker start` keeps its streams, and who runs on them. */
+/** Where the broker of `up` and `broker start` keeps its streams and its owner file. */
 export const brokerDataDir = (env: Env): string => join(baseDir("data", env), "orderctl", "jetstream");
 
 type Purpose = "cache" | "state" | "data";

@@ -5,22 +5,22 @@ import { pipeline } from "node:stream/promises";
 type Download = {
   url: string;
   sha256: string;
-  /** Where to write the body. After a failure it may hold a part of it: whoever made the folder removes it. */
+  /** File to write the body to. After a failure it may hold a part of the body; the caller removes it. */
   to: string;
   signal?: AbortSignal | undefined;
-  /** Gives up when nothing arrived for so long. */
+  /** Gives up when no byte has arrived for this long. */
   stallMs: number;
 };
 
-/** An archive has 7 MB. */
+/** Well above the 7 MB of a release archive. */
 const maxBytes = 64 * 1024 * 1024;
-/** For one that sends a byte now and then. */
+/** Limit for the whole download, for a server that sends only a byte now and then. */
 const totalMs = 600_000;
 const maxRedirects = 5;
 
 /**
- * Downloads a file and checks its SHA-256 on the way. Rejects on any other content, also one that is cut short or has no
- * end, and where the answer leads to another host or away from https.
+ * Downloads a file and checks its SHA-256 while it arrives. Rejects if the content differs, is cut short or exceeds 64
+ * MiB, and if the server redirects to another host (GitHub's own file hosts are allowed) or away from https.
  */
 export async function downloadVerified({ url, sha256, to, signal, stallMs }: Download): Promise<void> {
   const stall = new AbortController();
@@ -88,7 +88,7 @@ function checkedUrl(text: string): URL {
   throw new Error("is no http or https address without user and password");
 }
 
-/** GitHub keeps the files of its releases on hosts of this domain. */
+/** GitHub serves the files of its releases from hosts of this domain. */
 const githubFiles = ".githubusercontent.com";
 
 function checkedRedirect(from: URL, location: string): URL {
@@ -101,7 +101,7 @@ function checkedRedirect(from: URL, location: string): URL {
   throw new Error(`redirects to another host, ${to.host}`);
 }
 
-/** fetch says no more than "fetch failed" and keeps the reason in its cause. */
+/** `fetch` only says "fetch failed"; the reason is in its `cause`. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? error.cause.message : error.message;

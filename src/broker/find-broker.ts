@@ -17,11 +17,11 @@ import { installFromRelease, pinnedReleases, type ReleaseTable } from "./install
 export type BrokerSearch = {
   env: NodeJS.ProcessEnv;
   signal?: AbortSignal | undefined;
-  /** Told, in a few words, about each step that takes time. */
+  /** Called with a short text before each step that takes time. */
   onStep?: ((text: string) => void) | undefined;
-  /** The releases that may be downloaded; those pinned in the source unless given. */
+  /** The releases that may be downloaded; by default those pinned in the source. */
   releases?: ReleaseTable | undefined;
-  /** Where apt is configured; `/etc/apt` unless given. */
+  /** apt's configuration folder; by default `/etc/apt`. */
   aptDir?: string | undefined;
 };
 
@@ -38,9 +38,10 @@ const remote: Step[] = [
 ];
 
 /**
- * Finds a nats-server that runs here, fetching one if there is none: `ORDERCTL_NATS_SERVER` (if set, nothing else
- * counts), PATH, our cache, the official release, Debian's package. `ORDERCTL_DEBIAN_SUITE` asks for the package of
- * one suite and skips the rest. Throws `usage` for a wrong setting, `unavailable` with the reason of every step.
+ * Finds a nats-server that runs on this machine, and fetches one if there is none. Looks in this order:
+ * `ORDERCTL_NATS_SERVER` (if set, nothing else), PATH, orderctl's cache, the official release, Debian's package.
+ * `ORDERCTL_DEBIAN_SUITE` asks for the package of one suite and skips all other places. Throws `usage` for a wrong
+ * setting, `unavailable` with the reason of every step.
  */
 export async function findBroker(search: BrokerSearch): Promise<BrokerBinary> {
   const explicit = await readExplicit(search);
@@ -48,7 +49,7 @@ export async function findBroker(search: BrokerSearch): Promise<BrokerBinary> {
   return firstOf(search.env.ORDERCTL_DEBIAN_SUITE ? onlyDebian : [...local, ...remote], search);
 }
 
-/** What `findBroker` would find without fetching anything; undefined if nothing. */
+/** What `findBroker` finds without downloading anything; undefined if nothing. Throws `usage` for a wrong setting. */
 export async function findLocalBroker(search: BrokerSearch): Promise<BrokerBinary | undefined> {
   const explicit = await readExplicit(search);
   return explicit ?? firstOf(local, search).catch(() => undefined);
@@ -81,7 +82,7 @@ async function firstOf(steps: Step[], search: BrokerSearch): Promise<BrokerBinar
     } catch (error) {
       if (search.signal?.aborted) throw new OrderctlError("interrupted", "interrupted", { cause: error });
       const reason = `${label}: ${messageOf(error)}`;
-      // What comes next may take its time as well: why it is tried belongs before it.
+      // Tell at once why the release failed: the next step, Debian's package, may take long as well.
       if (source === "release") search.onStep?.(reason);
       reasons.push(`  ${reason}`);
     }
@@ -91,7 +92,10 @@ async function firstOf(steps: Step[], search: BrokerSearch): Promise<BrokerBinar
   });
 }
 
-/** The first that nobody else could have put there; one that is passed over for that is told. */
+/**
+ * The first usable nats-server on PATH that no other user can replace. `onStep` is told of each one that is skipped
+ * because another user could replace it.
+ */
 async function searchPath({ env, signal, onStep }: BrokerSearch): Promise<BrokerBinary> {
   const reasons: string[] = [];
   for (const dir of (env.PATH ?? "").split(delimiter)) {

@@ -5,7 +5,7 @@ import { addToCache, cachedPath, locateBinary } from "./binary-cache.ts";
 import { type BrokerBinary, readBinaryVersion } from "./broker-binary.ts";
 import { runCommand } from "./run-command.ts";
 
-/** Tried before the suites that are configured; the first whose package fits this machine wins. */
+/** Suites to try before those in apt's configuration, in this order; the first whose package fits this machine wins. */
 const newestSuites = ["sid", "testing", "stable"];
 const keyrings = [
   "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -14,7 +14,7 @@ const keyrings = [
 
 export type DebianInstall = {
   cacheDir: string;
-  /** Only this suite, instead of the newest that fits. */
+  /** If given, only this suite is tried, instead of the newest one whose package fits. */
   suite?: string | undefined;
   aptDir?: string | undefined;
   signal?: AbortSignal | undefined;
@@ -22,15 +22,15 @@ export type DebianInstall = {
 };
 
 /**
- * Fetches Debian's nats-server package through the system's apt, from the mirror the system uses and verified with
- * Debian's key ring, and unpacks the program into the cache. Nothing is installed and root is not needed. Rejects
- * with a reason for every suite that was tried.
+ * Downloads Debian's nats-server package through the system's apt, from the mirror that the system uses and verified
+ * with Debian's key ring, and unpacks the program into the cache. Installs nothing and does not need root. Rejects with
+ * a reason for every suite that was tried.
  */
 export async function installFromDebian(install: DebianInstall): Promise<BrokerBinary> {
   const libc = await readLibcVersion();
   const targets = await listTargets(install);
   const aptDir = makeTemporaryFolder("orderctl-apt-");
-  // As root, apt fetches as a user of its own, who must be able to get in.
+  // When run as root, apt downloads as its own unprivileged user, which must be able to enter this folder.
   await chmod(aptDir, 0o755);
   const reasons: string[] = [];
   try {
@@ -58,7 +58,7 @@ async function unpackFitting(
   const fit = await chooseVersion(await apt.show(), libc);
   if ("reason" in fit) throw new Error(fit.reason);
   const upstream = fit.version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
-  // What lies there is run.
+  // Programs in the cache are executed, so nobody else may be able to write there.
   checkFolder(cacheDir);
   const cached = cachedPath(cacheDir, upstream);
   const version = await readBinaryVersion(cached, signal).catch(() => undefined);
@@ -94,7 +94,7 @@ async function listTargets({ suite, aptDir = "/etc/apt" }: DebianInstall): Promi
   });
 }
 
-/** Everything apt is configured to read below `etcDir`, in its order. */
+/** All package sources in `sources.list` and `sources.list.d` below `etcDir`, in the order in which apt reads them. */
 export async function readAptSources(etcDir: string): Promise<AptSource[]> {
   const parts = join(etcDir, "sources.list.d");
   const names = (await readdir(parts).catch(() => [])).sort();
@@ -109,13 +109,13 @@ async function readSourceFile(path: string): Promise<AptSource[]> {
   return path.endsWith(".sources") ? parseDeb822Sources(text) : [];
 }
 
-/** Whether a package can run here when it is only unpacked, and if not, why. */
+/** The version of a package that runs on this machine when it is only unpacked, or why none does. */
 export type Fit = { version: string } | { reason: string };
 
 /**
- * Looks through control stanzas (`apt-cache show`) for a version that needs no newer C library than `libc`
- * (`2.36`) and no other library, since nothing is installed beside it. Programs it depends on for its set-up as
- * a system service do not count.
+ * Looks through control stanzas (`apt-cache show`) for a nats-server that needs no C library newer than `libc` (`2.36`)
+ * and no other library, since no dependency is installed with it. Dependencies that are not libraries are ignored: the
+ * package needs them only to run as a system service.
  */
 export async function chooseVersion(stanzas: string, libc: string): Promise<Fit> {
   let reason = "it has no nats-server";
@@ -147,10 +147,10 @@ const isAtLeast = (left: string, right: string): Promise<boolean> =>
     () => false,
   );
 
-/** One archive as the system's apt is told about it. */
+/** One archive from the system's apt configuration. */
 export type AptSource = { uri: string; suites: string[]; components: string[]; signedBy: string | null };
 
-/** Reads a one-line `.list` file. Source entries, comments and removable media are left out. */
+/** Reads a `.list` file of apt (one-line format). Skips `deb-src` entries, comments and CD-ROMs. */
 export function parseSourcesList(text: string): AptSource[] {
   return text.split("\n").flatMap((line) => {
     const [, options = "", uri, suite, components = ""] =
@@ -161,7 +161,7 @@ export function parseSourcesList(text: string): AptSource[] {
   });
 }
 
-/** Reads a deb822 `.sources` file. Disabled stanzas and those without binary packages are left out. */
+/** Reads a deb822 `.sources` file. Skips disabled stanzas and those without binary packages. */
 export function parseDeb822Sources(text: string): AptSource[] {
   return parseStanzas(text).flatMap((fields) => {
     const isOff = /^(no|false|off|0)$/i.test(fields.get("enabled") ?? "yes");
@@ -177,7 +177,9 @@ export function parseDeb822Sources(text: string): AptSource[] {
   });
 }
 
-/** Reads RFC 822 style stanzas (control files, deb822); field names in lower case, comments left out. */
+/**
+ * Reads RFC 822 style stanzas (control files, deb822). Field names are returned in lower case; comments are skipped.
+ */
 export function parseStanzas(text: string): Map<string, string>[] {
   const bare = text.replace(/\r/g, "").replace(/^#.*\n?/gm, "");
   return bare
@@ -199,7 +201,10 @@ function parseFields(stanza: string): Map<string, string> {
 const debianSuites =
   /^(sid|unstable|testing|stable|oldstable|oldoldstable|buster|bullseye|bookworm|trixie|forky|duke)$/;
 
-/** The Debian archives among `sources`, each once, with the plain suites (no updates, no security) they are used for. */
+/**
+ * The Debian archives among `sources`, each once, with the suites configured for them. Only plain suites count, not
+ * those for updates or security.
+ */
 export function pickDebianArchives(sources: AptSource[]): { uri: string; suites: string[] }[] {
   const archives = new Map<string, Set<string>>();
   for (const source of sources) {
@@ -220,20 +225,20 @@ const words = (text = ""): string[] => text.split(/\s+/).filter((word) => word !
 
 const updateTimeoutMs = 120_000;
 
-/** One suite of one archive, to be read with a key ring that is trusted for it. */
+/** One suite of one archive, and the key ring that its signature is checked against. */
 export type AptTarget = { uri: string; suite: string; keyring: string };
 
-/** An apt that knows one suite, keeps everything in one folder, and needs no root. */
+/** An apt set-up that reads one suite, keeps all its files in one folder and needs no root. */
 export type PrivateApt = {
   /** The control stanzas of the suite's nats-server, checked against the archive's signature. */
   show(): Promise<string>;
-  /** Downloads that version, checked against the signed index, and returns the package's path. */
+  /** Downloads this version, checks it against the signed index and returns the path of the `.deb` file. */
   download(version: string): Promise<string>;
 };
 
 type AptOptions = { dir: string; signal?: AbortSignal | undefined };
 
-/** Reads the suite's index. Rejects when the mirror lacks it or its signature does not hold. */
+/** Downloads the suite's index. Rejects when the mirror does not have it or its signature is not valid. */
 export async function openPrivateApt(target: AptTarget, { dir, signal }: AptOptions): Promise<PrivateApt> {
   await rm(dir, { recursive: true, force: true });
   await mkdir(join(dir, "state", "lists", "partial"), { recursive: true });
@@ -265,8 +270,8 @@ export async function openPrivateApt(target: AptTarget, { dir, signal }: AptOpti
 }
 
 /**
- * Read after the system's own configuration, so that its proxies and mirrors' peculiarities hold, but its hooks do
- * not run and nothing unverified is ever accepted.
+ * apt reads this after the system's own configuration: the system's proxy and mirror settings apply, but its hooks do
+ * not run, and unverified packages are never accepted.
  */
 const aptConfig = (dir: string): string => `
 #clear APT::Update::Pre-Invoke;

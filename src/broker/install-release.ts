@@ -10,7 +10,7 @@ const defaultStallMs = 15_000;
 export type ReleaseInstall = {
   cacheDir: string;
   releases: ReleaseTable;
-  /** Instead of GitHub; files lie below it as they do there: `v<version>/<archive>`. */
+  /** Base URL to use instead of GitHub's; it has to serve the same paths, `v<version>/<archive>`. */
   mirror?: string | undefined;
   stallMs?: number | undefined;
   signal?: AbortSignal | undefined;
@@ -18,15 +18,15 @@ export type ReleaseInstall = {
 };
 
 /**
- * Downloads the official release pinned for this platform and unpacks it into the cache. Whatever goes wrong, nothing
- * of it stays behind.
+ * Downloads the official release pinned for this platform and unpacks it into the cache. A failure leaves no files
+ * behind.
  */
 export async function installFromRelease(install: ReleaseInstall): Promise<BrokerBinary> {
   const { cacheDir, releases, signal, onStep, stallMs = defaultStallMs } = install;
   const platform = `${process.platform}-${process.arch}`;
   const release = releases[platform];
   if (release === undefined) throw new Error(`no pinned release for ${platform}`);
-  // What lies there is run.
+  // Programs in the cache are executed, so nobody else may be able to write there.
   checkFolder(cacheDir);
   const cached = cachedPath(cacheDir, release.version);
   const version = await readBinaryVersion(cached, signal).catch(() => undefined);
@@ -48,7 +48,7 @@ export async function installFromRelease(install: ReleaseInstall): Promise<Broke
 /** One archive of an official nats-server release. */
 export type PinnedRelease = { version: string; archive: string; sha256: string };
 
-/** By platform as Node names it, `<process.platform>-<process.arch>`. */
+/** Releases by platform as Node names it, `<process.platform>-<process.arch>`. */
 export type ReleaseTable = Readonly<Record<string, PinnedRelease>>;
 
 export const releaseBaseUrl = "https://github.com/nats-io/nats-server/releases/download";
@@ -62,8 +62,8 @@ const pin = (target: string, sha256: string): PinnedRelease => ({
 });
 
 /**
- * Linux and Windows: as the Docker official image of this version checks them. macOS: as several projects that pin the
- * same release agree.
+ * Where the checksums come from: for Linux and Windows, the Docker official image of this version; for macOS, several
+ * projects that pin the same release and agree.
  */
 export const pinnedReleases: ReleaseTable = {
   "linux-x64": pin("linux-amd64.tar.gz", "5e3b603d47c447bda1f77f9ac16dbf91c90aac4ff3681f8fbbc7201e4ed99355"),

@@ -3,13 +3,13 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
 import { type Broker, type BrokerExit, type BrokerStart, startBroker } from "./start-broker.ts";
 
-/** Between two starts that came to nothing, or of a broker that lived no longer than this. */
+/** Pause after a failed start, and before a restart if the server ended sooner than this after its last start. */
 const pauseMs = 1000;
 
 /**
- * Starts a broker and, until it is stopped, starts it again whenever it ends by itself: on the same port and with what
- * it had stored, so that its clients find it again. One line for each end. Rejects as `startBroker` where the first
- * start fails. The first may be one that runs already.
+ * Starts a broker, or takes `running`, and starts it again whenever it ends by itself, until `stop` is called: on the
+ * same port and store, so that its clients reconnect and find their data. Notes each unexpected end. Rejects as
+ * `startBroker` if the first start fails.
  */
 export async function keepBroker(
   start: BrokerStart,
@@ -19,7 +19,7 @@ export async function keepBroker(
   let broker = running ?? (await startBroker(start));
   let startedAt = performance.now();
   const { url, nkey, port, version, storeDir } = broker;
-  // Whoever is connected comes back with what he has.
+  // The same port and the same login, so that connected clients can reconnect.
   const again = { ...start, port, noAuth: nkey === undefined };
   const stopped = new AbortController();
   const keeping = (async () => {
@@ -39,13 +39,16 @@ export async function keepBroker(
       stopped.abort();
       await broker.stop();
       await keeping;
-      // One that was just being started.
+      // A restart that was under way may have put a new server into `broker`.
       await broker.stop();
     },
   };
 }
 
-/** Until it succeeds, with a line for each new reason why it did not; the one that has ended where it was told to stop meanwhile. */
+/**
+ * Tries until a start succeeds, and notes each new reason for a failure. Returns `ended` if the signal aborts before
+ * that.
+ */
 async function startAgain(
   start: BrokerStart & { signal: AbortSignal },
   note: Note,

@@ -15,7 +15,7 @@ type OwnBroker = { port: number; storeDir: string; note: Note; noAuth?: boolean 
 
 type KeptBroker = Pick<Broker, "url" | "nkey" | "version"> & { source: string; pid(): number };
 
-/** Runs `work` against a broker with a temporary store, both of which end with it, whatever happens. */
+/** Runs `work` against a broker with a temporary store. Both are removed afterwards, even if `work` fails. */
 export async function withOwnBroker<T>(
   app: App,
   { port, note }: Pick<OwnBroker, "port" | "note">,
@@ -35,8 +35,9 @@ export async function withOwnBroker<T>(
 }
 
 /**
- * Runs `work` against the broker that runs on `storeDir`, or one that is started there and ends with it. So does one that a
- * killed process left behind; any other one is left running. Throws `conflict` where that one hangs.
+ * Runs `work` against the broker that runs on `storeDir`, or starts one there and stops it afterwards. A broker that a
+ * killed process left behind is taken over and stopped afterwards too; any other running one is left running. Throws
+ * `conflict` if the running one does not answer.
  */
 export async function withBrokerOf<T>(
   app: App,
@@ -58,7 +59,7 @@ async function findOrStart(app: App, own: OwnBroker): Promise<OwnServer & { stop
     try {
       return await keep(app, own);
     } catch (thrown) {
-      // Somebody else may have been faster.
+      // Another process may have started the broker in the meantime.
       const isTaken = thrown instanceof OrderctlError && thrown.code === "conflict";
       if (!isTaken || (await awaitStoreOwner(own.storeDir)) === undefined) throw thrown;
     }
@@ -92,8 +93,9 @@ async function keep({ env, signal }: App, { port, storeDir, note, noAuth }: OwnB
 }
 
 /**
- * Runs `work` with a connection, closed afterwards: to the broker that the settings name or, with the times they say and
- * nothing else of them, to `server`, which is ours, with its own key: other credentials and domains belong to other brokers.
+ * Runs `work` with a connection, which is closed afterwards. Without `server`, it goes to the broker that the settings
+ * name. With `server`, a broker that orderctl runs itself, only the time limits of the settings apply, and the key is
+ * that of `server`: other credentials and domains belong to other brokers.
  */
 export async function withConnectionTo<T>(
   app: App,
@@ -101,7 +103,7 @@ export async function withConnectionTo<T>(
   work: (online: Online) => Promise<T>,
 ): Promise<T> {
   const config = await app.config(server);
-  // It may be for services, which wait for ever.
+  // `work` may run services, which never stop waiting for their broker.
   const patient = { ...config.connection, giveUpMs: Number.POSITIVE_INFINITY };
   const connection = await openConnection(patient, note, app.signal);
   try {

@@ -1,6 +1,6 @@
 import { createConnection } from "node:net";
 
-/** What a nats-server says of itself when a client connects. */
+/** What a nats-server says about itself in the INFO line that it sends to each new client. */
 export type ServerGreeting = {
   serverId: string;
   name: string;
@@ -18,7 +18,7 @@ export function parseServerAddress(server: string): { host: string; port: number
   return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 4222) };
 }
 
-/** The greeting of the nats-server at `server`, or undefined if none answers in time (500 ms). */
+/** The greeting of the nats-server at `server`, or undefined if none answers within `timeoutMs` (default: 500 ms). */
 export async function isBrokerAnswering(
   server: string,
   timeoutMs = defaultTimeoutMs,
@@ -29,7 +29,8 @@ export async function isBrokerAnswering(
 }
 
 /**
- * True once JetStream answers a request of its API. On a server that wants credentials, its greeting must do.
+ * Whether JetStream answers an API request. If the server needs credentials, the JetStream flag in its greeting decides
+ * instead.
  */
 export async function isJetStreamAnswering(server: string): Promise<boolean> {
   const greeting = await isBrokerAnswering(server);
@@ -48,7 +49,10 @@ export async function isJetStreamAnswering(server: string): Promise<boolean> {
 
 type Wanted = { isWanted: (line: string) => boolean; request?: string; timeoutMs?: number };
 
-/** Sends `request`, if any, and resolves to the first line that is wanted, or to undefined when the time is up. */
+/**
+ * Sends `request`, if any, and resolves to the first line that `isWanted` accepts, or to undefined when the time is up
+ * or the connection ends.
+ */
 function converse(
   server: string,
   { isWanted, request = "", timeoutMs = defaultTimeoutMs }: Wanted,

@@ -21,7 +21,7 @@ export function runCommand(file: string, args: string[], options: CommandOptions
       {
         cwd,
         env: withoutHere(env ?? process.env),
-        // Of its own: Node leaves its listener on the signal when the program does not exist.
+        // A derived signal, because Node leaves its listener on the signal if the program does not exist.
         signal: signal && AbortSignal.any([signal]),
         timeout: timeoutMs,
         windowsHide: true,
@@ -35,7 +35,7 @@ export function runCommand(file: string, args: string[], options: CommandOptions
   });
 }
 
-/** No program is taken from the folder one happens to be in. */
+/** Removes relative folders from PATH, so that no program is run from the current folder. */
 function withoutHere(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const PATH = env.PATH?.split(delimiter).filter(isAbsolute).join(delimiter);
   return PATH === undefined ? env : { ...env, PATH };

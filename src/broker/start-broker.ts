@@ -28,43 +28,48 @@ const stopTimeoutMs = 5_000;
 
 export type BrokerStart = {
   binary: BrokerBinary;
-  /** On loopback; 0 or nothing for a free one. */
+  /** The port on loopback; 0 or undefined takes a free one. */
   port?: number | undefined;
-  /** Holds the streams, the generated configuration and `nats-server.log`; made if it is not there. */
+  /** Folder for the streams, the generated configuration and `nats-server.log`; created if missing. */
   storeDir: string;
-  /** Ends the start; a broker that runs is stopped by its owner. */
+  /** Aborts the start. It does not stop a broker that already runs; `Broker.stop` does. */
   signal?: AbortSignal | undefined;
-  /** Lines in nats-server's own syntax, put at the end of the generated configuration. */
+  /** Lines in nats-server's configuration syntax, appended to the generated configuration. */
   extraConfig?: string | undefined;
   /** Lets the broker outlive this process. */
   background?: boolean | undefined;
-  /** Takes everybody who can connect; otherwise only who has the store's key. */
+  /** If true, the server accepts every client that can connect; otherwise a client needs the store's key. */
   noAuth?: boolean | undefined;
 };
 
 export type BrokerExit = { code: number | null; signal: NodeJS.Signals | null };
 
-/** A nats-server with JetStream that was started here, on loopback. */
+/** A running nats-server with JetStream, on loopback. */
 export type Broker = {
   url: string;
-  /** What one logs in with; absent where everybody is taken. */
+  /** Path of the nkey file that clients log in with; undefined if the server needs no login. */
   nkey: string | undefined;
   port: number;
   pid: number;
   version: string;
   storeDir: string;
-  /** Asks it to end, and kills it if it has not after 5 s. Resolves once it is gone; may be called again. */
+  /**
+   * Sends SIGTERM, and SIGKILL if the server has not ended after 5 s. Resolves once it has ended; may be called again.
+   */
   stop(): Promise<void>;
-  /** SIGKILL. Resolves once it is gone. What was stored is found by the next start on the same `storeDir`. */
+  /**
+   * Sends SIGKILL and resolves once the server has ended. The next start on the same `storeDir` finds what was stored.
+   */
   kill(): Promise<void>;
   exited: Promise<BrokerExit>;
 };
 
 /**
- * Starts a nats-server and resolves once JetStream answers. Throws `conflict` where a server runs on `storeDir`: two would
- * ruin what is stored there, and neither says so; `unavailable` with the last lines of its log when it ends or does not
- * answer within 10 s, `interrupted` when `signal` aborts; no process is left then. The broker is no member of this
- * process's group, so that Ctrl-C reaches only its owner; it is killed when this process exits.
+ * Starts a nats-server and resolves once JetStream answers. Throws `conflict` if a server already runs on `storeDir`
+ * (two servers would corrupt the store, and neither reports it); `unavailable`, with the last lines of the server's
+ * log, if it ends or does not answer within 10 s; `interrupted` when `signal` aborts. A failed start leaves no process
+ * behind. The server is not in this process's group, so that Ctrl-C reaches only this process; it is killed when this
+ * process exits, unless `background` is set.
  */
 export const startBroker = (start: BrokerStart): Promise<Broker> =>
   withStoreLock(start.storeDir, async () => {
@@ -110,7 +115,10 @@ async function startServer(start: BrokerStart): Promise<Broker> {
   }
 }
 
-/** Writes down whose the store is at once, and where that server is reached as soon as it is; forgets it if it never is. */
+/**
+ * Writes the owner file at once, adds the server's address to it when the server is ready, and deletes it if the server
+ * never is.
+ */
 async function remember(
   start: BrokerStart,
   server: ProcessIdentity | undefined,
@@ -178,14 +186,17 @@ async function spawnServer(path: string, storeDir: string) {
       windowsHide: true,
       stdio: ["ignore", log.fd, log.fd],
     });
-    // Watched from the beginning: it may have ended before the log is closed here.
+    // Watch for the exit right away: the server may end before the log is closed below.
     return { child, exited: watchExit(child), logStart };
   } finally {
     await log.close();
   }
 }
 
-/** Our own credentials are none of its business, and others of this user may read what a process was started with. */
+/**
+ * The environment without the NATS, OTEL and ORDERCTL variables: they may hold credentials, which the server does not
+ * need, and other processes of this user can read its environment.
+ */
 const environment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !/^(NATS|OTEL|ORDERCTL)_/.test(name)));
 
@@ -200,7 +211,9 @@ async function watchExit(child: ChildProcess): Promise<BrokerExit> {
 
 type Listening = { port: number; serverId: string };
 
-/** Where this very process listens, once it does; the server writes that down. */
+/**
+ * Where the server process `pid` listens, read from the ports file that it writes; undefined until JetStream answers.
+ */
 async function readListening(storeDir: string, pid: number): Promise<Listening | undefined> {
   const port = (await readPortsFiles(storeDir)).find((file) => file.pid === pid)?.port;
   if (port === undefined || !(await isJetStreamAnswering(`127.0.0.1:${port}`))) return undefined;

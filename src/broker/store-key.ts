@@ -6,16 +6,19 @@ import { writePrivateFile } from "../core/private-files.ts";
 import { createUserSeed, publicKeyOf } from "../jetstream/client/user-key.ts";
 
 /**
- * The key with which one logs in to the server of this store: an nkey seed, as `nats --nkey` takes it. It stays from one
- * start to the next, so that whoever is connected comes back.
+ * The file with the key that clients use to log in to the server of this store: an nkey seed, as `nats --nkey` takes
+ * it. The key is kept from one start to the next, so that connected clients can reconnect.
  */
 export const keyPath = (storeDir: string): string => join(storeDir, "broker.nk");
 
-/** The path of the key, where there is one. */
+/** The path of the key file, or undefined if there is none. */
 export const findKey = (storeDir: string): string | undefined =>
   existsSync(keyPath(storeDir)) ? keyPath(storeDir) : undefined;
 
-/** The public part of the store's key, which is made where there is none. For whoever holds the store's lock. */
+/**
+ * The public part of the store's key, which is created if missing. The caller must hold the store lock. Throws `usage`
+ * if the file holds no nkey seed.
+ */
 export async function openKey(storeDir: string): Promise<string> {
   const path = keyPath(storeDir);
   const seed = await readSeed(path);
@@ -28,7 +31,7 @@ export async function openKey(storeDir: string): Promise<string> {
   try {
     return publicKeyOf(seed);
   } catch {
-    // What the library says of it may quote it.
+    // The library's error is dropped because it may quote the seed.
     throw new OrderctlError("usage", `${path} holds no nkey seed`, {
       hint: "delete it, and the next start makes another",
     });

@@ -19,27 +19,30 @@ import { findKey } from "./store-key.ts";
 
 const ownerSchema = z.object({
   process: processIdentity,
-  /** Absent until it listens. */
+  /** Absent until the server listens. */
   port: z.int().positive().optional(),
-  /** The id that the server gave itself at this start; no other process has it. */
+  /** The id that the server generated at this start; no other server process has the same. */
   serverId: z.string().optional(),
   version: z.string(),
   binary: z.string().optional(),
   source: z.enum(brokerSources).optional(),
   /** ISO time. */
   startedAt: z.string().optional(),
-  /** The process that ends it with itself; absent where `orderctl broker stop` does. */
+  /** The process that ends the server when it ends itself; absent for a server that `orderctl broker stop` ends. */
   keeper: processIdentity.optional(),
 });
 
-/** The nats-server to which the folder with the streams belongs, as it is remembered there. */
+/** The nats-server that uses a store folder, as recorded in the folder's `orderctl-broker.json` (the owner file). */
 export type StoreOwner = z.infer<typeof ownerSchema>;
 
-/** `isKept`: the process that ends it is still there. `isHere`: its process id means something to this process. */
+/**
+ * `isKept`: the keeper may still run. `isHere`: the server runs where this process can see and signal it, not on
+ * another machine or in another container.
+ */
 export type FoundOwner = StoreOwner & {
   storeDir: string;
   url: string | undefined;
-  /** What one logs in with; absent where everybody is taken. */
+  /** Path of the nkey file that clients log in with; undefined if the server needs no login. */
   nkey: string | undefined;
   isAnswering: boolean;
   isKept: boolean;
@@ -47,16 +50,19 @@ export type FoundOwner = StoreOwner & {
 };
 
 const lockWaitMs = 20_000;
-/** A busy machine answers late; one that hangs is not to be taken for one that has ended. */
+/**
+ * How long a recorded server may take to answer: on a busy machine it answers late and must not be taken for one that
+ * hangs.
+ */
 const patienceMs = 2000;
 
 const ownerPath = (storeDir: string): string => join(storeDir, "orderctl-broker.json");
-/** What the server on this store was started with. */
+/** The configuration file of the server on this store. */
 export const configPath = (storeDir: string): string => join(storeDir, "nats-server.conf");
 
 const lockPath = (storeDir: string): string => join(storeDir, "orderctl-broker.lock");
 
-/** What a server on this store calls itself. */
+/** The `server_name` of a server on this store. */
 export const serverNameOf = (storeDir: string): string =>
   `orderctl-${createHash("sha256").update(storeDir).digest("hex").slice(0, 8)}`;
 
@@ -80,12 +86,12 @@ export async function writeOwner(storeDir: string, owner: StoreOwner): Promise<v
   await writePrivateFile(ownerPath(storeDir), `${JSON.stringify(ownerSchema.parse(owner), null, 2)}\n`);
 }
 
-/** Forgets a server that has ended, unless another one has the store by now. For whoever holds the lock. */
+/** Deletes the owner file if it still names `server`. The caller must hold the store lock. */
 export async function forgetOwner(storeDir: string, server: ProcessIdentity): Promise<void> {
   if (await isOwner(storeDir, server)) await rm(ownerPath(storeDir), { force: true });
 }
 
-/** The same for all others. A folder that was deleted meanwhile stays so. */
+/** As `forgetOwner`, but takes the store lock itself. Does not create the folder again if it was deleted. */
 export async function releaseStore(storeDir: string, server: ProcessIdentity): Promise<void> {
   if (await isOwner(storeDir, server)) await withStoreLock(storeDir, () => forgetOwner(storeDir, server));
 }
@@ -96,12 +102,12 @@ async function isOwner(storeDir: string, { pid, started }: ProcessIdentity): Pro
 }
 
 /**
- * The server that runs on this store, whether it answers or hangs; undefined where none does. What is written there counts
- * only as far as that process is still there. Throws `conflict` where that cannot be told, and `usage` where others may write
- * into the folder.
+ * The server that runs on this store, whether it answers or hangs; undefined if none runs. An owner file counts only
+ * while the process that it names may still run. Throws `conflict` if that cannot be determined, and `usage` if others
+ * may write into the folder.
  */
 export async function findStoreOwner(storeDir: string): Promise<FoundOwner | undefined> {
-  // Whoever may write there could name a server of his own.
+  // Anyone who can write into the folder could name a server of their own in the owner file.
   checkFolder(storeDir);
   const owner = await readOwner(storeDir);
   const isHere = owner && isRunning(owner.process);
@@ -115,15 +121,17 @@ export async function findStoreOwner(storeDir: string): Promise<FoundOwner | und
   return findByPortsFile(storeDir);
 }
 
-/** The same, once a start or a stop that is under way has come to its end. */
+/**
+ * As `findStoreOwner`, but if the server does not answer, waits for a start or stop that is under way and looks again.
+ */
 export async function awaitStoreOwner(storeDir: string): Promise<FoundOwner | undefined> {
   const owner = await findStoreOwner(storeDir);
   return owner && !owner.isAnswering ? withStoreLock(storeDir, () => findStoreOwner(storeDir)) : owner;
 }
 
 /**
- * The server itself writes where it listens, and removes that at its end: so that one is known of which nothing (that can
- * be read) was remembered.
+ * Finds a server for which there is no usable owner file, by the ports file that nats-server itself writes when it
+ * listens and deletes when it ends.
  */
 async function findByPortsFile(storeDir: string): Promise<FoundOwner | undefined> {
   for (const { pid, port } of await readPortsFiles(storeDir)) {
@@ -150,7 +158,7 @@ type Asked = { greeting: ServerGreeting | undefined; isAnswering: boolean; isHer
 
 function found(storeDir: string, owner: StoreOwner, { greeting, isAnswering, isHere }: Asked): FoundOwner {
   const isKept = owner.keeper !== undefined && isRunning(owner.keeper) !== false;
-  // One that does not answer may do so later.
+  // A server that does not answer yet may need the key once it does.
   const isOpen = isAnswering && greeting?.needsCredentials === false;
   const nkey = isOpen ? undefined : findKey(storeDir);
   const url = owner.port ? urlOf(owner.port) : undefined;
@@ -163,7 +171,7 @@ async function readOwner(storeDir: string): Promise<StoreOwner | undefined> {
   try {
     return ownerSchema.parse(JSON.parse(await readFile(ownerPath(storeDir), "utf8")));
   } catch {
-    // Absent, or of no use.
+    // The file is missing or is not an owner file.
     return undefined;
   }
 }
@@ -182,9 +190,13 @@ export async function readPortsFiles(storeDir: string): Promise<PortsFile[]> {
   );
 }
 
-/** By its command line: a process that was given the id later has another. */
+/**
+ * Whether process `pid` is the server on this store, by its command line: another process that got this id later has a
+ * different one.
+ */
 function isServerOf(storeDir: string, pid: number): boolean {
-  // Where there is none to read, it is better to take it for one than to start a second server beside it.
+  // Only Linux lets it read the command line. Elsewhere any live process counts as the server: that is better than
+  // starting a second server on the same store.
   if (process.platform !== "linux") return isAlive(pid);
   const config = realPath(configPath(storeDir));
   const words = readText(`/proc/${pid}/cmdline`)?.split("\0") ?? [];
@@ -214,7 +226,7 @@ const unknowable = (storeDir: string, { process: { pid, host } }: StoreOwner): O
     { hint: `stop it there; if it is gone for certain, delete ${ownerPath(storeDir)}` },
   );
 
-/** Why nobody else may start a server there. */
+/** The error for a start on a store that `owner` already uses. */
 export function storeInUse(owner: FoundOwner): OrderctlError {
   const { url, process, isAnswering, storeDir } = owner;
   if (!isAnswering) {
@@ -229,6 +241,6 @@ export function storeInUse(owner: FoundOwner): OrderctlError {
   });
 }
 
-/** How to end it. */
+/** How to stop the server, in words for a hint. */
 export const stopHint = ({ isKept, keeper }: FoundOwner): string =>
   isKept ? `stop the \`orderctl up\` that it belongs to (process ${keeper?.pid})` : "`orderctl broker stop`";

@@ -7,7 +7,7 @@ import type { Config, ConnectionFlags, OwnServer } from "./config.ts";
 import type { FlowProgram } from "./program.ts";
 import type { LogFlags } from "./service-log.ts";
 
-/** What every command is given. */
+/** What every command receives. */
 export type App = {
   program: FlowProgram;
   flow: Flow;
@@ -19,20 +19,31 @@ export type App = {
   signal: AbortSignal;
   /** The command line as it was typed. */
   argv: readonly string[];
-  /** The settings in force; those for a broker of our own where its address is given: only times are taken from the flags. */
+  /**
+   * The settings in force. With `own`, the settings for a broker that orderctl runs itself: then only the time limits
+   * are taken from the flags.
+   */
   config: (own?: OwnServer) => Promise<Config>;
 };
 
-/** The same with an open connection, which is closed when the command ends. */
+/** `App` with an open connection, which is closed when the command ends. */
 export type Online = App & { connection: Connection };
 
-/** Resolves to an exit code where the command has a “no” of its own, else to nothing. */
+/**
+ * Resolves to an exit code if the command can end with a negative result that is no error (an audit that finds faults),
+ * else to undefined.
+ */
 type Work<A, O> = (app: A, options: O, args: string[]) => Promise<number | undefined> | Promise<void>;
 
-/** A service is patient: it waits for its broker. `check` refuses what the broker has not to be asked for. */
+/**
+ * `patient`: for a service, which waits for its broker. `check` throws for options that can be refused without asking
+ * the broker.
+ */
 type OnlineWork<O> = { patient?: boolean; check?: (options: O, args: string[]) => unknown };
 
-/** Turns a function into a commander action; `online` opens and closes the connection around it. */
+/**
+ * Turns a function into a commander action; `online` opens a connection before the function and closes it afterwards.
+ */
 export type Act = {
   offline<O>(work: Work<App, O>): (...raw: unknown[]) => Promise<void>;
   online<O>(work: Work<Online, O>, of?: OnlineWork<O>): (...raw: unknown[]) => Promise<void>;
@@ -77,7 +88,7 @@ export function createAct(world: World, { program, argv, setExitCode }: Calling)
   };
 }
 
-/** Whoever names no broker means the one in the background, if one runs; who names that one has its key as well. */
+/** If no server is named, the background broker is used if it runs; if its address is named, its key is used. */
 async function findConfig(
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv,
@@ -101,7 +112,7 @@ async function goOnline(
 ): Promise<number | undefined> {
   const connection = await openConnectionFor(app, patient);
   try {
-    // A service waits itself for the end of its connection, and stops in good order then.
+    // A service itself waits for the end of its connection and then stops in order.
     const ending = patient ? [] : [lost(connection)];
     const code = await Promise.race([work({ ...app, connection }), ...ending]);
     return typeof code === "number" ? code : undefined;
@@ -112,13 +123,13 @@ async function goOnline(
   }
 }
 
-/** Rejects when the connection ends before the work does; never resolves. */
+/** Rejects when the connection ends with an error before the work is done; never resolves. */
 const lost = (connection: Connection): Promise<never> =>
   new Promise((_, reject) => void connection.closed.then((error) => error && reject(error)));
 
 /**
- * What only the connection knows: whom the broker refuses, since a permission is missing to a user, not to a command; and
- * that the broker is one of several, which may be too few.
+ * Adds to an error what only the connection knows: the user who lacks a permission, a JetStream API prefix on which
+ * nobody answers, or that the broker is a cluster that may have lost its quorum.
  */
 async function explained(thrown: unknown, { user, isClustered, apiPrefix }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError)) return thrown;
@@ -139,7 +150,10 @@ async function explained(thrown: unknown, { user, isClustered, apiPrefix }: Conn
 const quorumHint =
   "are more than half of the cluster's servers up? after one was lost, a new leader takes up to 10 s";
 
-/** A service waits for its broker, at work for ever; a one-shot command fails within its timeout. */
+/**
+ * A service waits for its broker: up to the connect timeout at its start, without limit once it works. A one-shot
+ * command fails within its timeout.
+ */
 async function openConnectionFor({ config, signal, terminal }: App, patient: boolean): Promise<Connection> {
   const { openConnection } = await import("../jetstream/client/connection.ts");
   const { connection: settings } = await config();

@@ -6,12 +6,12 @@ import type { Connection } from "../jetstream/client/connection.ts";
 const subject = "orderctl.collector";
 const patienceMs = 500;
 
-/** A host name as a token of a subject. */
+/** The subject for this host; its name is made a valid token of a subject. */
 const ownSubject = `${subject}.${hostname().replace(/[^A-Za-z0-9_-]/g, "-")}`;
 
 /**
- * Tells whoever asks the broker where a collector is, until it is stopped: programs on this host, and on every other
- * where it can be reached from there.
+ * Answers requests for the address of a collector, made through the broker, until it is stopped: those of programs on
+ * this host and, unless the collector listens only on loopback, of all other hosts.
  */
 export function announceCollector(connection: Connection, endpoint: string): { stop(): void } {
   const said = JSON.stringify({ endpoint, host: hostname() });
@@ -22,9 +22,13 @@ export function announceCollector(connection: Connection, endpoint: string): { s
   return { stop: () => answering.forEach((each) => void each.stop()) };
 }
 
-/** Where spans can be sent to, `http://127.0.0.1:4318`: a collector of this host, or one that all can reach. */
+/**
+ * The address that spans can be sent to, `http://127.0.0.1:4318`: a collector on this host, else one that all hosts can
+ * reach; undefined if there is none.
+ */
 export async function findCollector(connection: Connection): Promise<string | undefined> {
-  // At once: where nobody listens in another account, nats-server 2.9 does not say so, and each is waited for.
+  // Ask both at the same time: if the subject belongs to another account, nats-server 2.9 does not report missing
+  // responders, and each request then takes the full timeout.
   const anywhere = ask(connection, subject, patienceMs);
   const said = (await ask(connection, ownSubject, patienceMs)) ?? (await anywhere);
   return said === undefined ? undefined : endpointOf(said);

@@ -10,29 +10,35 @@ import {
   type TimeFlags,
 } from "./settings.ts";
 
-/** The connection flags as commander parses them; times in ms. */
+/** The connection flags as commander has parsed them; times in ms. */
 export type ConnectionFlags = SettingFlags & TimeFlags & { giveUp?: number };
 
 export type Config = {
   connection: ConnectionConfig;
   /** Where the connection's settings came from. */
   settings: Settings;
-  /** False where nobody said where the broker is: its address is that of the one in the background, or the default. */
+  /**
+   * False if no flag, variable or context names a server: the address is then that of the background broker, or the
+   * default.
+   */
   serverGiven: boolean;
   /** Names this process in events and on the broker: host and process id. */
   instance: string;
 };
 
-/** A broker of our own, and the file with what one logs in with there. */
+/** The address of a broker that orderctl runs itself, and the path of the nkey file to log in with. */
 export type OwnServer = { url: string; nkey: string | undefined };
 
-/** The settings for a broker of our own: of the flags only times count, credentials are for others. */
+/**
+ * The settings for a broker that orderctl runs itself: of the flags only the time limits apply, as credentials are for
+ * other brokers.
+ */
 export const ownBrokerConfig = (flags: TimeFlags, { url, nkey }: OwnServer): Config =>
   resolveConfig({ ...timeFlagsIn(flags), server: url, ...(nkey === undefined ? {} : { nkey }) }, {});
 
 const defaultGiveUpMs = 300_000;
 
-/** The settings in force: those that `findSettings` finds, and the defaults. */
+/** The settings in force: those that `findSettings` finds, completed with defaults. */
 export function resolveConfig(
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv,
@@ -83,7 +89,10 @@ const timesIn = (flags: TimeFlags) =>
 
 type TlsSettings = NonNullable<ConnectionConfig["tls"]>;
 
-/** The client itself would send the password to a tls:// server that has no TLS. */
+/**
+ * The TLS settings, also set if an address begins with `tls://`: without them, the nats client would send the password
+ * to such a server even if it does not offer TLS.
+ */
 function tlsOf(
   settings: { [K in keyof TlsSettings]: TlsSettings[K] | undefined },
   servers: readonly string[],
@@ -93,7 +102,10 @@ function tlsOf(
   return isAsked ? Object.fromEntries(given) : undefined;
 }
 
-/** A subject, whose wildcards the client would refuse without naming it. */
+/**
+ * Throws `usage` for a prefix that is no subject or has wildcards: the nats client would refuse it without naming the
+ * setting.
+ */
 function checkedPrefix(prefix: string | undefined, what: string, example: string): string | undefined {
   if (prefix === undefined || /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(prefix)) return prefix;
   throw new OrderctlError("usage", `${JSON.stringify(prefix)} is no ${what}`, {
@@ -101,7 +113,10 @@ function checkedPrefix(prefix: string | undefined, what: string, example: string
   });
 }
 
-/** A domain has its API on a subject of its own; an account may have imported one under another name. */
+/**
+ * The subject prefix of the JetStream API: a JetStream domain has its own, and an account may have imported the API
+ * under another one.
+ */
 function apiPrefixOf({ found: { jsDomain, jsApiPrefix } }: Settings): string | undefined {
   if (jsDomain === undefined)
     return checkedPrefix(jsApiPrefix?.value.replace(/\.$/, ""), "JetStream API prefix", "$JS.hub.API");

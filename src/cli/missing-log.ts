@@ -1,7 +1,10 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 
-/** Says which server has no such log, and what would make one; any other error passes through. */
+/**
+ * Turns `not_found` into an error that names the server without the stream and the commands that create it; any other
+ * error passes through.
+ */
 export function explainMissingLog(
   thrown: unknown,
   { connection: { server }, flow: { stream } }: { connection: Connection; flow: { stream: string } },

@@ -22,10 +22,13 @@ const schema = z.object({
   jetstream_api_prefix: z.string().optional(),
 });
 
-/** The settings of a context; a key that is empty in the file is absent. */
+/** The settings of a context of the nats CLI; a key that is empty in the file is absent. */
 export type NatsContext = z.infer<typeof schema>;
 
-/** They change nothing of what this program does: the event prefix is that of advisories, to which it does not listen. */
+/**
+ * Keys that do not affect this program: `jetstream_event_prefix` is the prefix of advisories, which it does not
+ * subscribe to.
+ */
 const ignored: readonly string[] = ["name", "description", "color_scheme", "jetstream_event_prefix"];
 
 const hints: Partial<Record<string, string>> = {
@@ -45,10 +48,11 @@ export const selectedContext = (env: NodeJS.ProcessEnv): string | undefined =>
   readText(join(folderOf(env), "context.txt"))?.trim() || undefined;
 
 /**
- * Reads a context of the `nats` CLI (`$XDG_CONFIG_HOME/nats/context/<name>.json`); never writes one. The keys are those of
- * https://github.com/nats-io/jsm.go/blob/main/natscontext/context.go; one that is set and that this program cannot honour
- * is refused, since it may decide where or who. `~` and `$VAR` are expanded in paths; secrets may be `env://NAME`,
- * `data:;base64,…` or `file://path`, which stays as it is, to be read at each connect. Throws `usage`.
+ * Reads a context of the `nats` CLI (`$XDG_CONFIG_HOME/nats/context/<name>.json`); never writes one. The keys are those
+ * of https://github.com/nats-io/jsm.go/blob/main/natscontext/context.go; a key that is set but not supported is
+ * refused, since it may decide which server or user is meant. `~` and `$VAR` are expanded in paths. Secrets may be
+ * `env://NAME`, `data:;base64,…` or `file://path`; the last is returned as a path, to be read at each connect. Throws
+ * `usage`.
  */
 export function readContext(env: NodeJS.ProcessEnv, name: string): NatsContext {
   const file = join(folderOf(env), "context", `${name}.json`);
@@ -74,7 +78,7 @@ export function readContext(env: NodeJS.ProcessEnv, name: string): NatsContext {
   return resolve(context, env, (key, why) => refuse(`${key}: ${why}`));
 }
 
-/** What is empty is not given: the nats CLI writes every key. */
+/** The keys of the file that have a value. The nats CLI writes every key, so an empty one counts as absent. */
 function givenIn(file: string, text: string): Record<string, unknown> {
   const empty: unknown[] = ["", null, false];
   const isGiven = (value: unknown) => !empty.includes(value) && !(Array.isArray(value) && value.length === 0);
@@ -119,7 +123,7 @@ function resolve(context: NatsContext, env: NodeJS.ProcessEnv, refuse: Refuse): 
 
 type RefuseValue = (why: string) => OrderctlError;
 
-/** A user's name is not rotated: it is read once. */
+/** The user name. Unlike a secret, it is not rotated, so a `file://` is read here, once. */
 function readUser(value: string, env: NodeJS.ProcessEnv, refuse: RefuseValue): string {
   const user = resolveSecret(value, env, refuse);
   if (!user.startsWith("file://")) return user;
@@ -128,7 +132,7 @@ function readUser(value: string, env: NodeJS.ProcessEnv, refuse: RefuseValue): s
   return text.trim();
 }
 
-/** The secret itself, or `file://` with a path in which nothing is left to expand. */
+/** The secret itself, or `file://` and the expanded path. */
 function resolveSecret(value: string, env: NodeJS.ProcessEnv, refuse: RefuseValue): string {
   const [, scheme, rest = ""] = /^(env:\/\/|file:\/\/|data:|op:\/\/|nsc:\/\/)(.*)$/s.exec(value) ?? [];
   if (scheme === undefined) return value;
@@ -146,7 +150,7 @@ function resolveSecret(value: string, env: NodeJS.ProcessEnv, refuse: RefuseValu
   throw refuse(`orderctl cannot read from ${scheme}`);
 }
 
-/** The path of a file, or `data:;base64,` with its content. */
+/** The path of a credentials file, or its content as `data:;base64,…`. */
 function resolveCredentials(value: string, env: NodeJS.ProcessEnv, refuse: RefuseValue): string {
   if (!/^(env|data|op|nsc):/.test(value)) return pathOf(value, env, refuse);
   return `data:;base64,${Buffer.from(resolveSecret(value, env, refuse)).toString("base64")}`;

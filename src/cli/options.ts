@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseBytes, parseDurationMs } from "../core/units.ts";
 import { connectionTimes } from "./settings.ts";
 
-/** A hundred years: dates and nanoseconds can be counted with it. */
+/** A hundred years: short enough for the range of dates and of nanoseconds in 64 bits. */
 const longestMs = 36_500 * 86_400_000;
 
 const timeSummaries = {
@@ -42,14 +42,14 @@ export function withConnection(command: Command): Command {
   return withJson(command);
 }
 
-/** For commands that start a broker of their own. */
+/** Adds `--no-auth`, for commands that start a broker of their own. */
 export const withNoAuth = (command: Command): Command =>
   command.option(
     "--no-auth",
     "a broker that it starts takes everybody on this machine, not only who has its key",
   );
 
-/** For commands that store: how long they hold what the broker does not take. */
+/** Adds `--give-up`, for commands that publish: how long they keep trying while the broker does not store. */
 export const withGiveUp = (command: Command): Command =>
   command.addOption(
     new Option("--give-up <time>", "end when the broker does not store for so long (default: 5m)").argParser(
@@ -69,21 +69,21 @@ export function durationMs(text: string): number {
   return ms;
 }
 
-/** The same for a time that is waited: the runtime takes longer ones for none at all. */
+/** As `durationMs`, for a time to wait: Node's timers treat a delay of 2^31 ms or more as none. */
 export function waitMs(text: string): number {
   const ms = durationMs(text);
   if (ms > 2 ** 31 - 1) throw new InvalidArgumentError("expected at most 24d.");
   return ms;
 }
 
-/** The same for a time between two things that come again and again. */
+/** As `waitMs`, for the interval of something that repeats: at least 1 ms. */
 export function paceMs(text: string): number {
   const ms = waitMs(text);
   if (ms < 1) throw new InvalidArgumentError("expected 1ms or more.");
   return ms;
 }
 
-/** An option for a time that is waited: its default in ms, and as the help shows it. */
+/** An option for a time to wait; its default in ms, and as the help shows it. */
 export const time = (flags: string, text: string, [ms, shown]: [number, string]): Option =>
   new Option(flags, text).default(ms, shown).argParser(waitMs);
 
@@ -115,14 +115,14 @@ export function share(text: string): number {
   return value;
 }
 
-/** A TCP port; 0 takes a free one. */
+/** A TCP port; 0 takes a free port. */
 export function port(text: string): number {
   const value = count(text);
   if (value > 65_535) throw new InvalidArgumentError("expected a port from 0 to 65535.");
   return value;
 }
 
-/** How many copies of a stream a cluster keeps. */
+/** The number of replicas of a stream in a cluster, 1 to 5. */
 export function replicas(text: string): number {
   const value = positive(text);
   if (value > 5) throw new InvalidArgumentError("expected 1 to 5.");
@@ -131,7 +131,7 @@ export function replicas(text: string): number {
 
 const leastBytes = 2 ** 20;
 
-/** How much a stream holds. */
+/** The maximum size of a stream in bytes. */
 export function bytes(text: string): number {
   const value = parseBytes(text);
   if (value === undefined || value < leastBytes)
@@ -139,7 +139,7 @@ export function bytes(text: string): number {
   return value;
 }
 
-/** The flags for streams that are not there yet. */
+/** Adds the flags that apply when the command creates streams. */
 export const withStreamFlags = (command: Command): Command =>
   command
     .option("--replicas <n>", "of the streams, when they are created", replicas, 1)
@@ -151,7 +151,7 @@ export const withStreamFlags = (command: Command): Command =>
 
 export type AllowedHostFlags = { allowHost?: readonly string[] };
 
-/** For commands that serve HTTP. */
+/** Adds `--allow-host`, for commands that serve HTTP. */
 export const withAllowedHosts = (command: Command): Command =>
   command.option(
     "--allow-host <name>",

@@ -5,45 +5,52 @@ import type { FlowParts } from "../flow/run-services.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { App } from "./act.ts";
 
-/** Options of a command as commander has parsed them; whoever registered them knows their types. */
+/** Options of a command as commander has parsed them; the code that registered them knows their types. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-/** As whom services run, and where their work is reported. */
+/** Under which name services run, and where their work is reported. */
 export type OpenAs = { instance: string; telemetry: Pick<Telemetry, "tracing" | "metrics"> };
 
-/** A flow, and what the commands have to know of it that run it. */
+/** A flow, and what the commands that run it need to know about it. */
 export type FlowProgram = {
   flow: Flow;
-  /** What `serve` runs: what answers to others first, then the services that work on the log. */
+  /**
+   * What `serve` can run: first the service that answers requests of others, then the services that work on the log.
+   */
   runnable: readonly string[];
-  /** Adds the flags of its services. */
+  /** Adds the flags of the flow's services. */
   withServiceFlags(command: Command): Command;
   openParts(app: App, flags: Flags, as: OpenAs): Promise<FlowParts>;
   companion: Companion;
-  /** Adds the flags of what its audit asks beside the log. */
+  /** Adds the flags for what the flow's audit reads besides the log. */
   withAuditFlags(command: Command): Command;
   replay: ReplayProgram;
 };
 
-/** A stand-in for what the services depend on: served beside them, or alone, to try things out. */
+/**
+ * A simulation of a system that the services depend on, such as the payment gateway, run beside them or alone for
+ * trying things out.
+ */
 export type Companion = {
   name: string;
   withFlags(command: Command): Command;
   start(app: App, flags: Flags): Promise<{ stop(deadlineMs: number): Promise<void>; flags: Flags }>;
-  /** Where else it tells how it is: it has no metrics of its own. */
+  /** Says where else its state can be seen, since it has no metrics of its own. */
   hint: string;
 };
 
-/** Services of a flow over what is stored: their handlers change nothing outside this process. */
+/** How to run services of a flow on stored messages again: their handlers change nothing outside this process. */
 export type ReplayProgram = {
   services: readonly string[];
-  /** Why one cannot be replayed at all, and why what it comes to cannot be stored. */
+  /**
+   * By service: why it cannot be replayed at all (`refusals`), and why its results cannot be stored (`storeRefusals`).
+   */
   refusals: Readonly<Record<string, Refusal>>;
   storeRefusals: Readonly<Record<string, Refusal>>;
   withFlags(command: Command): Command;
-  /** By consumer. */
+  /** The handlers by consumer. */
   openHandlers(log: FlowLog, flags: Flags): Promise<Readonly<Record<string, Handler>>>;
-  /** Those of its flags that a command line to go on with needs, as they are typed. */
+  /** The flags that a command line for resuming the replay needs, as they are typed. */
   resumeFlags(service: string | undefined, flags: Flags): [name: string, value: unknown][];
 };
 

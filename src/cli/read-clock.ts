@@ -2,7 +2,10 @@ import { type BrokerClock, type ClockDifference, readBrokerClock } from "../jets
 import { formatDuration } from "../terminal/format.ts";
 import type { App, Online } from "./act.ts";
 
-/** The clock that a stream's messages are stored by. Notes where this machine's differs, and where it cannot be known. */
+/**
+ * The broker's clock, by which a stream's messages are timed. Notes if this machine's clock differs from it, and if
+ * that cannot be known.
+ */
 export async function readClock({ connection, terminal }: Online, stream: string): Promise<BrokerClock> {
   const clock = await readBrokerClock(connection, stream);
   noteClock(terminal, clock.difference);
@@ -14,10 +17,10 @@ export function noteClock(terminal: App["terminal"], difference: ClockDifference
   if (text !== undefined) terminal.note(text);
 }
 
-/** Less than this is what clocks differ by that are set by the network, and worth no word. */
+/** Clocks that are set over the network may differ by less than this; it is not worth a note. */
 const noticeableMs = 2000;
 
-/** What has to be said of this machine's clock, if anything. */
+/** The note about this machine's clock; undefined if none is needed. */
 export function clockNote({ aheadMs, errorMs }: ClockDifference): string | undefined {
   if (aheadMs === null)
     return "the broker does not tell its time to this user; ages are by this machine's clock";

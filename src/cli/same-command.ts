@@ -1,8 +1,8 @@
 const paired = new Set(["-s", "--server", "--password", "--token"]);
 
 /**
- * The command line as it was typed, to be typed again, with what is `added` at its end. Secrets are left out: passwords,
- * tokens, and who logs in within an address.
+ * The command line as it was typed, with `added` at its end, to be shown and typed again. Secrets are left out:
+ * passwords, tokens and the user info in an address.
  */
 export function sameCommand(argv: readonly string[], added: readonly string[] = []): string {
   const words = ["orderctl"];
@@ -18,7 +18,7 @@ export function sameCommand(argv: readonly string[], added: readonly string[] = 
 const withoutUser = (words: readonly string[]): readonly string[] =>
   /^(-s|--server)/.test(words[0] ?? "") ? words.map((word) => addressWithoutUser(word) ?? word) : words;
 
-/** `nats://ann:secret@host` → `nats://host`, in a list as well; undefined where somebody may be left in it. */
+/** `nats://ann:secret@host` → `nats://host`, in a list as well; undefined if user info may be left in it. */
 export function addressWithoutUser(text: string): string | undefined {
   const address = text.replace(/(^--server=|^-s|^|,)([a-z]+:\/\/)?[^,/]*@/gi, "$1$2");
   return address.includes("@") ? undefined : address;
@@ -28,6 +28,6 @@ function isSecret([flag = "", value = flag]: readonly string[]): boolean {
   return /^--(password|token)/.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));
 }
 
-/** As a shell takes it for one word. */
+/** Quotes a word, where needed, so that a shell reads it as one word. */
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,13 +1,14 @@
 import { OrderctlError } from "../core/errors.ts";
 
-/** Addresses without credentials, so that they may be shown, and the credentials that came with one of them. */
+/** Server addresses without credentials, so that they may be shown, and the credentials that came with one of them. */
 export type ServerUrls = { servers: string[]; user?: string; password?: string; token?: string };
 
 type Credentials = Omit<ServerUrls, "servers">;
 
 /**
- * Reads `nats://user:password@host:port` or `nats://token@host:port`, several separated by commas; the first credentials
- * count for all. Throws `usage` for two that differ, and for what is no address, without telling what stood before an `@`.
+ * Reads `nats://user:password@host:port` or `nats://token@host:port`, several separated by commas; credentials in one
+ * address count for all. Throws `usage` for two that differ and for an invalid address, without showing what stood
+ * before an `@`.
  */
 export function parseServerUrls(text: string): ServerUrls {
   const urls = text
@@ -26,7 +27,7 @@ export function parseServerUrls(text: string): ServerUrls {
   return { servers: parts.map(({ server }) => server), ...credentials };
 }
 
-/** Is each of the addresses one of `others`? One that is reached without TLS is not the same as with it. */
+/** Whether each of `servers` is one of `others`. An address without TLS does not match one with TLS. */
 export const areAmong = (servers: readonly string[], others: readonly string[]): boolean =>
   servers.every((server) => others.some((other) => isSame(new URL(server), new URL(other))));
 
@@ -37,7 +38,7 @@ const isSame = (one: URL, other: URL): boolean =>
 
 export const portOf = ({ port }: URL): string => port || "4222";
 
-/** Loopback has several names. */
+/** The host in lower case, with one name for the several names of loopback. */
 const hostOf = ({ hostname }: URL): string =>
   /^(localhost|127\.0\.0\.1|\[::1\])$/i.test(hostname) ? "loopback" : hostname.toLowerCase();
 
@@ -47,7 +48,7 @@ function splitUrl(url: string): { server: string; credentials: Credentials | und
   const server = `${scheme}${rest.slice(end + 1)}`;
   if (!URL.canParse(server) || new URL(server).hostname === "") throw badAddress(JSON.stringify(server));
   if (!/^(nats|tls):$/i.test(new URL(server).protocol)) throw badAddress(JSON.stringify(server));
-  // Such an address would be shown, with the password that somebody put there in vain.
+  // The address would be shown together with its query, which may contain a misplaced password.
   if (/[?#]/.test(server)) throw noQuery(server.replace(/[?#].*$/s, ""));
   return { server, credentials: end < 0 ? undefined : parseCredentials(rest.slice(0, end)) };
 }
@@ -58,7 +59,7 @@ function parseCredentials(text: string): Credentials {
   return { user: decode(text.slice(0, colon)), password: decode(text.slice(colon + 1)) };
 }
 
-/** A `%` that escapes nothing stands for itself, as people type it. */
+/** Decodes percent escapes. A text with an invalid escape stays as it is, since people type a bare `%`. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

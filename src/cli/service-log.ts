@@ -6,15 +6,15 @@ import { instanceOf, serviceName } from "./identity.ts";
 export type LogFlags = { logLevel?: string; instance?: string };
 
 type LogOf = {
-  /** What this process runs. */
+  /** The services that this process runs. */
   services: readonly string[];
-  /** Where lines for the eye go, where stderr is not the place. */
+  /** Where lines for people go instead of stderr, for a command that draws on the terminal. */
   screen?: LogStream | undefined;
 };
 
 /**
- * The log of a process that runs until it is stopped: on stderr, as JSON unless that is a terminal. Throws `usage` for
- * an unknown level.
+ * Opens the log of a process that runs until it is stopped: on stderr, as JSON unless that is a terminal. Throws
+ * `usage` for an unknown level.
  */
 export async function openServiceLog(
   app: App,

@@ -4,7 +4,7 @@ import { areAmong, parseServerUrls, portOf } from "./server-urls.ts";
 
 type SourceNames = { flag?: string; variable?: string; key: keyof NatsContext };
 
-/** Where a setting may come from: the flag, the environment variable, the key in a context file. */
+/** Where each setting may come from: its flag, its environment variable, its key in a context file of the nats CLI. */
 const sources = {
   server: { flag: "server", variable: "NATS_URL", key: "url" },
   user: { flag: "user", variable: "NATS_USER", key: "user" },
@@ -24,7 +24,10 @@ const sources = {
 
 export type SettingName = keyof typeof sources;
 
-/** Ways to prove who one is, of which one is used; and what belongs to one, and is nothing without it. */
+/**
+ * `logins`: the ways to log in, of which one is used. `partners`: settings (left) that count only together with another
+ * one (right).
+ */
 const logins = ["credsFile", "nkeyFile", "userJwt", "user", "token"] as const;
 const partners = { password: "user", userSeed: "userJwt", keyFile: "certFile" } as const;
 const credentials: readonly SettingName[] = [...logins, "certFile", "password", "userSeed", "keyFile"];
@@ -33,25 +36,28 @@ type Flag = Extract<(typeof sources)[SettingName], { flag: string }>["flag"];
 
 export type SettingFlags = Partial<Record<Flag | "context", string>> & { tlsFirst?: boolean };
 
-/** A setting that somebody gave, and who: `--user`, `NATS_USER`, `context prod`. */
+/** The value of a setting and where it was given: `--user`, `NATS_USER`, `context prod`. */
 export type Found<T = string> = { value: T; from: string };
 
 type FoundSettings = Partial<Record<SettingName, Found>>;
 
 export type Settings = {
-  /** What nobody gave is absent. */
+  /** A setting that was not given is absent. */
   found: FoundSettings;
-  /** The addresses in `found.server`, or the default's, without credentials. */
+  /** The addresses in `found.server`, or else the default address, without credentials. */
   servers: string[];
-  /** False where nobody said where the broker is. */
+  /** False if no flag, variable or context names a server. */
   serverGiven: boolean;
   tlsFirst: Found<boolean> | undefined;
   context: Found | undefined;
-  /** Variables with credentials that are for the broker of NATS_URL, which is not the one in force. */
+  /**
+   * Environment variables whose credentials are not used, since they are for the server in NATS_URL and another one is
+   * in force.
+   */
   withheld: string[];
 };
 
-/** How long things may take on the way to the broker. */
+/** The time limits of a connection: the flag, its key in commander's options, the setting and its default. */
 export const connectionTimes = [
   { flag: "timeout", key: "timeout", setting: "timeoutMs", defaultMs: 5000 },
   { flag: "connect-timeout", key: "connectTimeout", setting: "connectTimeoutMs", defaultMs: 30_000 },
@@ -69,19 +75,20 @@ export const flagOf = (name: SettingName): string => {
   return flag ? `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : key;
 };
 
-/** One who gives settings, and what he is called. */
+/** A source of settings. `from` names the place of a setting in messages. */
 type Source = {
   values: Partial<Record<SettingName, string | undefined>>;
   from: (name: SettingName) => string;
 };
 
 /**
- * A flag wins over credentials in the server's address, these over the environment, the environment over the nats CLI's
- * context; but a context that a flag names wins over the environment. An empty variable is none. Credentials go only where
- * they belong: those of a context to its servers, those of the environment not to another broker than that of NATS_URL.
- * Where nobody names a server, it is the one in the `background`, whose key goes to exactly that address: before the
- * environment's credentials, which are for others, where nobody named a server, and else where nobody gives another login.
- * Throws `usage` where a context would have to send its own elsewhere, and for two ways to log in from one source.
+ * Finds the settings in force. Flags come first, then credentials in the server's address, the environment and the
+ * context of the nats CLI; a context that `--context` names comes before the environment. An empty variable counts as
+ * unset. Credentials go only where they belong: those of a context to its own servers, those of the environment to no
+ * other server than that in NATS_URL. If no server is named, the `background` broker is used if it runs. Its key is
+ * sent only to exactly its address: before the credentials of the environment and the context if no server was named,
+ * else only if there is no other login. Throws `usage` if credentials of a context would be sent to other servers, and
+ * for two ways to log in from one source.
  */
 export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, background?: Background): Settings {
   const context = chooseContext(flags, env);
@@ -110,7 +117,10 @@ export function findSettings(flags: SettingFlags, env: NodeJS.ProcessEnv, backgr
   };
 }
 
-/** The broker of this user: its address counts where nobody names one and it runs, its key at that address alone. */
+/**
+ * The background broker of this user. Its address is used if no server is named and it runs; its key is sent only to
+ * its address.
+ */
 export type Background = { url: string; isRunning: boolean; nkey: string | undefined };
 
 const fromBackground = "broker in the background";
@@ -118,7 +128,10 @@ const fromBackground = "broker in the background";
 const inBackground = (background: Background | undefined): Found | undefined =>
   background?.isRunning ? { value: background.url, from: fromBackground } : undefined;
 
-/** Another name of this machine may lead to another listener, who could pass the broker's challenge on. */
+/**
+ * The key, if all servers have exactly the background broker's host and port. Another name of this machine may lead to
+ * another listener, which could relay the broker's login challenge.
+ */
 const keyFor = (servers: readonly string[], background: Background | undefined): string | undefined =>
   background && servers.every((server) => isPlace(new URL(server), new URL(background.url)))
     ? background.nkey
@@ -143,7 +156,7 @@ function sourcesOf(
   };
   const values = valuesOf(({ key }) => keys[key] as string | undefined);
   const isNamed = context?.from === "--context";
-  // As for the nats CLI, a context without an address is one for the default's.
+  // As in the nats CLI, a context without an address means the default server.
   const inContext: Source = {
     values: context ? { ...values, server: keys.url ?? defaultServer } : values,
     from: () => `context ${context?.value}`,
@@ -166,7 +179,10 @@ function firstOf(name: SettingName, order: readonly Source[]): Found | undefined
   return source && { value: source.values[name] ?? "", from: source.from(name) };
 }
 
-/** Each from the first who gives it; of the ways to log in only that of the first who gives one. */
+/**
+ * Takes each setting from the first source that has it; of the ways to log in, only the one from the first source that
+ * has any.
+ */
 function choose(order: readonly Source[]): FoundSettings {
   const login = chooseLogin(order);
   const found: FoundSettings = {};
@@ -193,7 +209,10 @@ function chooseLogin(order: readonly Source[]): SettingName | undefined {
   throw new OrderctlError("usage", `${where} are two ways to log in`, { hint: "leave one of them away" });
 }
 
-/** Those whose password it may be: one that came with another user's name is that user's. */
+/**
+ * The sources from which the partner of a login may be taken: a password that came with another user's name belongs to
+ * that user.
+ */
 function ownersOf(
   name: SettingName,
   { order, login }: { order: readonly Source[]; login: SettingName | undefined },
@@ -239,7 +258,10 @@ function findTlsFirst(
   return tls_first === undefined ? undefined : { value: tls_first, from: `context ${context?.value}` };
 }
 
-/** A context that no flag names counts only where no flag names a server; the selected one where nobody does. */
+/**
+ * `NATS_CONTEXT` counts only without `--server`; the context selected in the nats CLI only if NATS_URL is not set
+ * either.
+ */
 function chooseContext({ context, server }: SettingFlags, env: NodeJS.ProcessEnv): Found | undefined {
   if (context !== undefined) return { value: context, from: "--context" };
   if (server !== undefined) return undefined;

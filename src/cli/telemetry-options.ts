@@ -11,7 +11,7 @@ export type TracingFlags = { tracesPerSecond: number };
 
 export type MetricsFlags = LogFlags & { metricsPort?: number; metricsHost: string };
 
-/** For commands that put orders into the log or work on them. */
+/** Adds the tracing flags, for commands that publish orders or process them. */
 export const withTracingFlags = (command: Command): Command =>
   command
     .optionsGroup("Telemetry (the OTEL_* variables of OpenTelemetry count as well):")
@@ -21,11 +21,11 @@ export const withTracingFlags = (command: Command): Command =>
         .argParser(positive),
     );
 
-/** Read and checked when the log is opened. */
+/** The option `--log-level`, whose value is checked when the log is opened. */
 export const logLevelOption = (): Option =>
   new Option("--log-level <level>", "trace, debug, info, warn, error or silent (env ORDERCTL_LOG_LEVEL)");
 
-/** For commands that run until they are stopped. */
+/** Adds the flags for traces, metrics and the log, for commands that run until they are stopped. */
 export const withMetricsFlags = (command: Command): Command =>
   withTracingFlags(command)
     .option(
@@ -37,19 +37,19 @@ export const withMetricsFlags = (command: Command): Command =>
     .addOption(logLevelOption());
 
 type Wanted = {
-  /** How this process calls itself in traces and metrics. */
+  /** The name of this process in traces and metrics. */
   service: string;
   instance: string;
   prometheus: boolean;
-  /** Its own collector, where it runs one. */
+  /** The address of the collector that this process runs itself, if any. */
   collector?: string | undefined;
-  /** Whether it runs long enough to wait for a collector. */
+  /** Whether the process runs long enough to wait for a collector. */
   isPatient?: boolean;
 };
 
 /**
- * Telemetry as the environment asks for it. Where it names no exporter, spans go to the collector that this broker's
- * users run: if there is none yet, a process that runs for long asks again every 5 s.
+ * Starts the telemetry that the environment asks for. If that leaves open where spans go, they go to a collector that
+ * is announced on the broker; if there is none yet, a process that runs for long looks again every 5 s.
  */
 export async function openTelemetry(
   { env, connection, terminal }: Online,
@@ -77,7 +77,7 @@ type Later = {
   note: Note;
 };
 
-/** The same telemetry, whose tracing begins once a collector is there. */
+/** Returns `telemetry`, to which tracing is added once there is a collector. */
 function joinLater(telemetry: Telemetry, { look, join, note }: Later): Telemetry {
   let joined: Telemetry | undefined;
   const live: Telemetry = {

@@ -3,7 +3,10 @@ import type { App, Online } from "./act.ts";
 
 const drainMs = 15_000;
 
-/** Waits for the signal, then stops `work` in good order; rejects when a connection is closed for good. */
+/**
+ * Waits for the signal, then lets `work` finish, within 15 s. If the connection is closed for good before that, stops
+ * `work` at once and rejects.
+ */
 export async function untilStopped(
   { connection, signal, terminal }: App & Partial<Pick<Online, "connection">>,
   work: { stop(deadlineMs: number): Promise<void> },

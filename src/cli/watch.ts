@@ -14,7 +14,7 @@ import { noteClock } from "./read-clock.ts";
 
 const retryMs = 1000;
 
-/** `clockOf` a sample is told once where it is worth a word. */
+/** `clockOf`: the clock difference in the first sample, which is noted if it is large. */
 type Watched<T> = {
   kind: string;
   view: View<T>;
@@ -23,13 +23,13 @@ type Watched<T> = {
 };
 
 /**
- * Shows one sample after the other until it is told to stop: drawn in place where somebody watches, else one below the
- * other, a blank line apart. `read` sets the pace. Rejects with what keeps it from the first sample; later it goes on
- * as soon as the broker answers again.
+ * Shows one sample after the other until the signal aborts: redrawn in place on a terminal, else one below the other
+ * with a blank line between them. `read` sets the pace. An error at the first sample rejects; after that, while the
+ * broker cannot answer, the failure is shown and `read` is tried again.
  */
 export async function watch<T extends object>(online: Online, watched: Watched<T>): Promise<void> {
   const { signal } = online;
-  // A broker that hangs holds up nobody who wants to stop.
+  // Stop at once when the signal aborts, also while a read waits for a broker that hangs.
   const next = () => untilAborted(attempt(watched.read, signal), signal);
   const first = await next();
   if (first instanceof OrderctlError) throw first;
@@ -69,7 +69,10 @@ function openList<T>({ terminal }: Online, { kind, view }: Watched<T>): Display<
   };
 }
 
-/** The last sample in place. While there is no new one it stays, dimmed, and the first line says since when and why. */
+/**
+ * Draws the last sample in place. While there is no new one it stays, dimmed, below a line that says since when and
+ * why.
+ */
 function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): Display<T> {
   const screen = terminal.openScreen();
   let last = "";
@@ -89,7 +92,10 @@ function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): 
   };
 }
 
-/** Answers a passing failure, and nothing once it is to stop. */
+/**
+ * Resolves to the sample, to the error if it may pass, or to undefined if the signal has aborted; rejects with any
+ * other error.
+ */
 async function attempt<T>(
   read: () => Promise<T>,
   signal: AbortSignal,
@@ -105,7 +111,7 @@ async function attempt<T>(
 }
 
 export type Staleness = {
-  /** There is a new sample: answers when, for a line of text. */
+  /** To be called at each new sample; returns the time of day for display. */
   fresh(): string;
   failed(error: OrderctlError): void;
   stop(): void;
@@ -114,8 +120,8 @@ export type Staleness = {
 const tickMs = 500;
 
 /**
- * Tells twice a second since when what is shown is old, and why, while there is no new sample. It looks at the connection as
- * well: that an answer does not come is known only after the timeout.
+ * While there is no new sample, calls `tell` twice a second with a text that says since when the shown one is out of
+ * date and why. Also checks the connection, because a missing answer is noticed only after the timeout.
  */
 export function watchStaleness(
   { isConnected }: Pick<Connection, "isConnected">,
@@ -148,6 +154,6 @@ export function watchStaleness(
 
 const timeOfDay = (): string => new Date().toTimeString().slice(0, 8);
 
-/** What went wrong, and below it what to do. */
+/** The message of an error and, on a line below it, the hint. */
 export const failureText = ({ message, hint }: OrderctlError): string =>
   [message, ...(hint ? [`  ${hint}`] : [])].map(printable).join("\n");

@@ -1,6 +1,6 @@
 import { OrderctlError } from "../core/errors.ts";
 
-/** So many bytes may be held at once, by all requests together. */
+/** Limits how many bytes all requests together may hold at once. */
 export class ByteBudget {
   readonly #limit: number;
   #held = 0;
@@ -13,7 +13,7 @@ export class ByteBudget {
     return this.#held;
   }
 
-  /** Throws `unavailable` where there is no room: whoever sends has to come again. */
+  /** Throws `unavailable` if the limit would be exceeded: the sender has to try again later. */
   take(bytes: number): void {
     if (this.#held + bytes > this.#limit)
       throw new OrderctlError("unavailable", "too many spans are waiting to be stored");

@@ -3,7 +3,7 @@ import { paint } from "../terminal/paint.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { Collected, Collecting } from "./command.ts";
 
-/** Where spans are taken, where they are stored and for how long, and how to stop it. */
+/** Where spans are received, where they are stored and for how long, and how to stop the collector. */
 export function collectLine(
   { endpoint, stream, broker, keepMs, maxBytes }: Collecting,
   style: Style,
@@ -16,7 +16,7 @@ export function collectLine(
 
 const hourMs = 3_600_000;
 
-/** As it is asked for: `24h`, not a day. */
+/** In the form in which `--keep` is given: `24h`, not `1d00h`. */
 const keptFor = (ms: number): string => (ms % hourMs === 0 ? `${ms / hourMs}h` : formatDuration(ms));
 
 const units = ["KiB", "MiB", "GiB", "TiB"];
@@ -26,7 +26,7 @@ function formatBytes(bytes: number): string {
   return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
 }
 
-/** What a collector stored, and what it did not. */
+/** How much a collector stored, rejected and refused. */
 export function collectSummary({ spans, rejected, refused, traces }: Collected): string {
   const holds = traces === null ? "" : `; TRACES holds ${counted(traces, "trace")}`;
   const not = [

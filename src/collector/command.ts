@@ -22,15 +22,18 @@ import { type TraceLimits, traceDefaults, tracesStream } from "./topology.ts";
 type Options = LogFlags &
   AllowedHostFlags & { host: string; port: number; keep: number; maxBytes: number; replicas: number };
 
-/** Where spans are taken and where they go. */
+/** Where the collector receives spans and where it stores them. */
 export type Collecting = TraceLimits & {
-  /** What `OTEL_EXPORTER_OTLP_ENDPOINT` takes. */
+  /** The value for `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   endpoint: string;
   stream: string;
   broker: string;
 };
 
-/** What became of the spans that came; `traces` is what the stream holds, `null` where the broker is away. */
+/**
+ * What became of the received spans. `traces` is the number of traces in the stream, `null` if the broker does not
+ * answer.
+ */
 export type Collected = ReturnType<Collector["counts"]> & { traces: number | null };
 
 export const registerCollect: Register = (command, act) => {
@@ -67,7 +70,7 @@ async function collect(app: Online, { keep, ...options }: Options): Promise<unde
   return undefined;
 }
 
-/** What is only told at the end must not keep a command from ending. */
+/** The count is only for the closing note and must not keep the command from ending. */
 const countMs = 1000;
 
 const countTraces = async (connection: Connection): Promise<number | null> =>

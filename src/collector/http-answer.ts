@@ -9,7 +9,7 @@ const contentTypes = {
   protobuf: "application/x-protobuf",
 } as const satisfies Record<Encoding, string>;
 
-/** Undefined for what is neither. */
+/** The encoding of a content type; undefined if it is neither JSON nor protobuf. */
 export function encodingOf(contentType: string | undefined): Encoding | undefined {
   const type = contentType?.split(";", 1)[0]?.trim().toLowerCase();
   if (type === contentTypes.json) return "json";
@@ -22,11 +22,11 @@ export const success = (encoding: Encoding, body: string | Uint8Array): HttpAnsw
   body,
 });
 
-/** Codes of `google.rpc.Code`, as far as they are used here. */
+/** The `google.rpc.Code` for each HTTP status that is used here. */
 const rpcCodes: Record<number, number> = { 400: 3, 404: 5, 405: 12, 413: 8, 415: 3, 503: 14 };
 const internal = 13;
 
-/** Errors say why in the encoding of the request: exporters show it to their operators. */
+/** An error in the encoding of the request; its message is what exporters show to their operators. */
 export const refusal = (encoding: Encoding, status: number, message: string): HttpAnswer => ({
   status,
   headers: {
@@ -38,7 +38,7 @@ export const refusal = (encoding: Encoding, status: number, message: string): Ht
 
 const statuses: Partial<Record<ErrorCode, number>> = { bad_message: 400, too_large: 413, internal: 500 };
 
-/** Whatever kept the spans from being stored may be over soon: 503, so that they are sent again. */
+/** The answer for an error. All errors that may pass become 503, so that the sender sends the spans again. */
 export function refusalOf(encoding: Encoding, thrown: unknown): HttpAnswer {
   const error = OrderctlError.from(thrown);
   return refusal(encoding, statuses[error.code] ?? 503, error.message);

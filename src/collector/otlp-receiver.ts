@@ -7,8 +7,8 @@ import { type Reception, receiveSpans } from "./receive-spans.ts";
 export type ReceiverOptions = Place & { reception: Reception };
 
 /**
- * Serves OTLP/HTTP for traces (https://opentelemetry.io/docs/specs/otlp/#otlphttp), `GET /healthz` (this process lives)
- * and `GET /readyz` (the broker can be reached). Rejects with `conflict` where the port is taken.
+ * Serves OTLP/HTTP for traces (https://opentelemetry.io/docs/specs/otlp/#otlphttp), `GET /healthz` (the process is
+ * alive) and `GET /readyz` (the broker can be reached). Rejects with `conflict` if the port is taken.
  */
 export async function openReceiver({ reception, ...place }: ReceiverOptions): Promise<Listening> {
   return listen(place, (serverFactory) => {
@@ -22,10 +22,11 @@ function createApp(serverFactory: ServerFactory, onRefused: Reception["onRefused
   const app = fastify({
     logger: false,
     serverFactory,
-    // Who is on an open connection while the collector stops is still served, and told to close it.
+    // While the collector stops, requests on open connections are still served, and their senders are told to close the
+    // connection.
     return503OnClosing: false,
   });
-  // A body is read by the handler, which knows how much of it to take.
+  // The handler itself reads the body, because it limits how much of it is accepted.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.setErrorHandler<FastifyError>((error, { method, url, headers }, reply) => {

@@ -5,15 +5,16 @@ import { OrderctlError, systemCode } from "../core/errors.ts";
 
 export type BodyLimits = {
   gzip: boolean;
-  /** Of the inflated body. */
+  /** Limit for the inflated body. */
   maxBytes: number;
   /** Called with the bytes of each inflated piece before it is kept; may throw. */
   take(bytes: number): void;
 };
 
 /**
- * The inflated body of a request. Rejects with `too_large`, with `bad_message` for what is no gzip or ends too early, and
- * with whatever `take` throws; what is left of the body is read and thrown away, so that the answer arrives.
+ * The inflated body of a request. Rejects with `too_large`, with `bad_message` if the body is not gzip or ends too
+ * early, and with whatever `take` throws; the rest of the body is then read and discarded, so that the sender gets the
+ * answer.
  */
 export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
   const inflated = request.pipe(limits.gzip ? createGunzip() : new PassThrough());

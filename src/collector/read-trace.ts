@@ -7,8 +7,9 @@ import { joinReadings, type SpanReading } from "../telemetry/tracing/span-readin
 import { traceSubject, tracesStream } from "./topology.ts";
 
 /**
- * Every span stored of a trace, by start time, each once: an exporter that got no answer sends again. Empty where none
- * is stored or nobody ever collected; what is stored and cannot be read is told. `traceId` is 32 hex digits.
+ * Every stored span of a trace, by start time, each once, since an exporter that got no answer sends its spans again.
+ * Empty if none is stored or there is no stream; messages and spans that cannot be read are counted in `unreadable`.
+ * `traceId` is 32 hex digits.
  */
 export async function readTrace(connection: Connection, traceId: string): Promise<SpanReading> {
   const readings: SpanReading[] = [];
@@ -20,7 +21,10 @@ export async function readTrace(connection: Connection, traceId: string): Promis
   return { spans: spans.sort((a, b) => Number(a.startNs - b.startNs)), unreadable };
 }
 
-/** The stream is open to every program: a message that is no OTLP costs only itself, and so does a span in one that is. */
+/**
+ * Every program can publish to the stream: a message that is no OTLP counts as one unreadable span, and an unreadable
+ * span does not affect the others of its message.
+ */
 function readSpans({ payload, sequence }: StoredMessage): SpanReading {
   const place = (reason: string) => `sequence ${sequence} of ${tracesStream}: ${reason}`;
   try {

@@ -10,7 +10,10 @@ import { readBody } from "./read-body.ts";
 import type { SpanStore } from "./span-store.ts";
 
 export type ReceivedCounts = {
-  /** Spans that were refused for good: what they say cannot be read, found again or placed in time, or is larger than a message may be. */
+  /**
+   * Spans that will never be stored: they cannot be read, have invalid ids or impossible times, or are larger than a
+   * message may be.
+   */
   rejected: number;
   /** Requests that were answered with an error. */
   refused: number;
@@ -20,18 +23,18 @@ export type Reception = {
   store: SpanStore;
   budget: ByteBudget;
   counts: ReceivedCounts;
-  /** Told of spans that could not be stored, and why. */
+  /** Called when spans could not be stored, with the reason. */
   onRefused(error: OrderctlError): void;
-  /** Told of spans that were refused for good while the others of their request were stored. */
+  /** Called when some spans of a request were rejected for good while the others were stored. */
   onRejected(faults: SpanFaults): void;
   maxBodyBytes: number;
-  /** How long a sender waits for the broker before it is told to come again. */
+  /** How long a sender waits for the broker before it is told to try again. */
   patienceMs: number;
 };
 
 const codings = ["gzip", "identity"];
 
-/** Answers one export request. 200 only once the broker has stored every span that is not rejected. */
+/** Answers one export request, with 200 only once the broker has stored every span that is not rejected. */
 export async function receiveSpans(reception: Reception, request: IncomingMessage): Promise<HttpAnswer> {
   const answer = await answerTo(reception, request);
   if (answer.status !== 200) reception.counts.refused += 1;
@@ -76,7 +79,7 @@ async function takeIn(
     if (faults.text !== "") onRejected(faults);
     return success(encoding, encodeResponse(encoding, faults));
   } finally {
-    // A sender that lost its patience leaves spans behind that still wait for the broker.
+    // After a timeout the spans still wait for the broker, so their bytes are given back only when `stored` settles.
     const release = () => budget.give(lease.bytes);
     (stored ?? Promise.resolve()).then(release, release);
   }

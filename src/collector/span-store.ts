@@ -6,14 +6,17 @@ import { traceSubject } from "./topology.ts";
 
 export type StoredCounts = { spans: number; messages: number; bytes: number };
 
-/** Stores spans, one message per batch. What was in flight when the broker went away is stored when it is back. */
+/**
+ * Stores spans, one message per batch. Messages in flight when the connection to the broker is lost are stored when it
+ * is back.
+ */
 export class SpanStore {
   readonly #connection: Connection;
   readonly #streamMaxBytes: number;
   readonly #publisher: Publisher;
   readonly counts: StoredCounts = { spans: 0, messages: 0, bytes: 0 };
 
-  /** `streamMaxBytes`: no message of the stream may be larger. */
+  /** `streamMaxBytes`: the maximum size of a message in the stream. */
   constructor(connection: Connection, streamMaxBytes: number) {
     this.#connection = connection;
     this.#streamMaxBytes = streamMaxBytes;
@@ -29,8 +32,8 @@ export class SpanStore {
   }
 
   /**
-   * Resolves once the broker has stored all of them. Rejects, when none is in flight any more, with the first error of
-   * `Publisher.publish`; the others may be stored.
+   * Resolves once the broker has stored all batches. If some fail, rejects with the first error of the `Publisher`,
+   * once no batch is in flight any more; the others may be stored.
    */
   store(batches: readonly TraceBatch[]): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -64,7 +67,7 @@ export class SpanStore {
     this.counts.bytes += payload.length;
   }
 
-  /** What is not stored yet rejects with `interrupted`. */
+  /** Batches that are not stored yet reject with `interrupted`. */
   close(): void {
     this.#publisher.close();
   }

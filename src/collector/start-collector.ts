@@ -16,37 +16,40 @@ export type CollectorOptions = Partial<TraceLimits> &
   Place & {
     note(text: string): void;
     maxBodyBytes?: number;
-    /** Bytes of all requests whose spans are not stored yet; above it, senders are told to come again. */
+    /**
+     * Limit for the bytes of all requests whose spans are not stored yet; above it, senders are told to try again
+     * later.
+     */
     maxWaitingBytes?: number;
     patienceMs?: number;
   };
 
 export type Collector = {
-  /** Without `/v1/traces`: what `OTEL_EXPORTER_OTLP_ENDPOINT` takes. */
+  /** The base URL without `/v1/traces`, as `OTEL_EXPORTER_OTLP_ENDPOINT` takes it. */
   url: string;
   counts(): StoredCounts & ReceivedCounts;
-  /** Finishes the requests under way, for as long as `deadlineMs`. */
+  /** Finishes the requests under way, for at most `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 };
 
 /**
- * Receives spans over OTLP/HTTP and stores them in the stream TRACES, which it creates where it is missing; programs
- * that ask the broker are told where it is. Rejects with `conflict` where the port is taken.
+ * Receives spans over OTLP/HTTP and stores them in the stream TRACES, which it creates if missing; programs that ask
+ * for a collector through the broker get its address. Rejects with `conflict` if the port is taken.
  */
 export async function startCollector(connection: Connection, options: CollectorOptions): Promise<Collector> {
   const { host, port, allowedHosts, flag = "--port", note } = options;
   const limits = { ...traceDefaults, ...options };
   for (const drift of await applyTopology(connection, traceTopology(limits))) note(driftText(drift));
-  // Whoever may not even look at the stream stores nothing in it.
+  // A user who may not read the stream's settings fails here, before any span is accepted.
   const store = new SpanStore(connection, await readMaxMessageBytes(connection, tracesStream));
   const notes = new SparseNotes(note);
   const timer = setInterval(() => notes.flush(), 1000).unref();
   const onRefused = ({ code, message }: OrderctlError) => {
     notes.add(`spans are refused: ${message}`);
-    // Whoever deleted the stream did not mean to end the collecting: the sender comes again.
+    // The stream was deleted: create it again, since the sender sends the refused spans again.
     if (code === "no_responders") applyTopology(connection, traceTopology(limits)).catch(() => {});
   };
-  // Most exporters say nothing of a partial success.
+  // Most exporters do not report a partial success, so the collector notes it.
   const onRejected = ({ text }: SpanFaults) => notes.add(`spans are rejected: ${text}`);
   const reception = createReception(store, { ...options, onRefused, onRejected });
   // fastify is loaded only where spans are received.
@@ -86,10 +89,16 @@ function createReception(
   };
 }
 
-/** How long the broker has to store what senders wait for; who is told 503 then sends it again, elsewhere or later. */
+/**
+ * While the collector stops, how long the broker has to store the spans that senders still wait for. After that a
+ * sender gets 503 and sends them again, to another collector or later.
+ */
 const lastAnswersMs = 1500;
 
-/** Nobody waits for spans whose request is answered: what was answered with 200 is stored. */
+/**
+ * Stops the receiver, then the store. Only requests without an answer can still wait for the broker: spans answered
+ * with 200 are stored.
+ */
 async function stopWithin(deadlineMs: number, receiver: Listening, store: SpanStore): Promise<void> {
   const waitMs = store.isReady ? Math.min(lastAnswersMs, deadlineMs) : 0;
   const timer = setTimeout(() => store.close(), waitMs);
@@ -98,5 +107,5 @@ async function stopWithin(deadlineMs: number, receiver: Listening, store: SpanSt
   store.close();
 }
 
-/** Every address of this host, as others can call it. */
+/** Replaces a wildcard address (`0.0.0.0`, `[::]`) by this host's name, which other hosts can connect to. */
 const reachable = (url: string): string => url.replace(/\/\/(0\.0\.0\.0|\[::\]):/, `//${hostname()}:`);

@@ -8,12 +8,12 @@ export const traceSubject = (traceId: string): string => `${tracesStream}.${trac
 export type TraceLimits = {
   /** How long spans are kept. */
   keepMs: number;
-  /** How much of them is kept; the oldest go first. */
+  /** The maximum size of the stream; the oldest spans are deleted first. */
   maxBytes: number;
   replicas: number;
 };
 
-/** What is kept unless somebody says otherwise. */
+/** The limits that apply by default. */
 export const traceDefaults: TraceLimits = { keepMs: 24 * 3_600_000, maxBytes: 1024 ** 3, replicas: 1 };
 
 export const traceTopology = ({ keepMs, maxBytes, replicas }: TraceLimits): Topology => ({

@@ -1,14 +1,17 @@
-/** Beyond this the wall clock was set, or the machine slept; below it, readings differ by their own grain. */
+/**
+ * A larger difference means that the wall clock was set or the machine slept; a smaller one comes from the clocks'
+ * resolution.
+ */
 const noticeableMs = 5;
 const compareEveryMs = 1000;
 
-/** The wall clock when the monotonic one was at 0. */
+/** The wall-clock time at which the monotonic clock was 0. */
 let anchorMs = performance.timeOrigin;
 let compareAtMs = 0;
 
 /**
- * Now, as Unix time in whole µs: the monotonic clock of the process, compared with the wall clock once a second and set
- * after it where they differ. Between two such corrections it never goes back.
+ * The current Unix time in whole µs: the monotonic clock of the process, corrected once a second if it differs from the
+ * wall clock. Between two corrections it never goes back.
  */
 export function nowUs(): number {
   const monotonicMs = performance.now();

@@ -13,19 +13,19 @@ export type Hop = {
   receivedAtUs: number;
   startedAtUs: number;
   finishedAtUs: number;
-  /** When it was held by a circuit breaker, in order; absent where it never was. */
+  /** When circuit breakers held the delivery, in order; absent if none did. */
   holds?: readonly Hold[] | undefined;
-  /** When the order was stored, by the broker's clock, handed on from hop to hop; absent where nobody said. */
+  /** When the broker stored the order, by the broker's clock; copied from hop to hop, absent if unknown. */
   orderAtUs?: number | undefined;
 };
 
-/** While a delivery was with its handler, nothing was called because a circuit breaker was open; Unix µs. */
+/** A period in which a handler had a delivery but called nothing because a circuit breaker was open; Unix µs. */
 export type Hold = { breaker: string; fromUs: number; toUs: number };
 
-/** The last of these takes in those that come later: a delivery may be held through an outage of hours. */
+/** Further holds only extend the last one: a delivery may be held any number of times in an outage of hours. */
 const mostHolds = 8;
 
-/** Adds a hold to those of a hop. */
+/** Adds a hold to the list or, if the list is full, extends its last one. */
 export function addHold(holds: Hold[], hold: Hold): void {
   const last = holds.at(-1);
   if (last && holds.length >= mostHolds) last.toUs = hold.toUs;
@@ -33,8 +33,8 @@ export function addHold(holds: Hold[], hold: Hold): void {
 }
 
 /**
- * `c=…;i=service/instance;d=…;r=…;s=…;e=…;b=…;o=…`, where s and e count µs from r, and so does each hold of b,
- * `breaker:start+length`. What does not apply is left out. Hot path: < 1 µs.
+ * Writes `c=…;i=service/instance;d=…;r=…;s=…;e=…;b=…;o=…`. `s`, `e` and the start of each hold in `b`
+ * (`breaker:start+length`) are in µs after `r`. `b` and `o` are left out if absent. Hot path: < 1 µs.
  */
 export function encodeHop(hop: Hop): string {
   const { causeSequence, service, instance, attempt, receivedAtUs, startedAtUs, finishedAtUs, orderAtUs } =
@@ -42,7 +42,7 @@ export function encodeHop(hop: Hop): string {
   const times = `r=${receivedAtUs};s=${startedAtUs - receivedAtUs};e=${finishedAtUs - receivedAtUs}`;
   const holds =
     hop.holds === undefined ? "" : `;b=${hop.holds.map((hold) => encodeHold(hold, receivedAtUs)).join()}`;
-  // The last, as `orderTimeOf` of earlier versions expects it.
+  // `o` stays last, where `orderTimeOf` of earlier versions expects it.
   const order = orderAtUs === undefined ? "" : `;o=${orderAtUs}`;
   return `c=${causeSequence ?? ""};i=${service}/${instance};d=${attempt};${times}${holds}${order}`;
 }
@@ -55,8 +55,8 @@ const digits = /^\d+$/;
 const holdPattern = /^([^:]*):(-?\d+)\+(\d+)$/;
 
 /**
- * Reads a hop header; undefined when there is none or another program wrote something else there. Fields that it does not
- * know, in whatever place, are those of a later version: it reads the others.
+ * Reads a hop header; undefined if there is none or another program wrote something else into it. Unknown fields, in
+ * whatever place, come from later versions and are ignored.
  */
 export function decodeHop(header: string | undefined): Hop | undefined {
   if (header === undefined) return undefined;
@@ -94,12 +94,15 @@ const decodeHolds = (text: string, receivedAtUs: number): Hold[] =>
     return [{ breaker, fromUs, toUs: fromUs + Number(length) }];
   });
 
-/** `orderAtUs` alone. Hot path: < 0.5 µs. */
+/** Reads only `orderAtUs` from a hop header. Hot path: < 0.5 µs. */
 export function orderTimeOf(header: string | undefined): number | undefined {
   const at = header?.lastIndexOf(";o=") ?? -1;
   const time = at < 0 ? Number.NaN : Number.parseInt(header?.slice(at + 3) ?? "", 10);
   return time > 0 ? time : undefined;
 }
 
-/** Makes a host or user given name fit into the header: what would end a field becomes `-`. */
+/**
+ * Makes a host name or user-given name fit for the header: characters that could end a field become `-`, and the name
+ * is cut to 64 characters.
+ */
 export const instanceName = (name: string): string => name.replace(/[^A-Za-z0-9._-]/g, "-").slice(0, 64);

@@ -22,7 +22,10 @@ import { createSpanProcessor, isHttpProtocol } from "./tracing/span-exporter.ts"
 
 const scope = "orderctl";
 
-/** Starts OpenTelemetry's NodeSDK with what is wanted. Once per process at a time. */
+/**
+ * Starts OpenTelemetry's NodeSDK with the wanted signals. It registers OpenTelemetry's process-wide APIs, which `stop`
+ * disables again.
+ */
 export function startSdk(options: TelemetryOptions, wanted: Wanted): Telemetry {
   const { env, version, note } = options;
   const ledger = new MetricLedger();
@@ -47,13 +50,19 @@ export function startSdk(options: TelemetryOptions, wanted: Wanted): Telemetry {
   };
 }
 
-/** What the environment names wins; an exporter that needs no endpoint is told by its name. */
+/**
+ * Where spans go, without credentials: the endpoint in the environment, else the collector, else the name of the
+ * exporter if that needs no endpoint.
+ */
 function receiverOf({ env, collector }: TelemetryOptions): string {
   const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT || collector;
   return (endpoint && maskText(endpoint.replace(/\/\/[^/]*@/, "//"))) ?? env.OTEL_TRACES_EXPORTER ?? "otlp";
 }
 
-/** Where the environment asks for something special, NodeSDK sets it up from the environment by itself. */
+/**
+ * A setting is left out if an `OTEL_*` variable asks for something else: NodeSDK then sets it up from the environment
+ * itself.
+ */
 function settingsOf(options: TelemetryOptions, { traces }: Wanted): Partial<NodeSDKConfiguration> {
   const { env, service, instance, version, collector, tracesPerSecond, note } = options;
   const root = new RateLimitedSampler(tracesPerSecond);
@@ -70,7 +79,8 @@ function settingsOf(options: TelemetryOptions, { traces }: Wanted): Partial<Node
     ...(env.OTEL_TRACES_SAMPLER ? {} : { sampler: new ParentBasedSampler({ root }) }),
     ...(traces ? ownProcessor(env, url, note) : { spanProcessors: [] }),
     logRecordProcessors: [],
-    // Contexts are handed on by hand; the default one makes Node 20 track every promise of the process.
+    // Contexts are passed explicitly. The default context manager would make Node 20 track every promise of the
+    // process.
     contextManager: new StackContextManager(),
   };
 }
@@ -87,7 +97,9 @@ function ownProcessor(
   return { spanProcessors: [createSpanProcessor(env, destination, note)] };
 }
 
-/** The SDK's own complaints go to stderr once somebody asks for them with `OTEL_LOG_LEVEL`; stdout is for results. */
+/**
+ * Sends the SDK's own diagnostics to stderr, and only if `OTEL_LOG_LEVEL` asks for them; stdout is only for results.
+ */
 function listenToSdk({ OTEL_LOG_LEVEL: asked }: NodeJS.ProcessEnv, note: Note): void {
   const level = DiagLogLevel[(asked?.trim().toUpperCase() || "NONE") as keyof typeof DiagLogLevel];
   const say = (...words: unknown[]) => note(`otel: ${words.map(String).join(" ")}`);

@@ -1,4 +1,4 @@
-/** A variable that is no positive whole number is ignored, as OpenTelemetry's specification asks. */
+/** Returns `otherwise` for a variable that is no positive whole number, as OpenTelemetry's specification asks. */
 export function positiveSetting(text: string | undefined, otherwise: number): number {
   const value = Number(text);
   return Number.isInteger(value) && value > 0 ? value : otherwise;

@@ -3,15 +3,15 @@ import type { Scrape } from "./metrics/metric-readers.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Tracing } from "./tracing/tracing.ts";
 
-/** What a process reports of its work; a part that nobody asked for is undefined and costs nothing. */
+/** The telemetry of a process; a part that is not wanted is undefined and costs nothing. */
 export type Telemetry = {
   tracing: Tracing | undefined;
   metrics: Metrics | undefined;
-  /** Where spans are sent, without credentials; `null` where none are. */
+  /** Where spans are sent, without credentials; `null` if none are sent. */
   spansTo: string | null;
   /** Answers a scrape with Prometheus text. */
   scrape: Scrape | undefined;
-  /** Sends what is queued, for as long as `deadlineMs`; never rejects. */
+  /** Sends queued spans and metrics, for at most `deadlineMs`; never rejects. */
   stop(deadlineMs: number): Promise<void>;
 };
 
@@ -21,11 +21,11 @@ export type TelemetryOptions = {
   service: string;
   instance: string;
   version: string;
-  /** Where a collector was found; used where the environment names no exporter. */
+  /** Address of a collector, used if the environment names no endpoint. */
   collector: string | undefined;
   /** Root traces per second that are sampled, unless the environment names a sampler. */
   tracesPerSecond: number;
-  /** Whether somebody will scrape. */
+  /** Whether Prometheus will scrape the metrics. */
   prometheus: boolean;
   note: Note;
 };
@@ -39,8 +39,8 @@ export const noTelemetry: Telemetry = {
 };
 
 /**
- * Starts what the environment's `OTEL_*` variables and the options ask for; OpenTelemetry is loaded only then.
- * Without an endpoint, nothing is sent anywhere.
+ * Starts what the environment's `OTEL_*` variables and the options ask for; OpenTelemetry is loaded only if they ask
+ * for anything. Without an endpoint or a collector, nothing is sent anywhere.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { env, prometheus } = options;
@@ -53,7 +53,9 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 
 export type Wanted = { traces: boolean; otlpMetrics: boolean; prometheus: boolean };
 
-/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/: an empty variable is none. */
+/**
+ * An empty variable counts as unset: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ */
 function wantsTraces({ env, collector }: TelemetryOptions): boolean {
   if (!sendsOtlp(env)) return exporterOf(env) !== "none";
   return namesEndpoint(env) || collector !== undefined;
@@ -63,7 +65,7 @@ const exporterOf = (env: NodeJS.ProcessEnv): string => env.OTEL_TRACES_EXPORTER?
 
 export const sendsOtlp = (env: NodeJS.ProcessEnv): boolean => exporterOf(env) === "otlp";
 
-/** JSON unless the environment says otherwise: every receiver of OTLP/HTTP takes it. */
+/** JSON unless the environment says otherwise: every OTLP/HTTP receiver accepts it. */
 export const protocolOf = (env: NodeJS.ProcessEnv): string =>
   env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL || env.OTEL_EXPORTER_OTLP_PROTOCOL || "http/json";
 
@@ -76,11 +78,13 @@ function wantsOtlpMetrics(env: NodeJS.ProcessEnv): boolean {
   return Boolean(env.OTEL_EXPORTER_OTLP_METRICS_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT);
 }
 
-/** Whether it is left to this program where spans go. A collector speaks HTTP only. */
+/**
+ * Whether the environment leaves it to this program where spans go. False for gRPC, since a collector only speaks HTTP.
+ */
 export const leavesReceiverOpen = (env: NodeJS.ProcessEnv): boolean =>
   sendsOtlp(env) && !namesEndpoint(env) && protocolOf(env) !== "grpc";
 
-/** Whether spans of this process would go to a collector, were there one. */
+/** Whether this process sends its spans to a collector if it finds one. */
 export const wantsCollector = (env: NodeJS.ProcessEnv): boolean =>
   !isDisabled(env) && leavesReceiverOpen(env);
 

@@ -4,7 +4,10 @@ import { OrderctlError } from "../core/errors.ts";
 import { printable, printableJson } from "../core/foreign-text.ts";
 import { maskFields, maskText } from "../core/mask-secrets.ts";
 
-/** The three ids are written as `trace_id`, `span_id` and `order_id`, all else by its own name. */
+/**
+ * The fields of a log line. The three ids are written as `trace_id`, `span_id` and `order_id`, all other fields by
+ * their own names.
+ */
 export type LogFields = {
   readonly traceId?: string | undefined;
   readonly spanId?: string | undefined;
@@ -14,15 +17,18 @@ export type LogFields = {
 
 type Say = (text: string, fields?: LogFields) => void;
 
-/** One line per call, handed to the stream before the call returns. Nothing here throws, and no secret is written. */
+/** Writes one line per call, handed to the stream before the call returns. No method throws, and secrets are masked. */
 export type Log = {
   readonly debug: Say;
   readonly info: Say;
   readonly warn: Say;
   readonly error: Say;
-  /** With these fields in each line; of those of one name, the innermost counts. */
+  /** A log that adds these fields to each line; they replace fields of the same name in this log. */
   child(fields: LogFields): Log;
-  /** For the end of a process: a full pipe keeps lines back. Resolves once it has taken them, within a second. */
+  /**
+   * Call it before the process ends: a full pipe leaves lines in the stream's buffer. Resolves once they are written,
+   * or after a second.
+   */
   flush(): Promise<void>;
 };
 
@@ -30,7 +36,7 @@ export const logLevels = ["trace", "debug", "info", "warn", "error", "silent"] a
 
 export type LogLevel = (typeof logLevels)[number];
 
-/** Throws `usage` for anything else. */
+/** Reads the name of a log level, in upper or lower case; throws `usage` for any other text. */
 export function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((each) => each === text.trim().toLowerCase());
   if (level !== undefined) return level;
@@ -39,7 +45,7 @@ export function parseLogLevel(text: string): LogLevel {
   });
 }
 
-/** Of a stream, as much as is needed; a function that takes a line will do. */
+/** The part of a writable stream that the log needs; only `write` is required. */
 export type LogStream = {
   write(text: string, written?: () => void): unknown;
   on?(event: "error", listener: () => void): unknown;
@@ -49,14 +55,14 @@ export type LogStream = {
 export type LogOptions = {
   stream: LogStream;
   level: LogLevel;
-  /** One line for the eye instead of JSON; `colour` is for this form alone. */
+  /** Writes lines for people instead of JSON; `colour` applies only to these. */
   pretty: boolean;
   colour: boolean;
-  /** For every line of the JSON form: `service`, `instance`. */
+  /** Added to every line of the JSON form: `service`, `instance`. */
   fields: LogFields;
 };
 
-/** Loads pino, so for commands that run for long. */
+/** Opens a log. Loads pino, so use it only for commands that run for long. */
 export async function createLog({ stream, level, pretty, colour, fields }: LogOptions): Promise<Log> {
   const { pino, stdTimeFunctions } = await import("pino");
   const target = unbreakable(stream);
@@ -72,7 +78,9 @@ export async function createLog({ stream, level, pretty, colour, fields }: LogOp
   return bind({ logger, flush: target.flush }, pretty ? {} : fields);
 }
 
-/** A log must not end the work it tells of: what breaks (a closed pipe) is not written to again. */
+/**
+ * Wraps the stream so that a failed write (a closed pipe) does not end the process; after it, nothing more is written.
+ */
 function unbreakable(stream: LogStream): { write(text: string): void; flush(): Promise<void> } {
   let broken = false;
   stream.on?.("error", () => {
@@ -95,7 +103,7 @@ function unbreakable(stream: LogStream): { write(text: string): void; flush(): P
   };
 }
 
-/** The fields are joined here: pino's own children would write a name twice. */
+/** The fields are merged here, because pino's own child loggers would write a repeated name twice. */
 function bind(root: { logger: Logger; flush(): Promise<void> }, bound: LogFields): Log {
   const { logger, flush } = root;
   const say = (level: "debug" | "info" | "warn" | "error"): Say => {
@@ -117,7 +125,7 @@ const names: Readonly<Record<string, string>> = {
   traceId: "trace_id",
   spanId: "span_id",
   orderId: "order_id",
-  // These are the line's own.
+  // Names that pino itself writes in each line.
   time: "time_",
   level: "level_",
   msg: "msg_",
@@ -128,7 +136,7 @@ const recordOf = (fields: LogFields): Record<string, unknown> =>
 
 type Line = { time: string; level: string; msg: string; [name: string]: unknown };
 
-/** `04:21:07 WARN  lost the broker order_id=A-1001`, with the time of this place. */
+/** `04:21:07 WARN lost the broker order_id=A-1001`, in local time. */
 function prettyLine({ time, level, msg, ...fields }: Line, colour: boolean): string {
   const clock = new Date(time).toTimeString().slice(0, 8);
   const pairs = Object.entries(fields).map(([name, value]) => ` ${oneLine(name)}=${valueText(value)}`);
@@ -138,10 +146,10 @@ function prettyLine({ time, level, msg, ...fields }: Line, colour: boolean): str
   return `${paint(dim, clock)} ${shown} ${oneLine(msg)}${paint(dim, pairs.join(""))}\n`;
 }
 
-/** What could begin a line of its own or move the cursor becomes `?`, line breaks a space. */
+/** Line breaks become a space; other characters that could move the cursor or are invisible become `?`. */
 const oneLine = (text: string): string => printable(text.replace(/\s*[\r\n\u2028\u2029]\s*/g, " "));
 
-/** In quotes where it could be taken for more than one value. */
+/** Quotes a text that is empty or contains spaces, quotes or `=`, and so could be read as more than one value. */
 function valueText(value: unknown): string {
   const text = oneLine(typeof value === "string" ? value : JSON.stringify(value));
   return typeof value === "string" && !/^[^\s"=]+$/.test(text) ? JSON.stringify(text) : text;

@@ -5,20 +5,22 @@ type Streams = {
   stderr: NodeJS.WritableStream;
 };
 
-/** Why a command is stopped whose results nobody reads any more (`| head`): it has done what was wanted of it. */
+/**
+ * The abort reason when the reader of stdout has closed it (`| head`). It is no failure: the reader has what it wanted.
+ */
 export const readerGone = new OrderctlError("interrupted", "nobody reads the result any more");
 
-/** How writing the results has ended: undefined where all of them are written. */
+/** How writing the results ended: undefined if all of them are written. */
 export type OutputEnd = undefined | typeof readerGone | OrderctlError;
 
 export type Output = {
-  /** Aborts as soon as a result cannot be written; its reason is the same that `ended` tells. */
+  /** Aborts as soon as a result cannot be written; its reason is the value to which `ended` resolves. */
   readonly signal: AbortSignal;
-  /** Resolves once all that was written has reached its reader, or cannot. */
+  /** Resolves once all results have reached their reader, or cannot. */
   ended(): Promise<OutputEnd>;
 };
 
-/** Watches the streams of a command. What cannot be written to stderr is lost, and ends nothing. */
+/** Watches the output streams of a command. A failed write to stderr is ignored. */
 export function watchOutput({ stdout, stderr }: Streams): Output {
   const stop = new AbortController();
   const fail = (error: Error) => {
@@ -35,13 +37,17 @@ export function watchOutput({ stdout, stderr }: Streams): Output {
   };
 }
 
-/** Resolves when all is written, and rejects where it cannot be. Not asked where nothing is left: a device that is full refuses to write that as well. */
+/**
+ * Resolves when all output is written, and rejects if it cannot be. Writes nothing if the buffer is empty, since a full
+ * device refuses even an empty write.
+ */
 async function flush(stdout: Streams["stdout"]): Promise<void> {
   if ((stdout.writableLength ?? 0) > 0)
     await new Promise<void>((resolve, reject) => {
       stdout.write("", (error) => (error ? reject(error) : resolve()));
     });
-  // An error is told after the write that it ends, by a file only once that is closed.
+  // A stream reports an error after the callback of the failed write, a file only once it is closed; so wait and check
+  // `errored`.
   await new Promise<void>((resolve) => setImmediate(resolve));
   if (stdout.errored) throw stdout.errored;
 }

@@ -1,16 +1,16 @@
 import type { Style } from "./terminal.ts";
 
-/** `text` within `width` columns, the middle left out: of ids and host names, both ends tell them apart. */
+/** `text` cut to `width` columns by leaving out the middle, since ids and host names differ at both ends. */
 export function cutMiddle(text: string, width: number, { unicode }: Pick<Style, "unicode">): string {
   if (text.length <= width) return text;
   const head = Math.ceil((width - 1) / 2);
   return `${text.slice(0, head)}${unicode ? "…" : "~"}${text.slice(text.length - (width - 1 - head))}`;
 }
 
-/** No word of ours is longer; one of others must not fill the screen. */
+/** No word of this program's own texts is longer; a longer foreign word is cut so that it does not fill the screen. */
 const longestWord = 300;
 
-/** Words in lines of at most `width` columns; a longer word stands alone. */
+/** Breaks a text into lines of at most `width` columns; a longer word gets a line of its own. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const whole of text.split(" ")) {

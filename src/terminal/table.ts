@@ -6,7 +6,7 @@ export type Column = { title: string; align?: "left" | "right" };
 type Cells = { columns: readonly Column[]; rows: readonly (readonly string[])[] };
 
 /**
- * Columns under grey titles, two blanks apart; the first column gives way when the width does not suffice. `cells`
+ * Columns under grey titles, two spaces apart; the first column is cut if the table is wider than the terminal. Cells
  * are plain text; `mark` may colour a padded cell, without changing its width.
  */
 export function table(
@@ -33,16 +33,21 @@ export function table(
   return [head, ...body].join("\n");
 }
 
-/** How wide the table is where nothing gives way. */
+/** The width of the table if no cell is cut. */
 export const tableWidth = (cells: Cells): number => sumOf(columnWidths(cells));
 
-/** One cell that a stranger made long does not make all rows so; JSON has it whole. */
+/**
+ * The maximum width of a cell, so that one very long foreign text does not widen all rows; JSON output has it uncut.
+ */
 export const widestCell = ({ width }: Style): number => Math.max(60, Math.min(width, 200));
 
 const columnWidths = ({ columns, rows }: Cells): number[] =>
   columns.map(({ title }, index) => longest(rows, index, title.length));
 
-/** There may be more rows than a function takes arguments. */
+/**
+ * The length of the longest cell of a column, at least `least`. Not with `Math.max(...)`: there may be more rows than a
+ * function takes arguments.
+ */
 export const longest = (rows: readonly (readonly string[])[], column: number, least: number): number =>
   rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), least);
 

@@ -7,7 +7,7 @@ import { openTextScreen, type TextScreen } from "./text-screen.ts";
 
 type Sink = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
-/** The streams and settings of the outside world; tests bring their own. */
+/** The streams, the environment and the stop signal of the process; tests pass their own. */
 export type World = {
   env: NodeJS.ProcessEnv;
   stdin: NodeJS.ReadableStream;
@@ -18,38 +18,43 @@ export type World = {
 };
 
 /**
- * What a view may use: colours or none, its width in columns, which is infinite where nobody looks at a screen, and
- * characters beyond ASCII or none.
+ * What a view may use: colours or none; its width in columns, which is infinite if the output is no terminal and
+ * COLUMNS is not set; characters beyond ASCII or none.
  */
 export type Style = { colour: boolean; width: number; unicode: boolean };
 
-/** Data → text, without a line break at the end. */
+/** Turns data into text without a line break at the end. */
 export type View<T> = (data: T, style: Style) => string;
 
-/** A line that changes in place while work goes on; nothing is shown where stderr is no terminal. */
+/** A status line on stderr that changes in place while work goes on; not shown if stderr is no terminal. */
 export type Progress = { update(text: string): void; end(): void };
 
-/** The only code that writes: results to stdout, all else to stderr. */
+/** All output of a command goes through this: results to stdout, everything else to stderr. */
 export type Terminal = {
-  /** Of stdout as it is now: a terminal may be made wider or narrower. */
+  /** The style for stdout, read at each call because a terminal may be resized. */
   style(): Style;
-  /** The same for what is noted. */
+  /** The style for notes on stderr. */
   readonly noteStyle: Style;
   readonly json: boolean;
-  /** Is somebody watching stdout? */
+  /** Whether stdout is a terminal and shows views instead of JSON. */
   readonly live: boolean;
-  /** For ink, which draws by itself. */
+  /** For ink, which writes to the stream itself. */
   readonly stdout: Sink;
-  /** A view of data on stdout, for what draws by itself. Nothing in the data can act on a terminal; the view's own colours can. */
+  /**
+   * The text of a view, for code that draws on stdout itself. Control characters in the data are replaced; the view's
+   * own colours stay.
+   */
   render<T>(data: T, view: View<T>): string;
-  /** Writes one result: rendered, or as one line of JSON `{kind, version, data}`. */
+  /** Writes one result: the rendered view, or one line of JSON `{kind, version, data}`. */
   show<T>(kind: string, data: T, view: View<T>): void;
-  /** The same on stderr: where stdout holds something else, such as the events that a replay writes. */
+  /**
+   * As `show`, but on stderr: for commands whose stdout holds something else, such as the events that a replay writes.
+   */
   tell<T>(kind: string, data: T, view: View<T>): void;
   note: Note;
   fail(error: OrderctlError): void;
   progress(): Promise<Progress>;
-  /** For somebody who watches stdout, once: results that are drawn in place, with what is noted above them. */
+  /** Results that are redrawn in place on a live stdout, with notes above them. Call it only once. */
   openScreen(): TextScreen;
 };
 
@@ -79,7 +84,7 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
     },
     fail(error) {
       const { code, exitCode } = error;
-      // An address that was given is told back, and may have a password in it.
+      // The message may quote a server address with a password in it.
       const message = maskText(error.message);
       const hint = error.hint && maskText(error.hint);
       if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
@@ -94,7 +99,10 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
   };
 }
 
-/** It may quote what a stranger sent: nothing of it moves the cursor or hides, or begins a line but as a hint does. */
+/**
+ * The text may quote foreign data: nothing in it may move the cursor, hide text or start a line that is not indented
+ * like a hint.
+ */
 const harmless = (text: string): string => text.split("\n  ").map(printable).join("\n  ");
 
 async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
@@ -112,7 +120,7 @@ async function openProgress(stream: Sink, shown: boolean): Promise<Progress> {
 
 function styleOf(sink: Sink, env: NodeJS.ProcessEnv): Style {
   const asked = Math.max(0, Number(env.COLUMNS) || 0);
-  // Some pseudo-terminals claim to have no columns.
+  // Some pseudo-terminals report 0 columns.
   const width = sink.columns || asked || (sink.isTTY ? defaultWidth : Number.POSITIVE_INFINITY);
   return { colour: wantsColour(sink, env), width, unicode: isUtf8(env) };
 }

@@ -1,23 +1,23 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** A text that is drawn again in place, the last one stays; what is noted scrolls by above it. */
+/** A text that is redrawn in place, with notes that scroll by above it. The last text stays on the screen. */
 export type TextScreen = { draw(text: string): void; note(text: string): void };
 
 type Sized = NodeJS.WritableStream & { rows?: number; columns?: number };
 type Streams = { stdout: Sized; stderr: NodeJS.WritableStream };
 
-/** DECAWM, https://vt100.net/docs/vt510-rm/DECAWM.html: without it a terminal cuts what is wider than itself. */
+/** DECAWM, https://vt100.net/docs/vt510-rm/DECAWM.html: while it is off, the terminal cuts lines that are too wide. */
 const wrapOff = "\u001b[?7l";
 const wrapOn = "\u001b[?7h";
 
 /**
- * Only what fits below one another is drawn: what has scrolled off the top cannot be drawn again. Lines wider than the
- * terminal are cut by it, so that each takes one row.
+ * Draws only as many lines as the terminal has rows, because a line that has scrolled off the top cannot be redrawn.
+ * The terminal cuts lines that are too wide, so that each takes one row.
  */
 export function openTextScreen({ stdout, stderr }: Streams): TextScreen {
   let drawn: string[] = [];
   let drawnAt = 0;
-  // Some pseudo-terminals claim to have no rows, or no columns.
+  // Some pseudo-terminals report 0 rows or 0 columns.
   const columns = () => stdout.columns || Number.POSITIVE_INFINITY;
   const erase = () => {
     const rows = drawn.reduce((sum, line) => sum + rowsOf(line, drawnAt, columns()), 0);
@@ -41,7 +41,7 @@ export function openTextScreen({ stdout, stderr }: Streams): TextScreen {
   };
 }
 
-/** Of a terminal that was made narrower since: what it shows then wraps. */
+/** How many rows a drawn line takes now: it wraps if the terminal was made narrower since. */
 function rowsOf(line: string, drawnAt: number, columns: number): number {
   const width = Math.min(drawnAt, stripVTControlCharacters(line).length);
   return Math.max(1, Math.ceil(width / columns));

@@ -2,15 +2,15 @@ import { OrderctlError } from "../../core/errors.ts";
 import { printable } from "../../core/foreign-text.ts";
 
 /**
- * `missing`: the backend knows no such trace. `no_route`: it does not serve this path at all, being older or newer or
- * something else; `received` says what came instead. `garbage` is no JSON.
+ * `missing`: the backend has no such trace. `no_route`: it does not serve this path, because of its version or because
+ * it is another program. `garbage`: the answer is not JSON. `received` describes what came instead.
  */
 export type Answer =
   | { kind: "document"; value: unknown }
   | { kind: "missing" }
   | { kind: "no_route" | "garbage"; received: string };
 
-/** What a response says; throws where it is a refusal. `who` is the backend, for messages. */
+/** Classifies a response; throws if it is an error. `who` names the backend in messages. */
 export function readAnswer(who: string, status: number, text: string): Answer {
   if (status === 401 || status === 403) throw denied(who, status);
   const elsewhere = otherThanApi(text);
@@ -21,18 +21,21 @@ export function readAnswer(who: string, status: number, text: string): Answer {
   return parseDocument(text);
 }
 
-/** As Jaeger's gRPC gateway (before 1.50) says it. */
+/** The words of Jaeger's gRPC gateway (before 1.50), which answers with status 500. */
 const hasNoTrace = (text: string): boolean => /trace not found/i.test(text.slice(0, 1000));
 
-/** Jaeger shows its user interface at every path it does not know; the router of both knows a sentence. */
+/**
+ * Describes an answer that does not come from the API: Jaeger serves its user interface at every path it does not know,
+ * and the HTTP router of both backends answers "404 page not found".
+ */
 function otherThanApi(text: string): string | undefined {
   if (/^\s*<(!doctype|html|head|\?xml)/i.test(text)) return "an HTML page";
   return /^404 page not found\s*$/.test(text) ? "404 page not found" : undefined;
 }
 
 /**
- * JSON, or what a gRPC gateway streams: one JSON document per line, `{"result": …}` each
- * (https://github.com/grpc-ecosystem/grpc-gateway). Those come as an array.
+ * Parses JSON, or the stream of a gRPC gateway (https://github.com/grpc-ecosystem/grpc-gateway): one JSON document per
+ * line, each `{"result": …}`. The documents of a stream are returned as an array.
  */
 function parseDocument(text: string): Answer {
   const lines = () =>
@@ -44,13 +47,13 @@ function parseDocument(text: string): Answer {
     try {
       return { kind: "document", value: parse() };
     } catch {
-      // The next one may do.
+      // Try the next form.
     }
   }
   return { kind: "garbage", received: text.trim() === "" ? "nothing" : JSON.stringify(excerpt(text)) };
 }
 
-/** What a foreign program said, in one short line fit for a terminal. */
+/** The beginning of a foreign program's answer as one line that is safe on a terminal. */
 const excerpt = (text: string): string => printable(text.trim().slice(0, 200));
 
 function denied(who: string, status: number): OrderctlError {

@@ -5,16 +5,19 @@ import type { BackendEndpoint } from "./backend-endpoint.ts";
 export type BackendClient = {
   /** Rejects with `unavailable`, `denied`, `bad_message`, `too_large` or `timeout`, naming the backend and its URL. */
   get(path: string, query?: Readonly<Record<string, string>>): Promise<Answer>;
-  /** What an answer holds, `empty` where that is nothing; throws `bad_message` where `decode` throws. */
+  /**
+   * The decoded document of an answer, or `empty` if the backend does not have it. Throws `bad_message` for any other
+   * answer and if `decode` throws.
+   */
   settle<T>(answer: Answer, empty: T, decode: (value: unknown) => T): T;
 };
 
 export type ClientOptions = {
-  /** `Jaeger`, `Tempo`: for messages. */
+  /** The backend's name for messages: `Jaeger`, `Tempo`. */
   name: string;
   endpoint: BackendEndpoint;
   signal: AbortSignal;
-  /** For all requests together. */
+  /** Time limit for all requests together. */
   timeoutMs: number;
 };
 
@@ -49,13 +52,13 @@ export function createBackendClient({ name, endpoint, signal, timeoutMs }: Clien
   };
 }
 
-/** Nothing where nothing is asked: not every runtime leaves a `?` away that has nothing behind it. */
+/** Empty, also without the `?`, if there are no parameters: not every runtime drops a `?` that nothing follows. */
 function queryText(query: Readonly<Record<string, string>>): string {
   const text = String(new URLSearchParams(query));
   return text === "" ? "" : `?${text}`;
 }
 
-/** The user interface of a newer backend may answer a browser with something else. */
+/** Asks for JSON: to a browser, a newer backend may answer with its user interface. */
 const headersFor = ({ authorization }: BackendEndpoint): Record<string, string> => ({
   accept: "application/json",
   ...(authorization === undefined ? {} : { authorization }),
@@ -74,7 +77,7 @@ const tooLate = (who: string, timeoutMs: number): OrderctlError =>
     hint: "--timeout gives it more time",
   });
 
-/** `fetch` hides the reason in its cause. */
+/** `fetch` keeps the reason in its `cause`. */
 function unreachable(who: string, thrown: unknown): OrderctlError {
   const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
   const reason = systemCode(cause) ?? (cause instanceof Error ? cause.message : String(cause));
@@ -84,7 +87,7 @@ function unreachable(who: string, thrown: unknown): OrderctlError {
   });
 }
 
-/** The body of an answer, decompressed; undefined as soon as it has more than `maxBytes`. */
+/** The body of a response, decompressed; undefined as soon as it exceeds `maxBytes`. */
 export async function readLimited(response: Response, maxBytes: number): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;

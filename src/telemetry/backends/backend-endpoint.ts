@@ -1,11 +1,11 @@
 import { OrderctlError } from "../../core/errors.ts";
 
-/** Where a backend answers: a URL without user info and without a slash at its end, fit to be shown. */
+/** The address of a backend: a URL without user info and without a slash at its end, safe to show. */
 export type BackendEndpoint = { url: string; authorization: string | undefined };
 
 /**
- * Reads `http://host:port`, with or without a path prefix; without a scheme, http. User info becomes basic
- * authentication. Throws `usage` for what is no address, without telling what stood before an `@`.
+ * Reads `http://host:port`, with or without a path prefix; `http` if there is no scheme. User info becomes basic
+ * authentication. Throws `usage` for an invalid address, without showing what stood before an `@`.
  */
 export function parseBackendEndpoint(text: string): BackendEndpoint {
   const trimmed = text.trim();
@@ -21,7 +21,7 @@ export function parseBackendEndpoint(text: string): BackendEndpoint {
 const basic = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${decode(username)}:${decode(password)}`).toString("base64")}`;
 
-/** A `%` that escapes nothing stands for itself. */
+/** Decodes percent escapes; a text with an invalid escape stays as it is. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,9 +1,9 @@
 import { allReadable, type SpanReading } from "../tracing/span-reading.ts";
 
-/** Of a trace that a backend does not know. */
+/** The reading of a trace that a backend does not know. */
 export const nothing: SpanReading = { spans: [], unreadable: allReadable };
 
-/** Throws a TypeError where nothing at all of what is there can be read: then it is no trace. */
+/** Returns the reading; throws a TypeError if none of its spans could be read, since the answer is then no trace. */
 export function someOf(reading: SpanReading): SpanReading {
   const { spans, unreadable } = reading;
   const [reason] = unreadable.reasons;

@@ -11,7 +11,7 @@ import {
 import { SpanFaults, type SpanReading } from "../tracing/span-reading.ts";
 
 /**
- * Jaeger's own JSON, as far as it is read here: times in Unix µs, durations in µs
+ * The part of Jaeger's own JSON format that is read here: times in Unix µs, durations in µs
  * (https://github.com/jaegertracing/jaeger-idl, package `model/json`).
  */
 export type JaegerTrace = {
@@ -34,7 +34,10 @@ type JaegerSpan = {
 type JaegerReference = { refType?: string; traceID: string; spanID: string };
 type JaegerTag = { key: string; type?: string; value?: unknown };
 
-/** Precise to the µs. A span that cannot be read costs only itself. Throws a TypeError where it is no trace. */
+/**
+ * Reads a trace in Jaeger's own JSON; times are precise to the µs. A span that cannot be read is counted in
+ * `unreadable`. Throws a TypeError if the value is no trace.
+ */
 export function decodeJaegerTrace({ spans: given, processes }: JaegerTrace): SpanReading {
   const spans: Span[] = [];
   const faults = new SpanFaults();
@@ -73,7 +76,7 @@ function decodeSpan(
   };
 }
 
-/** Into these Jaeger has put what a span of OpenTelemetry has fields for. */
+/** Tags into which Jaeger translates fields of an OpenTelemetry span: they are fields here, not attributes. */
 const translatedTags = [
   "span.kind",
   "error",
@@ -87,7 +90,7 @@ const translatedTags = [
 const traceIdOf = (id: string): string => hexId(id, 32);
 const spanIdOf = (id: string): string => hexId(id, 16);
 
-/** Earlier versions left out leading zeros. */
+/** Earlier versions of Jaeger leave out leading zeros. */
 function hexId(id: string, digits: number): string {
   if (!/^[0-9a-f]+$/i.test(id) || id.length > digits) throw new TypeError(`${JSON.stringify(id)} is no id`);
   return id.toLowerCase().padStart(digits, "0");
@@ -95,7 +98,10 @@ function hexId(id: string, digits: number): string {
 
 const nsOf = (us: number | undefined): bigint => BigInt(Math.round(us ?? 0)) * 1000n;
 
-/** Every other reference is a link; of another trace it can be nothing else. */
+/**
+ * The parent is the first CHILD_OF reference within the trace, else the first reference within it. Every other
+ * reference is a link: a parent in another trace is not possible.
+ */
 function parentOf({ references, traceID }: JaegerSpan): JaegerReference | undefined {
   const own = (references ?? []).filter((each) => traceIdOf(each.traceID) === traceIdOf(traceID));
   return own.find(({ refType }) => refType === "CHILD_OF") ?? own[0];
@@ -127,7 +133,7 @@ function statusOf(tags: Attributes): Span["status"] {
 const attributesOf = (tags: JaegerTag[] | null | undefined): Attributes =>
   Object.fromEntries((tags ?? []).map(({ key, type, value }) => [key, tagValue(type, value)]));
 
-/** Jaeger prints integers beyond 2^53 as text. */
+/** The value of a tag. Jaeger writes integers beyond 2^53 as text; they stay text. */
 function tagValue(type: string | undefined, value: unknown): AttributeValue {
   if (type === "bool") return value === true || value === "true";
   const asNumber = type === "int64" || type === "float64" ? Number(value) : Number.NaN;

@@ -8,12 +8,15 @@ import { toOtlpDocument } from "./otlp-document.ts";
 import type { WantedTrace } from "./read-backend-trace.ts";
 import { maxTraces, searchWindow } from "./search-window.ts";
 
-/** An order is in one trace, so the first service that knows it ends the search. */
+/**
+ * How many services are searched for an order. The first one that knows the order ends the search, since an order is in
+ * one trace.
+ */
 const maxServices = 100;
 
 /**
- * Reads from Jaeger 1.x and 2.x: https://www.jaegertracing.io/docs/latest/apis/. Version 3 of its API is precise to the
- * ns, the one before it to the µs; every Jaeger has one of them, most have both.
+ * Reads a trace from Jaeger 1.x or 2.x: https://www.jaegertracing.io/docs/latest/apis/. Version 3 of its API is precise
+ * to the ns, the older one to the µs; every Jaeger has at least one of them.
  */
 export async function readJaegerTrace(client: BackendClient, wanted: WantedTrace): Promise<SpanReading> {
   const { traceId, orderId } = wanted;
@@ -23,7 +26,7 @@ export async function readJaegerTrace(client: BackendClient, wanted: WantedTrace
   return joinReadings(readings);
 }
 
-/** Raw: Jaeger would else move the spans of one host to fit those of another. */
+/** Asks for raw traces: otherwise Jaeger moves the spans of one host to fit those of another. */
 async function readById(client: BackendClient, traceId: string): Promise<SpanReading> {
   const modern = await client.get(`/api/v3/traces/${traceId}`, { raw_traces: "true" });
   if (modern.kind !== "no_route") return client.settle(modern, nothing, decodeChunks);
@@ -33,7 +36,7 @@ async function readById(client: BackendClient, traceId: string): Promise<SpanRea
   );
 }
 
-/** One document, or one after the other where a gRPC gateway streams them; some versions wrap it into `result`. */
+/** Reads one document, or several if a gRPC gateway streamed them; some versions wrap each into `result`. */
 const decodeChunks = (value: unknown): SpanReading =>
   someOf(joinReadings((Array.isArray(value) ? value : [value]).map(decodeChunk)));
 
@@ -44,8 +47,8 @@ function decodeChunk(chunk: { result?: unknown; resourceSpans?: unknown }): Span
 }
 
 /**
- * By the older API: the newer one has learnt to search by attributes only lately, and versions that have not ignore what
- * they are asked and return any trace. Both want a service named.
+ * Uses the older API: versions whose newer API cannot search by attributes yet ignore the condition and return any
+ * trace. Both APIs require the name of a service.
  */
 async function findTraces(client: BackendClient, orderId: string): Promise<string[]> {
   const { startMs, endMs } = searchWindow();
@@ -67,7 +70,7 @@ async function findTraces(client: BackendClient, orderId: string): Promise<strin
 const traceIdsOf = (value: unknown): string[] =>
   dataOf<{ traceID: string }>(value).map(({ traceID }) => traceID.padStart(32, "0"));
 
-/** What the older API wraps into `{"data": […]}`; `null` for none. */
+/** The older API wraps its results into `{"data": […]}`, with `null` for none. */
 function dataOf<T>(value: unknown): T[] {
   const { data } = value as { data?: T[] | null };
   if (data === undefined) throw new TypeError("no data");

@@ -1,7 +1,7 @@
 /**
- * A trace as a backend's protobuf library prints it, made into OTLP's own JSON
- * (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): ids in hex instead of base64, and lists under the
- * names they have today. What is OTLP already stays as it is.
+ * Converts a trace that a backend's protobuf library printed as JSON into OTLP/JSON
+ * (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): ids become hex instead of base64, and lists get
+ * their current names. What is already OTLP/JSON stays the same.
  */
 export function toOtlpDocument(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toOtlpDocument);
@@ -24,6 +24,6 @@ const oldNames: Readonly<Record<string, string>> = {
 
 const idDigits: Readonly<Record<string, number>> = { traceId: 32, spanId: 16, parentSpanId: 16 };
 
-/** Base64 of 8 or 16 bytes is 12 or 24 characters long, hex 16 or 32: padding tells them apart. */
+/** An id as hex. Padding tells base64 from hex: base64 of 8 or 16 bytes always ends with `=`. */
 const hexId = (text: string, digits: number): string =>
   text.endsWith("=") ? Buffer.from(text, "base64").toString("hex").padStart(digits, "0") : text.toLowerCase();

@@ -6,14 +6,14 @@ import { readTempoTrace } from "./tempo.ts";
 
 export type BackendQuery = {
   kind: BackendKind;
-  /** Undefined for where the backend listens when nobody told it otherwise. */
+  /** Undefined for the backend's default address on this machine. */
   endpoint: string | undefined;
   signal: AbortSignal;
-  /** For the whole reading, however many requests it takes. */
+  /** Time limit for all requests together. */
   timeoutMs: number;
 } & WantedTrace;
 
-/** By the id of the trace; where that is not known, by an order's, among the traces of the last seven days. */
+/** A trace by its id or, if that is unknown, by the id of its order, among the traces of the last seven days. */
 export type WantedTrace =
   | { traceId: string; orderId: string | undefined }
   | { traceId: undefined; orderId: string };
@@ -32,10 +32,10 @@ const backends = {
 export type BackendKind = keyof typeof backends;
 
 /**
- * The spans that a tracing backend holds, each once and in no promised order, none where it knows no such trace; one that
- * cannot be read costs only itself. Rejects with
- * `unavailable`, `denied`, `timeout`, `too_large` (above 64 MiB), `usage` (no address) or `bad_message` (no trace), and
- * with the signal's reason once that aborts.
+ * The spans that a tracing backend has of a trace, each once and in no particular order; empty if it does not know the
+ * trace. A span that cannot be read is counted in `unreadable`. Rejects with `unavailable`, `denied`, `timeout`,
+ * `too_large` (above 64 MiB), `usage` (invalid address) or `bad_message` (the answer is no trace), and with the
+ * signal's reason once it aborts.
  */
 export async function readBackendTrace(query: BackendQuery): Promise<SpanReading> {
   const { name, defaultEndpoint, read } = backends[query.kind];

@@ -1,13 +1,13 @@
-/** Tempo refuses to search more than this, unless told otherwise. */
+/** Tempo's default limit for the time range of a search. */
 const windowMs = 7 * 24 * 3_600_000;
-/** Spans are timed by whoever sent them: a clock may be so far ahead of ours. */
+/** Span times come from the clock of their sender, which may be this far ahead of this machine's clock. */
 const aheadMs = 3_600_000;
 
-/** Where an order is looked for when only its id is known; Unix ms. */
+/** The time range in which an order's traces are searched; Unix ms. */
 export function searchWindow(): { startMs: number; endMs: number } {
   const endMs = Date.now() + aheadMs;
   return { startMs: endMs - windowMs, endMs };
 }
 
-/** How many traces are read where several carry the order's id, as when it was published more than once. */
+/** How many traces are read if several carry the order's id, as when the order was published more than once. */
 export const maxTraces = 10;

@@ -7,7 +7,7 @@ import { toOtlpDocument } from "./otlp-document.ts";
 import type { WantedTrace } from "./read-backend-trace.ts";
 import { maxTraces, searchWindow } from "./search-window.ts";
 
-/** Reads from Tempo 1.x and 2.x: https://grafana.com/docs/tempo/latest/api_docs/ */
+/** Reads a trace from Tempo 1.x or 2.x: https://grafana.com/docs/tempo/latest/api_docs/ */
 export async function readTempoTrace(client: BackendClient, wanted: WantedTrace): Promise<SpanReading> {
   const { traceId, orderId } = wanted;
   const traceIds = traceId === undefined ? await findTraces(client, orderId) : [traceId];
@@ -16,7 +16,7 @@ export async function readTempoTrace(client: BackendClient, wanted: WantedTrace)
   return joinReadings(readings);
 }
 
-/** Tempo searches what it has stored, not just the last minutes, only where it is given a time range. */
+/** Passes a time range: without one, Tempo searches only the last minutes, not what it has stored. */
 async function findTraces(client: BackendClient, orderId: string): Promise<string[]> {
   const { startMs, endMs } = searchWindow();
   const answer = await client.get("/api/search", {
@@ -30,7 +30,7 @@ async function findTraces(client: BackendClient, orderId: string): Promise<strin
 
 type Found = { traces?: { traceID: string }[] | null };
 
-/** It leaves out leading zeros here. */
+/** Tempo leaves out leading zeros of ids in search results. */
 const traceIdsOf = (value: unknown): string[] =>
   ((value as Found).traces ?? []).map(({ traceID }) => traceID.padStart(32, "0"));
 
@@ -42,7 +42,7 @@ async function readById(client: BackendClient, traceId: string): Promise<SpanRea
 
 type TempoTrace = { batches?: unknown; resourceSpans?: unknown };
 
-/** Version 2 of the path wraps the trace, and wraps an empty one where there is none. */
+/** `/api/v2/traces` wraps the trace into `trace`, which is empty or absent if there is none. */
 function spansOf(value: unknown): SpanReading {
   const { trace, metrics, ...rest } = value as TempoTrace & { trace?: TempoTrace; metrics?: unknown };
   const spans = trace ?? rest;

@@ -6,16 +6,16 @@ import type { Scrape } from "./metric-readers.ts";
 export type Readiness = { ready: boolean; reason?: string | undefined };
 
 export type HealthServerOptions = {
-  /** Loopback unless told otherwise. */
+  /** Loopback by default. */
   host?: string | undefined;
   allowedHosts?: readonly string[] | undefined;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   port: number;
-  /** Where there is none, there is no `/metrics`. */
+  /** If undefined, `/metrics` is not served. */
   scrape: Scrape | undefined;
   /** Whether work can be done now, and if not, why. */
   isReady: () => Readiness;
-  /** Whether the process is worth keeping; true if nobody says. */
+  /** Whether the process should be kept running; by default always true. */
   isAlive?: (() => boolean) | undefined;
 };
 
@@ -24,8 +24,8 @@ type Answer = { status: number; contentType: string; body: string };
 type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
 /**
- * Serves `/metrics`, `/healthz` and `/readyz`, whether or not the broker can be reached. Rejects with `conflict` where the
- * port is taken, and with `usage` where it may not listen there.
+ * Serves `/metrics`, `/healthz` and `/readyz`, also while the broker cannot be reached. Rejects with `conflict` if the
+ * port is taken, and with `usage` if the process cannot listen there for another reason.
  */
 export async function openHealthServer(options: HealthServerOptions): Promise<Listening> {
   const { host = "127.0.0.1", port, allowedHosts } = options;

@@ -9,7 +9,7 @@ type Observers = Pick<Metrics, "observeWorkers" | "observeConsumers" | "observeS
 
 const specs = metricSpecs;
 
-/** The broker is asked no more often than this, and an export waits no longer for its answer. */
+/** The broker is asked at most once per `everyMs`, and an export waits at most `patienceMs` for the answer. */
 const sparsely = { everyMs: 5000, patienceMs: 1000 };
 
 const breakerStates = { closed: 0, "half-open": 1, open: 2 } as const;
@@ -44,7 +44,7 @@ export function observeWith(ledger: MetricLedger): Observers {
 function consumerObservations({ stream, consumer, ...state }: ConsumerState): Observation[] {
   const attributes = { stream, [name.consumerGroup]: consumer };
   const hasBacklog = state.pending + state.ackPending > 0;
-  // Absent where it is not known: 0 would say that nothing waits.
+  // Left out if unknown: 0 would mean that nothing waits.
   const oldestAgeMs = state.oldestAgeMs ?? (hasBacklog ? undefined : 0);
   return [
     observed(specs.consumerPending, state.pending, attributes),
@@ -69,19 +69,22 @@ const observed = (spec: MetricSpec, value: number, attributes: Attributes = {}):
 });
 
 export type Sparseness = {
-  /** At least so long between two reads. */
+  /** Minimum time between two reads. */
   everyMs: number;
-  /** No caller waits longer. */
+  /** Maximum time that a caller waits. */
   patienceMs: number;
 };
 
-/** A read may take a twentieth of the time: what takes long is read the more rarely. */
+/**
+ * After a read, the next one waits at least 19 times as long as that read took, so reading takes at most a twentieth of
+ * the time.
+ */
 const restShare = 19;
 
 /**
- * Shares one read among all who ask within `everyMs`, and never starts a second while one is under way. After a read that
- * took long it waits longer, so that nobody is kept busy with answering. Rejects as the read does, and with `timeout`
- * where it takes longer than a caller waits.
+ * Shares one read among all callers within `everyMs`, and never starts a second one while one is under way. After a
+ * slow read the pause is longer, so that the broker is not kept busy with answers. Rejects as the read does, and with
+ * `timeout` if a caller would have to wait longer than `patienceMs`.
  */
 export function createSparseRead<T>(
   read: () => Promise<T>,
@@ -93,7 +96,7 @@ export function createSparseRead<T>(
   const start = async (): Promise<T> => {
     const startedAt = performance.now();
     nextAt = Number.POSITIVE_INFINITY;
-    // After a failure the next one who asks may try again: the broker may be back.
+    // After a failed read the next caller may try again at once: the broker may be back.
     let restMs = 0;
     try {
       const answer = await read();

@@ -15,21 +15,24 @@ import { positiveSetting } from "../positive-setting.ts";
 
 type ReaderOptions = {
   env: NodeJS.ProcessEnv;
-  /** What is exported beside the SDK's own instruments. */
+  /** Metrics that are exported in addition to those of the SDK's own instruments. */
   producer: MetricProducer;
-  /** Whether somebody scrapes. */
+  /** Whether Prometheus will scrape the metrics. */
   prometheus: boolean;
-  /** Whether they are sent to where the environment says, as OTLP/HTTP with JSON. */
+  /** Whether the metrics are sent, as OTLP/HTTP with JSON, to the endpoint in the environment. */
   otlp: boolean;
 };
 
 export type MetricReaders = {
-  /** For NodeSDK. */
+  /** To be passed to NodeSDK. */
   readers: IMetricReader[];
   scrape: Scrape | undefined;
 };
 
-/** Endpoint, headers and timeout of OTLP come from the `OTEL_EXPORTER_OTLP_*` variables of the process. */
+/**
+ * Creates the wanted readers. Endpoint, headers and timeout of OTLP come from the `OTEL_EXPORTER_OTLP_*` variables of
+ * the process.
+ */
 export function createMetricReaders({ env, producer, prometheus, otlp }: ReaderOptions): MetricReaders {
   const scraped = prometheus ? new ScrapeReader(producer) : undefined;
   const pushed = otlp ? createOtlpReader(env, producer) : undefined;
@@ -49,8 +52,8 @@ function createOtlpReader(env: NodeJS.ProcessEnv, producer: MetricProducer): Per
 }
 
 /**
- * Measures Node itself: event loop delay and utilisation, garbage collection, heap. Costs 0.3 % of a core. Answers how
- * to stop it.
+ * Measures Node itself: event loop delay and utilisation, garbage collection, heap. Costs 0.3 % of a core. Returns a
+ * function that stops it.
  */
 export function startRuntimeMetrics(provider: MeterProvider): () => void {
   const runtime = new RuntimeNodeInstrumentation();
@@ -58,13 +61,13 @@ export function startRuntimeMetrics(provider: MeterProvider): () => void {
   return () => runtime.disable();
 }
 
-/** Answers one scrape; never rejects for what could not be observed, that is left out. */
+/** Answers one scrape. Metrics that cannot be observed are left out and do not make it reject. */
 export type Scrape = () => Promise<{ contentType: string; text: string }>;
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 const contentType = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Reads when it is scraped; has no port of its own. */
+/** Collects the metrics when `scrape` is called; opens no port of its own. */
 export class ScrapeReader extends MetricReader {
   readonly #serializer = new PrometheusSerializer(undefined, false, undefined, false, true);
 
@@ -82,7 +85,10 @@ export class ScrapeReader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
-/** The serializer leaves units out of the names; Prometheus itself puts them there when it receives OTLP. */
+/**
+ * Adds the unit to each metric's name: the serializer leaves it out, while Prometheus itself adds it to metrics
+ * received as OTLP.
+ */
 const withUnits = ({ resource, scopeMetrics }: ResourceMetrics): ResourceMetrics => ({
   resource,
   scopeMetrics: scopeMetrics.map(({ scope, metrics }) => ({ scope, metrics: metrics.map(withUnit) })),

@@ -1,9 +1,9 @@
-/** One metric: its name, its unit as UCUM writes it (`s`, `By`, `{message}`) and what it tells. */
+/** One metric: its name, its unit in UCUM notation (`s`, `By`, `{message}`) and what it measures. */
 export type MetricSpec = { name: string; unit: string; description: string };
 
 /**
- * Every metric of every flow, beside those of Node itself. The first four are from the messaging conventions:
- * https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
+ * All metrics that flows export; Node's own metrics are exported in addition. The first four are from the messaging
+ * conventions: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/
  */
 export const metricSpecs = {
   operationDuration: {

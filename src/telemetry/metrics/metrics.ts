@@ -4,16 +4,19 @@ import type { MetricLedger } from "./metric-ledger.ts";
 import { observeWith } from "./metric-observers.ts";
 import { type MetricSpec, metricSpecs } from "./metric-specs.ts";
 
-/** One consumer of one kind of event. Hot path: 0.1 µs for each method. */
+/** Measures one consumer of one kind of event. Hot path: 0.1 µs for each method. */
 export type ConsumerMetrics = {
-  /** `waitMs`: since the broker stored the message. */
+  /** `waitMs`: time since the broker stored the message. */
   received(waitMs: number): void;
-  /** `durationMs`: since it was received; `errorType` where the work failed. */
+  /** `durationMs`: time since the delivery was received; `errorType`: given if the work failed. */
   processed(durationMs: number, errorType: string | undefined): void;
   settled(how: "ack" | "nak" | "term"): void;
 };
 
-/** Messages of one service to one kind of subject; durations in ms. Hot path: 0.1 µs for each method. */
+/**
+ * Measures the messages that one service publishes to one kind of subject; durations in ms. Hot path: 0.1 µs for each
+ * method.
+ */
 export type DestinationMetrics = {
   stored(durationMs: number, duplicate: boolean): void;
   failed(durationMs: number, errorType: string): void;
@@ -27,7 +30,7 @@ export type ConsumerState = {
   pending: number;
   ackPending: number;
   redelivered: number;
-  /** Of the oldest message that is not acknowledged; `null` without one, and where it is not known. */
+  /** Age of the oldest message that is not acknowledged; `null` if there is none or its age is unknown. */
   oldestAgeMs: number | null;
 };
 
@@ -38,21 +41,21 @@ export type StreamsState = { streams: readonly StreamState[]; deadLetters: numbe
 export type BreakerState = "closed" | "half-open" | "open";
 
 /**
- * What the pipeline counts and measures, for code that knows no OpenTelemetry. Nothing here throws or waits. What is to
- * be observed is read when somebody exports; what cannot be read then is left out.
+ * What the pipeline counts and measures, for code that does not know OpenTelemetry. No method throws or waits. The
+ * observers' `read` functions are called at each export; values that cannot be read are left out of it.
  */
 export type Metrics = {
-  /** `template` is the subject with its id left open. */
+  /** `template` is the subject with a placeholder for the id. */
   consumer(of: { service: string; consumer: string; template: string }): ConsumerMetrics;
   destination(of: { service: string; template: string }): DestinationMetrics;
-  /** The one cell of a metric with these attributes: to be looked up once, and then written to. */
+  /** The cell of a metric for these attributes: look it up once, then write to it. */
   counter(spec: MetricSpec, attributes: Attributes): { add(): void };
   duration(spec: MetricSpec, attributes: Attributes): { record(ms: number): void };
-  /** By consumer. */
+  /** `read` returns the states by consumer. */
   observeWorkers(read: () => Readonly<Record<string, WorkerState>>): void;
-  /** Read at most every 5 s, and more rarely where that takes long. */
+  /** `read` is called at most every 5 s, and less often if it is slow. */
   observeConsumers(read: () => Promise<readonly ConsumerState[]>): void;
-  /** Read at most every 5 s, and more rarely where that takes long. */
+  /** `read` is called at most every 5 s, and less often if it is slow. */
   observeStreams(read: () => Promise<StreamsState>): void;
   observeBreaker(breaker: string, read: () => BreakerState): void;
 };
@@ -128,7 +131,10 @@ const operation = (operationName: string, type: string): Attributes => ({
 const errorOf = (errorType: ErrorType): Attributes =>
   errorType === undefined ? {} : { [name.errorType]: errorType };
 
-/** Makes what belongs to a key when it is first asked for: a series exists from its first measurement on. */
+/**
+ * Creates the value for a key when it is first asked for, so that a time series exists only from its first measurement
+ * on.
+ */
 export function memo<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>();
   return (key) => {
@@ -144,8 +150,8 @@ const other = "other";
 const shape = /^[a-z0-9_]{1,40}$/;
 
 /**
- * Bounds what a stranger may write into a label: at most `limit` different names of 1 to 40 lower-case letters,
- * digits and underscores; all else becomes `other`.
+ * Bounds the label values that come from outside: at most `limit` different names of 1 to 40 lower-case letters, digits
+ * and underscores are kept; all others become `other`.
  */
 export function createReasons(limit = 50): (reason: string) => string {
   const known = new Set<string>();

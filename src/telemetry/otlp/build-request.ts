@@ -22,7 +22,7 @@ type AnyValue<Int64> =
 
 type KeyValue<Int64> = { key: string; value: AnyValue<Int64> };
 
-/** The request that carries these spans, those of one resource together. */
+/** An export request with these spans, grouped by resource. */
 export function buildRequest<Id, Int64>(spans: readonly Span[], format: Format<Id, Int64>) {
   const groups = new Map<string, Span[]>();
   for (const span of spans) {

@@ -1,6 +1,6 @@
 import { tooManyParts } from "../../core/check-json.ts";
 
-/** What a message of OTLP has messages in, by field number (`proto/orderctl/otlp/v1/trace.proto`). */
+/** The fields of an OTLP message that hold messages, by field number (`proto/orderctl/otlp/v1/trace.proto`). */
 type Shape = { [field: number]: Shape };
 
 const anyValue: Shape = {};
@@ -12,14 +12,15 @@ const span: Shape = { 9: keyValue, 11: { 3: keyValue }, 13: { 4: keyValue }, 15:
 const request: Shape = { 1: { 1: { 1: keyValue }, 2: { 1: scope, 2: span } } };
 
 const defaultMaxParts = 500_000;
-/** Where a decoder gives up by itself. */
+/** The nesting depth at which the decoder itself gives up. */
 const maxDepth = 100;
 const leastBytes = 2;
 const lengthDelimited = 2;
 
 /**
- * Throws `too_large` for an `ExportTraceServiceRequest` that has more than `maxParts` messages in it: one of two bytes becomes
- * hundreds in memory. What cannot be read is left to the decoder. Looks at nothing that is too small to have so many.
+ * Throws `too_large` for an `ExportTraceServiceRequest` that contains more than `maxParts` messages: a message of two
+ * bytes takes hundreds of bytes once decoded. Bytes that cannot be read are left to the decoder. A body that is too
+ * small for so many messages is not scanned.
  */
 export function checkParts(bytes: Buffer, maxParts = defaultMaxParts): void {
   if (bytes.length > leastBytes * maxParts) new Count(bytes, maxParts).take(request, bytes.length, 0);
@@ -36,7 +37,10 @@ class Count {
     this.#most = most;
   }
 
-  /** Ends where a message cannot be read: the decoder gives that one up as well, and takes those after it. */
+  /**
+   * Stops at the first field of a message that cannot be read: the decoder gives that message up as well, and continues
+   * with those after it.
+   */
   take(shape: Shape, end: number, depth: number): void {
     while (this.#at < end) {
       const tag = this.#varint();
@@ -55,7 +59,7 @@ class Count {
     if (depth <= maxDepth) this.take(shape, end, depth);
   }
 
-  /** Of a field's content, in bytes from here; undefined for groups, which nothing uses any more. */
+  /** How many more bytes a field's content has; undefined for groups, a deprecated wire type. */
   #sizeOf(wireType: number): number | undefined {
     if (wireType === 0) {
       this.#varint();
@@ -66,7 +70,7 @@ class Count {
     return wireType === lengthDelimited ? this.#varint() : undefined;
   }
 
-  /** Exact for tags and lengths; runs past the end where the bytes do. */
+  /** Exact for tags and lengths. At the end of the bytes it reads a zero and moves past the end. */
   #varint(): number {
     let value = 0;
     for (let shift = 0; ; shift += 7) {

@@ -6,8 +6,8 @@ const traceIdBytes = 16;
 const spanIdBytes = 8;
 
 /**
- * Throws `bad_message` for a span that cannot be found again, by its ids, or that has no place in time. A span that ends before it
- * begins, or never, has one: clocks are set back, and programs end in the middle. Hot path: 0.1 µs.
+ * Throws `bad_message` for a span whose ids are invalid or whose times are impossible. A span that ends before it
+ * starts, or never ends, is valid: clocks are set back, and programs end in the middle of a span. Hot path: 0.1 µs.
  */
 export function checkSpan(span: WireSpan): void {
   const fault = faultOf(span) ?? timeFaultOf(span);
@@ -23,7 +23,7 @@ function faultOf({ traceId, spanId, parentSpanId }: WireSpan): string | undefine
   return isZero(spanId) ? "spanId: all zero" : undefined;
 }
 
-/** Times are compared by their upper half, in steps of 4.3 s. */
+/** The upper 32 bits of a time in ns: times are compared in steps of 4.3 s. */
 const highOf = (value: WireInteger): number =>
   value == null ? 0 : typeof value === "number" ? Math.floor(value / 2 ** 32) : value.high >>> 0;
 
@@ -32,7 +32,10 @@ const stepsOf = (unixMs: number): number => Math.floor((unixMs * 1e6) / 2 ** 32)
 const earliest = stepsOf(Date.UTC(2000));
 const yearMs = 366 * 24 * 3_600_000;
 
-/** Clocks may be years behind or a while ahead; zero, and the largest number there is, stand for no time. */
+/**
+ * Allows starts from 2000 until a year ahead, since clocks may be wrong. Zero and the largest number mean that there is
+ * no time: a start must have one, an end may be zero.
+ */
 function timeFaultOf({ startTimeUnixNano: start, endTimeUnixNano: end }: WireSpan): string | undefined {
   const latest = stepsOf(Date.now() + yearMs);
   const startStep = highOf(start);
@@ -41,6 +44,6 @@ function timeFaultOf({ startTimeUnixNano: start, endTimeUnixNano: end }: WireSpa
   return highOf(end) > latest ? "endTimeUnixNano: expected a time at most a year ahead, or 0" : undefined;
 }
 
-/** Whether a span could have begun and ended then; Unix ns. As `checkSpan`, for what comes in another form. */
+/** Whether a span's start and end (Unix ns) are possible, as `checkSpan` tests, for spans that are not in OTLP. */
 export const hasTimes = ({ startNs, endNs }: { startNs: bigint; endNs: bigint }): boolean =>
   timeFaultOf({ startTimeUnixNano: Number(startNs), endTimeUnixNano: Number(endNs) }) === undefined;

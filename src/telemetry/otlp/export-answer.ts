@@ -2,7 +2,7 @@ import type { SpanFaults } from "../tracing/span-reading.ts";
 import type { Encoding } from "./read-export.ts";
 import { wire } from "./wire.ts";
 
-/** The body of a success; says of spans that will never be taken how many they are, and why. */
+/** The body of a success; if spans were rejected for good, it says how many and why. */
 export function encodeResponse(encoding: Encoding, { spans, text }: SpanFaults): string | Uint8Array {
   const partialSuccess = { rejectedSpans: spans, errorMessage: text };
   const response = text === "" ? {} : { partialSuccess };
@@ -12,7 +12,7 @@ export function encodeResponse(encoding: Encoding, { spans, text }: SpanFaults):
     : JSON.stringify({ partialSuccess: { ...partialSuccess, rejectedSpans: String(spans) } });
 }
 
-/** What a `google.rpc.Status` says (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto). */
+/** A `google.rpc.Status` (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto). */
 export type RpcStatus = { code: number; message: string };
 
 export const encodeStatus = (encoding: Encoding, status: RpcStatus): string | Uint8Array =>

@@ -3,9 +3,9 @@ import type { WireInteger } from "./wire.ts";
 import { fromBigint } from "./wire-integer.ts";
 
 /**
- * Reads the fields of an OTLP/JSON object (https://protobuf.dev/programming-guides/json/): one that is missing or null
- * has its default. Each throws `bad_message` with the field's name; whoever reads the object around it puts its own
- * before that, so that a path costs nothing until it is needed.
+ * An object of an OTLP/JSON document (https://protobuf.dev/programming-guides/json/). The functions below read its
+ * fields: one that is missing or null has its default value. They throw `bad_message` with the field's name; the reader
+ * of the enclosing object puts its own name before that, so that a path is built only for an error.
  */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -45,14 +45,17 @@ export function part<T>(fields: Fields, name: string, read: (fields: Fields) => 
   }
 }
 
-/** Half a surrogate pair, which UTF-8 cannot say, becomes `U+FFFD`: exporters cut long values anywhere. */
+/**
+ * A lone surrogate, which UTF-8 cannot encode, becomes `U+FFFD`: exporters cut long values anywhere, also within a
+ * pair.
+ */
 export function text(fields: Fields, name: string): string {
   const value = fields[name] ?? "";
   if (typeof value !== "string") throw misfit(name, "a string");
   return /[\ud800-\udfff]/.test(value) ? value.replace(/\p{Surrogate}/gu, "\ufffd") : value;
 }
 
-/** Of the length the digits say; empty for what is no hex: `checkSpan` looks. */
+/** The bytes of an id, of whatever length; empty if the field is no hex. `checkSpan` checks the length. */
 export function hexId(fields: Fields, name: string): Buffer {
   const digits = text(fields, name);
   const bytes = Buffer.from(digits, "hex");
@@ -72,7 +75,7 @@ export function uint32(fields: Fields, name: string): number {
   return value;
 }
 
-/** A number, or a name of the list: `SPAN_KIND_SERVER` with the prefix `SPAN_KIND_`. */
+/** An enum value, given as its number or as one of `names` with `prefix` before it (`SPAN_KIND_SERVER`). */
 export function enumNumber(
   fields: Fields,
   name: string,
@@ -87,7 +90,7 @@ export function enumNumber(
 
 const limits = { signed: [-(2n ** 63n), 2n ** 63n - 1n], unsigned: [0n, 2n ** 64n - 1n] } as const;
 
-/** Decimal digits, or a number. Hot path: a BigInt per time, 0.3 µs. */
+/** A 64-bit integer, given as decimal digits or as a number. Hot path: one BigInt per value, 0.3 µs. */
 export function int64(value: unknown, name: string, sign: keyof typeof limits): NonNullable<WireInteger> {
   const isInteger = typeof value === "number" ? Number.isInteger(value) : isDigits(value);
   const exact = isInteger ? BigInt(value as number | string) : undefined;

@@ -27,9 +27,10 @@ import type {
 } from "./wire.ts";
 
 /**
- * The spans of an export request in OTLP/JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). What is
- * wrong with one costs only itself; what is wrong with a resource or a scope, all that came with it. Throws `bad_message`
- * naming the path where nothing in it is a span. Hot path: ~3 µs a span.
+ * Reads the spans of an export request in OTLP/JSON (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding).
+ * A fault in a span rejects only this span; a fault in a resource or scope rejects all spans in it. Throws
+ * `bad_message`, naming the path, if nothing in the document is a span or it has too many faults. Hot path: ~3 µs per
+ * span.
  */
 export function parseOtlpJson(value: unknown): ParsedSpans {
   const parsed = new ParsedSpans();
@@ -43,7 +44,7 @@ export function parseOtlpJson(value: unknown): ParsedSpans {
   return parsed;
 }
 
-/** An object of the document and the path to it, as the beginning of a longer one. */
+/** An object of the document and the path to it, to which a field name can be appended. */
 type Place = { fields: Fields; path: string };
 
 function takeResource({ fields, path }: Place, parsed: ParsedSpans): void {
@@ -74,11 +75,11 @@ function takeScope(place: Place, resource: WireResourceSpans, parsed: ParsedSpan
 type Taking = {
   parsed: ParsedSpans;
   take: (place: Place) => void;
-  /** How many spans an item costs that cannot be taken. */
+  /** How many spans are lost with an item that cannot be taken. */
   spansIn: (item: unknown) => number;
 };
 
-/** Takes each object of a list; what is wrong with one of them is noted, and the others are taken. */
+/** Takes each object of a list. A fault in one of them is recorded, and the others are still taken. */
 function takeEach({ fields, path }: Place, name: string, { parsed, take, spansIn }: Taking): void {
   const items = fields[name] ?? [];
   if (!Array.isArray(items)) throw misfit(name, "an array");
@@ -157,7 +158,10 @@ const counted = (fields: Fields) => ({
 
 const timeOf = (fields: Fields, name: string) => int64(fields[name] ?? 0, name, "unsigned");
 
-/** Three messages a level at most, so that whoever reads the protobuf stays within its usual limit of 100. */
+/**
+ * Each level of nested values takes at most three nested protobuf messages, so this stays within the usual limit of 100
+ * of programs that decode the stored protobuf.
+ */
 const deepest = 30;
 
 const topPair = (fields: Fields): WireKeyValue => pairOf(fields, 0);

@@ -8,10 +8,10 @@ import { type WireRequest, type WireResourceSpans, type WireScopeSpans, wire } f
 import { fromBigint } from "./wire-integer.ts";
 import { readingOf } from "./wire-spans.ts";
 
-/** The spans of an `ExportTraceServiceRequest`. Throws `bad_message`, and nothing else, for what is none. */
+/** The spans of an `ExportTraceServiceRequest`. Throws as `parseOtlp`. */
 export const decodeOtlp = (bytes: Uint8Array): SpanReading => readingOf(parseOtlp(bytes));
 
-/** An `ExportTraceServiceRequest` of these spans, grouped by resource. */
+/** An `ExportTraceServiceRequest` with these spans, grouped by resource. */
 export function encodeOtlp(spans: readonly Span[]): Uint8Array {
   const id = (hex: string) => Buffer.from(hex, "hex");
   const int64 = (value: bigint | number) => (typeof value === "number" ? value : fromBigint(value));
@@ -19,11 +19,12 @@ export function encodeOtlp(spans: readonly Span[]): Uint8Array {
 }
 
 /**
- * As `parseOtlpJson`. A span that is cut short or nested deeper than 100 messages costs only itself; `bad_message` is for
- * what is no request at all, `too_large` for one of more messages than anybody sends.
+ * As `parseOtlpJson`, for protobuf. A span that is cut short or nested deeper than 100 messages is rejected alone.
+ * Throws `bad_message` if the bytes are no export request, and `too_large` if it consists of more messages than any
+ * exporter sends.
  */
 export function parseOtlp(bytes: Uint8Array): ParsedSpans {
-  // A Buffer's ids are Buffers, which know hex.
+  // Decoding from a Buffer makes the ids Buffers too, which convert themselves to hex.
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   checkParts(body);
   let request: WireRequest;
@@ -63,10 +64,13 @@ function takeAll({ resourceSpans }: WireRequest): ParsedSpans {
   return parsed;
 }
 
-/** The field that holds the repeated inner messages: the same in a request, in `ResourceSpans` and in `ScopeSpans`. */
+/** Numbers of the fields that hold the repeated inner messages of a request, of `ResourceSpans` and of `ScopeSpans`. */
 const fields = { resourceSpans: 1, scopeSpans: 2, spans: 2 } as const;
 
-/** Each message for itself, where not all can be read at once; undefined where not even the outermost can be divided. */
+/**
+ * Decodes each inner message separately, for a body that cannot be decoded as a whole; undefined if not even the
+ * outermost message can be divided into fields.
+ */
 function parseInPieces(body: Buffer): ParsedSpans | undefined {
   const parsed = new ParsedSpans();
   const request = splitMessage(body, fields.resourceSpans);
@@ -112,7 +116,9 @@ function takeScope(
 
 type Outer = { place: string; parsed: ParsedSpans; spansIn: (pieces: Pieces) => number };
 
-/** What a message holds beside its inner ones; undefined, and noted, where that cannot be read. */
+/**
+ * The fields of a message without its inner messages; undefined, with the fault recorded, if they cannot be decoded.
+ */
 function readOuter<T>(
   codec: { decode(bytes: Uint8Array): T },
   pieces: Pieces | undefined,
@@ -133,17 +139,17 @@ function readOuter<T>(
 const spansInResource = ({ inner }: Pieces): number =>
   inner.reduce((sum, scope) => sum + (splitMessage(scope, fields.spans)?.inner.length ?? 0), 0);
 
-/** The inner messages of one field, each undecoded, and all other fields. */
+/** The inner messages of one field, each still encoded, and the bytes of all other fields. */
 export type Pieces = { inner: Buffer[]; rest: Buffer };
 
 /**
- * Divides a protobuf message (https://protobuf.dev/programming-guides/encoding/) without looking into its fields;
- * undefined for bytes that are no message, or have groups, which nothing uses any more.
+ * Divides a protobuf message (https://protobuf.dev/programming-guides/encoding/) into fields without decoding them;
+ * undefined for bytes that are no message or contain groups, a deprecated wire type.
  */
 export function splitMessage(bytes: Buffer, field: number): Pieces | undefined {
   const inner: Buffer[] = [];
   const others: Buffer[] = [];
-  // Fields one after the other are one piece: there may be millions of two bytes.
+  // Adjacent other fields are kept as one piece: a message may have millions of fields of two bytes each.
   let othersFrom = 0;
   for (let at = 0; at < bytes.length; ) {
     const tag = readVarint(bytes, at);
@@ -166,7 +172,7 @@ const mostVarintBytes = 10;
 
 type Varint = { value: number; end: number };
 
-/** Beyond 2^53 the value is not exact, which no tag and no length is. */
+/** The value is exact up to 2^53, which is more than any tag or length. */
 function readVarint(bytes: Buffer, at: number): Varint | undefined {
   let value = 0;
   for (let n = 0; n < mostVarintBytes; n++) {
@@ -178,7 +184,10 @@ function readVarint(bytes: Buffer, at: number): Varint | undefined {
   return undefined;
 }
 
-/** Where the content of a field begins and where it ends. */
+/**
+ * The offset where a field ends (`at`), and where its content begins if it is length-delimited or of fixed size
+ * (`from`).
+ */
 function endOfField(bytes: Buffer, { value: tag, end }: Varint): { from: number; at: number } | undefined {
   const wireType = tag % 8;
   const fixed = fixedBytes[wireType];

@@ -7,12 +7,12 @@ import { batchByTrace, type TraceBatch } from "./trace-batches.ts";
 
 export type Encoding = "json" | "protobuf";
 
-/** The spans of an export request, ready to be stored, and what is wrong with those that are refused for good. */
+/** The spans of an export request, ready to be stored, and the faults of those that will never be stored. */
 export type TraceExport = { batches: TraceBatch[]; faults: SpanFaults };
 
 /**
- * Throws `bad_message` for a body that is no export request, `too_large` for one with too much in it; a span of one that cannot be taken costs only itself. Hot
- * path: 12 µs a span in JSON, 8 in protobuf.
+ * Reads the body of an export request. Throws `bad_message` if it is none and `too_large` if it has too many parts; an
+ * invalid span is rejected alone. Hot path: 12 µs per span in JSON, 8 µs in protobuf.
  */
 export function readExport(body: Buffer, encoding: Encoding, maxBatchBytes: number): TraceExport {
   const { items, faults } = encoding === "json" ? parseOtlpJson(parseJson(body)) : parseOtlp(body);

@@ -8,11 +8,11 @@ export type TraceBatch = { traceId: string; spans: number; payload: Uint8Array }
 
 export type Batches = {
   batches: TraceBatch[];
-  /** Spans that are larger than a batch may be, each for itself. */
+  /** How many spans exceed the maximum size of a batch on their own. */
   tooLarge: number;
 };
 
-/** A batch per trace, or several where one would be larger than `maxBytes`. Hot path: ~4 µs a span. */
+/** One batch per trace, or several if one would be larger than `maxBytes`. Hot path: ~4 µs per span. */
 export function batchByTrace(items: readonly Item[], maxBytes: number): Batches {
   const traces = new Map<string, Item[]>();
   for (const item of items) {
@@ -43,7 +43,10 @@ function addBatches(result: Batches, traceId: string, { items, maxBytes }: Part)
   addBatches(result, traceId, { items: items.slice(middle), maxBytes });
 }
 
-/** With the resources and scopes that the spans came with. Spans of one scope follow each other. */
+/**
+ * A request with these spans, under the resources and scopes that they came with. Spans of one scope must follow each
+ * other.
+ */
 function requestOf(items: readonly Item[]): WireRequest {
   const resourceSpans: WireResourceSpans[] = [];
   let last: Item | undefined;

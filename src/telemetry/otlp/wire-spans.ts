@@ -12,7 +12,7 @@ import type { Item, ParsedSpans } from "./parsed-spans.ts";
 import type { WireAnyValue, WireEvent, WireKeyValue, WireLink, WireResourceSpans, WireSpan } from "./wire.ts";
 import { toBigint, toNumberOrText } from "./wire-integer.ts";
 
-/** The spans of a request, in its order; those of one process share their `resource`. */
+/** The spans of a request, in its order; spans of one `ResourceSpans` share their `resource` object. */
 function spansOf(items: readonly Item[]): Span[] {
   let last: WireResourceSpans | undefined;
   let attributes: Span["resource"] = {};
@@ -57,18 +57,18 @@ const linkOf = ({ traceId, spanId, attributes }: WireLink): SpanLink => ({
 
 type Id = Uint8Array | null | undefined;
 
-/** Lower-case. */
+/** An id in lower-case hex; empty if there is none. */
 export const hexOf = (id: Id): string =>
   id instanceof Buffer ? id.toString("hex") : Buffer.from(id ?? []).toString("hex");
 
-/** True for no id at all, too: some programs give a root sixteen zeros as its parent. */
+/** Whether an id is missing or all zeros: some programs send sixteen zeros as the parent of a root. */
 export const isZero = (id: Id): boolean => (id ?? []).every((byte) => byte === 0);
 
-/** Of two attributes with one key, the last counts. */
+/** Of two attributes with the same key, the last one counts. */
 export const attributesOf = (pairs: readonly WireKeyValue[] | null | undefined): Attributes =>
   Object.fromEntries((pairs ?? []).map(({ key, value }) => [key ?? "", attributeOf(value)]));
 
-/** Bytes become base64; what JSON has no number for (NaN, infinities, integers beyond 2^53) becomes text. */
+/** Bytes become base64; numbers that JSON cannot represent (NaN, infinities, integers beyond 2^53) become text. */
 function attributeOf(value: WireAnyValue | null | undefined): AttributeValue {
   if (value == null) return null;
   const { stringValue, boolValue, intValue, doubleValue } = value;

@@ -1,6 +1,9 @@
 import { orderctl } from "#otlp";
 
-/** The generated codecs. What they decode and what they encode has the same shape: that of OTLP/JSON, with ids as bytes. */
+/**
+ * The generated codecs. Decoded messages and messages to encode have the same shape: that of OTLP/JSON, with ids as
+ * bytes.
+ */
 export const wire = orderctl.otlp.v1;
 
 export type WireRequest = orderctl.otlp.v1.ExportTraceServiceRequest.$Properties;

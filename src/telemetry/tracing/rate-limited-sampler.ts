@@ -4,8 +4,8 @@ const yes: SamplingResult = { decision: SamplingDecision.RECORD_AND_SAMPLED };
 const no: SamplingResult = { decision: SamplingDecision.NOT_RECORD };
 
 /**
- * Samples at most `perSecond` traces per second, and at once no more than a tenth of them: a token bucket that spreads
- * the traces over a busy second. For roots; what follows them is to be decided by the parent.
+ * Samples at most `perSecond` traces per second, by a token bucket that holds a tenth of them, which spreads the traces
+ * over a busy second. For root spans only: wrapped in a `ParentBasedSampler`, other spans follow their parent.
  */
 export class RateLimitedSampler implements Sampler {
   readonly #perSecond: number;

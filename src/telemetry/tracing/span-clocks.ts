@@ -2,23 +2,25 @@ import type { Span } from "./span.ts";
 import { isFailed, processOf } from "./span-facts.ts";
 import type { SpanNode } from "./span-tree.ts";
 
-/** What a clock read at a moment, in ns from any common zero. */
+/** The time that a clock showed at one moment, in ns from a zero that all readings share. */
 export type Reading = { clock: string; atNs: number };
 
-/** Two moments of which one cannot come before the other, whatever their clocks say. */
+/** Two moments of which `earlier` cannot have come after `later`, whatever their clocks say. */
 export type ClockBound = { earlier: Reading; later: Reading };
 
-/** How far a clock has to be moved; `contradictory` where no single shift would do, and it is left as it is. */
+/**
+ * How many ns to add to a clock's readings. `contradictory`: no single shift satisfies all bounds, and `shiftNs` is 0.
+ */
 export type ClockShift = { shiftNs: number; contradictory: boolean };
 
 /**
- * The smallest shifts that make clocks agree with what causes what, counted from `reference`, which is right. A clock
- * that has nothing to do with it, not even through others, has no entry.
+ * The smallest shifts that make the clocks agree with the bounds; the clock `reference` is taken as right. A clock that
+ * no chain of bounds connects to `reference` has no entry.
  */
 export function settleClocks(bounds: readonly ClockBound[], reference: string): Map<string, ClockShift> {
   const boundsOf = groupByClock(bounds);
   const shifts = new Map<string, ClockShift>([[reference, { shiftNs: 0, contradictory: false }]]);
-  // What is added on the way is visited as well: from the reference outwards.
+  // Iterating a Map also visits keys that are added on the way, so this goes outwards from the reference.
   for (const clock of shifts.keys()) {
     const others = (boundsOf.get(clock) ?? []).map(({ earlier, later }) =>
       earlier.clock === clock ? later.clock : earlier.clock,
@@ -62,7 +64,7 @@ function shiftWithin(
   return { shiftNs: Math.min(Math.max(0, least), most) + 0, contradictory: false };
 }
 
-/** Start and end of a span by its own clock, in ns from `zeroNs`; never an end before the start. */
+/** Start and end of a span by its own clock, in ns from `zeroNs`; the end is never before the start. */
 export function readingsOf(span: Span, zeroNs: bigint): { start: Reading; end: Reading } {
   const clock = processOf(span);
   const startNs = Number(span.startNs - zeroNs);
@@ -72,7 +74,10 @@ export function readingsOf(span: Span, zeroNs: bigint): { start: Reading; end: R
   };
 }
 
-/** A child does not start before its parent; what answers a call has ended when the call ends well. */
+/**
+ * Bounds between spans of different processes: a child does not start before its parent, and a server span ends before
+ * its client span if that does not fail and is at least as long.
+ */
 export function spanBounds(nodes: readonly SpanNode[], zeroNs: bigint): ClockBound[] {
   return nodes.flatMap(({ span, parent }) => {
     if (!parent || processOf(span) === processOf(parent.span)) return [];

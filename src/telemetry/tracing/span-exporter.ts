@@ -6,7 +6,7 @@ import { positiveSetting } from "../positive-setting.ts";
 
 type Environment = NodeJS.ProcessEnv;
 
-/** What an exporter calls back with; code 0 is success. */
+/** The callback of an exporter; a result with code 0 is success. */
 type Done = Parameters<SpanExporter["export"]>[1];
 
 /** The protocols of OTLP over HTTP, by their names in `OTEL_EXPORTER_OTLP_PROTOCOL`. */
@@ -18,13 +18,13 @@ export const isHttpProtocol = (name: string): name is HttpProtocol => Object.has
 
 type Destination = {
   protocol: HttpProtocol;
-  /** Where the environment names none. */
+  /** The URL for traces if the environment names no endpoint; undefined leaves it to the exporter. */
   url: string | undefined;
 };
 
 /**
- * Sends spans in batches over OTLP/HTTP. At most 8,192 wait (`OTEL_BSP_MAX_QUEUE_SIZE`), so an endpoint that does not
- * answer costs bounded memory and no time; what does not fit is dropped, and how much that was is told in the end.
+ * Sends spans in batches over OTLP/HTTP. At most 8,192 spans wait (`OTEL_BSP_MAX_QUEUE_SIZE`), so an endpoint that does
+ * not answer costs bounded memory and no time. Spans that do not fit are dropped; `shutdown` notes how many were lost.
  */
 export function createSpanProcessor(
   env: Environment,
@@ -35,7 +35,7 @@ export function createSpanProcessor(
   const batch = Math.min(queue, positiveSetting(env.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 1024));
   const exporter = new exporters[protocol]({
     ...(url === undefined ? {} : { url }),
-    // A flush sends all batches at once, and an exporter refuses what is above its limit.
+    // A flush sends all batches at once, and the exporter refuses batches above its concurrency limit.
     concurrencyLimit: Math.ceil(queue / batch) + 2,
   });
   const noting = new NotingExporter(exporter, note);
@@ -50,7 +50,7 @@ export function createSpanProcessor(
 
 type BatchSettings = ConstructorParameters<typeof BatchSpanProcessor>[0];
 
-/** Knows what should have been sent: the batch processor drops what does not fit without a word. */
+/** Counts the spans that should be sent, because the batch processor drops spans silently when its queue is full. */
 class CountingProcessor extends BatchSpanProcessor {
   readonly #exporter: NotingExporter;
   #ended = 0;
@@ -74,7 +74,7 @@ class CountingProcessor extends BatchSpanProcessor {
   }
 }
 
-/** One line when spans cannot be sent, one when they can again, and one for what was lost in all. */
+/** Notes when spans cannot be sent, when they can be sent again, and how many were lost in all. */
 class NotingExporter implements SpanExporter {
   readonly #exporter: SpanExporter;
   readonly #note: Note;
@@ -109,7 +109,7 @@ class NotingExporter implements SpanExporter {
     this.#failing = true;
   }
 
-  /** `ended`: how many spans there were. */
+  /** `ended`: how many spans were handed to the processor. */
   tellLosses(ended: number): void {
     const lost = ended - this.#sent;
     if (lost > 0) this.#note(`${lost} of ${ended} spans were lost`);
@@ -124,7 +124,7 @@ class NotingExporter implements SpanExporter {
   }
 }
 
-/** Some errors of several addresses have their message in `code` alone. */
+/** A connection error for several addresses may have no message, only a `code`. */
 function reasonOf(error: Error | undefined): string {
   const code = error && "code" in error ? String(error.code) : undefined;
   return error?.message || code || "no answer";

@@ -1,13 +1,13 @@
 import type { Attributes, Span } from "./span.ts";
 import { attribute } from "./span-names.ts";
 
-/** An attribute that is text, or undefined. */
+/** An attribute that is a non-empty text, else undefined. */
 export function textOf(attributes: Attributes, name: string): string | undefined {
   const value = attributes[name];
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-/** An attribute that is a number, also where it was sent as text; else undefined. */
+/** An attribute that is a number or was sent as a number in text, else undefined. */
 export function numberOf(attributes: Attributes, name: string): number | undefined {
   const value = attributes[name];
   const number = typeof value === "string" && value !== "" ? Number(value) : value;
@@ -16,7 +16,7 @@ export function numberOf(attributes: Attributes, name: string): number | undefin
 
 export const isFailed = ({ status }: Span): boolean => status.code === "ERROR";
 
-/** Why a span failed: `timeout: no answer within 2 s`, as far as it says; `null` where it did not fail. */
+/** Why a span failed, as far as it tells: `timeout: no answer within 2 s`; `null` if it did not fail. */
 export function errorOf({ status, attributes, events }: Span): string | null {
   if (status.code !== "ERROR") return null;
   const exception = events.find(({ name }) => name === "exception")?.attributes ?? {};
@@ -26,14 +26,14 @@ export function errorOf({ status, attributes, events }: Span): string | null {
   return type === "" || message.startsWith(type) ? message : `${type}: ${message}`;
 }
 
-/** The service that did it: of a process that runs several, the one. */
+/** The service that made the span; in a process that runs several services, the one that did the work. */
 export const serviceOf = ({ attributes, resource }: Span): string | null =>
   textOf(attributes, attribute.service) ?? textOf(resource, "service.name") ?? null;
 
 export const instanceOf = ({ resource }: Span): string | null =>
   textOf(resource, "service.instance.id") ?? textOf(resource, "host.name") ?? null;
 
-/** What tells the process, and so the clock, of one span from that of another. */
+/** A key for the process, and so for the clock, that made a span. */
 export function processOf(span: Span): string {
   const own = textOf(span.resource, "service.instance.id");
   if (own !== undefined) return own;
@@ -41,13 +41,13 @@ export function processOf(span: Span): string {
   return parts.join(" ").trimEnd();
 }
 
-/** Acknowledging a message: no work of its own. */
+/** Whether the span only acknowledges a message (ack, nak or term), which is no work of its own. */
 export const isSettling = ({ attributes }: Span): boolean =>
   textOf(attributes, attribute.operationType) === "settle";
 
-/** The circuit breaker for which the span is a wait; undefined for any other span. */
+/** The circuit breaker that the span waits for; undefined for any other span. */
 export const breakerOf = ({ attributes }: Span): string | undefined => textOf(attributes, attribute.breaker);
 
-/** A call of the payment gateway by one of our services. */
+/** Whether the span is a call of the payment gateway by one of orderctl's services. */
 export const isGatewayCall = ({ attributes }: Span): boolean =>
   numberOf(attributes, attribute.callAttempt) !== undefined;

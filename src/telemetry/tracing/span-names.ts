@@ -1,6 +1,6 @@
 /**
- * Attribute names of the messaging conventions that this program writes and reads
- * (https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/), and its own.
+ * The attribute names that this program writes and reads: those of the messaging conventions
+ * (https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/) and its own.
  */
 export const attribute = {
   system: "messaging.system.name",
@@ -12,16 +12,16 @@ export const attribute = {
   bodySize: "messaging.message.body.size",
   errorType: "error.type",
   orderId: "order.id",
-  /** Sequence of the message in its stream: of the one consumed, or of the one stored. */
+  /** Stream sequence of the message that was consumed or stored. */
   sequence: "nats.stream.sequence",
   /** 1 for the first delivery of a message. */
   deliveryAttempt: "nats.delivery.attempt",
-  /** True where the stream held the event already and refused this one. */
+  /** True if the stream already held the event and refused this copy. */
   duplicate: "nats.publish.duplicate",
-  /** Which service of this program did it: `payment`, also where one process runs several. */
+  /** The service that did the work, such as `payment`; one process may run several. */
   service: "orderctl.service",
   /** 1 for the first call of the gateway within one delivery. */
   callAttempt: "orderctl.attempt",
-  /** The circuit breaker that was open: the span is a wait for it. */
+  /** The circuit breaker that was open; only on a span that is the wait for it. */
   breaker: "orderctl.breaker",
 } as const;

@@ -2,15 +2,15 @@ import type { Span } from "./span.ts";
 
 const mostReasons = 3;
 
-/** Spans that cannot be taken: how many, and why the first few. Plain data, fit for JSON. */
+/** How many spans could not be read, and why for the first few. Plain data, fit for JSON. */
 export type UnreadableSpans = { spans: number; reasons: string[] };
 
 export const allReadable: UnreadableSpans = { spans: 0, reasons: [] };
 
-/** Spans from somewhere, and what could not be read of those that are there. */
+/** The spans read from a source, and which of its spans could not be read. */
 export type SpanReading = { spans: Span[]; unreadable: UnreadableSpans };
 
-/** Several readings as one, each span once. */
+/** Joins several readings into one, with each span once. */
 export function joinReadings(readings: readonly SpanReading[]): SpanReading {
   const faults = new SpanFaults();
   for (const { unreadable } of readings) faults.addAll(unreadable);
@@ -18,7 +18,10 @@ export function joinReadings(readings: readonly SpanReading[]): SpanReading {
   return { spans, unreadable: { spans: faults.spans, reasons: faults.reasons } };
 }
 
-/** Each span once, as an exporter that got no answer sends again; another span of the same id is another one. */
+/**
+ * Removes repeated spans: an exporter that got no answer sends its spans again. Spans with one id but different content
+ * all stay.
+ */
 export function distinctSpans(spans: readonly Span[]): Span[] {
   const seen = new Map<string, Span | Set<string>>();
   return spans.filter((span) => {
@@ -35,19 +38,19 @@ export function distinctSpans(spans: readonly Span[]): Span[] {
   });
 }
 
-/** All that a span says, equal for those that say the same. */
+/** The whole content of a span as text, equal for equal spans. */
 export const contentOf = (span: Span): string =>
   JSON.stringify(span, (_, value) => (typeof value === "bigint" ? String(value) : value));
 
-/** Of a span, or of what a link points to. */
+/** A key for a span, or for the span that a link points to. */
 export const idOf = ({ traceId, spanId }: { traceId: string; spanId: string }): string => traceId + spanId;
 
-/** Counts what is wrong with some of many spans; keeps the first three different reasons. */
+/** Counts faulty spans and keeps the first three different reasons. */
 export class SpanFaults implements UnreadableSpans {
   spans = 0;
   readonly reasons: string[] = [];
 
-  /** One reason for a span, or for several that it costs. */
+  /** Adds one reason, and how many spans are lost for it. */
   add(reason: string, spans = 1): void {
     this.spans += spans;
     if (this.reasons.length < mostReasons && !this.reasons.includes(reason)) this.reasons.push(reason);
@@ -58,7 +61,7 @@ export class SpanFaults implements UnreadableSpans {
     this.spans += spans;
   }
 
-  /** All reasons in one line; empty where nothing is wrong. */
+  /** All reasons in one line; empty if there are none. */
   get text(): string {
     const others = this.spans - this.reasons.length;
     return (

@@ -3,8 +3,8 @@ import { processOf } from "./span-facts.ts";
 import { contentOf, distinctSpans, idOf } from "./span-reading.ts";
 
 /**
- * A span among its kin. `parentMissing`: it names a parent that nobody has received. `parentInCircle`: it names a parent
- * that is itself or one of those below it, which cannot be.
+ * A span in the tree. `parentMissing`: the span names a parent that was not received. `parentInCircle`: the span names
+ * a parent that is the span itself or one of its descendants, which is an error in the data.
  */
 export type SpanNode = {
   span: Span;
@@ -14,13 +14,16 @@ export type SpanNode = {
   parentInCircle: boolean;
 };
 
-/** Deeper spans are attached to their last ancestor within: what walks the tree may recurse. */
+/**
+ * A span deeper than this is moved up to an ancestor within the limit, so that code that walks the tree may recurse.
+ */
 const maxDepth = 200;
 
 /**
- * The spans of one or more traces as nodes, parents before children and siblings by their start, whatever the order in
- * which they came. A span received twice counts once; two different ones with one id both count. Where a span has no parent that is there, a
- * link to a span takes its place, unless that is below the span itself. Parents in a circle are cut above the member that began first.
+ * The spans of one or more traces as nodes, parents before children and siblings by start time, in whatever order the
+ * spans came. A span received twice counts once; two different spans with one id both count. A span whose parent was
+ * not received becomes a child of a span that it links to, unless that is its own descendant. A circle of parents is
+ * cut above its member that started first.
  */
 export function buildSpanTree(spans: readonly Span[]): SpanNode[] {
   const nodes = distinctSpans(spans).map(createNode).sort(byStart);
@@ -29,7 +32,7 @@ export function buildSpanTree(spans: readonly Span[]): SpanNode[] {
   const adopt = (node: SpanNode, candidates: readonly SpanNode[]): void => {
     node.parent ??= candidates.find((candidate) => forest.attach(node, candidate));
   };
-  // The last to begin first: of a circle, it is the first that stays without a parent.
+  // Latest start first: in a circle, the span that started first comes last and so stays without a parent.
   const backwards = nodes.toReversed();
   for (const node of backwards) adopt(node, parentsOf(node, byId));
   for (const node of backwards) if (!node.parent) adopt(node, linkedTo(node, byId));
@@ -52,7 +55,10 @@ const createNode = (span: Span): SpanNode => ({
 
 const compare = <T extends bigint | string>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Of those that begin together, the longer first, and in the end by all that they say: the order of arrival says nothing. */
+/**
+ * By start time. Ties are broken by id, longer duration and in the end by all content, so that the result does not
+ * depend on the order of arrival.
+ */
 const byStart = ({ span: a }: SpanNode, { span: b }: SpanNode): number =>
   compare(a.startNs, b.startNs) ||
   compare(idOf(a), idOf(b)) ||
@@ -72,14 +78,15 @@ function groupById(nodes: readonly SpanNode[]): ById {
   return groups;
 }
 
-/** Sends to another program. */
+/** A span of this kind sends to another program. */
 const isSending = (kind: SpanKind): boolean => kind === "CLIENT" || kind === "PRODUCER";
-/** Answers what another program sent. */
+/** A span of this kind handles what another program sent. */
 const isReceiving = (kind: SpanKind): boolean => kind === "SERVER" || kind === "CONSUMER";
 
 /**
- * Who may be the parent of a span, the likeliest first: of the spans with the id that it names, or for a server that
- * continues its client's span under the client's id (https://github.com/openzipkin/b3-propagation#shared), that one.
+ * The spans that may be the parent of `node`, the likeliest first: those with the parent id that it names, or, for a
+ * server that continues its client's span under the same id (https://github.com/openzipkin/b3-propagation#shared), that
+ * client's span.
  */
 function parentsOf(node: SpanNode, byId: ById): readonly SpanNode[] {
   const { traceId, parentSpanId, kind } = node.span;
@@ -95,10 +102,17 @@ function parentsOf(node: SpanNode, byId: ById): readonly SpanNode[] {
 const linkedTo = (node: SpanNode, byId: ById): SpanNode[] =>
   node.span.links.flatMap((link) => likeliest(node, byId.get(idOf(link)) ?? []));
 
-/** More spans than this of one id are no shared span: there a parent is as good as another. */
+/**
+ * More spans than this with one id are not one span shared by client and server; any of them is then as good a parent
+ * as another.
+ */
 const mostCandidates = 8;
 
-/** A parent in the same process, or on the other side of the wire for who answers; of several, one that ran at the time. */
+/**
+ * Orders the candidates. For a receiving span, a parent that sends comes first, then one of the same process; for any
+ * other span, one of the same process comes first, then one that does not send. Among equals, a parent that was running
+ * when the span started comes first.
+ */
 function likeliest(node: SpanNode, candidates: readonly SpanNode[]): readonly SpanNode[] {
   if (candidates.length < 2) return candidates;
   const { span } = node;
@@ -139,12 +153,17 @@ function settleDepth(node: SpanNode, depths: ReadonlyMap<SpanNode, number>): num
   return Math.min(maxDepth, above + 1);
 }
 
-/** Trees that are put together root by root, none of which ever closes a circle. Almost constant time for each step. */
+/**
+ * A union-find structure: joins trees by their roots and refuses to close a circle. Each step takes almost constant
+ * time.
+ */
 export class SpanForest<T> {
-  /** From a node to one above it, nearer to the root each time it is asked. */
+  /** Maps a node to one of its ancestors; each lookup moves that ancestor closer to the root. */
   readonly #above = new Map<T, T>();
 
-  /** Puts the tree whose root `root` is below `parent`; false, and nothing done, where `parent` is in that tree. */
+  /**
+   * Puts the tree whose root is `root` below `parent`. Returns false, and does nothing, if `parent` is in that tree.
+   */
   attach(root: T, parent: T): boolean {
     const top = this.#topOf(parent);
     if (top === root) return false;
@@ -155,7 +174,7 @@ export class SpanForest<T> {
   #topOf(node: T): T {
     let top = node;
     for (let above = this.#above.get(top); above !== undefined; above = this.#above.get(top)) top = above;
-    // What was walked past is nearer to the root from now on.
+    // Path compression: the nodes on the way now point directly to the root.
     for (let at = node; at !== top; ) {
       const above = this.#above.get(at) ?? top;
       this.#above.set(at, top);

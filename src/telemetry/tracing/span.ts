@@ -34,13 +34,13 @@ export type Span = {
   endNs: bigint;
   status: { code: (typeof statusCodes)[number]; message: string };
   attributes: Attributes;
-  /** Of the process: `service.name` and the like. */
+  /** Attributes of the process: `service.name` and others. */
   resource: Attributes;
   events: readonly SpanEvent[];
   links: readonly SpanLink[];
 };
 
-/** Where in which trace something happened. Ids are lower-case hex. */
+/** Identifies a span within its trace. Ids are lower-case hex. */
 export type SpanContext = { traceId: string; spanId: string; sampled: boolean };
 
 const pattern = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})/;

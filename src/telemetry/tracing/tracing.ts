@@ -1,23 +1,25 @@
 import type { OrderctlError } from "../../core/errors.ts";
 
-/** Header names with their values, as a message or a request carries a trace context. */
+/** Headers that carry a trace context in a message or a request: values by name. */
 export type TraceHeaders = Readonly<Record<string, string>>;
 
-/** A message on its way into the log, or out of it. */
+/** A message that is published to the log or delivered from it. */
 export type TracedMessage = {
   subject: string;
-  /** The subject with its id left open: `ORDERS.created.{order_id}`. */
+  /** The subject with a placeholder for its id: `ORDERS.created.{order_id}`. */
   template: string;
-  /** The service that does the work. */
+  /** The service that publishes or processes the message. */
   service: string;
   /** Empty where the message is not about an order. */
   orderId: string;
   bodyBytes: number;
-  /** The headers of the message that this is a copy of: another trace, to which the copy's is linked. */
+  /** If this message is a copy, the headers of the original: the copy's span gets a link to the original's trace. */
   linkTo?: TraceHeaders | undefined;
 };
 
-/** A message as it came; its properties may be costly and are read only where there is a span. */
+/**
+ * A delivered message. Its properties may be costly to compute and are not read if the trace is known to be unsampled.
+ */
 export type TracedDelivery = {
   readonly subject: string;
   readonly payload: Uint8Array;
@@ -26,7 +28,7 @@ export type TracedDelivery = {
   header(name: string): string | undefined;
 };
 
-/** Where deliveries are worked on, and how to tell from a subject which order it is about. */
+/** The service and consumer that process deliveries, and how to find the order id in a subject. */
 export type TracedConsumer = {
   service: string;
   consumer: string;
@@ -34,23 +36,26 @@ export type TracedConsumer = {
   orderIdOf(subject: string): string;
 };
 
-/** Storing a message; told once how it ended. `headers` go out with the message. */
+/** The span of publishing a message. Call `stored` or `failed` once; send `headers` with the message. */
 export type PublishSpan = {
   readonly headers: Record<string, string>;
   stored(stored: { sequence: number; duplicate: boolean }): void;
   failed(error: OrderctlError): void;
 };
 
-/** One call of another system; ends once, well or with an error. `headers` go out with the call. */
+/**
+ * The span of one call to another system. Call `end` once, with the error if the call failed; send `headers` with the
+ * call.
+ */
 export type CallSpan = { readonly headers: TraceHeaders; end(error?: OrderctlError): void };
 
-/** Work on one delivery. Ends with `settled`; `failed` may come before. */
+/** The span of processing one delivery. `settled` ends it; `failed` may be called before. */
 export type ProcessSpan = {
   readonly traceId: string;
   readonly spanId: string;
   publish(message: TracedMessage): PublishSpan;
   call(name: string, attempt: number): CallSpan;
-  /** A wait for a circuit breaker that is open; answers what ends it. */
+  /** Starts a span for the wait for an open circuit breaker; returns a function that ends it. */
   hold(breaker: string): () => void;
   failed(error: OrderctlError): void;
   settled(how: "ack" | "nak" | "term"): void;
@@ -58,24 +63,24 @@ export type ProcessSpan = {
 
 export type TracedRequest = {
   method: string;
-  /** The path with its ids left open: `/orders/:id`. */
+  /** The path with placeholders for its ids: `/orders/:id`. */
   route: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
 };
 
-/** Answering a request; `headers` are handed on to what it causes. */
+/** The span of answering an HTTP request; `headers` go out with the messages that the request causes. */
 export type RequestSpan = { readonly headers: TraceHeaders; end(status: number, orderId?: string): void };
 
 /**
- * The spans of the pipeline, for code that knows no OpenTelemetry. Nothing here throws, waits or keeps more than its
- * bounded queue in memory.
+ * The spans of the pipeline, for code that does not know OpenTelemetry. No method throws or waits, and waiting spans
+ * take up no more memory than the bounded queue.
  */
 export type Tracing = {
-  /** A root where `parent` carries no trace; the sampler decides then. */
+  /** Starts a root span if `parent` carries no trace context; the sampler then decides whether it is recorded. */
   publish(message: TracedMessage, parent?: TraceHeaders): PublishSpan;
   /**
-   * Undefined where the sender decided against this trace, and where the sampler does. `receivedAtUs` is when the
-   * delivery arrived, Unix µs by the clock of this process.
+   * Undefined if the delivery carries a trace context and its trace is not sampled. `receivedAtUs` is when the delivery
+   * arrived, Unix µs by the clock of this process.
    */
   process(consumer: TracedConsumer, delivery: TracedDelivery, receivedAtUs: number): ProcessSpan | undefined;
   request(request: TracedRequest): RequestSpan;
