@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { createAct, type Register } from "./cli/act.ts";
+import { createAct, type Register } from "./cli/command-action.ts";
 import { OrderctlError } from "./core/errors.ts";
 import { readVersion } from "./core/version.ts";
 import { untilAborted } from "./core/waiting.ts";

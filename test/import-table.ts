@@ -30,7 +30,7 @@ export const rows: Record<string, string[]> = {
   serve: feature,
   status: feature,
   top: [...feature, "lag"],
-  topology: [...feature, "collector/topology"],
+  topology: [...feature, "collector/traces-stream"],
   trace: [...feature, "collector/read-trace"],
   up: [...feature, "broker", "collector", "lag", "serve"],
 };
@@ -85,7 +85,7 @@ export const vendors: Record<string, string[]> = {
   "csv-parse": ["orders/sources"],
   pino: ["terminal/log"],
   uuid: ["orders"],
-  semver: ["core/versions"],
+  semver: ["core/compare-versions"],
   zod: [
     "core/lock-file",
     "core/process-identity",

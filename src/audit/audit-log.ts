@@ -1,7 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import { type DeadLetter, eachDeadLetter } from "../dead-letters/dead-letters.ts";
 import { fits } from "../dead-letters/filter.ts";
-import type { Auditor, AuditReport } from "../flow/auditor.ts";
+import type { Auditor, AuditReport } from "../flow/audit-contract.ts";
 import type { Flow, FlowLog } from "../flow/flow.ts";
 import type { BrokerClock, ClockDifference } from "../jetstream/client/broker-clock.ts";
 import { readExtent, type StoredMessage } from "../jetstream/streams/read-message.ts";

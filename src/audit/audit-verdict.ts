@@ -1,5 +1,5 @@
 import { operand } from "../core/foreign-text.ts";
-import type { AuditRule, Offender } from "../flow/auditor.ts";
+import type { AuditRule, Offender } from "../flow/audit-contract.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { compareVersions } from "../core/compare-versions.ts";
 import { openPrivateFolder } from "../core/private-files.ts";
-import { compareVersions } from "../core/versions.ts";
 import { binaryName, readBinaryVersion } from "./broker-binary.ts";
 
 const stagingPrefix = ".staging-";

@@ -1,4 +1,4 @@
-import { compareVersions } from "../core/versions.ts";
+import { compareVersions } from "../core/compare-versions.ts";
 import { runCommand } from "./run-command.ts";
 
 export const brokerSources = ["env", "path", "cache", "release", "debian"] as const;

@@ -1,4 +1,4 @@
-import type { App, Register } from "../cli/act.ts";
+import type { App, Register } from "../cli/command-action.ts";
 import { port, withJson, withNoAuth } from "../cli/options.ts";
 import {
   defaultPort,

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { App, Online } from "../cli/act.ts";
+import type { App, Online } from "../cli/command-action.ts";
 import type { OwnServer } from "../cli/config.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";

@@ -1,5 +1,5 @@
 import { instanceName } from "../telemetry/hop.ts";
-import type { App } from "./act.ts";
+import type { App } from "./command-action.ts";
 
 /** The name of this process (`instance`) in events, logs, spans and metrics. */
 export const instanceOf = async (app: App, { instance }: { instance?: string }): Promise<string> =>

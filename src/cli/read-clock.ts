@@ -1,6 +1,6 @@
 import { type BrokerClock, type ClockDifference, readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { formatDuration } from "../terminal/format.ts";
-import type { App, Online } from "./act.ts";
+import type { App, Online } from "./command-action.ts";
 
 /**
  * The broker's clock, by which a stream's messages are timed. Notes if this machine's clock differs from it, and if

@@ -1,6 +1,6 @@
 import type { Note } from "../core/note.ts";
 import type { LogStream } from "../terminal/log.ts";
-import type { App } from "./act.ts";
+import type { App } from "./command-action.ts";
 import { instanceOf, serviceName } from "./identity.ts";
 
 export type LogFlags = { logLevel?: string; instance?: string };

@@ -2,8 +2,8 @@ import { type Command, Option } from "commander";
 import type { Note } from "../core/note.ts";
 import { readVersion } from "../core/version.ts";
 import { startTelemetry, type Telemetry, wantsCollector } from "../telemetry/telemetry.ts";
-import type { Online } from "./act.ts";
 import { findCollector } from "./collector-address.ts";
+import type { Online } from "./command-action.ts";
 import { port, positive } from "./options.ts";
 import type { LogFlags } from "./service-log.ts";
 

@@ -1,5 +1,5 @@
 import { untilAborted } from "../core/waiting.ts";
-import type { App, Online } from "./act.ts";
+import type { App, Online } from "./command-action.ts";
 
 const drainMs = 15_000;
 

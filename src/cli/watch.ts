@@ -9,7 +9,7 @@ import { leaderless } from "../jetstream/client/election.ts";
 import { formatDuration } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import type { View } from "../terminal/terminal.ts";
-import type { Online } from "./act.ts";
+import type { Online } from "./command-action.ts";
 import { noteClock } from "./read-clock.ts";
 
 const retryMs = 1000;

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
-import type { Online, Register } from "../cli/act.ts";
+import type { Online, Register } from "../cli/command-action.ts";
 import {
   type AllowedHostFlags,
   bytes,
@@ -17,7 +17,7 @@ import type { Connection } from "../jetstream/client/connection.ts";
 import { countSubjects } from "../jetstream/streams/read-subject.ts";
 import { collectLine, collectSummary } from "./collect-line.ts";
 import { type Collector, startCollector } from "./start-collector.ts";
-import { type TraceLimits, traceDefaults, tracesStream } from "./topology.ts";
+import { type TraceLimits, traceDefaults, tracesStream } from "./traces-stream.ts";
 
 type Options = LogFlags &
   AllowedHostFlags & { host: string; port: number; keep: number; maxBytes: number; replicas: number };

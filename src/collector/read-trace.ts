@@ -4,7 +4,7 @@ import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { readSubject } from "../jetstream/streams/read-subject.ts";
 import { decodeOtlp } from "../telemetry/otlp/otlp-protobuf.ts";
 import { joinReadings, type SpanReading } from "../telemetry/tracing/span-reading.ts";
-import { traceSubject, tracesStream } from "./topology.ts";
+import { traceSubject, tracesStream } from "./traces-stream.ts";
 
 /**
  * Every stored span of a trace, by start time, each once, since an exporter that got no answer sends its spans again.

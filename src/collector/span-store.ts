@@ -2,7 +2,7 @@ import type { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import type { TraceBatch } from "../telemetry/otlp/trace-batches.ts";
-import { traceSubject } from "./topology.ts";
+import { traceSubject } from "./traces-stream.ts";
 
 export type StoredCounts = { spans: number; messages: number; bytes: number };
 

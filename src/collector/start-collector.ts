@@ -4,13 +4,13 @@ import type { OrderctlError } from "../core/errors.ts";
 import type { Listening, Place } from "../core/listening.ts";
 import { SparseNotes } from "../core/sparse-notes.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
+import { applyTopology, readMaxMessageBytes } from "../jetstream/streams/apply-topology.ts";
 import { driftText } from "../jetstream/streams/settings-drift.ts";
-import { applyTopology, readMaxMessageBytes } from "../jetstream/streams/topology.ts";
 import type { SpanFaults } from "../telemetry/tracing/span-reading.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import type { ReceivedCounts, Reception } from "./receive-spans.ts";
 import { SpanStore, type StoredCounts } from "./span-store.ts";
-import { type TraceLimits, traceDefaults, tracesStream, traceTopology } from "./topology.ts";
+import { type TraceLimits, traceDefaults, tracesStream, traceTopology } from "./traces-stream.ts";
 
 export type CollectorOptions = Partial<TraceLimits> &
   Place & {

@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import type { Register } from "../cli/act.ts";
+import type { Register } from "../cli/command-action.ts";
 import { bashCompletion, type CompletionNode, fishCompletion } from "./script.ts";
 
 const shells = ["bash", "zsh", "fish"] as const;

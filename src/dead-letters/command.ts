@@ -1,11 +1,11 @@
 import { hostname, userInfo } from "node:os";
 import type { Command } from "commander";
-import type { Online, Register } from "../cli/act.ts";
+import type { Online, Register } from "../cli/command-action.ts";
 import { durationMs, positive, withConnection, withGiveUp } from "../cli/options.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { sameCommand } from "../cli/same-command.ts";
 import { OrderctlError } from "../core/errors.ts";
-import { deadLettersStream } from "../flow/topology.ts";
+import { deadLettersStream } from "../flow/flow-topology.ts";
 import { plainDetail } from "../jetstream/dead-letters/dead-letter.ts";
 import { type DeadMessage, readNewestDeadLetters } from "./dead-letters.ts";
 import { readDeadLetterDetail } from "./detail.ts";

@@ -1,7 +1,7 @@
 import { isoTime } from "../core/units.ts";
 import { decodeRedrive, type RedriveMark } from "../flow/dead-letters-rule.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
-import { deadLettersStream, redriverOf, redrivesStream } from "../flow/topology.ts";
+import { deadLettersStream, redriverOf, redrivesStream } from "../flow/flow-topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import {
   type DeadLetterMark,

@@ -1,6 +1,6 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog } from "../flow/flow.ts";
-import { deadLettersStream } from "../flow/topology.ts";
+import { deadLettersStream } from "../flow/flow-topology.ts";
 import { deadLetterHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readBySequence } from "../jetstream/streams/read-message.ts";
 import { parseTraceparent } from "../telemetry/tracing/span.ts";

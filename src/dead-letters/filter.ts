@@ -1,5 +1,5 @@
 import type { FlowLog } from "../flow/flow.ts";
-import { deadLettersStream } from "../flow/topology.ts";
+import { deadLettersStream } from "../flow/flow-topology.ts";
 import { readBySequence, readStreamSize } from "../jetstream/streams/read-message.ts";
 import { type DeadLetter, type DeadMessage, readDeadLetters } from "./dead-letters.ts";
 

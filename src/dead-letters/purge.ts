@@ -1,4 +1,4 @@
-import { deadLettersStream, redrivesStream } from "../flow/topology.ts";
+import { deadLettersStream, redrivesStream } from "../flow/flow-topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { deleteMessage } from "../jetstream/dead-letters/dead-letter-store.ts";
 import type { DeadLetter, DeadMessage } from "./dead-letters.ts";

@@ -3,11 +3,11 @@ import { OrderctlError } from "../core/errors.ts";
 import { consumedBy, readClaimed, type Unfounded } from "../flow/dead-letter-origin.ts";
 import type { RedriveMark } from "../flow/dead-letters-rule.ts";
 import { type FlowLog, findFault } from "../flow/flow.ts";
-import { deadLettersStream, flowTopology, redrivesStream } from "../flow/topology.ts";
+import { deadLettersStream, flowTopology, redrivesStream } from "../flow/flow-topology.ts";
 import { redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
+import { applyTopology } from "../jetstream/streams/apply-topology.ts";
 import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
-import { applyTopology } from "../jetstream/streams/topology.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 
 export type RedriveOptions = {

@@ -5,8 +5,8 @@ import type { DeadLetterRule, Processor } from "../jetstream/consume/worker-opti
 import { type Origin, parseObject, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readClaimed } from "./dead-letter-origin.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
+import { deadLettersStream, suspectsBucket } from "./flow-topology.ts";
 import type { Origin as Worker } from "./process-event.ts";
-import { deadLettersStream, suspectsBucket } from "./topology.ts";
 
 /**
  * The redrive header: which dead letter was given to its consumer once more, who requested it when (Unix µs), and where

@@ -1,7 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Metrics } from "../telemetry/metrics/metrics.ts";
-import type { FlowAudit } from "./auditor.ts";
+import type { FlowAudit } from "./audit-contract.ts";
 
 /**
  * A flow: events about one key, each kind stored once, and services that turn one kind into the next. The table is the

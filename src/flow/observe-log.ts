@@ -5,7 +5,7 @@ import { readLag } from "../jetstream/streams/lag.ts";
 import { readStreamSize } from "../jetstream/streams/read-message.ts";
 import type { ConsumerState, Metrics, StreamsState } from "../telemetry/metrics/metrics.ts";
 import type { FlowLog } from "./flow.ts";
-import { deadLettersStream, redrivesStream } from "./topology.ts";
+import { deadLettersStream, redrivesStream } from "./flow-topology.ts";
 
 /** Feeds metrics with the lag of the log's consumers and the sizes of the streams, while the broker answers. */
 export function observeLog(metrics: Metrics, log: FlowLog): void {

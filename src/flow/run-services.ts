@@ -5,15 +5,15 @@ import type { Problem } from "../jetstream/consume/problems.ts";
 import { Worker } from "../jetstream/consume/worker.ts";
 import type { WorkerCounts } from "../jetstream/consume/worker-options.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
+import { applyTopology, readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type Drift, driftText } from "../jetstream/streams/settings-drift.ts";
-import { applyTopology, readStreamIdentity } from "../jetstream/streams/topology.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
 import type { Flow, FlowLog, FlowShape } from "./flow.ts";
+import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./flow-topology.ts";
 import { type Handler, handlerOf } from "./handler.ts";
 import { processWith } from "./process-event.ts";
-import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./topology.ts";
 
 /**
  * A circuit breaker around a system that a service depends on: while it is open, the service's workers pull nothing.

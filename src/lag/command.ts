@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { Online, Register } from "../cli/act.ts";
+import type { Online, Register } from "../cli/command-action.ts";
 import { count, time, withConnection } from "../cli/options.ts";
 import { noteClock } from "../cli/read-clock.ts";
 import { watch } from "../cli/watch.ts";

@@ -1,8 +1,8 @@
+import type { FlowProgram } from "../cli/flow-program.ts";
 import { httpUrl } from "../cli/options.ts";
-import type { FlowProgram } from "../cli/program.ts";
+import { orderFlow } from "./built-in-flow.ts";
 import { orderShape } from "./flow.ts";
 import { gatewayCompanion } from "./gateway/simulator/command.ts";
-import { orderFlow } from "./order-flow.ts";
 import { orderReplay } from "./replay.ts";
 import { openOrderParts, withOrderServiceFlags } from "./service-flags.ts";
 

@@ -1,5 +1,5 @@
+import type { Flags, ReplayProgram } from "../cli/flow-program.ts";
 import { count, share } from "../cli/options.ts";
-import type { Flags, ReplayProgram } from "../cli/program.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { StockShelf } from "./stock/stock-shelf.ts";
 

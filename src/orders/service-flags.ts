@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { App } from "../cli/act.ts";
+import type { App } from "../cli/command-action.ts";
+import type { Flags, OpenAs } from "../cli/flow-program.ts";
 import { type AllowedHostFlags, count, port, positive, withAllowedHosts } from "../cli/options.ts";
-import type { Flags, OpenAs } from "../cli/program.ts";
 import type { FlowParts } from "../flow/run-services.ts";
 import { type GatewayFlags, withGatewayFlags } from "./gateway/options.ts";
 import { maxLines } from "./wire/event-fault.ts";

@@ -1,10 +1,10 @@
 import type { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
+import { flowTopology } from "../flow/flow-topology.ts";
 import type { Origin } from "../flow/process-event.ts";
-import { flowTopology } from "../flow/topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
-import { applyTopology } from "../jetstream/streams/topology.ts";
+import { applyTopology } from "../jetstream/streams/apply-topology.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type Endings, EndingsFollower } from "./follow-endings.ts";
 import { type Pace, publishEvents } from "./publish-events.ts";

@@ -1,4 +1,4 @@
-import type { Online, Register } from "../cli/act.ts";
+import type { Online, Register } from "../cli/command-action.ts";
 import { explainMissingLog } from "../cli/missing-log.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { openTelemetry } from "../cli/telemetry-options.ts";

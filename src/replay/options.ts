@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConnectionFlags } from "../cli/config.ts";
+import type { Flags, FlowProgram, ReplayProgram } from "../cli/flow-program.ts";
 import { count, positive, withConnection, withGiveUp } from "../cli/options.ts";
-import type { Flags, FlowProgram, ReplayProgram } from "../cli/program.ts";
 import { type TracingFlags, withTracingFlags } from "../cli/telemetry-options.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { parseDurationMs } from "../core/units.ts";

@@ -1,4 +1,4 @@
-import type { ReplayProgram } from "../cli/program.ts";
+import type { ReplayProgram } from "../cli/flow-program.ts";
 import { addressWithoutUser, quoted } from "../cli/same-command.ts";
 import { isoTime } from "../core/units.ts";
 import type { ReplayFlags } from "./options.ts";

@@ -1,5 +1,5 @@
 import { Argument } from "commander";
-import type { App, Online, Register } from "../cli/act.ts";
+import type { App, Online, Register } from "../cli/command-action.ts";
 import { withConnection } from "../cli/options.ts";
 import { openServiceLog } from "../cli/service-log.ts";
 import { withMetricsFlags } from "../cli/telemetry-options.ts";

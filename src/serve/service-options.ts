@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { App } from "../cli/act.ts";
+import type { App } from "../cli/command-action.ts";
+import type { Flags, FlowProgram } from "../cli/flow-program.ts";
 import { instanceOf } from "../cli/identity.ts";
 import { type AllowedHostFlags, positive, withStreamFlags } from "../cli/options.ts";
-import type { Flags, FlowProgram } from "../cli/program.ts";
 import { defaultMaxAttempts, type ServiceOptions } from "../flow/run-services.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 

@@ -1,4 +1,4 @@
-import type { Online } from "../cli/act.ts";
+import type { Online } from "../cli/command-action.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
 import type { AllowedHostFlags } from "../cli/options.ts";
 import { clockNote } from "../cli/read-clock.ts";

@@ -1,4 +1,4 @@
-import type { App, Register } from "../cli/act.ts";
+import type { App, Register } from "../cli/command-action.ts";
 import type { ConnectionFlags } from "../cli/config.ts";
 import { withConnection } from "../cli/options.ts";
 import { connectionTimes, flagOf, type SettingName, type Settings, settingNames } from "../cli/settings.ts";

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { Online, Register } from "../cli/act.ts";
+import type { Online, Register } from "../cli/command-action.ts";
 import { explainMissingLog } from "../cli/missing-log.ts";
 import { paceMs, withConnection } from "../cli/options.ts";
 import { watch } from "../cli/watch.ts";

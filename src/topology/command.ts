@@ -1,16 +1,16 @@
-import type { App, Online, Register } from "../cli/act.ts";
+import type { App, Online, Register } from "../cli/command-action.ts";
 import { withConnection, withJson, withStreamFlags } from "../cli/options.ts";
-import { traceDefaults, traceTopology } from "../collector/topology.ts";
+import { traceDefaults, traceTopology } from "../collector/traces-stream.ts";
 import type { FlowShape } from "../flow/flow.ts";
-import { flowTopology } from "../flow/topology.ts";
-import type { Drift } from "../jetstream/streams/settings-drift.ts";
+import { flowTopology } from "../flow/flow-topology.ts";
 import {
   applyTopology,
   type Mending,
   mendTopology,
   readDrift,
   type Topology,
-} from "../jetstream/streams/topology.ts";
+} from "../jetstream/streams/apply-topology.ts";
+import type { Drift } from "../jetstream/streams/settings-drift.ts";
 import { topologyList, topologyTable } from "./topology-table.ts";
 
 type Options = { replicas: number; maxBytes?: number };

@@ -1,4 +1,4 @@
-import type { Topology } from "../jetstream/streams/topology.ts";
+import type { Topology } from "../jetstream/streams/apply-topology.ts";
 import { formatDuration } from "../terminal/format.ts";
 import type { View } from "../terminal/terminal.ts";
 import type { TopologyReport } from "./command.ts";

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { App, Online, Register } from "../cli/act.ts";
+import type { App, Online, Register } from "../cli/command-action.ts";
 import { explainMissingLog } from "../cli/missing-log.ts";
 import { durationMs, withConnection } from "../cli/options.ts";
 import { noteClock } from "../cli/read-clock.ts";
@@ -18,7 +18,7 @@ import { brokerSpans, type FoundTrace, findTrace, type SpanSource } from "./find
 import { followTrace } from "./follow-command.ts";
 import { buildOrderTrace, buildSpanTrace } from "./picture.ts";
 import { orderTree } from "./view/order-tree.ts";
-import { traceTree } from "./view/tree.ts";
+import { traceTree } from "./view/span-tree-view.ts";
 
 type Options = {
   errors?: boolean;

@@ -1,5 +1,5 @@
 import { setInterval as every, setTimeout as wait } from "node:timers/promises";
-import type { Online } from "../cli/act.ts";
+import type { Online } from "../cli/command-action.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { type FlowLog, findFault } from "../flow/flow.ts";

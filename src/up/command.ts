@@ -3,7 +3,7 @@ import { brokerDataDir } from "../broker/directories.ts";
 import { withBrokerOf, withConnectionTo } from "../broker/own-broker.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
 import { awaitStoreOwner } from "../broker/store-owner.ts";
-import type { App, Online, Register } from "../cli/act.ts";
+import type { App, Online, Register } from "../cli/command-action.ts";
 import { port, withConnection, withNoAuth } from "../cli/options.ts";
 import { noteClock } from "../cli/read-clock.ts";
 import { openServiceLog } from "../cli/service-log.ts";

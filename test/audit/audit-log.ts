@@ -1,4 +1,4 @@
-import type { AuditReport } from "../../src/flow/auditor.ts";
+import type { AuditReport } from "../../src/flow/audit-contract.ts";
 import { createAuditor, type OrderAuditScope } from "../../src/orders/audit/auditor.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AuditReport } from "../../src/flow/auditor.ts";
+import type { AuditReport } from "../../src/flow/audit-contract.ts";
 import { createAuditor } from "../../src/orders/audit/auditor.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { event, ways } from "../orders/order-log.ts";

@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTes
 import { readBinaryVersion } from "../../src/broker/broker-binary.ts";
 import { findBroker, findLocalBroker, installBroker } from "../../src/broker/find-broker.ts";
 import { pickDebianArchives, readAptSources } from "../../src/broker/install-debian.ts";
+import { compareVersions } from "../../src/core/compare-versions.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
-import { compareVersions } from "../../src/core/versions.ts";
 import { fakeServer, type ReleaseMirror, startReleaseMirror } from "../support/release-mirror.ts";
 
 let dir: string;

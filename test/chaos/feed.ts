@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { type Ended, orderctl } from "../support/supervised.ts";
 import type { Batch } from "./feed-plan.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { ordersStream } from "../../src/orders/subjects.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
 import { freePort } from "../support/free-ports.ts";

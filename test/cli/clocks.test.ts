@@ -6,7 +6,7 @@ import {
   deadLetterHeader,
   encodeMark,
 } from "../../src/jetstream/dead-letters/dead-letter.ts";
-import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { serveText } from "../orders/gateway/serve-text.ts";
 import { ways } from "../orders/order-log.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";

@@ -1,7 +1,7 @@
 import { PassThrough, Readable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { expect, it } from "vitest";
-import type { Online } from "../../src/cli/act.ts";
+import type { Online } from "../../src/cli/command-action.ts";
 import { watch } from "../../src/cli/watch.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
 import { createTerminal } from "../../src/terminal/terminal.ts";

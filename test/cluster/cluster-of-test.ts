@@ -1,9 +1,9 @@
 import type { TestContext } from "vitest";
 import { findBroker } from "../../src/broker/find-broker.ts";
-import { isOlder } from "../../src/core/versions.ts";
+import { isOlder } from "../../src/core/compare-versions.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { startTestCluster, type TestCluster, type TestNode } from "../support/start-test-cluster.ts";

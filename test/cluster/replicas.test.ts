@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { serverOfTest, servers } from "../security/secured-broker.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";

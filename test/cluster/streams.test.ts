@@ -1,10 +1,10 @@
 import { describe, it } from "vitest";
-import { isOlder } from "../../src/core/versions.ts";
-import { flowTopology } from "../../src/flow/topology.ts";
+import { isOlder } from "../../src/core/compare-versions.ts";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { Bucket } from "../../src/jetstream/streams/bucket.ts";
 import { readLast } from "../../src/jetstream/streams/read-message.ts";
 import { scanStream } from "../../src/jetstream/streams/read-stream.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import { countStored, createLog, textTo } from "../jetstream/streams/subject-log.ts";
 import { until } from "../support/until.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
-import { traceDefaults, traceTopology } from "../../src/collector/topology.ts";
+import { traceDefaults, traceTopology } from "../../src/collector/traces-stream.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { encodeOtlp } from "../../src/telemetry/otlp/otlp-protobuf.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";

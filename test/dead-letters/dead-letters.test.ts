@@ -4,10 +4,10 @@ import { type DeadLetter, readDeadLetters } from "../../src/dead-letters/dead-le
 import { firstMessage } from "../../src/flow/publish-event.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { readSubjects } from "../../src/jetstream/streams/read-message.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
-import { orderFlow } from "../../src/orders/order-flow.ts";
-import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";

@@ -1,11 +1,11 @@
 import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eachDeadLetter, readNewestDeadLetters } from "../../src/dead-letters/dead-letters.ts";
-import { flowTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { type DeadLetterMark, deadLetterHeader } from "../../src/jetstream/dead-letters/dead-letter.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { orderLog } from "../support/order-log.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { eventsOf, isDrained, readLog } from "../support/read-log.ts";

@@ -1,5 +1,5 @@
-import { flowTopology } from "../../src/flow/topology.ts";
-import { durationNs, type Topology } from "../../src/jetstream/streams/topology.ts";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
+import { durationNs, type Topology } from "../../src/jetstream/streams/apply-topology.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 
 /** The pipeline's own topology, but what a killed worker or broker took along comes again after `ackWaitMs` already. */

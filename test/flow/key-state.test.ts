@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { foldKey, type PlacedEvent } from "../../src/flow/key-state.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
-import { orderFlow } from "../../src/orders/order-flow.ts";
 import { event, ways } from "../orders/order-log.ts";
 
 const startUs = Date.UTC(2026, 0, 1) * 1000;

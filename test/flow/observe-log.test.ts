@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { observeLog } from "../../src/flow/observe-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { freeze, thaw } from "../support/freeze.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";

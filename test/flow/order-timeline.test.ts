@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { buildTimeline } from "../../src/flow/timeline.ts";
-import { orderFlow } from "../../src/orders/order-flow.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { asForeign, loggedOrder, sinceStart } from "../support/logged-order.ts";
 

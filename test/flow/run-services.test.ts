@@ -2,7 +2,7 @@ import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readKey } from "../../src/flow/key-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { feed as feedLog } from "../../src/publish/feed.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { orderLog } from "../support/order-log.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { generateOrders } from "../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { feed } from "../../src/publish/feed.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";

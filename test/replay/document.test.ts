@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { StreamMessage } from "../../src/jetstream/streams/stream-message.ts";
-import { orderFlow } from "../../src/orders/order-flow.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import { readJsonOrders } from "../../src/orders/sources/json-orders.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { announceCollector, findCollector } from "../../src/cli/collector-address.ts";
-import { isOlder } from "../../src/core/versions.ts";
+import { isOlder } from "../../src/core/compare-versions.ts";
 import { announceProcess, type ProcessStatus, readProcesses } from "../../src/flow/process-status.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";

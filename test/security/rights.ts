@@ -1,4 +1,4 @@
-import { redriverOf } from "../../src/flow/topology.ts";
+import { redriverOf } from "../../src/flow/flow-topology.ts";
 import { eventKinds } from "../../src/orders/events.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import { type Role, roles } from "./roles.ts";

@@ -1,8 +1,8 @@
-import { flowTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { readLast } from "../../src/jetstream/streams/read-message.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import { ordersStream, subjectOf } from "../../src/orders/subjects.ts";

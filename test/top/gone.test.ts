@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from "vitest";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
 import { announceProcess, type ProcessStatus } from "../../src/flow/process-status.ts";
-import { flowTopology } from "../../src/flow/topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import type { StreamLag } from "../../src/jetstream/streams/lag.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import type { TopSample } from "../../src/top/top-sample.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { flowTopology } from "../../src/flow/topology.ts";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { applyTopology } from "../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { orderFlow } from "../../src/orders/order-flow.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { exportTrace, fromLog } from "../../src/trace/export-trace.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { orderFlow } from "../../src/orders/order-flow.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import { type Span, spanKinds } from "../../src/telemetry/tracing/span.ts";
 import { mergeTrace } from "../../src/trace/merge.ts";
 import { findCriticalPath } from "../../src/trace/path.ts";

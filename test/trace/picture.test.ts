@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { orderFlow } from "../../src/orders/order-flow.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
 import { attribute } from "../../src/telemetry/tracing/span-names.ts";
 import { buildOrderTrace } from "../../src/trace/picture.ts";

@@ -1,4 +1,4 @@
-import { isOlder } from "../../core/versions.ts";
+import { isOlder } from "../../core/compare-versions.ts";
 import { parseTimestampUs } from "../streams/read-message.ts";
 import type { Connection } from "./connection.ts";
 import { fromNats } from "./nats-error.ts";

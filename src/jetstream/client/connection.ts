@@ -10,10 +10,10 @@ import {
   type NatsConnection,
   type NatsError,
 } from "nats";
+import { isOlder } from "../../core/compare-versions.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
 import { SparseNotes } from "../../core/sparse-notes.ts";
-import { isOlder } from "../../core/versions.ts";
 import { untilAborted, within } from "../../core/waiting.ts";
 import { connectError, shown } from "./connect-error.ts";
 import { type ConnectionConfig, connectionOptions, tellUnreadable } from "./connection-config.ts";

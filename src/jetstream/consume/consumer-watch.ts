@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "../client/connection.ts";
 import { fromNats } from "../client/nats-error.ts";
+import { consumerSettings, isMissing } from "../streams/apply-topology.ts";
 import { compareSettings, type Settings } from "../streams/settings-drift.ts";
-import { consumerSettings, isMissing } from "../streams/topology.ts";
 import type { Problems } from "./problems.ts";
 import { type PullLimits, type Refusal, unlimited } from "./pull.ts";
 

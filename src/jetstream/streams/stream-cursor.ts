@@ -5,8 +5,8 @@ import type { Connection } from "../client/connection.ts";
 import { fromNats } from "../client/nats-error.ts";
 import { replyBytes } from "../client/raw-message.ts";
 import { readDeliveryPlace } from "../consume/delivery.ts";
+import { durationNs } from "./apply-topology.ts";
 import { type StreamMessage, streamMessage } from "./stream-message.ts";
-import { durationNs } from "./topology.ts";
 
 /** Where reading begins: at a sequence, or at the first message stored at a time (Unix µs) or later. */
 export type StreamStart = { sequence: number } | { timeUs: number };

@@ -6,8 +6,8 @@ import { createFirstPublisher, readEarlier } from "../../flow/publish-event.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { Publisher } from "../../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
+import { orderFlow } from "../built-in-flow.ts";
 import type { OrderEvent } from "../events.ts";
-import { orderFlow } from "../order-flow.ts";
 import type { OrderStore } from "./order-store.ts";
 
 type Working = {

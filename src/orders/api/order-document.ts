@@ -1,6 +1,6 @@
 import type { KeyState, PlacedEvent } from "../../flow/key-state.ts";
+import { factsOf } from "../describe-event.ts";
 import type { Money, OrderCreated, OrderEvent } from "../events.ts";
-import { factsOf } from "../telling.ts";
 
 type Stage = Pick<KeyState, "status" | "waitingFor">;
 

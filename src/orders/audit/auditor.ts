@@ -1,4 +1,4 @@
-import type { AuditReport, AuditScope, Auditor as FlowAuditor, Offender } from "../../flow/auditor.ts";
+import type { AuditReport, AuditScope, Auditor as FlowAuditor, Offender } from "../../flow/audit-contract.ts";
 import type { OrderEvent, StockReserved } from "../events.ts";
 import { parseSubject } from "../subjects.ts";
 import { AmountsOwed } from "./amounts-owed.ts";

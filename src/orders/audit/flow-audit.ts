@@ -1,5 +1,5 @@
 import { OrderctlError } from "../../core/errors.ts";
-import type { AskedBeside, FlowAudit } from "../../flow/auditor.ts";
+import type { AskedBeside, FlowAudit } from "../../flow/audit-contract.ts";
 import type { OrderEvent } from "../events.ts";
 import type { Booked } from "../gateway/read-ledger.ts";
 import { type Auditor, createAuditor } from "./auditor.ts";

@@ -1,4 +1,4 @@
-import type { AuditRule as FlowRule } from "../../flow/auditor.ts";
+import type { AuditRule as FlowRule } from "../../flow/audit-contract.ts";
 
 const rules = [
   {

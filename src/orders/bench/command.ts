@@ -1,6 +1,6 @@
 import { Argument } from "commander";
 import { withConnectionTo, withOwnBroker } from "../../broker/own-broker.ts";
-import type { App, Online, Register } from "../../cli/act.ts";
+import type { App, Online, Register } from "../../cli/command-action.ts";
 import { positive, withJson } from "../../cli/options.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import { benchPipeline } from "./bench-pipeline.ts";

@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { OrderctlError } from "../../core/errors.ts";
-import { flowTopology } from "../../flow/topology.ts";
+import { flowTopology } from "../../flow/flow-topology.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { ConnectionConfig } from "../../jetstream/client/connection-config.ts";
-import { readDrift } from "../../jetstream/streams/topology.ts";
+import { readDrift } from "../../jetstream/streams/apply-topology.ts";
 import { orderShape } from "../flow.ts";
 
 /** The broker on which everything is measured, and the callback that gets notes. */

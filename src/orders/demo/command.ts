@@ -1,7 +1,7 @@
 import { auditLog } from "../../audit/audit-log.ts";
 import { auditVerdict } from "../../audit/audit-verdict.ts";
 import { withOwnBroker } from "../../broker/own-broker.ts";
-import type { App, Online, Register } from "../../cli/act.ts";
+import type { App, Online, Register } from "../../cli/command-action.ts";
 import { count, positive, withJson } from "../../cli/options.ts";
 import { readClock } from "../../cli/read-clock.ts";
 import { withMetricsFlags } from "../../cli/telemetry-options.ts";
@@ -17,10 +17,10 @@ import { type ServingFlags, startServices } from "../../serve/start-services.ts"
 import { brokerSpans, findTrace } from "../../trace/find-trace.ts";
 import { buildOrderTrace } from "../../trace/picture.ts";
 import { orderTree } from "../../trace/view/order-tree.ts";
+import { orderFlow } from "../built-in-flow.ts";
 import { catalogueOf } from "../catalogue.ts";
 import type { EventKind } from "../events.ts";
-import { orderFlow } from "../order-flow.ts";
-import { generateOrders } from "../publish/order-source.ts";
+import { generateOrders } from "../publish/open-order-source.ts";
 import { publishReport } from "../publish/publish-report.ts";
 import { setStock } from "../stock/set-stock.ts";
 import { ordersStream, parseSubject, subjectOf } from "../subjects.ts";

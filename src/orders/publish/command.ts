@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { App, Online, Register } from "../../cli/act.ts";
+import type { App, Online, Register } from "../../cli/command-action.ts";
 import { count, positive, time, withConnection, withGiveUp } from "../../cli/options.ts";
 import { sameCommand } from "../../cli/same-command.ts";
 import { openTelemetry, type TracingFlags, withTracingFlags } from "../../cli/telemetry-options.ts";
@@ -8,8 +8,8 @@ import { feed } from "../../publish/feed.ts";
 import { feedProgressText, readingText } from "../../publish/feed-progress.ts";
 import type { Profile } from "../../publish/publish-events.ts";
 import type { Progress } from "../../terminal/terminal.ts";
-import { orderFlow } from "../order-flow.ts";
-import type { Reject } from "../sources/order-source.ts";
+import { orderFlow } from "../built-in-flow.ts";
+import type { Reject } from "../sources/source-item.ts";
 import { dryRun } from "./dry-run.ts";
 import {
   checkSource,
@@ -19,7 +19,7 @@ import {
   generateOrders,
   readOrders,
   sourceFormats,
-} from "./order-source.ts";
+} from "./open-order-source.ts";
 import { dryRunReport, type PublishReport, publishReport } from "./publish-report.ts";
 import { Rejects } from "./rejects.ts";
 

@@ -3,7 +3,7 @@ import type { FeedReport } from "../../publish/feed.ts";
 import { formatCount, formatDuration, formatRate } from "../../terminal/format.ts";
 import { paint } from "../../terminal/paint.ts";
 import type { Style } from "../../terminal/terminal.ts";
-import type { Reject } from "../sources/order-source.ts";
+import type { Reject } from "../sources/source-item.ts";
 import type { DryRun } from "./dry-run.ts";
 
 export type PublishReport = FeedReport & {

@@ -1,4 +1,4 @@
-import { badRow } from "./order-source.ts";
+import { badRow } from "./source-item.ts";
 
 /** The decimal mark of a file; `isStated` if the user named it. */
 export type DecimalMark = { mark: "." | ","; isStated: boolean };

@@ -8,8 +8,8 @@ import { FileDates } from "./dates.ts";
 import { type ByteInput, peekBytes, readBytes } from "./file-bytes.ts";
 import { type CsvLayout, orderIdsOf, readInvoiceLine } from "./invoice-line.ts";
 import { OrderAssembly, OrderTally, type ReadRow } from "./order-assembly.ts";
-import { beginningOf, reasonOf, type SourceItem } from "./order-source.ts";
 import { RowSpool } from "./row-spool.ts";
+import { beginningOf, reasonOf, type SourceItem } from "./source-item.ts";
 
 /** Memory bounds: 100 MB for counting this many orders, 200 MB for this many rows of orders that are not complete. */
 const limits = { orders: 5_000_000, heldRows: 500_000 };

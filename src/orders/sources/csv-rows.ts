@@ -1,5 +1,5 @@
 import { CsvError, parse } from "csv-parse";
-import { maxRowBytes } from "./order-source.ts";
+import { maxRowBytes } from "./source-item.ts";
 
 /**
  * The fields of one record and the line it begins on; `unreadable` says why later rows are swallowed by it, or not

@@ -1,5 +1,5 @@
 import { compileDateFormat, type DateParts, type ReadDate, timeOf } from "./date-format.ts";
-import { badRow } from "./order-source.ts";
+import { badRow } from "./source-item.ts";
 
 /** Order of day and month in a numeric date that has the year last. */
 type DayMonth = "D/M/Y" | "M/D/Y";

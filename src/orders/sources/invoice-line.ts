@@ -5,7 +5,7 @@ import { findLineFault } from "../wire/event-fault.ts";
 import { type DecimalMark, plainNumber } from "./amount-text.ts";
 import type { Column, ColumnPositions } from "./column-mapping.ts";
 import type { FileDates } from "./dates.ts";
-import { badRow } from "./order-source.ts";
+import { badRow } from "./source-item.ts";
 
 /** One row of a CSV file: a line of an order, and what the row says about the order itself. */
 export type InvoiceLine = {

@@ -2,7 +2,7 @@ import { checkJson } from "../../core/check-json.ts";
 import type { OrderCreated, OrderLine } from "../events.ts";
 import { isCurrency, toMinor } from "../money.ts";
 import { findEventFault } from "../wire/event-fault.ts";
-import { badRow, reasonOf } from "./order-source.ts";
+import { badRow, reasonOf } from "./source-item.ts";
 
 export type JsonObject = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { defaultCurrency } from "../money.ts";
 import { type Line, readBoundedLines } from "./bounded-lines.ts";
 import { type ByteInput, peekBytes, readBytes } from "./file-bytes.ts";
 import { type JsonObject, parseJsonObject, readJsonOrder } from "./json-order.ts";
-import { badRow, beginningOf, maxRowBytes, reasonOf, type SourceItem } from "./order-source.ts";
+import { badRow, beginningOf, maxRowBytes, reasonOf, type SourceItem } from "./source-item.ts";
 
 export type JsonOptions = { fileName: string; currency?: string | undefined };
 

@@ -2,7 +2,7 @@ import { OrderctlError } from "../../core/errors.ts";
 import type { OrderCreated } from "../events.ts";
 import { findEventFault, maxLines } from "../wire/event-fault.ts";
 import type { InvoiceLine } from "./invoice-line.ts";
-import { badRow, reasonOf, type SourceItem } from "./order-source.ts";
+import { badRow, reasonOf, type SourceItem } from "./source-item.ts";
 
 /**
  * One row of the file: a valid order line, or the reason why it is invalid and the ids of the orders it may belong to.

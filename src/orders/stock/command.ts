@@ -1,4 +1,4 @@
-import type { Online, Register } from "../../cli/act.ts";
+import type { Online, Register } from "../../cli/command-action.ts";
 import { count, withConnection, withGiveUp } from "../../cli/options.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import { catalogueOf } from "../catalogue.ts";

@@ -1,10 +1,10 @@
 import { OrderctlError } from "../../core/errors.ts";
-import { flowTopology } from "../../flow/topology.ts";
+import { flowTopology } from "../../flow/flow-topology.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import { Publisher } from "../../jetstream/publish/publisher.ts";
+import { applyTopology, readStreamIdentity } from "../../jetstream/streams/apply-topology.ts";
 import { Bucket, type BucketEntry, type Key } from "../../jetstream/streams/bucket.ts";
 import { readEach } from "../../jetstream/streams/read-subject.ts";
-import { applyTopology, readStreamIdentity } from "../../jetstream/streams/topology.ts";
 import type { OrderEvent } from "../events.ts";
 import { orderShape } from "../flow.ts";
 import { ordersStream, subjectOf } from "../subjects.ts";

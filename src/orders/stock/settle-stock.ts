@@ -1,7 +1,7 @@
 import { OrderctlError } from "../../core/errors.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import { readConsumerProgress } from "../../jetstream/dead-letters/dead-letter-store.ts";
-import { readStreamIdentity } from "../../jetstream/streams/topology.ts";
+import { readStreamIdentity } from "../../jetstream/streams/apply-topology.ts";
 import { ordersStream } from "../subjects.ts";
 import { endHold, rebase, type Stock } from "./stock.ts";
 import { inventoryConsumer, readReserved } from "./stock-store.ts";

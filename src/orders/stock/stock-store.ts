@@ -1,7 +1,7 @@
 import type { Connection } from "../../jetstream/client/connection.ts";
+import { readAckFloor } from "../../jetstream/streams/apply-topology.ts";
 import type { Bucket } from "../../jetstream/streams/bucket.ts";
 import { readBySequence, readLast } from "../../jetstream/streams/read-message.ts";
-import { readAckFloor } from "../../jetstream/streams/topology.ts";
 import type { OrderEvent } from "../events.ts";
 import type { ConsumerName } from "../flow.ts";
 import { ordersStream, parseSubject, subjectOf } from "../subjects.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { flowTopology } from "../../../src/flow/topology.ts";
-import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
+import { flowTopology } from "../../../src/flow/flow-topology.ts";
+import { applyTopology } from "../../../src/jetstream/streams/apply-topology.ts";
 import { orderShape } from "../../../src/orders/flow.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { runCommand } from "../../support/run-command.ts";

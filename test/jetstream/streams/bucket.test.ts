@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { flowTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/flow-topology.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
+import { applyTopology } from "../../../src/jetstream/streams/apply-topology.ts";
 import { Bucket } from "../../../src/jetstream/streams/bucket.ts";
 import { readLast } from "../../../src/jetstream/streams/read-message.ts";
-import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
 import { orderShape } from "../../../src/orders/flow.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";

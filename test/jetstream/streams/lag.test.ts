@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isOlder } from "../../../src/core/versions.ts";
+import { isOlder } from "../../../src/core/compare-versions.ts";
 import { readLag } from "../../../src/jetstream/streams/lag.ts";
 import { until } from "../../support/until.ts";
 import { lagWorld } from "./lag-world.ts";

@@ -1,6 +1,6 @@
 import type { ConsumerConfig, JsMsg } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isOlder } from "../../../src/core/versions.ts";
+import { isOlder } from "../../../src/core/compare-versions.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { readOldest } from "../../../src/jetstream/streams/oldest-message.ts";
 import { readBySequence } from "../../../src/jetstream/streams/read-message.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { flowTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/flow-topology.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import {
   applyTopology,
@@ -7,7 +7,7 @@ import {
   readDrift,
   readStreamIdentity,
   type Topology,
-} from "../../../src/jetstream/streams/topology.ts";
+} from "../../../src/jetstream/streams/apply-topology.ts";
 import { orderShape } from "../../../src/orders/flow.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";

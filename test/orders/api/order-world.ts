@@ -1,8 +1,8 @@
 import type { Listening } from "../../../src/core/listening.ts";
-import { flowTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/flow-topology.ts";
 import { type Connection, openConnection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
-import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
+import { applyTopology } from "../../../src/jetstream/streams/apply-topology.ts";
 import { createOrderStore } from "../../../src/orders/api/log-order-store.ts";
 import { openOrderApi } from "../../../src/orders/api/order-api.ts";
 import { orderShape } from "../../../src/orders/flow.ts";

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { OrderCreated } from "../../../src/orders/events.ts";
-import type { Reject, SourceItem } from "../../../src/orders/sources/order-source.ts";
+import type { Reject, SourceItem } from "../../../src/orders/sources/source-item.ts";
 
 /** The text as a stream of pieces of `size` bytes. */
 export function inPieces(text: string | Buffer, size = 1 << 16): Readable {

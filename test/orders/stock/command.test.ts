@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { flowTopology } from "../../../src/flow/topology.ts";
+import { flowTopology } from "../../../src/flow/flow-topology.ts";
 import { type Connection, openConnection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
+import { applyTopology } from "../../../src/jetstream/streams/apply-topology.ts";
 import { Bucket } from "../../../src/jetstream/streams/bucket.ts";
-import { applyTopology } from "../../../src/jetstream/streams/topology.ts";
 import { orderShape } from "../../../src/orders/flow.ts";
 import { setStock } from "../../../src/orders/stock/set-stock.ts";
 import { decodeStock, encodeStock, takeUnits } from "../../../src/orders/stock/stock.ts";

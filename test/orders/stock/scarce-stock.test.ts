@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
-import { generateOrders } from "../../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../../src/orders/publish/open-order-source.ts";
 import { feed } from "../../../src/publish/feed.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { orderLog } from "../../support/order-log.ts";

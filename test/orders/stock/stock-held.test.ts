@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { readDeadLetters } from "../../../src/dead-letters/dead-letters.ts";
 import { announceProcess } from "../../../src/flow/process-status.ts";
 import { readServiceLag } from "../../../src/lag/service-lag.ts";
-import { generateOrders } from "../../../src/orders/publish/order-source.ts";
+import { generateOrders } from "../../../src/orders/publish/open-order-source.ts";
 import { readStock } from "../../../src/orders/stock/read-stock.ts";
 import { setStock } from "../../../src/orders/stock/set-stock.ts";
 import { feed } from "../../../src/publish/feed.ts";

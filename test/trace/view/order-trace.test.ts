@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { orderFlow } from "../../../src/orders/order-flow.ts";
+import { orderFlow } from "../../../src/orders/built-in-flow.ts";
 import { filterTrace, type TraceFilter } from "../../../src/trace/filter.ts";
 import { buildOrderTrace } from "../../../src/trace/picture.ts";
 import { orderTree } from "../../../src/trace/view/order-tree.ts";

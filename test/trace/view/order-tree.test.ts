@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { printableData } from "../../../src/core/foreign-text.ts";
-import { orderFlow } from "../../../src/orders/order-flow.ts";
+import { orderFlow } from "../../../src/orders/built-in-flow.ts";
 import { buildOrderTrace } from "../../../src/trace/picture.ts";
 import { orderTree } from "../../../src/trace/view/order-tree.ts";
 import { event, ways } from "../../orders/order-log.ts";

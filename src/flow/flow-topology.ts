@@ -1,4 +1,4 @@
-import { durationNs, type Topology } from "../jetstream/streams/topology.ts";
+import { durationNs, type Topology } from "../jetstream/streams/apply-topology.ts";
 import type { FlowShape } from "./flow.ts";
 
 export const ackWaitMs = 30_000;

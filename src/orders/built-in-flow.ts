@@ -1,10 +1,10 @@
 import type { Flow } from "../flow/flow.ts";
 import { orderAudit } from "./audit/flow-audit.ts";
+import { describeEvent, documentOf, phraseOf, totalOf } from "./describe-event.ts";
 import type { EventKind, OrderEvent } from "./events.ts";
 import { orderShape } from "./flow.ts";
 import { createOrderCounters } from "./metrics.ts";
 import { isSameEvent } from "./same-order.ts";
-import { describeEvent, documentOf, phraseOf, totalOf } from "./telling.ts";
 import { decodeEvent, encodeEvent } from "./wire/codec.ts";
 import { type EventStatus, hasOtherStatus } from "./wire/peek-status.ts";
 

@@ -1,6 +1,6 @@
 import { type ConsumerConfig, type ConsumerInfo, nanos, type StreamConfig } from "nats";
+import { isOlder } from "../../core/compare-versions.ts";
 import { OrderctlError } from "../../core/errors.ts";
-import { isOlder } from "../../core/versions.ts";
 import type { Connection } from "../client/connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "../client/nats-error.ts";
 import { compareSettings, type Drift, type Settings } from "./settings-drift.ts";

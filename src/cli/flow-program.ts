@@ -3,7 +3,7 @@ import type { Flow, FlowLog } from "../flow/flow.ts";
 import type { Handler } from "../flow/handler.ts";
 import type { FlowParts } from "../flow/run-services.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { App } from "./act.ts";
+import type { App } from "./command-action.ts";
 
 /** Options of a command as commander has parsed them; the code that registered them knows their types. */
 export type Flags = Readonly<Record<string, unknown>>;

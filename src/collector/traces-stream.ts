@@ -1,4 +1,4 @@
-import { durationNs, type Topology } from "../jetstream/streams/topology.ts";
+import { durationNs, type Topology } from "../jetstream/streams/apply-topology.ts";
 
 export const tracesStream = "TRACES";
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { printableData } from "../../../src/core/foreign-text.ts";
 import { filterTrace } from "../../../src/trace/filter.ts";
 import { buildSpanTrace } from "../../../src/trace/picture.ts";
+import { traceTree } from "../../../src/trace/view/span-tree-view.ts";
 import { textWidth } from "../../../src/trace/view/text.ts";
-import { traceTree } from "../../../src/trace/view/tree.ts";
 import { checkoutOfManySpans } from "../samples.ts";
 import { span } from "../traced-order.ts";
 

@@ -10,7 +10,7 @@ import { readCsvOrders } from "../sources/csv-orders.ts";
 import { compileDateFormat } from "../sources/date-format.ts";
 import type { ByteInput } from "../sources/file-bytes.ts";
 import { readJsonOrders } from "../sources/json-orders.ts";
-import type { Reject, SourceItem } from "../sources/order-source.ts";
+import type { Reject, SourceItem } from "../sources/source-item.ts";
 
 /** `json` and `ndjson` are read alike: the reader recognises the form from the file's content. */
 export const sourceFormats = ["csv", "json", "ndjson"] as const;

@@ -4,7 +4,7 @@ import type { Flow } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal/terminal.ts";
 import type { Config, ConnectionFlags, OwnServer } from "./config.ts";
-import type { FlowProgram } from "./program.ts";
+import type { FlowProgram } from "./flow-program.ts";
 import type { LogFlags } from "./service-log.ts";
 
 /** What every command receives. */
