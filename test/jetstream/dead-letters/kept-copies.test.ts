@@ -1,5 +1,6 @@
 import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { isOlder } from "../../../src/core/compare-versions.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { deadLetterHeader, encodeMark } from "../../../src/jetstream/dead-letters/dead-letter.ts";
 import { deleteMessage } from "../../../src/jetstream/dead-letters/dead-letter-store.ts";
@@ -82,7 +83,9 @@ it("asks for no message twice", async () => {
   expect(await asked(() => looked())).toBeLessThan(5);
 });
 
-it("reads everything anew where the last it saw is gone", async () => {
+it("reads everything anew where the last it saw is gone", async ({ skip }) => {
+  if (isOlder(connection.version, "2.10.0"))
+    skip("this nats-server forgets the others of a subject whose last message is deleted");
   for (const n of [1, 2]) await store(`LOG/worker/${n}`);
   expect(await looked()).toEqual([2, "LOG/worker/1", "LOG/worker/2"]);
   await deleteMessage(connection, stream, 2);
