@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { OrderctlError } from "../core/errors.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { DeadLetterRule, Processor } from "../jetstream/consume/worker-options.ts";
-import { type Origin, parseObject, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
+import { isCount, type Origin, parseObject, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readClaimed } from "./dead-letter-origin.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
 import { deadLettersStream, suspectsBucket } from "./flow-topology.ts";
@@ -47,7 +47,7 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
   const isOurs =
     typeof mark?.origin?.subject === "string" &&
     typeof mark.by === "string" &&
-    [mark.deadLetter, mark.atUs, mark.origin.sequence, mark.origin.storedAtUs].every(Number.isSafeInteger);
+    [mark.deadLetter, mark.deadAtUs, mark.atUs, mark.origin.sequence, mark.origin.storedAtUs].every(isCount);
   return isOurs ? mark : undefined;
 }
 

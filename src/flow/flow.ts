@@ -249,7 +249,8 @@ export function findFault(
     flow.decode(subject, payload);
     return undefined;
   } catch (thrown) {
-    return OrderctlError.from(thrown).message;
+    const { message } = OrderctlError.from(thrown);
+    return message.startsWith(`${subject}: `) ? message.slice(subject.length + 2) : message;
   }
 }
 

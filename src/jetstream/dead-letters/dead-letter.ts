@@ -55,11 +55,12 @@ export function decodeMark(header: string | undefined): DeadLetterMark | undefin
   ];
   const numbers = [mark.attempts, mark.atUs, origin.sequence, origin.storedAtUs];
   const optional = [mark.redriveOf, mark.omittedBytes].filter((value) => value !== null);
-  const isOurs =
-    texts.every((text) => typeof text === "string") &&
-    [...numbers, ...optional].every((number) => Number.isSafeInteger(number));
+  const isOurs = texts.every((text) => typeof text === "string") && [...numbers, ...optional].every(isCount);
   return isOurs ? mark : undefined;
 }
+
+/** A sequence, a time or a number of times, as no mark of orderctl has it below zero. */
+export const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 
 /** The JSON object in a header; undefined when the header holds anything else. */
 export function parseObject<T extends object>(header: string | undefined): T | undefined {

@@ -66,7 +66,7 @@ const warnings = ({ falseMessages }: OrderTrace, style: Style): string[] =>
     .map((line) => paint(style).yellow(cutToWidth(line, style.width, style)));
 
 const falseMessageText = ({ sequence, subject, fault }: FalseMessage): string =>
-  `message ${sequence} is left out, no event: ${fault.startsWith(subject) ? "" : `${subject}: `}${fault}; ` +
+  `message ${sequence} is left out, no event: ${subject}: ${fault}; ` +
   `away with it: orderctl dlq remove-event ${sequence}`;
 
 /** When the order began and who published it; also who handled the rest, if that was a single process. */
