@@ -10,6 +10,7 @@ import { formatDuration } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import type { View } from "../terminal/terminal.ts";
 import type { Online } from "./command-action.ts";
+import { hintOf } from "./hints.ts";
 import { noteClock } from "./read-clock.ts";
 
 const retryMs = 1000;
@@ -155,5 +156,7 @@ export function watchStaleness(
 const timeOfDay = (): string => new Date().toTimeString().slice(0, 8);
 
 /** The message of an error and, on a line below it, the hint. */
-export const failureText = ({ message, hint }: OrderctlError): string =>
-  [message, ...(hint ? [`  ${hint}`] : [])].map(printable).join("\n");
+export function failureText(error: OrderctlError): string {
+  const hint = hintOf(error);
+  return [error.message, ...(hint ? [`  ${hint}`] : [])].map(printable).join("\n");
+}

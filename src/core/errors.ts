@@ -28,8 +28,12 @@ export type ErrorCode = keyof typeof exitCodes;
  */
 export type Fault = "message" | "broker" | "store" | "dependency";
 
+/** What would help, by name; `value` is what its words need. The words are the command line's (`cli/hints.ts`). */
+export type Remedy = { name: string; value?: string | undefined };
+
 type Details = {
   hint?: string | undefined;
+  remedy?: Remedy | undefined;
   cause?: unknown;
   fault?: Fault | undefined;
   isUncertain?: boolean;
@@ -43,18 +47,26 @@ export class OrderctlError extends Error {
   override readonly name = "OrderctlError";
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** Given by code that knows no command line, instead of a hint. */
+  readonly remedy: Remedy | undefined;
   /** Undefined when the cause is not known. */
   readonly fault: Fault | undefined;
   /** True when the failed operation may have taken effect nevertheless, as when the answer to a request is lost. */
   readonly isUncertain: boolean;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
-    const { hint, cause, fault, isUncertain = false } = details;
+    const { hint, remedy, cause, fault, isUncertain = false } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
+    this.remedy = remedy;
     this.fault = fault;
     this.isUncertain = isUncertain;
+  }
+
+  /** True when it says what somebody has to do about it: another try alone changes nothing. */
+  get needsHelp(): boolean {
+    return this.hint !== undefined || this.remedy !== undefined;
   }
 
   get exitCode(): number {

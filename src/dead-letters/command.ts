@@ -1,6 +1,7 @@
 import { hostname, userInfo } from "node:os";
 import type { Command } from "commander";
 import type { Online, Register } from "../cli/command-action.ts";
+import { hintOf } from "../cli/hints.ts";
 import { durationMs, positive, withConnection, withGiveUp } from "../cli/options.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { sameCommand } from "../cli/same-command.ts";
@@ -137,11 +138,12 @@ async function redriveSelected(
 }
 
 /** A repeated command skips the dead letters that are already redriven, unless `again` is set. */
-function withWayOn({ code, message, hint, fault }: OrderctlError, { argv }: Online, again: boolean) {
+function withWayOn(error: OrderctlError, { argv }: Online, again: boolean) {
   const rest = again
     ? "`orderctl dlq list --redriven` shows which of them are redriven"
     : `to redrive the rest: ${sameCommand(argv)}`;
-  return new OrderctlError(code, message, { hint: hint ?? rest, fault });
+  const { code, message, fault } = error;
+  return new OrderctlError(code, message, { hint: hintOf(error) ?? rest, fault });
 }
 
 async function purgeSelected(online: Online, options: PurgeOptions, args: string[]): Promise<undefined> {

@@ -1,6 +1,7 @@
 import { OrderctlError } from "../../core/errors.ts";
 import type { Connection } from "./connection.ts";
-import { noPermission, permissionHint } from "./nats-error.ts";
+import { noPermission } from "./nats-error.ts";
+import { remedy } from "./remedies.ts";
 
 /**
  * Matches the reply subject of a request: an inbox of the asker, or the broker's `_R_` subject for an asker in another
@@ -90,7 +91,9 @@ export function askAll(
       resolve(answers);
     };
     const refuse = (why: string) => {
-      reject(new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { hint: permissionHint }));
+      reject(
+        new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { remedy: remedy("other_user") }),
+      );
       end();
     };
     const take = (data: Uint8Array) => {

@@ -1,18 +1,19 @@
 import { createConnection } from "node:net";
 import { ErrorCode as Nats, NatsError } from "nats";
-import { type ErrorCode, OrderctlError, systemCode } from "../../core/errors.ts";
+import { type ErrorCode, OrderctlError, type Remedy, systemCode } from "../../core/errors.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
 import { fromNats } from "./nats-error.ts";
+import { type RemedyName, remedy } from "./remedies.ts";
 
 /** The servers for a message to the operator, without the credentials in their addresses. */
 export const shown = (servers: readonly string[]): string =>
   servers.map((server) => server.replace(/^([a-z]+:\/\/)?.*@/i, "$1")).join(", ");
 
-type Reason = { why: string; hint: string; code?: ErrorCode };
+type Reason = { why: string; remedy: RemedyName; code?: ErrorCode };
 
 const untrusted: Reason = {
   why: "its certificate comes from no authority that is trusted here",
-  hint: "--tlsca names the certificate of the authority",
+  remedy: "tls_authority",
 };
 
 const reasons: Partial<Record<string, Reason>> = {
@@ -22,19 +23,19 @@ const reasons: Partial<Record<string, Reason>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   CERT_SIGNATURE_FAILURE: untrusted,
-  CERT_HAS_EXPIRED: { why: "its certificate has expired", hint: "whoever runs the broker has to renew it" },
-  CERT_NOT_YET_VALID: { why: "its certificate is not valid yet", hint: "are the clocks of both right?" },
+  CERT_HAS_EXPIRED: { why: "its certificate has expired", remedy: "renew_certificate" },
+  CERT_NOT_YET_VALID: { why: "its certificate is not valid yet", remedy: "check_clocks" },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     why: "its certificate is for another name",
-    hint: "--server takes a name or address that the certificate has",
+    remedy: "name_of_certificate",
   },
   ERR_SSL_WRONG_VERSION_NUMBER: {
     why: "it does not begin with TLS",
-    hint: "without --tls-first, TLS begins after its greeting",
+    remedy: "tls_later",
   },
   [Nats.ServerOptionNotAvailable]: {
     why: "it offers no TLS, and without it nothing is sent",
-    hint: "is it the right server? without tls:// and the --tls flags the connection is not encrypted",
+    remedy: "without_tls",
   },
 };
 
@@ -49,34 +50,41 @@ export async function connectError(
   const error = fromNats(thrown, what);
   const reason = reasons[systemCode(thrown) ?? ""] ?? (await silentReason(thrown, config));
   if (reason) {
-    const { why, hint, code = "denied" } = reason;
-    return new OrderctlError(code, `cannot ${what}: ${why}`, { hint, cause: thrown });
+    const { why, code = "denied" } = reason;
+    return new OrderctlError(code, `cannot ${what}: ${why}`, {
+      remedy: remedy(reason.remedy),
+      cause: thrown,
+    });
   }
   const { code, message } = error;
   if (code === "denied") {
     const text = `cannot ${what}: the broker refuses ${who}`;
-    const hint = refusalHint(config) ?? error.hint;
-    return new OrderctlError(code, text, { hint, cause: thrown });
+    return new OrderctlError(code, text, {
+      remedy: refusalRemedy(config) ?? error.remedy,
+      cause: thrown,
+    });
   }
   if (code !== "internal")
     return new OrderctlError(code, message, {
-      hint: isSilent(thrown) ? strangeHint : awayHint,
+      remedy: remedy(isSilent(thrown) ? "strange_server" : "start_broker"),
       cause: thrown,
     });
   // The client could not make sense of the answer: it does not come from a nats-server.
   const isStrange = !(thrown instanceof NatsError);
-  return isStrange ? new OrderctlError("unavailable", message, { hint: strangeHint, cause: thrown }) : error;
+  return isStrange
+    ? new OrderctlError("unavailable", message, { remedy: remedy("strange_server"), cause: thrown })
+    : error;
 }
 
 /**
  * orderctl sends the key of its background broker (`orderctl broker start`) only to 127.0.0.1, not to other names of
  * this machine.
  */
-function refusalHint({ servers, withheld = [] }: ConnectionConfig): string | undefined {
-  if (withheld.length > 0) return `${withheld.join(" and ")} was not sent: NATS_URL names another broker`;
+function refusalRemedy({ servers, withheld = [] }: ConnectionConfig): Remedy | undefined {
+  if (withheld.length > 0) return remedy("withheld", withheld.join(" and "));
   const { hostname, port } = new URL(servers[0] ?? "");
   if (hostname !== "localhost" && hostname !== "[::1]") return undefined;
-  return `is it the one of \`orderctl broker start\`? then write --server nats://127.0.0.1:${port || 4222}, to which its key is sent`;
+  return remedy("loopback_address", port || "4222");
 }
 
 /**
@@ -89,17 +97,13 @@ async function silentReason(
 ): Promise<Reason | undefined> {
   const greeting = isSilent(thrown) ? await readGreeting(servers[0] ?? "") : undefined;
   if (greeting?.refusal !== undefined)
-    return { why: `the broker says: ${greeting.refusal}`, hint: limitHint, code: "unavailable" };
+    return { why: `the broker says: ${greeting.refusal}`, remedy: "connection_limit", code: "unavailable" };
   if (!greeting?.wantsCertificate) return undefined;
   return {
     why: tls?.certFile ? `it does not trust ${tls.certFile}` : "it wants a client certificate",
-    hint: "--tlscert and --tlskey name a certificate that the broker trusts",
+    remedy: "trusted_certificate",
   };
 }
-
-const limitHint = "who is connected: `nats server report connections`; its configuration has the limit";
-const awayHint = "start one with `orderctl broker start` or `orderctl up`, or name yours with --server";
-const strangeHint = "is it a nats-server? one that begins with TLS needs --tls-first; --server names another";
 
 /** True when something listens at the address and the connection failed without a reason. */
 const isSilent = (thrown: unknown): boolean => {

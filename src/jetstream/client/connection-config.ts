@@ -5,6 +5,7 @@ import type { ConnectionOptions, TlsOptions } from "nats";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
 import { readCredentials, readSecretFile } from "./credentials.ts";
+import { remedy } from "./remedies.ts";
 
 /** How to reach the broker. Times in ms; file names as given by the user. */
 export type ConnectionConfig = {
@@ -107,7 +108,7 @@ function checkedTls(tls: TlsOptions, servers: readonly string[]): TlsOptions {
   const { certFile, keyFile, caFile } = tls;
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new OrderctlError("usage", "a client certificate and its key go together", {
-      hint: "give both --tlscert and --tlskey",
+      remedy: remedy("both_tls_files"),
     });
   }
   const read = (file: string | undefined) => file && readSecretFile(file, "TLS");
@@ -123,7 +124,7 @@ function checkedTls(tls: TlsOptions, servers: readonly string[]): TlsOptions {
 
 const unusable = (files: string | undefined): OrderctlError =>
   new OrderctlError("usage", `cannot use ${files} for TLS`, {
-    hint: "they are PEM files: a certificate, and the private key that belongs to it",
+    remedy: remedy("pem_files"),
   });
 
 const definedOnly = (files: Record<string, Buffer | string | undefined>): Record<string, Buffer | string> =>

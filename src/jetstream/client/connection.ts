@@ -20,7 +20,8 @@ import { type ConnectionConfig, connectionOptions, tellUnreadable } from "./conn
 import { installFastParser } from "./fast-parser.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { innerConnection } from "./internals.ts";
-import { fromNats, noPermission, permissionHint } from "./nats-error.ts";
+import { fromNats, noPermission } from "./nats-error.ts";
+import { remedy } from "./remedies.ts";
 
 /**
  * An open connection to the broker. `onReconnect` callbacks run, in the order they were added, each time the connection
@@ -126,7 +127,7 @@ async function connectOnce(config: Connecting, signal: AbortSignal | undefined):
  * which asks somebody to act.
  */
 const isLasting = (error: OrderctlError, thrown: unknown): boolean =>
-  error.code === "denied" || (error === thrown && error.hint !== undefined);
+  error.code === "denied" || (error === thrown && error.needsHelp);
 
 type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix"> & { files: string[] };
 
@@ -183,7 +184,7 @@ const leastDrainMs = 1000;
 
 const noWork = (subject: string): OrderctlError =>
   new OrderctlError("denied", `cannot take messages: ${noPermission({ operation: "publish", subject })}`, {
-    hint: permissionHint,
+    remedy: remedy("other_user"),
   });
 
 /**
@@ -222,7 +223,7 @@ function refusalsOf(
           "denied",
           `cannot stay connected to the broker: authorization violation for ${seconds}`,
           {
-            hint: `does ${files.join(" or ")} hold what the broker expects?`,
+            remedy: remedy("expected_credentials", files.join(" or ")),
           },
         ),
       );
@@ -261,7 +262,7 @@ function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
 
 const unread = (said: string): OrderctlError =>
   new OrderctlError("internal", `the broker could not read what was sent and ended the connection: ${said}`, {
-    hint: "this is a fault of orderctl; the log of the broker may say more",
+    remedy: remedy("report_fault"),
     fault: "message",
   });
 
@@ -347,7 +348,7 @@ export async function checkBroker(
   if (isOlder(version, oldest)) {
     const text = `nats-server ${version} at nats://${nats.getServer()} is too old: ${oldest} is the oldest supported`;
     throw new OrderctlError("unavailable", text, {
-      hint: "update it, or start one with `orderctl broker start`; --server names another",
+      remedy: remedy("update_broker"),
     });
   }
   let refusal: NatsError | null = null;
@@ -362,7 +363,7 @@ export async function checkBroker(
   }
   if (refusal === null) return subscription.unsubscribe();
   throw new OrderctlError("denied", `${who} may not listen for answers on ${inboxPrefix}.>`, {
-    hint: "--inbox-prefix (or inbox_prefix in the context) names the prefix that this user may use",
+    remedy: remedy("inbox_prefix"),
     cause: refusal,
   });
 }

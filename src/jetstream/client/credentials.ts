@@ -10,6 +10,7 @@ import {
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
 import type { ConnectionConfig } from "./connection-config.ts";
+import { type RemedyName, remedy } from "./remedies.ts";
 
 /**
  * How this program logs in to the broker, and what notes and errors call it (`who`). `files` are read at each connect,
@@ -90,31 +91,25 @@ const readPathOrInline = (value: string, what: string): Buffer =>
 
 function fromCreds(place: string) {
   const text = readPathOrInline(place, "credentials");
-  return checked({ place, what: "credentials", hint: "`nsc generate creds` writes one" }, () =>
-    credsAuthenticator(text),
-  );
+  return checked({ place, what: "credentials", remedy: "write_credentials" }, () => credsAuthenticator(text));
 }
 
 function fromNkey(place: string) {
   const text = readPathOrInline(place, "nkey seed").toString();
   // Files written by hand or by nsc have a line break or other lines around the seed, which the client does not accept.
   const seed = Buffer.from(/\bSU[A-Z2-7]{56}\b/.exec(text)?.[0] ?? text.trim());
-  return checked({ place, what: "nkey seed", hint: "it holds a line that begins with SU" }, () =>
-    nkeyAuthenticator(seed),
-  );
+  return checked({ place, what: "nkey seed", remedy: "write_nkey" }, () => nkeyAuthenticator(seed));
 }
 
 function fromJwt(jwt: string, userSeed: string | undefined) {
   const seed = userSeed === undefined ? undefined : Buffer.from(readSecret(userSeed, "nkey seed"));
   const place = "user_jwt and user_seed";
-  return checked({ place, what: "credentials", hint: "a JSON Web Token and the seed of its user" }, () =>
-    jwtAuthenticator(jwt, seed),
-  );
+  return checked({ place, what: "credentials", remedy: "token_and_seed" }, () => jwtAuthenticator(jwt, seed));
 }
 
-type Held = { place: string; what: string; hint: string };
+type Held = { place: string; what: string; remedy: RemedyName };
 
-function checked({ place, what, hint }: Held, create: () => Authenticator) {
+function checked({ place, what, remedy: name }: Held, create: () => Authenticator) {
   try {
     const authenticator = create();
     const { jwt, nkey } = { jwt: undefined, nkey: undefined, ...authenticator("nonce") };
@@ -122,7 +117,7 @@ function checked({ place, what, hint }: Held, create: () => Authenticator) {
   } catch {
     // The client's error may quote the secret, so it is dropped.
     const shown = place.startsWith(inline) ? "the context" : place;
-    throw new OrderctlError("usage", `the ${what} file ${shown} is none`, { hint });
+    throw new OrderctlError("usage", `the ${what} file ${shown} is none`, { remedy: remedy(name) });
   }
 }
 

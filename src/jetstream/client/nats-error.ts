@@ -1,5 +1,6 @@
 import { ErrorCode as Nats, NatsError } from "nats";
-import { type ErrorCode, OrderctlError, systemCode } from "../../core/errors.ts";
+import { type ErrorCode, OrderctlError, type Remedy, systemCode } from "../../core/errors.ts";
+import { type RemedyName, remedy } from "./remedies.ts";
 
 /** Broker API error numbers this program acts on (nats-server `server/errors.json`). */
 export const apiErrors = {
@@ -42,51 +43,28 @@ const apiCodes: Partial<Record<number, ErrorCode>> = {
   503: "unavailable",
 };
 
-type Particular = { code: ErrorCode; hint?: string };
+type Particular = { code: ErrorCode; remedy?: RemedyName };
 
-const account = "`nats account info` shows the account's limits and what is used of them";
-const drift = "`orderctl topology diff` shows what is otherwise than orderctl wants it";
-const storage: Particular = {
-  code: "unavailable",
-  hint: `streams with less --max-bytes may fit; ${account}`,
-};
-const foreign: Particular = { code: "usage", hint: drift };
+const storage: Particular = { code: "unavailable", remedy: "less_storage" };
+const foreign: Particular = { code: "usage", remedy: "foreign_name" };
 
-/** Error codes and hints by number, for broker API errors whose status says too little. */
+/** Error codes and remedies by number, for broker API errors whose status says too little. */
 const particular: Partial<Record<number, Particular>> = {
-  [apiErrors.noPlaceForReplicas]: {
-    code: "unavailable",
-    hint: "each replica needs a server of its own: are all servers of the cluster up?",
-  },
-  [apiErrors.replicasNotSupported]: {
-    code: "usage",
-    hint: "--replicas 1, or --server names a server that is one of a cluster",
-  },
-  [apiErrors.subjectsOverlap]: {
-    code: "usage",
-    hint: "`nats stream rm` removes a stream that nobody needs; --context or --user names another account",
-  },
+  [apiErrors.noPlaceForReplicas]: { code: "unavailable", remedy: "server_for_each_replica" },
+  [apiErrors.replicasNotSupported]: { code: "usage", remedy: "one_replica" },
+  [apiErrors.subjectsOverlap]: { code: "usage", remedy: "remove_stream" },
   // Limits of the account, the server or the stream.
   10002: storage,
   10023: storage,
   10028: storage,
   10047: storage,
-  10120: { code: "unavailable", hint: `the account has no limits for so many --replicas; ${account}` },
-  10026: {
-    code: "unavailable",
-    hint: `\`orderctl lag <stream>\` shows who reads; \`nats consumer rm\` removes one; ${account}`,
-  },
-  10027: {
-    code: "unavailable",
-    hint: `\`nats stream ls\` shows those there are, \`nats stream rm\` removes one; ${account}`,
-  },
-  10053: { code: "unavailable", hint: account },
-  10113: {
-    code: "usage",
-    hint: "`orderctl topology apply --max-bytes 10GB` makes streams that have a limit",
-  },
-  10122: { code: "usage", hint: `a stream may not be so large: less --max-bytes; ${account}` },
-  10121: { code: "usage", hint: `orderctl's consumers need a max_ack_pending of 20,000; ${account}` },
+  10120: { code: "unavailable", remedy: "less_replicas" },
+  10026: { code: "unavailable", remedy: "fewer_consumers" },
+  10027: { code: "unavailable", remedy: "fewer_streams" },
+  10053: { code: "unavailable", remedy: "account_limits" },
+  10113: { code: "usage", remedy: "limited_stream" },
+  10122: { code: "usage", remedy: "smaller_stream" },
+  10121: { code: "usage", remedy: "more_ack_pending" },
   // A stream or consumer of somebody else has a name that orderctl needs.
   10013: foreign,
   10058: foreign,
@@ -100,13 +78,10 @@ const particular: Partial<Record<number, Particular>> = {
   10025: { code: "internal" },
 };
 
-const hints: Partial<Record<ErrorCode, string>> = {
-  denied: "check --creds, --user/--password, --token or --context",
-  no_responders: "is JetStream enabled on this server (nats-server -js)?",
+const remedies: Partial<Record<ErrorCode, RemedyName>> = {
+  denied: "check_credentials",
+  no_responders: "enable_jetstream",
 };
-
-export const permissionHint = "use a user that may: --context, --creds or --user";
-const accountHint = "have it enabled for the account, or use a user of another: --context, --creds or --user";
 
 /** The number of a broker API error, or undefined when `thrown` is something else. */
 export const apiErrorOf = (thrown: unknown): number | undefined =>
@@ -117,7 +92,7 @@ export function fromNats(thrown: unknown, what: string): OrderctlError {
   if (thrown instanceof OrderctlError) return thrown;
   const code = codeOf(thrown);
   return new OrderctlError(code, `cannot ${what}: ${reasonOf(thrown, code)}`, {
-    hint: hintFor(thrown, code),
+    remedy: remedyFor(thrown, code),
     cause: thrown,
     fault: "broker",
   });
@@ -132,11 +107,13 @@ function codeOf(thrown: unknown): ErrorCode {
   return codes[name ?? ""] ?? (systemCode(thrown)?.startsWith("E") ? "unavailable" : "internal");
 }
 
-function hintFor(thrown: unknown, code: ErrorCode): string | undefined {
+function remedyFor(thrown: unknown, code: ErrorCode): Remedy | undefined {
   const number = apiErrorOf(thrown) ?? 0;
-  if (number === apiErrors.noJetStreamForAccount) return accountHint;
-  if (particular[number]) return particular[number].hint;
-  return thrown instanceof NatsError && thrown.permissionContext ? permissionHint : hints[code];
+  if (number === apiErrors.noJetStreamForAccount) return remedy("enable_for_account");
+  if (particular[number]) return remedy(particular[number].remedy);
+  return thrown instanceof NatsError && thrown.permissionContext
+    ? remedy("other_user")
+    : remedy(remedies[code]);
 }
 
 function reasonOf(thrown: unknown, code: ErrorCode): string {

@@ -3,6 +3,7 @@ import { isOlder } from "../../core/compare-versions.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Connection } from "../client/connection.ts";
 import { apiErrorOf, apiErrors, fromNats } from "../client/nats-error.ts";
+import { remedy } from "../client/remedies.ts";
 import { compareSettings, type Drift, type Settings } from "./settings-drift.ts";
 
 type StreamSpec = Settings & { name: string };
@@ -49,7 +50,7 @@ function refuseReplicas({ version }: Connection, { streams }: Topology, found: D
   if (counts.every((replicas) => Number(replicas ?? 1) <= 1)) return;
   const text = `nats-server ${version} cannot be trusted with several replicas: ${oldestReplicating} is the oldest that can`;
   throw new OrderctlError("unavailable", `${text}, before it stock may be oversold`, {
-    hint: "update every server of the cluster; --replicas 1 keeps the streams on one of them",
+    remedy: remedy("update_cluster"),
   });
 }
 
@@ -62,7 +63,7 @@ const oldestRefusing = "2.10.0";
 function refuseLimits({ version }: Connection, { streams }: Topology): void {
   if (!streams.some(({ discard, max_bytes }) => discard === "new" && max_bytes !== undefined)) return;
   throw new OrderctlError("usage", `nats-server ${version} drops old messages near --max-bytes`, {
-    hint: `from ${oldestRefusing} on it refuses new ones instead: update it, or leave out --max-bytes`,
+    remedy: remedy("update_for_limits", oldestRefusing),
   });
 }
 
@@ -175,7 +176,7 @@ async function notCreated(
   }
   if (error.code !== "denied") return error;
   return new OrderctlError("denied", `${what} is missing; ${error.message}`, {
-    hint: "a user that may create it does so with `orderctl topology apply`, once",
+    remedy: remedy("create_topology"),
     cause: thrown,
   });
 }

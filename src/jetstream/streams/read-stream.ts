@@ -4,6 +4,7 @@ import { untilAborted } from "../../core/waiting.ts";
 import type { Connection } from "../client/connection.ts";
 import { electionMs, leaderless } from "../client/election.ts";
 import { fromNats } from "../client/nats-error.ts";
+import { remedy } from "../client/remedies.ts";
 import { readNext, type StoredMessage } from "./read-message.ts";
 import { type CursorPlace, StreamCursor, type StreamStart } from "./stream-cursor.ts";
 import type { StreamMessage } from "./stream-message.ts";
@@ -227,10 +228,8 @@ class StreamReader {
     const why = isAway ? "the broker is away" : (this.#trouble ?? "the broker does not answer");
     const text = `cannot read on in stream ${stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
     // On a cluster, the command line interface adds a hint about the cluster's servers to an error without one.
-    const hint = this.#connection.isClustered()
-      ? undefined
-      : "is it up, and does it answer? `orderctl status` tells; a longer --timeout waits longer";
-    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { hint, fault: "broker" });
+    const help = this.#connection.isClustered() ? undefined : remedy("look_at_broker");
+    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { remedy: help, fault: "broker" });
   }
 
   #changed(how: string, cause?: OrderctlError): OrderctlError {
