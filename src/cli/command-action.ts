@@ -134,19 +134,19 @@ const lost = (connection: Connection): Promise<never> =>
  */
 async function explained(thrown: unknown, { user, isClustered, apiPrefix }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError)) return thrown;
-  const { code, message, fault } = thrown;
+  const { code, message, source } = thrown;
   const hint = hintOf(thrown);
   if (code === "denied") {
     const denied = { hint: hint ?? "use a user that may: --context, --creds or --user", cause: thrown };
-    return new OrderctlError(code, `${message} (${user})`, { ...denied, fault });
+    return new OrderctlError(code, `${message} (${user})`, { ...denied, source });
   }
   if (code === "no_responders" && apiPrefix !== "$JS.API") {
     const asked = `nobody answers on ${apiPrefix}: is --js-domain (jetstream_domain in the context) right?`;
-    return new OrderctlError(code, message, { hint: asked, cause: thrown, fault });
+    return new OrderctlError(code, message, { hint: asked, cause: thrown, source });
   }
   const isOpen = hint === undefined && (code === "timeout" || code === "unavailable");
-  if (!isOpen || !isClustered() || fault !== "broker") return thrown;
-  return new OrderctlError(code, message, { hint: quorumHint, cause: thrown, fault });
+  if (!isOpen || !isClustered() || source !== "broker") return thrown;
+  return new OrderctlError(code, message, { hint: quorumHint, cause: thrown, source });
 }
 
 const quorumHint =

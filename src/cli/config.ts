@@ -1,9 +1,9 @@
 import { hostname } from "node:os";
 import { OrderctlError } from "../core/errors.ts";
 import type { ConnectionConfig } from "../jetstream/client/connection-config.ts";
+import { connectionTimes } from "./connection-flags.ts";
 import {
   type Background,
-  connectionTimes,
   findSettings,
   type SettingFlags,
   type Settings,
@@ -79,12 +79,12 @@ export function resolveConfig(
 
 const timeFlagsIn = (flags: TimeFlags): TimeFlags =>
   Object.fromEntries(
-    connectionTimes.map(({ key }) => [key, flags[key]]).filter(([, value]) => value !== undefined),
+    connectionTimes.map(({ flag }) => [flag, flags[flag]]).filter(([, value]) => value !== undefined),
   );
 
 const timesIn = (flags: TimeFlags) =>
   Object.fromEntries(
-    connectionTimes.map(({ key, setting, defaultMs }) => [setting, flags[key] ?? defaultMs]),
+    connectionTimes.map(({ flag, setting, defaultMs }) => [setting, flags[flag] ?? defaultMs]),
   ) as Record<(typeof connectionTimes)[number]["setting"], number>;
 
 type TlsSettings = NonNullable<ConnectionConfig["tls"]>;

@@ -61,7 +61,7 @@ export function hintOf({ hint, remedy }: OrderctlError): string | undefined {
 
 /** The same error with its hint in words. */
 export function inWords(error: OrderctlError): OrderctlError {
-  const { code, message, fault, isUncertain } = error;
+  const { code, message, source, isUncertain } = error;
   if (error.remedy === undefined) return error;
-  return new OrderctlError(code, message, { hint: hintOf(error), fault, isUncertain, cause: error.cause });
+  return new OrderctlError(code, message, { hint: hintOf(error), source, isUncertain, cause: error.cause });
 }

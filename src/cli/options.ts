@@ -1,45 +1,28 @@
 import { isIP } from "node:net";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseBytes, parseDurationMs } from "../core/units.ts";
-import { connectionTimes } from "./settings.ts";
+import { connectionTimes, flagSpecs, typed } from "./connection-flags.ts";
 
 /** A hundred years: short enough for the range of dates and of nanoseconds in 64 bits. */
 const longestMs = 36_500 * 86_400_000;
 
-const timeSummaries = {
-  timeout: "how long one answer may take",
-  "connect-timeout": "how long a connection may take",
-  "reconnect-wait": "time between two tries",
-} as const;
-
 /** Adds the flags that say how to reach the broker, and `--json`. */
 export function withConnection(command: Command): Command {
   const options = [
-    new Option(
-      "-s, --server <url>",
-      "where the broker is; several with commas (env NATS_URL); else the one in the background",
-    ),
-    new Option("--context <name>", "a context of the nats CLI (env NATS_CONTEXT)"),
-    new Option("--user <name>", "user name (env NATS_USER)"),
-    new Option("--password <password>", "password (env NATS_PASSWORD)"),
-    new Option("--token <token>", "authentication token (env NATS_TOKEN)"),
-    new Option("--creds <file>", "credentials file (env NATS_CREDS)"),
-    new Option("--nkey <file>", "nkey seed file (env NATS_NKEY)"),
-    new Option("--tlscert <file>", "client certificate (env NATS_CERT)"),
-    new Option("--tlskey <file>", "its private key (env NATS_KEY)"),
-    new Option("--tlsca <file>", "certificate authority to trust (env NATS_CA)"),
-    new Option("--tls-first", "begin with TLS, before the server's greeting"),
-    new Option("--inbox-prefix <prefix>", "where this user may listen for answers (env NATS_INBOX_PREFIX)"),
-    new Option("--js-domain <domain>", "the JetStream domain, where the server is a leaf node of it"),
-    ...connectionTimes.map(({ flag, defaultMs }) =>
-      new Option(`--${flag} <time>`, `${timeSummaries[flag]} (default: ${defaultMs / 1000}s)`).argParser(
-        waitMs,
-      ),
+    ...flagSpecs.map(optionOf),
+    ...connectionTimes.map(({ flag, summary, defaultMs }) =>
+      new Option(`${typed(flag)} <time>`, `${summary} (default: ${defaultMs / 1000}s)`).argParser(waitMs),
     ),
   ];
   command.optionsGroup("Connection:");
   for (const option of options) command.addOption(option);
   return withJson(command);
+}
+
+function optionOf({ flag, short, value, summary, rest = "", variable }: (typeof flagSpecs)[number]): Option {
+  const flags = [...(short ? [`-${short}`] : []), typed(flag)].join(", ");
+  const place = variable ? ` (env ${variable})` : "";
+  return new Option([flags, ...(value ? [value] : [])].join(" "), `${summary}${place}${rest}`);
 }
 
 /** Adds `--no-auth`, for commands that start a broker of their own. */

@@ -1,4 +1,9 @@
-const paired = new Set(["-s", "--server", "--password", "--token"]);
+import { flagSpecs, typed } from "./connection-flags.ts";
+
+const secret = flagSpecs.filter(({ isSecret }) => isSecret).map(({ flag }) => typed(flag));
+const isSecretFlag = new RegExp(`^(${secret.join("|")})`);
+/** Flags of whose value something is left out, in the form that takes two words. */
+const paired: ReadonlySet<string> = new Set(["-s", "--server", ...secret]);
 
 /**
  * The command line as it was typed, with `added` at its end, to be shown and typed again. Secrets are left out:
@@ -25,7 +30,7 @@ export function addressWithoutUser(text: string): string | undefined {
 }
 
 function isSecret([flag = "", value = flag]: readonly string[]): boolean {
-  return /^--(password|token)/.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));
+  return isSecretFlag.test(flag) || (/^(-s|--server)/.test(flag) && value.includes("@"));
 }
 
 /** Quotes a word, where needed, so that a shell reads it as one word. */

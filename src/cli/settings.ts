@@ -1,26 +1,9 @@
 import { OrderctlError } from "../core/errors.ts";
+import { connectionFlags, type connectionTimes, type FlagSpec, typed } from "./connection-flags.ts";
 import { type NatsContext, readContext, selectedContext } from "./nats-context.ts";
 import { areAmong, parseServerUrls, portOf } from "./server-urls.ts";
 
-type SourceNames = { flag?: string; variable?: string; key: keyof NatsContext };
-
-/** Where each setting may come from: its flag, its environment variable, its key in a context file of the nats CLI. */
-const sources = {
-  server: { flag: "server", variable: "NATS_URL", key: "url" },
-  user: { flag: "user", variable: "NATS_USER", key: "user" },
-  password: { flag: "password", variable: "NATS_PASSWORD", key: "password" },
-  token: { flag: "token", variable: "NATS_TOKEN", key: "token" },
-  credsFile: { flag: "creds", variable: "NATS_CREDS", key: "creds" },
-  nkeyFile: { flag: "nkey", variable: "NATS_NKEY", key: "nkey" },
-  userJwt: { key: "user_jwt" },
-  userSeed: { key: "user_seed" },
-  certFile: { flag: "tlscert", variable: "NATS_CERT", key: "cert" },
-  keyFile: { flag: "tlskey", variable: "NATS_KEY", key: "key" },
-  caFile: { flag: "tlsca", variable: "NATS_CA", key: "ca" },
-  inboxPrefix: { flag: "inboxPrefix", variable: "NATS_INBOX_PREFIX", key: "inbox_prefix" },
-  jsDomain: { flag: "jsDomain", key: "jetstream_domain" },
-  jsApiPrefix: { key: "jetstream_api_prefix" },
-} as const satisfies Record<string, SourceNames>;
+const { context: _, tlsFirst: __, ...sources } = connectionFlags;
 
 export type SettingName = keyof typeof sources;
 
@@ -57,22 +40,16 @@ export type Settings = {
   withheld: string[];
 };
 
-/** The time limits of a connection: the flag, its key in commander's options, the setting and its default. */
-export const connectionTimes = [
-  { flag: "timeout", key: "timeout", setting: "timeoutMs", defaultMs: 5000 },
-  { flag: "connect-timeout", key: "connectTimeout", setting: "connectTimeoutMs", defaultMs: 30_000 },
-  { flag: "reconnect-wait", key: "reconnectWait", setting: "reconnectWaitMs", defaultMs: 1000 },
-] as const;
-
-export type TimeFlags = Partial<Record<(typeof connectionTimes)[number]["key"], number>>;
+export type TimeFlags = Partial<Record<(typeof connectionTimes)[number]["flag"], number>>;
 
 export const defaultServer = "nats://127.0.0.1:4222";
 
 export const settingNames = Object.keys(sources) as SettingName[];
 
+/** The flag of a setting as it is typed; the key in a context file, of one that has no flag. */
 export const flagOf = (name: SettingName): string => {
-  const { flag, key }: SourceNames = sources[name];
-  return flag ? `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}` : key;
+  const { flag, key }: FlagSpec = sources[name];
+  return flag ? typed(flag) : (key ?? name);
 };
 
 /** A source of settings. `from` names the place of a setting in messages. */
@@ -147,14 +124,14 @@ function sourcesOf(
   env: NodeJS.ProcessEnv,
   { context, keys }: { context: Found | undefined; keys: NatsContext },
 ): Given {
-  const valuesOf = (read: (names: SourceNames) => string | undefined) =>
+  const valuesOf = (read: (spec: FlagSpec) => string | undefined) =>
     Object.fromEntries(settingNames.map((name) => [name, read(sources[name])]));
   const byFlag: Source = { values: valuesOf(({ flag }) => flag && flags[flag as Flag]), from: flagOf };
   const variables: Source = {
     values: valuesOf(({ variable }) => (variable && env[variable]) || undefined),
     from: variableOf,
   };
-  const values = valuesOf(({ key }) => keys[key] as string | undefined);
+  const values = valuesOf(({ key }) => key && (keys[key] as string | undefined));
   const isNamed = context?.from === "--context";
   // As in the nats CLI, a context without an address means the default server.
   const inContext: Source = {
@@ -165,7 +142,7 @@ function sourcesOf(
   return { flags: byFlag, variables, inOrder: [byFlag, ...others] };
 }
 
-const variableOf = (name: SettingName): string => (sources[name] as SourceNames).variable ?? name;
+const variableOf = (name: SettingName): string => (sources[name] as FlagSpec).variable ?? name;
 
 const withoutCredentials = ({ values, from }: Source): Source => ({
   values: Object.fromEntries(

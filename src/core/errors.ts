@@ -23,10 +23,10 @@ export const exitCodes = {
 export type ErrorCode = keyof typeof exitCodes;
 
 /**
- * What is at fault for an error, and so whether another attempt can succeed. `message`: never. `broker`, `store` (what
+ * Whose an error is, and so whether another attempt can succeed. `message`: never. `broker`, `store` (what
  * a service keeps beside the log) and `dependency` (what a service calls): once it works again, so callers wait for it.
  */
-export type Fault = "message" | "broker" | "store" | "dependency";
+export type ErrorSource = "message" | "broker" | "store" | "dependency";
 
 /** What would help, by name; `value` is what its words need. The words are the command line's (`cli/hints.ts`). */
 export type Remedy = { name: string; value?: string | undefined };
@@ -35,7 +35,7 @@ type Details = {
   hint?: string | undefined;
   remedy?: Remedy | undefined;
   cause?: unknown;
-  fault?: Fault | undefined;
+  source?: ErrorSource | undefined;
   isUncertain?: boolean;
 };
 
@@ -50,17 +50,17 @@ export class OrderctlError extends Error {
   /** Given by code that knows no command line, instead of a hint. */
   readonly remedy: Remedy | undefined;
   /** Undefined when the cause is not known. */
-  readonly fault: Fault | undefined;
+  readonly source: ErrorSource | undefined;
   /** True when the failed operation may have taken effect nevertheless, as when the answer to a request is lost. */
   readonly isUncertain: boolean;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
-    const { hint, remedy, cause, fault, isUncertain = false } = details;
+    const { hint, remedy, cause, source, isUncertain = false } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
     this.remedy = remedy;
-    this.fault = fault;
+    this.source = source;
     this.isUncertain = isUncertain;
   }
 

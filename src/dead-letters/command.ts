@@ -142,8 +142,8 @@ function withWayOn(error: OrderctlError, { argv }: Online, again: boolean) {
   const rest = again
     ? "`orderctl dlq list --redriven` shows which of them are redriven"
     : `to redrive the rest: ${sameCommand(argv)}`;
-  const { code, message, fault } = error;
-  return new OrderctlError(code, message, { hint: hintOf(error) ?? rest, fault });
+  const { code, message, source } = error;
+  return new OrderctlError(code, message, { hint: hintOf(error) ?? rest, source });
 }
 
 async function purgeSelected(online: Online, options: PurgeOptions, args: string[]): Promise<undefined> {

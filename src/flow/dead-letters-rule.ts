@@ -63,7 +63,7 @@ export const processRedriven =
     const claim = { origin: { stream: log.flow.stream, ...original }, payload: delivery.payload, on };
     const held = await readClaimed(log, claim);
     if ("why" in held)
-      throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { fault: "message" });
+      throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { source: "message" });
     const answer = process(original, signal);
     // `process` sets the watch before its first await, and the worker reads it after the work has ended.
     delivery.watch = original.watch;

@@ -80,7 +80,7 @@ export const takenBy = (
     `message ${sequence} takes the place of ${subject} and is no such event: ${fault}`,
     {
       hint: `who may have stored it, and away with it: orderctl dlq remove-event ${sequence}`,
-      fault: "message",
+      source: "message",
     },
   );
 

@@ -149,7 +149,7 @@ function readExisting(
   throw new OrderctlError(
     "conflict",
     `its place ${subject} is taken by message ${sequence}, which is no such event (${fault}): \`orderctl dlq remove-event ${sequence}\``,
-    { fault: "message" },
+    { source: "message" },
   );
 }
 

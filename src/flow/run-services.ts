@@ -154,7 +154,7 @@ function refuseBrokenPromises(flow: FlowShape, drifts: readonly Drift[], names: 
   if (broken.length === 0) return;
   throw new OrderctlError("usage", broken.map(driftText).join("; "), {
     hint: "`orderctl topology apply --fix` sets it back; `orderctl topology diff` shows every difference",
-    fault: "broker",
+    source: "broker",
   });
 }
 

@@ -104,7 +104,7 @@ async function publishOne<E extends FlowEvent>(
     if (earlier && !flow.isSame(order, earlier)) options.onConflict?.(order);
   } catch (thrown) {
     const error = OrderctlError.from(thrown);
-    if (error.code === "conflict" && error.fault === "message") return options.onBlocked?.(order, error);
+    if (error.code === "conflict" && error.source === "message") return options.onBlocked?.(order, error);
     if (error.isUncertain) counts.unknown += 1;
     counts.failure ??= error;
   }

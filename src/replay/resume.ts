@@ -1,3 +1,4 @@
+import { connectionTimes, flagSpecs, typed } from "../cli/connection-flags.ts";
 import type { ReplayProgram } from "../cli/flow-program.ts";
 import { addressWithoutUser, quoted } from "../cli/same-command.ts";
 import { isoTime } from "../core/units.ts";
@@ -42,17 +43,18 @@ const valued = (program: ReplayProgram, flags: ReplayFlags): Valued[] => [
   ...program.resumeFlags(flags.service, flags),
   ["out", flags.out],
   ["give-up", flags.giveUp === undefined ? undefined : `${flags.giveUp}ms`],
-  ["server", flags.server === undefined ? undefined : addressWithoutUser(flags.server)],
-  ["js-domain", flags.jsDomain],
-  ["user", flags.user],
-  ["context", flags.context],
-  ["creds", flags.creds],
-  ["nkey", flags.nkey],
-  ["tlscert", flags.tlscert],
-  ["tlskey", flags.tlskey],
-  ["tlsca", flags.tlsca],
-  ["inbox-prefix", flags.inboxPrefix],
+  ...flagSpecs
+    .filter(({ value, isSecret }) => value && !isSecret)
+    .map(({ flag }): Valued => [typed(flag).slice(2), shown(flag, flags[flag])]),
+  ...connectionTimes.map(({ flag }): Valued => {
+    const ms = flags[flag];
+    return [typed(flag).slice(2), ms === undefined ? undefined : `${ms}ms`];
+  }),
 ];
+
+/** Without the user and the password in an address. */
+const shown = (flag: string, value: unknown): unknown =>
+  flag === "server" && typeof value === "string" ? addressWithoutUser(value) : value;
 
 /** Always `--append`: the file already has the first lines and must not be replaced. */
 const switches = (flags: ReplayFlags): [name: string, isOn: boolean][] => [

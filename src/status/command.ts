@@ -1,7 +1,8 @@
 import type { App, Register } from "../cli/command-action.ts";
 import type { ConnectionFlags } from "../cli/config.ts";
+import { connectionFlags, connectionTimes, type FlagSpec, typed } from "../cli/connection-flags.ts";
 import { withConnection } from "../cli/options.ts";
-import { connectionTimes, flagOf, type SettingName, type Settings, settingNames } from "../cli/settings.ts";
+import { flagOf, type SettingName, type Settings, settingNames } from "../cli/settings.ts";
 import { askProcesses, type ProcessStatus } from "../flow/process-status.ts";
 import { type ClockDifference, readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
@@ -77,11 +78,10 @@ async function readBroker(connection: Connection, stream: string): Promise<Broke
   return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs, clock };
 }
 
-const secrets: readonly SettingName[] = ["password", "token", "userJwt", "userSeed"];
-
 /** A path to a file is no secret; a value given directly, or embedded in the context as `data:`, is. */
 const isSecret = (name: SettingName, value: string): boolean =>
-  value.startsWith("data:") || (secrets.includes(name) && !value.startsWith("file://"));
+  value.startsWith("data:") ||
+  ((connectionFlags[name] as FlagSpec).isSecret === true && !value.startsWith("file://"));
 
 /** In the order in which they are looked up: the context first, times last. */
 function settingsIn(
@@ -94,10 +94,10 @@ function settingsIn(
     if (setting === "server") return { name, value: servers.join(","), from: from ?? "default" };
     return { name, value: value !== null && isSecret(setting, value) ? "***" : value, from };
   });
-  const times = connectionTimes.map(({ flag, key, defaultMs }) => ({
-    name: flag,
-    value: `${(flags[key] ?? defaultMs) / 1000}s`,
-    from: flags[key] === undefined ? "default" : `--${flag}`,
+  const times = connectionTimes.map(({ flag, defaultMs }) => ({
+    name: typed(flag).slice(2),
+    value: `${(flags[flag] ?? defaultMs) / 1000}s`,
+    from: flags[flag] === undefined ? "default" : typed(flag),
   }));
   return [
     { name: "context", value: context?.value ?? null, from: context?.from ?? null },

@@ -81,7 +81,7 @@ async function giveUpInInventory(orderId: string) {
     { connection, publisher },
     { ...place, deadLetters, note: () => {} },
     async () => {
-      throw new OrderctlError("unprocessable", "not yet", { fault: "message" });
+      throw new OrderctlError("unprocessable", "not yet", { source: "message" });
     },
   );
   await log.store(order(orderId));

@@ -38,10 +38,10 @@ it("starts services on a broker that hangs once that answers again, and notes it
 });
 
 it("waits for a broker that cannot at the moment, and not for one that needs somebody's help", async () => {
-  const passing = new OrderctlError("unavailable", "temporarily unavailable", { fault: "broker" });
+  const passing = new OrderctlError("unavailable", "temporarily unavailable", { source: "broker" });
   const answers = [() => Promise.reject(passing), () => Promise.resolve("started")];
   expect(await whenAnswered(async () => answers.shift()?.(), patience(30_000))).toBe("started");
-  const limit = new OrderctlError("unavailable", "a limit", { fault: "broker", hint: "raise it" });
+  const limit = new OrderctlError("unavailable", "a limit", { source: "broker", hint: "raise it" });
   await expect(whenAnswered(() => Promise.reject(limit), patience(30_000))).rejects.toBe(limit);
 });
 

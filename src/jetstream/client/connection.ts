@@ -263,7 +263,7 @@ function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
 const unread = (said: string): OrderctlError =>
   new OrderctlError("internal", `the broker could not read what was sent and ended the connection: ${said}`, {
     remedy: remedy("report_fault"),
-    fault: "message",
+    source: "message",
   });
 
 /** True for refusals that no caller learns of: all other refusals make a request or a publish fail. */

@@ -117,6 +117,6 @@ const noSubject = (text: string): OrderctlError =>
     "bad_message",
     `${JSON.stringify(text)} is no subject that a message can be published under`,
     {
-      fault: "message",
+      source: "message",
     },
   );

@@ -94,7 +94,7 @@ export function fromNats(thrown: unknown, what: string): OrderctlError {
   return new OrderctlError(code, `cannot ${what}: ${reasonOf(thrown, code)}`, {
     remedy: remedyFor(thrown, code),
     cause: thrown,
-    fault: "broker",
+    source: "broker",
   });
 }
 

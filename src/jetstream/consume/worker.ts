@@ -246,7 +246,7 @@ export class Worker {
     const { backoffMs = 250, consumer } = this.#options;
     if (this.#stopping) this.#waiting.push(delivery);
     else delivery.nakLater(backoffMs);
-    if (error.fault !== "store" || !this.#isToldOf(delivery, error))
+    if (error.source !== "store" || !this.#isToldOf(delivery, error))
       this.#notes.add(`${consumer}: ${delivery}: ${error.message}`, delivery.watch?.labels());
     this.#release(delivery);
   }

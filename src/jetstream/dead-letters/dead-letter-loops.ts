@@ -49,7 +49,7 @@ async function writeStart(starts: Bucket, key: string, attempt: number): Promise
   const unanswered = Number(entry?.value ?? 0);
   if (unanswered >= maxStarts) {
     const text = `delivered ${attempt} times; the last ${unanswered} times its worker never answered`;
-    throw new OrderctlError("crash_loop", text, { fault: "message" });
+    throw new OrderctlError("crash_loop", text, { source: "message" });
   }
   const revision = await starts.write({
     key,
@@ -57,5 +57,5 @@ async function writeStart(starts: Bucket, key: string, attempt: number): Promise
     revision: entry?.revision ?? 0,
   });
   if (revision !== undefined) return revision;
-  throw new OrderctlError("unavailable", `another worker has ${key} in hand`, { fault: "broker" });
+  throw new OrderctlError("unavailable", `another worker has ${key} in hand`, { source: "broker" });
 }

@@ -59,10 +59,10 @@ export class DeadLetterPolicy {
    * paused because of a dependency.
    */
   isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
-    const { code, fault } = error;
+    const { code, source } = error;
     // The message that it led to contradicts what is stored.
-    if (fault === "message" || (phase === "storing" && code === "conflict")) return true;
-    if (fault === "broker" || fault === "store" || code === "interrupted") return false;
+    if (source === "message" || (phase === "storing" && code === "conflict")) return true;
+    if (source === "broker" || source === "store" || code === "interrupted") return false;
     if (!this.#connection.isConnected()) return false;
     if (this.#options.isPaused?.()) return false;
     return this.#countFailure(sequence) >= this.#rule.maxAttempts;

@@ -1,13 +1,13 @@
 import type { Msg } from "nats";
-import type { ErrorCode, Fault } from "../../core/errors.ts";
+import type { ErrorCode, ErrorSource } from "../../core/errors.ts";
 import { apiErrors } from "../client/nats-error.ts";
 import { bodyText } from "../client/raw-message.ts";
 
 /**
  * Why the broker did not store a message. `duplicateIn` names the stream that already holds a message under the same
- * subject; `fault` is `message` when no setting of the stream would let it store the message.
+ * subject; `source` is `message` when no setting of the stream would let it store the message.
  */
-export type Refusal = { code: ErrorCode; message: string; fault?: Fault; duplicateIn?: string };
+export type Refusal = { code: ErrorCode; message: string; source?: ErrorSource; duplicateIn?: string };
 
 type Answer = {
   stream?: string;
@@ -76,11 +76,11 @@ export function parseAck(message: Msg): number | Refusal {
 function refusalOf({ stream, error }: Answer): Refusal {
   const message = error?.description ?? "the broker's answer has neither sequence nor error";
   const number = error?.err_code ?? 0;
-  if (number === headersTooLarge) return { code: "too_large", message, fault: "message" };
+  if (number === headersTooLarge) return { code: "too_large", message, source: "message" };
   if (number !== apiErrors.storeFailed)
     return { code: codes[number] ?? kinds[error?.code ?? 0] ?? "internal", message };
   // One number stands for every failure to store; only the description tells them apart.
   if (message.includes("per subject")) return { code: "internal", message, duplicateIn: stream ?? "" };
-  if (/message to+ large/.test(message)) return { code: "too_large", message, fault: "message" };
+  if (/message to+ large/.test(message)) return { code: "too_large", message, source: "message" };
   return { code: message.includes("maximum") ? "stream_full" : "unavailable", message };
 }

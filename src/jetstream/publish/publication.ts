@@ -1,4 +1,4 @@
-import { type ErrorCode, type Fault, OrderctlError } from "../../core/errors.ts";
+import { type ErrorCode, type ErrorSource, OrderctlError } from "../../core/errors.ts";
 import { isHeader } from "../client/wire-text.ts";
 
 /**
@@ -27,14 +27,14 @@ export function headersOf({ headers, expectedSequence }: Publication): string {
   return headerBlock({ ...headers, [expectedSequenceHeader]: String(expectedSequence) });
 }
 
-/** Why a message is not stored. `fault` is `broker` by default. */
-export type Unstored = { code: ErrorCode; why: string; fault?: Fault | undefined };
+/** Why a message is not stored. `source` is `broker` by default. */
+export type Unstored = { code: ErrorCode; why: string; source?: ErrorSource | undefined };
 
 /** The error for a publication that the broker did not store; names the subject. */
 export const notStored = (
   { subject }: Publication,
-  { code, why, fault = "broker" }: Unstored,
-): OrderctlError => new OrderctlError(code, `cannot store ${subject}: ${why}`, { fault });
+  { code, why, source = "broker" }: Unstored,
+): OrderctlError => new OrderctlError(code, `cannot store ${subject}: ${why}`, { source });
 
 /** A header block in the form of the client protocol. Throws `bad_message` for a header that would end its own line. */
 function headerBlock(headers: Readonly<Record<string, string>>): string {
@@ -49,5 +49,5 @@ function headerBlock(headers: Readonly<Record<string, string>>): string {
 
 const noHeader = (name: string, value: string): OrderctlError =>
   new OrderctlError("bad_message", `${JSON.stringify(`${name}: ${value}`)} is no header`, {
-    fault: "message",
+    source: "message",
   });

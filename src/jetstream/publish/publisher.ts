@@ -140,7 +140,7 @@ export class Publisher {
       const { frames } = this.#connection;
       const excess = frames.excessOf({ subject, headers, payload });
       if (excess !== undefined)
-        throw notStored(entry.publication, { code: "too_large", why: excess, fault: "message" });
+        throw notStored(entry.publication, { code: "too_large", why: excess, source: "message" });
       frames.write({ subject, reply: `${this.#inbox}.${entry.token}`, headers, payload });
       entry.sends += 1;
     } catch (thrown) {
@@ -158,12 +158,12 @@ export class Publisher {
     else this.#onRefusal(entry, ack);
   }
 
-  #onRefusal(entry: Entry, { code, message, fault, duplicateIn }: Refusal): void {
+  #onRefusal(entry: Entry, { code, message, source, duplicateIn }: Refusal): void {
     entry.refusals += 1;
     if (duplicateIn !== undefined) void this.#readBack(entry, duplicateIn);
     else if (code === "no_responders") void this.#onNoResponders(entry, message);
     else if (code === "unavailable") this.#retry(entry, message);
-    else this.#settle(entry).reject(notStored(entry.publication, { code, why: message, fault }));
+    else this.#settle(entry).reject(notStored(entry.publication, { code, why: message, source }));
   }
 
   /**
@@ -294,11 +294,11 @@ export class Publisher {
    * Rejects every message that was sent and not acknowledged: one of them ended the connection, and would end the next
    * one if it were sent again.
    */
-  #onUnread({ code, message: why, remedy, fault }: OrderctlError): void {
+  #onUnread({ code, message: why, remedy, source }: OrderctlError): void {
     for (const entry of this.#inFlight.items()) {
       if (entry.waiting !== "ack" || entry.sends === 0) continue;
       const { message } = notStored(entry.publication, { code, why });
-      this.#settle(entry).reject(new OrderctlError(code, message, { remedy, fault, isUncertain: true }));
+      this.#settle(entry).reject(new OrderctlError(code, message, { remedy, source, isUncertain: true }));
     }
   }
 
@@ -317,8 +317,8 @@ export class Publisher {
  * send of it.
  */
 function notSettled({ publication, sends, refusals }: Entry, code: ErrorCode, why: string): OrderctlError {
-  const { message, fault } = notStored(publication, { code, why });
-  return new OrderctlError(code, message, { fault, isUncertain: sends > refusals });
+  const { message, source } = notStored(publication, { code, why });
+  return new OrderctlError(code, message, { source, isUncertain: sends > refusals });
 }
 
 export type PublisherOptions = {

@@ -229,12 +229,12 @@ class StreamReader {
     const text = `cannot read on in stream ${stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
     // On a cluster, the command line interface adds a hint about the cluster's servers to an error without one.
     const help = this.#connection.isClustered() ? undefined : remedy("look_at_broker");
-    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { remedy: help, fault: "broker" });
+    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { remedy: help, source: "broker" });
   }
 
   #changed(how: string, cause?: OrderctlError): OrderctlError {
     const text = `stream ${this.#range.stream} was ${how} while it was read${this.#place()}`;
-    return new OrderctlError("conflict", text, { cause, fault: "broker" });
+    return new OrderctlError("conflict", text, { cause, source: "broker" });
   }
 
   #place(): string {

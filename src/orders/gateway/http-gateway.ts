@@ -19,7 +19,7 @@ type Json = Readonly<Record<string, unknown>>;
 /**
  * Every failure is attributed to the provider: no answer, and no missing answer, proves that the event itself is bad.
  */
-const fault = "dependency";
+const source = "dependency";
 
 /**
  * An answer that decides the call; failures are thrown instead. `fail` makes the error for an answer that lacks a
@@ -65,7 +65,7 @@ function createCall(operation: Operation, url: URL, timeoutMs: number) {
     const request = { headers: { ...headers, "idempotency-key": idempotencyKey }, signal };
     const answer = await post({ ...request, body: JSON.stringify(body) }).catch((thrown: unknown) => {
       if (signal.aborted || !(thrown instanceof OrderctlError)) throw thrown;
-      throw new OrderctlError(thrown.code, `${place}: ${thrown.message}`, { cause: thrown, fault });
+      throw new OrderctlError(thrown.code, `${place}: ${thrown.message}`, { cause: thrown, source });
     });
     return readAnswer(operation, place, answer);
   };
@@ -76,7 +76,7 @@ function readAnswer(operation: Operation, place: string, { status, text }: HttpA
   const title = `${status} ${STATUS_CODES[status] ?? ""}`.trimEnd();
   const declined = status === 402 && operation === "charge";
   const fail = (reason: string) =>
-    new OrderctlError("unavailable", `${place}: ${title}, but ${reason}`, { fault });
+    new OrderctlError("unavailable", `${place}: ${title}, but ${reason}`, { source });
   if (status === 200 || status === 201 || declined) {
     if (!body) throw fail("the answer is no JSON object");
     return { declined, body, fail };
@@ -84,7 +84,7 @@ function readAnswer(operation: Operation, place: string, { status, text }: HttpA
   const { code, meaning, hint } = failureOf(status);
   const detail = ["detail", "message", "reason"].map((name) => body?.[name]).find(isText);
   const said = detail === undefined ? "" : `: ${detail.slice(0, 200)}`;
-  throw new OrderctlError(code, `${place}: ${title}${meaning}${said}`, { hint, fault });
+  throw new OrderctlError(code, `${place}: ${title}${meaning}${said}`, { hint, source });
 }
 
 type Failure = { code: ErrorCode; meaning: string; hint?: string };

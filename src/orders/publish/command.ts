@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { App, Online, Register } from "../../cli/command-action.ts";
+import { typed } from "../../cli/connection-flags.ts";
 import { count, positive, time, withConnection, withGiveUp } from "../../cli/options.ts";
 import { sameCommand } from "../../cli/same-command.ts";
 import { openTelemetry, type TracingFlags, withTracingFlags } from "../../cli/telemetry-options.ts";
@@ -15,7 +16,6 @@ import {
   checkSource,
   csvOptions,
   type FileSource,
-  flagOf,
   generateOrders,
   readOrders,
   sourceFormats,
@@ -139,7 +139,7 @@ function goOnCommand(
   { file, seed: given }: Options,
   { seed, failure }: Fed,
 ): string | null {
-  if (failure?.fault !== "broker" && failure?.code !== "interrupted") return null;
+  if (failure?.source !== "broker" && failure?.code !== "interrupted") return null;
   return sameCommand(argv, file === undefined && given === undefined ? ["--seed", String(seed)] : []);
 }
 
@@ -211,7 +211,7 @@ function refuseMisfits({ file, rate, profile, ...options }: Options): void {
   if (file !== undefined) checkSource({ ...options, file });
   const given = fileFlags.find((flag) => options[flag]);
   if (given === undefined || file !== undefined) return;
-  throw new OrderctlError("usage", `${flagOf(given)} is about the orders of a file`, {
+  throw new OrderctlError("usage", `${typed(given)} is about the orders of a file`, {
     hint: "name the file with --file; - reads standard input",
   });
 }

@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { typed } from "../../cli/connection-flags.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import { untilAborted } from "../../core/waiting.ts";
 import { nowUs } from "../../telemetry/clock.ts";
@@ -116,16 +117,12 @@ const nameOf = ({ file }: FileSource): string => (file === "-" ? "standard input
 /** Options that apply to CSV files only. */
 export const csvOptions = ["map", "separator", "decimal", "skipLines", "dateFormat", "partial"] as const;
 
-/** The option as the user types it: `skipLines` is `--skip-lines`. */
-export const flagOf = (option: string): string =>
-  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /** Throws `usage` if the options do not fit each other; reads nothing of the file. */
 export function checkSource(source: FileSource): void {
   const { currency, map, dateFormat, separator, file } = source;
   const misfit = csvOptions.find((option) => source[option]);
   if (misfit !== undefined && formatOf(source) !== "csv") {
-    throw new OrderctlError("usage", `${flagOf(misfit)} is for CSV files only`);
+    throw new OrderctlError("usage", `${typed(misfit)} is for CSV files only`);
   }
   if (currency !== undefined && !isCurrency(currency)) {
     throw new OrderctlError("usage", `--currency ${JSON.stringify(currency)} is not three capital letters`);

@@ -57,14 +57,14 @@ const nothingToRefund = (orderId: string, payment: PaymentProcessed | undefined)
   new OrderctlError(
     "unprocessable",
     `no refund for order ${orderId}: the log ${payment ? `says that its payment was ${payment.status}` : "has no payment of it"}`,
-    { fault: "message" },
+    { source: "message" },
   );
 
 const otherCharge = ({ orderId, chargeId }: StockReserved, charged: string): OrderctlError =>
   new OrderctlError(
     "unprocessable",
     `no refund for order ${orderId}: its reservation names charge ${chargeId}, its payment ${charged}`,
-    { fault: "message" },
+    { source: "message" },
   );
 
 const callFrom = (

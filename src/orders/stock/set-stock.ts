@@ -68,9 +68,9 @@ function levelsOf(settled: readonly PromiseSettledResult<StockLevel>[]): StockLe
   if (!failed) return levels;
   const error = OrderctlError.from(failed.reason);
   if (levels.length === 0) throw error;
-  const { code, message, hint = "the same command once more sets all of them", fault } = error;
+  const { code, message, hint = "the same command once more sets all of them", source } = error;
   const text = `${levels.length} of ${settled.length} SKUs are set: ${message}`;
-  throw new OrderctlError(code, text, { hint, cause: error, fault });
+  throw new OrderctlError(code, text, { hint, cause: error, source });
 }
 
 /** `undefined` for an entry that orderctl did not write, and for the empty one that `nats kv del` leaves behind. */

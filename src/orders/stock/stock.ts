@@ -66,7 +66,7 @@ export const encodeStock = (stock: Stock): string => JSON.stringify({ ...stock, 
 
 /**
  * Decodes a stored entry. If it is not as orderctl writes it, throws `bad_message` with the SKU and the command that
- * repairs it; its `fault` is the *store*, because the order that needs the SKU is not to blame.
+ * repairs it; its `source` is the *store*, because the order that needs the SKU is not to blame.
  */
 export function decodeStock(sku: string, text: string): Stock {
   try {
@@ -87,7 +87,7 @@ function unreadable(sku: string, cause?: unknown): OrderctlError {
   return new OrderctlError(
     "bad_message",
     `the stock of ${sku} cannot be read: its entry is not as orderctl writes it`,
-    { hint: command && `\`${command}\` writes it anew`, fault: "store", cause },
+    { hint: command && `\`${command}\` writes it anew`, source: "store", cause },
   );
 }
 

@@ -44,4 +44,4 @@ function readEvent(
 }
 
 const refusal = (subject: string, reason: string, cause?: unknown): OrderctlError =>
-  new OrderctlError("bad_message", `${subject}: ${reason}`, { cause, fault: "message" });
+  new OrderctlError("bad_message", `${subject}: ${reason}`, { cause, source: "message" });

@@ -41,7 +41,7 @@ it("writes one line of a subject and a reply each, or nothing", () => {
       try {
         frames.write({ subject, reply, headers: "", payload });
       } catch (thrown) {
-        expect(thrown).toMatchObject({ code: "bad_message", fault: "message" });
+        expect(thrown).toMatchObject({ code: "bad_message", source: "message" });
       }
       frames.flush();
       const text = written.join("");
@@ -69,7 +69,7 @@ it.each([
   onTestFinished(() => publisher.close());
   const bad = publisher.publish({ subject: "LINES.a", payload, ...hostileParts });
   const good = publisher.publish({ subject: "LINES.b", payload });
-  await expect(bad).rejects.toMatchObject({ code: "bad_message", fault: "message" });
+  await expect(bad).rejects.toMatchObject({ code: "bad_message", source: "message" });
   expect(await good).toEqual({ sequence: 1, duplicate: false });
   // A broker that cannot read ends the connection.
   expect(notes).toEqual([]);

@@ -9,7 +9,7 @@ import { createQueue, startWorker } from "../../support/work-queue.ts";
 import { createDeadLetters } from "./dead-letter-world.ts";
 
 const fail: Processor = async () => {
-  throw new OrderctlError("bad_message", "no good", { fault: "message" });
+  throw new OrderctlError("bad_message", "no good", { source: "message" });
 };
 
 it("keeps each dead letter once although the broker is killed while they are kept", async () => {

@@ -1,6 +1,6 @@
 import { headers as createHeaders } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ErrorCode, type Fault, OrderctlError } from "../../../src/core/errors.ts";
+import { type ErrorCode, type ErrorSource, OrderctlError } from "../../../src/core/errors.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { readLast } from "../../../src/jetstream/streams/read-message.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
@@ -23,8 +23,8 @@ afterAll(async () => {
   await broker.stop();
 });
 
-const failWith = (code: ErrorCode, text = "no good", fault?: Fault) => {
-  throw new OrderctlError(code, text, { fault });
+const failWith = (code: ErrorCode, text = "no good", source?: ErrorSource) => {
+  throw new OrderctlError(code, text, { source });
 };
 
 const badMessage = (text?: string) => failWith("bad_message", text, "message");
@@ -196,17 +196,17 @@ describe("a message that fails", () => {
   });
 
   // One stock entry written by hand used to make a dead letter of every paid order of its SKU, at the first failure.
-  it.each<[Fault, ErrorCode]>([
+  it.each<[ErrorSource, ErrorCode]>([
     ["store", "bad_message"],
     ["broker", "internal"],
     ["broker", "too_large"],
-  ])("never is where the %s is at fault, whatever the code (%s)", async (fault, code) => {
-    const stream = `FAULT-${fault}-${code}`;
+  ])("never is where the %s is at fault, whatever the code (%s)", async (source, code) => {
+    const stream = `FAULT-${source}-${code}`;
     const queue = await createQueue(connection, stream, { count: 2 });
     const { rule, kept } = await createDeadLetters(connection, stream, 1);
     let broken = true;
     const options = { connection, stream, deadLetters: rule, backoffMs: 10 };
-    const worker = startWorker(options, async () => (broken ? failWith(code, "torn", fault) : undefined));
+    const worker = startWorker(options, async () => (broken ? failWith(code, "torn", source) : undefined));
     await until(() => worker.counts.failed >= 6);
     broken = false;
     await until(() => queue.isDone());

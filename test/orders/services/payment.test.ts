@@ -89,7 +89,7 @@ describe("refundPayment", () => {
   ])("refuses where %s", async (why, payment, reservation) => {
     const { gateway, refunds } = recordingGateway({ status: "APPROVED", chargeId: "ch_1" });
     const refund = refundPayment(gateway, async () => payment)(reservation, contextOf());
-    await expect(refund).rejects.toMatchObject({ fault: "message", message: expect.stringContaining(why) });
+    await expect(refund).rejects.toMatchObject({ source: "message", message: expect.stringContaining(why) });
     expect(refunds).toEqual([]);
   });
 

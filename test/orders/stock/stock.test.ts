@@ -88,7 +88,7 @@ describe("the stored form", () => {
     '{"available":-1,"reserved":0,"settledThrough":0,"log":"x","holds":[]}',
   ])("is refused, with the SKU, where it is %j", (text) => {
     const message = expect.stringContaining("MUG");
-    const refused = expect.objectContaining({ code: "bad_message", fault: "store", message });
+    const refused = expect.objectContaining({ code: "bad_message", source: "store", message });
     expect(() => decodeStock("MUG", text)).toThrow(refused);
   });
 });
