@@ -11,14 +11,8 @@ import type {
   TracedConsumer,
   TracedMessage,
 } from "../telemetry/tracing/tracing.ts";
-import type { Flow, FlowCounters, FlowEvent, FlowShape } from "./flow.ts";
+import type { Flow, FlowCounters, FlowEvent } from "./flow.ts";
 import type { WatchedCall } from "./handler.ts";
-
-/**
- * The subject of a kind with a placeholder for the key: low cardinality, so it may be a metric label or part of a span
- * name.
- */
-export const templateOf = (flow: FlowShape, kind: string): string => flow.subjectOf(kind, "{order_id}");
 
 /** `aheadUs` is what this machine's clock is ahead of the broker's by, µs. */
 type Reporting = {
@@ -41,6 +35,7 @@ type Reporter = ReportedConsumer &
     aheadUs: () => number;
     sent: Record<string, DestinationMetrics>;
     templates: Readonly<Record<string, string>>;
+    callee: string | undefined;
     counters: FlowCounters | undefined;
     keyOf(subject: string): string;
     keyOfEvent(event: FlowEvent): string;
@@ -59,10 +54,11 @@ export function createReports(
 ): StartReport {
   const { metrics } = telemetry;
   const { service } = consumer;
-  const templates = Object.fromEntries(flow.kinds.map((kind) => [kind, templateOf(flow, kind)]));
+  const templates = Object.fromEntries(flow.kinds.map((kind) => [kind, flow.templateOf(kind)]));
   const template = templates[consumer.on] ?? "";
   const keyOf = (subject: string) => flow.parseSubject(subject)?.key ?? "";
-  const named = { ...consumer, template, templates, orderIdOf: keyOf, keyOf, keyOfEvent: flow.keyOf };
+  const { callee } = flow;
+  const named = { ...consumer, template, templates, callee, orderIdOf: keyOf, keyOf, keyOfEvent: flow.keyOf };
   const reporter: Reporter = { ...named, metrics, counters, received: undefined, aheadUs, sent: {} };
   if (metrics) {
     reporter.received = metrics.consumer({ ...consumer, template });
@@ -114,7 +110,8 @@ export class DeliveryReport {
   /** Reports one call to another system. */
   call(operation: string, attempt: number): WatchedCall {
     const startedAt = performance.now();
-    const span = this.#span?.call(`gateway ${operation}`, attempt);
+    const { callee } = this.#reporter;
+    const span = this.#span?.call([callee, operation].filter(Boolean).join(" "), attempt);
     return {
       headers: span?.headers,
       end: (error) => {

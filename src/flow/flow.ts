@@ -14,6 +14,10 @@ export type FlowTable = {
   /** What a key is called in messages to people (`an order id`), and which texts are keys (`1 to 64 letters …`). */
   keyName: string;
   keyForm: string;
+  /** The field of an event's document that holds its key, and the placeholder for it in span names (`order_id`). */
+  keyField: string;
+  /** What the services call outside of the flow, as traces name it. */
+  callee?: string;
   /** Listed in the order in which events of one key can happen. */
   kinds: Readonly<Record<string, KindEntry>>;
   services: Readonly<Record<string, readonly SubscriptionEntry[]>>;
@@ -76,11 +80,18 @@ export type FlowShape = {
   readonly outcomes: Readonly<Record<string, Tone>>;
   /** The subject is an event's identity: the stream holds at most one message per subject. */
   subjectOf(kind: string, key: string): string;
+  /**
+   * The subject of a kind with a placeholder for the key: low cardinality, so it may be a metric label or part of a
+   * span name.
+   */
+  templateOf(kind: string): string;
   /** Undefined for a subject that does not belong to the flow. Per message: < 0.5 µs. */
   parseSubject(subject: string): EventPlace | undefined;
   isKey(text: string): boolean;
   readonly keyName: string;
   readonly keyForm: string;
+  readonly keyField: string;
+  readonly callee: string | undefined;
   labelOf(kind: string): string;
   /** The kinds that can cause an event of this kind, nearest cause first. */
   causesOf(kind: string): readonly string[];
@@ -103,7 +114,8 @@ export type FlowShape = {
  * the table.
  */
 export function compileFlow(table: FlowTable): FlowShape {
-  const { stream, isKey, keyName, keyForm, kinds: entries, sources, secondEvent, buckets = [] } = table;
+  const { stream, isKey, keyName, keyForm, keyField, callee } = table;
+  const { kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
   const [firstKind = ""] = kinds;
   const subscriptions = Object.entries(table.services).flatMap(([service, own]) =>
@@ -114,11 +126,13 @@ export function compileFlow(table: FlowTable): FlowShape {
   const onTheWay = subscriptions.filter(({ emits }) => entries[emits]?.becomes ?? entries[emits]?.ends);
   const storing = (kind: string) => subscriptions.filter(({ emits }) => emits === kind);
   return {
-    ...{ stream, isKey, keyName, keyForm, kinds, firstKind, subscriptions, buckets, secondEvent },
+    ...{ stream, isKey, keyName, keyForm, keyField, callee },
+    ...{ kinds, firstKind, subscriptions, buckets, secondEvent },
     services: Object.keys(table.services),
     ending: kinds.find((kind) => entries[kind]?.ends) ?? "",
     outcomes: Object.fromEntries(kinds.flatMap((kind) => Object.entries(entries[kind]?.outcomes ?? {}))),
     subjectOf: (kind, key) => `${stream}.${kind}.${key}`,
+    templateOf: (kind) => `${stream}.${kind}.{${keyField}}`,
     parseSubject: subjectParser(table),
     labelOf: (kind) => entries[kind]?.label ?? kind,
     causesOf: (kind) => causes.get(kind) ?? [],

@@ -5,7 +5,6 @@ import { nowUs } from "../telemetry/clock.ts";
 import { encodeHop, hopHeader } from "../telemetry/hop.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import type { TraceHeaders, Tracing } from "../telemetry/tracing/tracing.ts";
-import { templateOf } from "./delivery-report.ts";
 import { type Flow, type FlowEvent, findFault } from "./flow.ts";
 import { takenBy } from "./key-log.ts";
 import type { Origin } from "./process-event.ts";
@@ -29,7 +28,7 @@ export function createFirstPublisher<E extends FlowEvent>(
 ): PublishEvent<E> {
   const { metrics } = telemetry;
   const { service } = origin;
-  const template = templateOf(flow, flow.firstKind);
+  const template = flow.templateOf(flow.firstKind);
   const counted = metrics?.destination({ service, template });
   const report = async (message: Publication, tracing: Tracing | undefined, traced: Reported) => {
     const sentAt = performance.now();

@@ -12,6 +12,8 @@ const table = {
   isKey: isOrderId,
   keyName: "an order id",
   keyForm: "1 to 64 letters, digits, '-' or '_'",
+  keyField: "order_id",
+  callee: "gateway",
   kinds: {
     created: { label: "created", becomes: "created" },
     payments: {

@@ -28,7 +28,7 @@ export type FileOptions = {
  */
 export async function openFileTarget(options: FileOptions): Promise<ReplayTarget> {
   const { file, append, note } = options;
-  const end: FileEnd = append && file !== "-" ? await endOf(file) : { bytes: 0 };
+  const end: FileEnd = append && file !== "-" ? await endOf(file, options.flow) : { bytes: 0 };
   if (end.repair !== undefined) note(end.repair);
   return new FileTarget(options, end);
 }
@@ -104,8 +104,8 @@ class FileTarget implements ReplayTarget {
   }
 }
 
-const endOf = (file: string): Promise<FileEnd> =>
-  prepareEnd(file).catch((thrown) => {
+const endOf = (file: string, { keyField }: Flow): Promise<FileEnd> =>
+  prepareEnd(file, ["subject", keyField]).catch((thrown) => {
     throw thrown instanceof OrderctlError ? thrown : cannotWrite(file, thrown);
   });
 
@@ -161,38 +161,40 @@ export type FileEnd = {
 const chunkBytes = 64 * 1024;
 /** The longest possible line: a message of 64 MB in base64. */
 const longestLine = 96 * 1024 * 1024;
-/** How every line that a replay writes begins. */
-const beginnings = ['{"order_id":', '{"subject":'];
-
 /**
  * Prepares a file for appending: cuts off an incomplete last line (left by a full disk or a kill) and adds a missing
  * line break. A missing file, or one without an end (a pipe, a device), is left as it is. Throws `usage` when the file
- * does not end in a line of a replay, and does not change it.
+ * does not end in a line of a replay, which begins with one of `fields`, and does not change it.
  */
-export async function prepareEnd(file: string): Promise<FileEnd> {
+export async function prepareEnd(file: string, fields: readonly string[]): Promise<FileEnd> {
   const handle = await open(file, "r+").catch((thrown) => {
     if (systemCode(thrown) === "ENOENT") return undefined;
     throw thrown;
   });
   try {
     const found = await handle?.stat();
-    return handle && found?.isFile() ? await repairEnd(handle, file, found.size) : { bytes: 0 };
+    return handle && found?.isFile()
+      ? await repairEnd(handle, { file, size: found.size, fields })
+      : { bytes: 0 };
   } finally {
     await handle?.close();
   }
 }
 
-async function repairEnd(handle: FileHandle, file: string, size: number): Promise<FileEnd> {
+async function repairEnd(
+  handle: FileHandle,
+  { file, size, fields }: { file: string; size: number; fields: readonly string[] },
+): Promise<FileEnd> {
   const end = await readEnd(handle, size);
   const lastBreak = end.lastIndexOf("\n");
   const rest = end.subarray(lastBreak + 1);
   const lastLine =
     lastBreak < 0 ? undefined : String(end.subarray(end.lastIndexOf("\n", lastBreak - 1) + 1, lastBreak));
-  const isOurs = lastLine === undefined ? size === 0 || isBeginning(rest) : isLine(lastLine);
+  const isOurs = lastLine === undefined ? size === 0 || isBeginning(rest, fields) : isLine(lastLine, fields);
   if (!isOurs) throw notOurs(file);
   if (rest.length === 0) return { bytes: size };
   const text = String(rest);
-  if (isLine(text)) {
+  if (isLine(text, fields)) {
     await handle.write("\n", size);
     return {
       bytes: size + 1,
@@ -220,17 +222,18 @@ async function readEnd(handle: FileHandle, size: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function isLine(text: string): boolean {
+function isLine(text: string, fields: readonly string[]): boolean {
   try {
     const value = JSON.parse(text);
-    return typeof value?.order_id === "string" || typeof value?.subject === "string";
+    return fields.some((field) => typeof value?.[field] === "string");
   } catch {
     return false;
   }
 }
 
-const isBeginning = (rest: Buffer): boolean =>
-  beginnings.some((beginning) => {
+const isBeginning = (rest: Buffer, fields: readonly string[]): boolean =>
+  fields.some((field) => {
+    const beginning = `{${JSON.stringify(field)}:`;
     const length = Math.min(rest.length, beginning.length);
     return String(rest.subarray(0, length)) === beginning.slice(0, length);
   });

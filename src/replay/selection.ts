@@ -144,5 +144,5 @@ export function traceNames(flow: FlowShape, subject: string): { template: string
   const group = subjectGroup(subject);
   const named = flow.parseSubject(logSubject(flow, subject));
   if (!named) return { template: group, orderId: "" };
-  return { template: `${group.slice(0, -1)}{order_id}`, orderId: named.key };
+  return { template: `${group.slice(0, -1)}{${flow.keyField}}`, orderId: named.key };
 }

@@ -68,7 +68,7 @@ function publishSpan(told: Told): Span {
     ...spanOf(told, attributes),
     spanId: ids.publish,
     parentSpanId: cause ? ids.process : null,
-    name: `publish ${flow.subjectOf(one.kind, "{order_id}")}`,
+    name: `publish ${flow.templateOf(one.kind)}`,
     kind: "PRODUCER",
     ...between(storedUs - Math.round((hop.storingMs ?? 0) * 1000), storedUs),
   };
@@ -86,7 +86,7 @@ function processSpan(told: Told, cause: LoggedEvent, parentSpanId: string | null
     ...spanOf(told, attributes),
     spanId: ids.process,
     parentSpanId,
-    name: `process ${flow.subjectOf(cause.kind, "{order_id}")}`,
+    name: `process ${flow.templateOf(cause.kind)}`,
     kind: "CONSUMER",
     links: parentSpanId === null ? [] : [{ traceId, spanId: parentSpanId, attributes: {} }],
     ...between(receivedUs, one.storedAtUs),
@@ -98,7 +98,7 @@ const named = (flow: Flow, { kind, key }: LoggedEvent, [operation, type]: [strin
   [attribute.operationName]: operation,
   [attribute.operationType]: type,
   [attribute.destination]: flow.subjectOf(kind, key),
-  [attribute.template]: flow.subjectOf(kind, "{order_id}"),
+  [attribute.template]: flow.templateOf(kind),
   [attribute.orderId]: key,
 });
 

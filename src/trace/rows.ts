@@ -1,4 +1,4 @@
-import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
+import { calleeIn } from "../telemetry/tracing/span-facts.ts";
 import { alone, type Fold, foldSiblings } from "./fold.ts";
 import { pausesOf } from "./inside.ts";
 import type { KnownOrder } from "./merge.ts";
@@ -50,7 +50,7 @@ function skipShell(fold: Fold): Fold {
 
 function isCall(node: TraceNode): boolean {
   const span = spanOf(node);
-  return span !== undefined && isGatewayCall(span);
+  return span !== undefined && calleeIn(span) !== undefined;
 }
 
 function rowFor(fold: Fold, depth: number, options: RowsOptions): TraceRow {

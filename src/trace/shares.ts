@@ -1,4 +1,4 @@
-import { isGatewayCall } from "../telemetry/tracing/span-facts.ts";
+import { calleeIn } from "../telemetry/tracing/span-facts.ts";
 import type { KnownOrder } from "./merge.ts";
 import { spanOf, type TraceNode } from "./node.ts";
 import type { PathStep } from "./path.ts";
@@ -6,8 +6,8 @@ import type { TraceRow } from "./rows.ts";
 import { describeHold, type SegmentKind, segmentKinds } from "./segment.ts";
 
 /**
- * What the time from the start of a trace to its end was spent on; the parts add up to `totalMs`. `callsAre` tells
- * whether `calledMs` went only into gateway calls; `heldBy` names the circuit breakers behind `heldMs`.
+ * What the time from the start of a trace to its end was spent on; the parts add up to `totalMs`. `callsAre` names
+ * what was called during `calledMs`, or is `calls` where that is several or unknown; `heldBy` names the circuit breakers behind `heldMs`.
  */
 export type CriticalPath = {
   fromMs: number;
@@ -20,7 +20,7 @@ export type CriticalPath = {
   failedMs: number;
   storingMs: number;
   unknownMs: number;
-  callsAre: "gateway" | "calls";
+  callsAre: string;
   heldBy: string | null;
   /** The single largest part of the path. */
   largest: { what: string; ms: number; share: number } | null;
@@ -43,7 +43,7 @@ export function shareOut(
     ...{ fromMs: fromNs / 1e6, toMs: toNs / 1e6, totalMs: (toNs - fromNs) / 1e6 },
     ...sumsOf(steps),
     heldBy: heldByIn(parts),
-    callsAre: calls.every(({ node }) => isGateway(node)) ? "gateway" : "calls",
+    callsAre: calleeOf(calls, order) ?? "calls",
     largest: largestOf(parts, toNs - fromNs, order),
   };
 }
@@ -80,10 +80,15 @@ function sumsOf(steps: readonly PathStep[]) {
   };
 }
 
-/** An event without spans of its calls shows only gateway time as `called`: services call no other system. */
-function isGateway(node: TraceNode | undefined): boolean {
-  const span = node && spanOf(node);
-  return span === undefined || isGatewayCall(span);
+/** What all the calls went to; an event without spans of its calls tells only of what the flow's services call. */
+function calleeOf(calls: readonly PathStep[], order: KnownOrder | undefined): string | undefined {
+  const callee = order?.flow.callee;
+  const names = calls.map(({ node }) => {
+    const span = node && spanOf(node);
+    return span ? calleeIn(span) : callee;
+  });
+  const distinct = [...new Set(names.length > 0 ? names : [callee])];
+  return distinct.length === 1 ? distinct[0] : undefined;
 }
 
 /** A node without a row belongs to the row of its nearest ancestor. */
@@ -123,6 +128,7 @@ function describeSpan({ row, node, as }: Part): string {
 
 function describeEvent({ row, node, as }: Part, order: KnownOrder | undefined): string {
   const { label } = row;
+  const callee = order?.flow.callee;
   const isFirst = node.of.is === "event" && node.of.hop.kind === order?.flow.firstKind;
   const who = row.service ?? label;
   const work = `the work of ${who}`;
@@ -131,7 +137,7 @@ function describeEvent({ row, node, as }: Part, order: KnownOrder | undefined): 
     waited: `waiting for ${consumerOf(row, node, order) ?? who}`,
     worked: work,
     refused: work,
-    called: "calls of the gateway",
+    called: callee === undefined ? "calls" : `calls of the ${callee}`,
     failed: `failed deliveries to ${who}`,
     storing: `storing the ${isFirst ? "order" : label}`,
     unknown: `${label}, of which nobody tells more`,

@@ -6,6 +6,7 @@ const claims: FlowTable = {
   isKey: (text) => /^[a-z]+$/.test(text),
   keyName: "a claim",
   keyForm: "small letters",
+  keyField: "claim_id",
   kinds: {
     opened: { label: "opening", becomes: "open" },
     assessed: {
@@ -38,6 +39,7 @@ describe("a flow", () => {
 
   it("knows its subjects, and no others", () => {
     expect(flow.subjectOf("opened", "a")).toBe("CLAIMS.opened.a");
+    expect(flow.templateOf("opened")).toBe("CLAIMS.opened.{claim_id}");
     expect(flow.parseSubject("CLAIMS.opened.a")).toEqual({ kind: "opened", key: "a" });
     for (const subject of [
       "CLAIMS.opened.A",

@@ -6,6 +6,7 @@ import { prepareEnd } from "../../src/replay/file.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "orderctl-file-end-"));
 const file = join(dir, "orders.ndjson");
+const fields = ["subject", "order_id"];
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const order = (id: string) => `{"order_id":"${id}","customer_id":"c"}`;
@@ -14,7 +15,7 @@ const payment = '{"subject":"ORDERS.payments.a","sequence":2,"kind":"payments"}'
 /** What becomes of a file that holds this. */
 async function prepare(text: string | Buffer) {
   writeFileSync(file, text);
-  const end = await prepareEnd(file);
+  const end = await prepareEnd(file, fields);
   const after = readFileSync(file, "utf8");
   expect(statSync(file).size).toBe(end.bytes);
   return { ...end, after };
@@ -67,7 +68,7 @@ describe("a file to which a replay is added", () => {
     ["other JSON", '{"name":"x"}\n'],
   ])("is refused, and left alone, where it is %s", async (_, text) => {
     writeFileSync(file, text);
-    await expect(prepareEnd(file)).rejects.toMatchObject({
+    await expect(prepareEnd(file, fields)).rejects.toMatchObject({
       code: "usage",
       message: `${file} is no file that a replay wrote: its end is no line of one`,
     });
@@ -75,7 +76,7 @@ describe("a file to which a replay is added", () => {
   });
 
   it("need not be there, nor have an end", async () => {
-    expect(await prepareEnd(join(dir, "missing"))).toEqual({ bytes: 0 });
-    expect(await prepareEnd("/dev/null")).toEqual({ bytes: 0 });
+    expect(await prepareEnd(join(dir, "missing"), fields)).toEqual({ bytes: 0 });
+    expect(await prepareEnd("/dev/null", fields)).toEqual({ bytes: 0 });
   });
 });

@@ -48,6 +48,6 @@ export const isSettling = ({ attributes }: Span): boolean =>
 /** The circuit breaker that the span waits for; undefined for any other span. */
 export const breakerOf = ({ attributes }: Span): string | undefined => textOf(attributes, attribute.breaker);
 
-/** Whether the span is a call of the payment gateway by one of orderctl's services. */
-export const isGatewayCall = ({ attributes }: Span): boolean =>
-  numberOf(attributes, attribute.callAttempt) !== undefined;
+/** What a span of a call by one of orderctl's services called (`gateway charge` → `gateway`); undefined for any other. */
+export const calleeIn = ({ name, attributes }: Span): string | undefined =>
+  numberOf(attributes, attribute.callAttempt) === undefined ? undefined : name.split(" ")[0];

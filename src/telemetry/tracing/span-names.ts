@@ -20,7 +20,7 @@ export const attribute = {
   duplicate: "nats.publish.duplicate",
   /** The service that did the work, such as `payment`; one process may run several. */
   service: "orderctl.service",
-  /** 1 for the first call of the gateway within one delivery. */
+  /** 1 for the first call of another system within one delivery. */
   callAttempt: "orderctl.attempt",
   /** The circuit breaker that was open; only on a span that is the wait for it. */
   breaker: "orderctl.breaker",

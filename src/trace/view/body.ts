@@ -4,11 +4,14 @@ import { traceColumns } from "./columns.ts";
 import { traceLegend } from "./legend.ts";
 import { traceNotes } from "./notes.ts";
 
-/** The rows, their legend and notes; or a line that says why no row is shown. */
-export function traceBody(trace: TracePicture, style: Style): string[] {
+/**
+ * The rows, their legend and notes; or a line that says why no row is shown. `source` labels the event that no worker
+ * makes.
+ */
+export function traceBody(trace: TracePicture, style: Style, source?: string): string[] {
   if (trace.rows.length === 0) return ["", nothingFound(trace)];
   const { lines, ...layout } = traceColumns(trace, { shares: trace.hidden.by === "critical" }, style);
-  return ["", ...lines, "", ...traceLegend(trace, style), ...traceNotes(trace, layout, style)];
+  return ["", ...lines, "", ...traceLegend(trace, style), ...traceNotes(trace, { ...layout, source }, style)];
 }
 
 function nothingFound({ hidden: { by, rows } }: TracePicture): string {

@@ -12,17 +12,17 @@ const noticeableSkewMs = 0.5;
 
 /**
  * Notes on what the rows do not show, each only when it applies. `named`: a column shows the instances; `textWidth` is
- * the width of the column that shows how each row ended.
+ * the width of the column that shows how each row ended; `source` labels the event that no worker makes.
  */
 export function traceNotes(
   trace: TracePicture,
-  { named, textWidth }: { named: boolean; textWidth: number },
+  { named, textWidth, source }: { named: boolean; textWidth: number; source: string | undefined },
   style: Style,
 ): string[] {
   const { dim } = paint(style);
   const { rows } = trace;
   const notes = [
-    named ? "" : workersNote(rows),
+    named ? "" : workersNote(rows, source),
     ...deliveryNotes(rows, style),
     ...cutErrors(rows, textWidth, style),
     setBackNote(trace) || skewNote(trace),
@@ -37,8 +37,8 @@ export function traceNotes(
     .map((line) => dim(cutToWidth(line, style.width, style)));
 }
 
-function workersNote(rows: readonly TraceRow[]): string {
-  const handled = rows.filter(({ is, label }) => is === "event" && label !== "created");
+function workersNote(rows: readonly TraceRow[], source: string | undefined): string {
+  const handled = rows.filter(({ is, label }) => is === "event" && label !== source);
   const workers = [...new Set(handled.flatMap(({ instance }) => instance ?? []))];
   if (workers.length < 2) return "";
   const deeds = workers.map((worker) => {

@@ -22,7 +22,7 @@ export const orderTree =
         origin(flow, trace, style),
         ...held(trace, style),
         ...warnings(trace, style),
-        ...traceBody(trace, style),
+        ...traceBody(trace, style, flow.labelOf(flow.firstKind)),
       ].join("\n"),
       style,
     );
