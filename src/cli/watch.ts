@@ -35,7 +35,7 @@ export async function watch<T extends object>(online: Online, watched: Watched<T
   const first = await next();
   if (first instanceof OrderctlError) throw first;
   if (!first) throw new OrderctlError("interrupted", "interrupted before the first sample");
-  const show = online.terminal.live ? openScreen(online, watched) : openList(online, watched);
+  const show = online.terminal.live ? await openScreen(online, watched) : openList(online, watched);
   show.sample(first);
   noteClock(online.terminal, watched.clockOf(first));
   try {
@@ -74,8 +74,8 @@ function openList<T>({ terminal }: Online, { kind, view }: Watched<T>): Display<
  * Draws the last sample in place. While there is no new one it stays, dimmed, below a line that says since when and
  * why.
  */
-function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): Display<T> {
-  const screen = terminal.openScreen();
+async function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): Promise<Display<T>> {
+  const screen = await terminal.openScreen();
   let last = "";
   const staleness = watchStaleness(connection, (text) => {
     const { dim, yellow } = paint(terminal.style());
@@ -89,7 +89,10 @@ function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): 
       screen.draw(`${text}\n\nas of ${staleness.fresh()}, Ctrl-C ends`);
     },
     failure: staleness.failed,
-    stop: staleness.stop,
+    stop() {
+      staleness.stop();
+      screen.close();
+    },
   };
 }
 

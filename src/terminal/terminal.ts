@@ -3,9 +3,9 @@ import type { OrderctlError } from "../core/errors.ts";
 import { printable, printableData, printableJson, printableLines } from "../core/foreign-text.ts";
 import { maskText } from "../core/mask-secrets.ts";
 import type { Note } from "../core/note.ts";
-import { openTextScreen, type TextScreen } from "./text-screen.ts";
+import type { LiveScreen } from "./live-screen.tsx";
 
-type Sink = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+type Sink = NodeJS.WritableStream & { isTTY?: boolean; rows?: number; columns?: number };
 
 /** The streams, the environment and the stop signal of the process; tests pass their own. */
 export type World = {
@@ -38,7 +38,7 @@ export type Terminal = {
   readonly json: boolean;
   /** Whether stdout is a terminal and shows views instead of JSON. */
   readonly live: boolean;
-  /** For ink, which writes to the stream itself. */
+  /** For what is no text of a view, such as the bytes of a file. */
   readonly stdout: Sink;
   /**
    * The text of a view, for code that draws on stdout itself. Control characters in the data are replaced; the view's
@@ -54,8 +54,11 @@ export type Terminal = {
   note: Note;
   fail(error: OrderctlError): void;
   progress(): Promise<Progress>;
-  /** Results that are redrawn in place on a live stdout, with notes above them. Call it only once. */
-  openScreen(): TextScreen;
+  /**
+   * Results that are redrawn in place on a live stdout, with notes above them. Loads Ink. Call it only once, and close
+   * the screen before the command ends, so that an error is shown below it.
+   */
+  openScreen(): Promise<LiveScreen>;
 };
 
 const schemaVersion = 1;
@@ -64,7 +67,7 @@ const defaultWidth = 100;
 export function createTerminal({ env, stdout, stderr }: World, { json }: { json: boolean }): Terminal {
   const noting = styleOf(stderr, env);
   const write = (sink: Sink, text: string) => void sink.write(`${text}\n`);
-  let screen: TextScreen | undefined;
+  let screen: LiveScreen | undefined;
   const asJson = (kind: string, data: unknown) =>
     printableJson(JSON.stringify({ kind, version: schemaVersion, data }));
   const render = <T>(data: T, view: View<T>) => view(printableData(data), styleOf(stdout, env));
@@ -92,8 +95,9 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
       if (hint) write(stderr, `  ${harmless(hint)}`);
     },
     progress: () => openProgress(stderr, !json && stderr.isTTY === true && stderr.columns !== 0),
-    openScreen() {
-      screen = openTextScreen({ stdout, stderr });
+    async openScreen() {
+      const { openLiveScreen } = await import("./live-screen.tsx");
+      screen = openLiveScreen({ stdout, stderr });
       return screen;
     },
   };

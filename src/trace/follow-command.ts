@@ -27,7 +27,7 @@ export async function followTrace(app: Online, { logged }: FoundTrace, shown: Sh
   const orderId = logged[0]?.key ?? "";
   const fromSequence = Math.min(...logged.map(({ sequence }) => sequence));
   const clock = await readClock(app, flow.stream);
-  const drawing = terminal.live ? openDrawing(app, { orderId, clock }, shown) : undefined;
+  const drawing = terminal.live ? await openDrawing(app, { orderId, clock }, shown) : undefined;
   try {
     await followOrder(app, { orderId, fromSequence, signal }, (events) => {
       if (!drawing) showLast(app, events, clock);
@@ -44,12 +44,12 @@ function showLast({ flow, terminal }: Online, events: readonly LoggedEvent[], { 
 }
 
 /** Redraws the order's log and spans several times a second; `close` leaves the last state on the terminal. */
-function openDrawing(
+async function openDrawing(
   { connection, flow, terminal }: Online,
   { orderId, clock }: { orderId: string; clock: BrokerClock },
   shown: Shown,
 ) {
-  const screen = terminal.openScreen();
+  const screen = await terminal.openScreen();
   const filter: TraceFilter = {
     errors: shown.errors ?? false,
     critical: shown.critical ?? false,
@@ -83,6 +83,7 @@ function openDrawing(
       await drawing;
       const deadline = performance.now() + lastSpansMs;
       while (!(await draw().catch(() => true)) && performance.now() < deadline) await wait(redrawMs);
+      screen.close();
     },
   };
 }

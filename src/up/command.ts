@@ -19,7 +19,8 @@ import { withServiceFlags } from "../serve/service-options.ts";
 import { servingLine } from "../serve/serving-line.ts";
 import { type ServingFlags, startServices } from "../serve/start-services.ts";
 import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
-import type { UpScreen } from "./up-screen.tsx";
+import type { LiveScreen } from "../terminal/live-screen.tsx";
+import type { UpState } from "./up-screen.tsx";
 
 const defaultPort = 4222;
 const sampleMs = 1000;
@@ -45,7 +46,7 @@ export const registerUp: Register = (command, act, program) => {
  * default address.
  */
 async function up(app: App, flags: Options): Promise<undefined> {
-  const screen = app.terminal.live ? await openScreen(app) : undefined;
+  const screen = app.terminal.live ? await app.terminal.openScreen() : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
   const log = await openServiceLog(app, flags, {
     services: app.program.runnable,
@@ -70,22 +71,20 @@ async function up(app: App, flags: Options): Promise<undefined> {
 const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
   (await isBrokerAnswering(server)) !== undefined && (await awaitStoreOwner(storeDir)) === undefined;
 
-async function openScreen({ terminal }: App): Promise<UpScreen> {
-  const { openUpScreen } = await import("./up-screen.tsx");
-  return openUpScreen(terminal.stdout, terminal.style);
-}
+type Update = (change: Partial<UpState>) => void;
 
-type Shown = { screen: UpScreen | undefined; note: (text: string) => void };
+type Shown = { screen: LiveScreen | undefined; note: (text: string) => void };
 
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
   const noting = { ...online, terminal: { ...online.terminal, note } };
   const names = online.program.runnable;
   const services = await startServices(noting, { names, flags, collector: collector?.url });
-  if (screen) screen.update({ serving: services });
+  const update = screen && (await import("./up-screen.tsx")).drawUp(screen, online.terminal.style);
+  if (update) update({ serving: services });
   else online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();
-  const drawing = screen && draw(noting, screen, ended.signal);
+  const drawing = update && draw(noting, update, ended.signal);
   await untilStopped(noting, services);
   await collector?.stop(collectorMs);
   ended.abort();
@@ -111,16 +110,16 @@ async function startOwnCollector(
 }
 
 /** Redraws after every sample of the services' consumers. While the broker is away it goes on trying. */
-async function draw(online: Online, screen: UpScreen, signal: AbortSignal): Promise<void> {
+async function draw(online: Online, update: Update, signal: AbortSignal): Promise<void> {
   const { connection, flow, terminal } = online;
   const sample = { stream: flow.stream, intervalMs: sampleMs, durableOnly: true, signal };
-  const staleness = watchStaleness(connection, (stale) => screen.update({ stale }));
+  const staleness = watchStaleness(connection, (stale) => update({ stale }));
   let told = false;
   while (!signal.aborted) {
     try {
       const lag = await readServiceLag(online, sample);
       staleness.fresh();
-      screen.update({ lag, stale: undefined });
+      update({ lag, stale: undefined });
       if (!told) noteClock(terminal, lag.clock);
       told = true;
     } catch (thrown) {

@@ -1,10 +1,10 @@
 import { PassThrough, Readable } from "node:stream";
-import { stripVTControlCharacters } from "node:util";
 import { expect, it } from "vitest";
 import type { Online } from "../../src/cli/command-action.ts";
 import { watch } from "../../src/cli/watch.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
 import { createTerminal } from "../../src/terminal/terminal.ts";
+import { showTerminal } from "../support/show-terminal.ts";
 import { until } from "../support/until.ts";
 
 const away = new OrderctlError("unavailable", "the broker is \u001b[2Jaway", { hint: "start one" });
@@ -14,9 +14,8 @@ type Sample = { n: number };
 const clockOf = () => ({ aheadMs: 0, errorMs: 0 });
 
 /** Watches what `script` tells, one after the other; it is stopped when all is told. */
-function watching(script: (Sample | Error)[], isTTY = false) {
+function watching(script: (Sample | Error)[], stdout = new PassThrough()) {
   const stop = new AbortController();
-  const stdout = Object.assign(new PassThrough(), { isTTY });
   const stderr = new PassThrough();
   const world = { env: {}, stdin: Readable.from([]), stdout, stderr, signal: stop.signal };
   const terminal = createTerminal(world, { json: false });
@@ -50,13 +49,14 @@ it("goes on after a passing failure, which it notes once with what to do", async
 });
 
 it("says above the last sample on a terminal since when it is old, and why", async () => {
-  const { done, out } = watching([{ n: 1 }, away, last], true);
+  const { stdout, shown, written, isCursorShown } = showTerminal({ rows: 24 });
+  const { done } = watching([{ n: 1 }, away, last], stdout);
   await done;
-  const frame = out().split("\u001b[0J").at(-1) ?? "";
-  expect(stripVTControlCharacters(frame)).toMatch(
-    /^nothing new since \d\d:\d\d:\d\d, for [\d.]+ m?s: the broker is \?\[2Jaway\n {2}start one\n\nn is 1\n$/,
+  await until(isCursorShown);
+  expect(shown().join("\n")).toMatch(
+    /^nothing new since \d\d:\d\d:\d\d, for [\d.]+ m?s: the broker is \?\[2Jaway\n {2}start one\n\nn is 1$/,
   );
-  expect(frame).toContain("\u001b[2mn is 1\u001b[22m");
+  expect(written()).toContain("\u001b[2mn is 1\u001b[22m");
 });
 
 it("says that the broker is away as soon as the connection is, without an answer that is overdue", async () => {

@@ -1,4 +1,4 @@
-import { PassThrough, Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../src/cli.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
@@ -6,6 +6,7 @@ import { event, ways } from "../orders/order-log.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";
+import { showTerminal } from "../support/show-terminal.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
@@ -71,23 +72,17 @@ describe("--follow", () => {
 
   it("on a terminal, draws the picture again in place until the order has ended", async () => {
     await log.store(event("created", "watched"));
-    const chunks: string[] = [];
-    const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 40 });
-    const wrapping = new RegExp(`${String.fromCharCode(27)}\\[\\?7[hl]`, "g");
-    stdout.on("data", (chunk: Buffer) => chunks.push(chunk.toString().replace(wrapping, "")));
-    const streams = { stdin: Readable.from([]), stdout, stderr: new PassThrough() };
+    const { stdout, stderr, shown, isCursorShown } = showTerminal({ rows: 40 });
+    const streams = { stdin: Readable.from([]), stdout, stderr };
     const env = { LANG: "en_US.UTF-8", NO_COLOR: "1", HOME: "/nonexistent" };
     const argv = ["trace", "watched", "-f", "-s", broker.url];
     const following = run(argv, { env, ...streams, signal: new AbortController().signal });
-    await until(() => chunks.length > 1);
-    expect(chunks[0]).toMatch(/^order watched waiting for payment/);
+    await until(() => /^order watched waiting for payment/.test(shown()[0] ?? ""));
+    expect(isCursorShown()).toBe(false);
     await log.store(...ways.SHIPPED("watched").slice(1));
     expect(await following).toBe(0);
-    // Up over what was drawn before, and clear it.
-    const parts = chunks.map((chunk) => chunk.split("\u001b[0J"));
-    const [up = "", last = ""] = parts.at(-1) ?? [];
-    const before = parts.at(-2)?.at(-1)?.trimEnd().split("\n").length;
-    expect(up).toBe(`\u001b[${before}F`);
-    expect(last).toMatch(/^order watched SHIPPED in /);
+    await until(isCursorShown);
+    expect(shown()[0]).toMatch(/^order watched SHIPPED in /);
+    expect(shown().filter((line) => line.startsWith("order watched"))).toHaveLength(1);
   });
 });

@@ -1,9 +1,7 @@
-import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { expect, it } from "vitest";
 import type { StreamLag } from "../../src/jetstream/streams/lag.ts";
-import { openUpScreen } from "../../src/up/up-screen.tsx";
-import { until } from "../support/until.ts";
+import { drawUp } from "../../src/up/up-screen.tsx";
 
 const lag: StreamLag = {
   stream: "ORDERS",
@@ -13,34 +11,37 @@ const lag: StreamLag = {
   consumers: [],
 };
 
-it("keeps the last figures, dimmed, below a line that says since when they are old", async () => {
-  const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
+function open(width: number) {
   let shown = "";
-  stdout.on("data", (chunk) => {
-    shown += chunk;
-  });
-  const screen = openUpScreen(stdout, () => ({ colour: true, width: 80, unicode: true }));
-  screen.update({ lag });
-  await until(() => shown.includes("ORDERS has no consumers"));
-  screen.update({ stale: "nothing new since 12:01:05, for 3.0 s: the broker is away" });
-  await until(() => shown.includes("the broker is away"));
-  await until(() => shown.includes("\u001b[2mORDERS has no consumers\u001b[22m"));
-  const [, after = ""] = stripVTControlCharacters(shown).split("the broker is away");
-  expect(after).toContain("ORDERS has no consumers");
-  screen.update({ stale: undefined });
-  screen.close();
+  const draw = (text: string) => {
+    shown = text;
+  };
+  const update = drawUp({ draw }, () => ({ colour: true, width, unicode: true }));
+  return { update, shown: () => shown };
+}
+
+it("keeps the last figures, dimmed, below a line that says since when they are old", () => {
+  const { update, shown } = open(80);
+  update({ lag });
+  expect(shown()).toContain("ORDERS has no consumers");
+  update({ stale: "nothing new since 12:01:05, for 3.0 s: the broker is away" });
+  expect(shown()).toContain("\u001b[2mORDERS has no consumers\u001b[22m");
+  expect(stripVTControlCharacters(shown()).trim()).toMatch(/the broker is away\n\nORDERS has no consumers/);
+  update({ stale: undefined });
+  expect(shown()).not.toContain("the broker is away");
+  expect(shown()).not.toContain("\u001b[2m");
 });
 
-it("shows lines of the log in their colours, and nothing of others that acts on the terminal", async () => {
-  const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
-  let shown = "";
-  stdout.on("data", (chunk) => {
-    shown += chunk;
-  });
-  const screen = openUpScreen(stdout, () => ({ colour: true, width: 80, unicode: true }));
-  screen.note("\u001b[33mWARN\u001b[39m lost the broker");
-  screen.update({ stale: "waits for \u001b]0;title\u0007" });
-  await until(() => shown.includes("\u001b[33mWARN\u001b[39m lost the broker"));
-  await until(() => shown.includes("waits for ?]0;title?"));
-  screen.close();
+it("shows nothing of foreign text that acts on the terminal", () => {
+  const { update, shown } = open(80);
+  update({ stale: "waits for \u001b]0;title\u0007" });
+  expect(shown()).toContain("waits for ?]0;title?");
+});
+
+it("wraps what it says, so that nothing of it is lost on a narrow terminal", () => {
+  const { update, shown } = open(20);
+  update({ stale: "nothing new since 12:01:05, for 3.0 s: the broker is away", lag });
+  const lines = stripVTControlCharacters(shown()).trim().split("\n");
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(20);
+  expect(lines.join(" ").replaceAll("  ", " ")).toContain("for 3.0 s: the broker is away");
 });
