@@ -91,10 +91,7 @@ describe("the source", () => {
         .map(([, , to]) => `${file} ${to}`),
     );
     const apart = early.filter(
-      (each) =>
-        !/^(terminal\/live-screen|up\/up-screen|orders\/api\/|collector\/|orders\/gateway\/simulator\/)/.test(
-          each,
-        ),
+      (each) => !/^(terminal\/live-screen|orders\/api\/|collector\/|orders\/gateway\/simulator\/)/.test(each),
     );
     expect(apart).toEqual([]);
   });

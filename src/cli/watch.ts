@@ -4,10 +4,11 @@ import { OrderctlError } from "../core/errors.ts";
 import { printable } from "../core/foreign-text.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { ClockDifference } from "../jetstream/client/broker-clock.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { leaderless } from "../jetstream/client/election.ts";
 import { formatDuration } from "../terminal/format.ts";
+import type { LiveScreen } from "../terminal/live-screen.tsx";
 import { paint } from "../terminal/paint.ts";
+import { wrapWords } from "../terminal/plain-text.ts";
 import type { View } from "../terminal/terminal.ts";
 import type { Online } from "./command-action.ts";
 import { hintOf } from "./hints.ts";
@@ -29,29 +30,54 @@ type Watched<T> = {
  * broker cannot answer, the failure is shown and `read` is tried again.
  */
 export async function watch<T extends object>(online: Online, watched: Watched<T>): Promise<void> {
-  const { signal } = online;
-  // Stop at once when the signal aborts, also while a read waits for a broker that hangs.
-  const next = () => untilAborted(attempt(watched.read, signal), signal);
-  const first = await next();
-  if (first instanceof OrderctlError) throw first;
-  if (!first) throw new OrderctlError("interrupted", "interrupted before the first sample");
-  const show = online.terminal.live ? await openScreen(online, watched) : openList(online, watched);
-  show.sample(first);
-  noteClock(online.terminal, watched.clockOf(first));
+  const { signal, terminal } = online;
+  const { read, view, clockOf } = watched;
+  const first = await untilAborted(read(), signal).catch((thrown) => {
+    if (!signal.aborted) throw thrown;
+  });
+  if (!first || signal.aborted) throw new OrderctlError("interrupted", "interrupted before the first sample");
+  const display = terminal.live
+    ? showOn(await terminal.openScreen(), online, {
+        view,
+        foot: (time) => `\n\nas of ${time}, Ctrl-C ends`,
+      })
+    : openList(online, watched);
+  display.sample(first);
+  noteClock(terminal, clockOf(first));
   try {
-    while (!signal.aborted) {
-      const sample = await next();
-      if (sample instanceof OrderctlError) {
-        show.failure(sample);
-        await wait(retryMs, undefined, { signal }).catch(() => {});
-      } else if (sample) show.sample(sample);
-    }
+    await showSamples(read, display, { signal, mayPass: ({ code }) => leaderless.has(code) });
   } finally {
-    show.stop();
+    display.close();
   }
 }
 
-type Display<T> = { sample(sample: T): void; failure(error: OrderctlError): void; stop(): void };
+export type Display<T> = { sample(sample: T): void; failure(error: OrderctlError): void; close(): void };
+
+/**
+ * Reads one sample after the other and shows it until the signal aborts. A failure that may pass is shown, and `read` is
+ * tried again a second later; any other rejects.
+ */
+export async function showSamples<T>(
+  read: () => Promise<T>,
+  display: Display<T>,
+  { signal, mayPass }: { signal: AbortSignal; mayPass: (error: OrderctlError) => boolean },
+): Promise<void> {
+  const showFailure = async (thrown: unknown) => {
+    const error = OrderctlError.from(thrown);
+    if (!mayPass(error)) throw error;
+    display.failure(error);
+    await wait(retryMs, undefined, { signal }).catch(() => {});
+  };
+  while (!signal.aborted) {
+    try {
+      // Ends at once when the signal aborts, also while a read waits for a broker that hangs.
+      const sample = await untilAborted(read(), signal);
+      if (sample !== undefined && !signal.aborted) display.sample(sample);
+    } catch (thrown) {
+      if (!signal.aborted) await showFailure(thrown);
+    }
+  }
+}
 
 function openList<T>({ terminal }: Online, { kind, view }: Watched<T>): Display<T> {
   const apart: View<T> = (sample, style) => `${view(sample, style)}\n`;
@@ -66,100 +92,62 @@ function openList<T>({ terminal }: Online, { kind, view }: Watched<T>): Display<
       if (text !== said) terminal.note(text);
       said = text;
     },
-    stop() {},
+    close() {},
   };
 }
-
-/**
- * Draws the last sample in place. While there is no new one it stays, dimmed, below a line that says since when and
- * why.
- */
-async function openScreen<T>({ terminal, connection }: Online, { view }: Watched<T>): Promise<Display<T>> {
-  const screen = await terminal.openScreen();
-  let last = "";
-  const staleness = watchStaleness(connection, (text) => {
-    const { dim, yellow } = paint(terminal.style());
-    const lines = [...text.split("\n").map((line) => yellow(line)), ""];
-    screen.draw([...lines, ...last.split("\n").map((line) => dim(line))].join("\n"));
-  });
-  return {
-    sample(sample) {
-      const text = terminal.render(sample, view);
-      last = stripVTControlCharacters(text);
-      screen.draw(`${text}\n\nas of ${staleness.fresh()}, Ctrl-C ends`);
-    },
-    failure: staleness.failed,
-    stop() {
-      staleness.stop();
-      screen.close();
-    },
-  };
-}
-
-/**
- * Resolves to the sample, to the error if it may pass, or to undefined if the signal has aborted; rejects with any
- * other error.
- */
-async function attempt<T>(
-  read: () => Promise<T>,
-  signal: AbortSignal,
-): Promise<T | OrderctlError | undefined> {
-  try {
-    return await read();
-  } catch (thrown) {
-    const error = OrderctlError.from(thrown);
-    if (signal.aborted) return undefined;
-    if (leaderless.has(error.code)) return error;
-    throw error;
-  }
-}
-
-export type Staleness = {
-  /** To be called at each new sample; returns the time of day for display. */
-  fresh(): string;
-  failed(error: OrderctlError): void;
-  stop(): void;
-};
 
 const tickMs = 500;
 
 /**
- * While there is no new sample, calls `tell` twice a second with a text that says since when the shown one is out of
- * date and why. Also checks the connection, because a missing answer is noticed only after the timeout.
+ * Draws the last sample in place. While there is no new one it stays, dimmed, below a line that says since when and
+ * why; while there is, `foot` follows it. Also looks at the connection, because a missing answer is noticed only after the timeout. Closing it closes the
+ * screen.
  */
-export function watchStaleness(
-  { isConnected }: Pick<Connection, "isConnected">,
-  tell: (text: string) => void,
-): Staleness {
+export function showOn<T>(
+  screen: LiveScreen,
+  { terminal, connection }: Pick<Online, "terminal" | "connection">,
+  { view, foot = () => "" }: { view: View<T>; foot?: (timeOfDay: string) => string },
+): Display<T> {
+  let last = "";
   let freshAt = { time: timeOfDay(), monotonicMs: performance.now() };
   let why: string | undefined;
-  const say = () => {
-    if (!isConnected()) why ??= "the broker is away";
+  const drawStale = () => {
+    if (!connection.isConnected()) why ??= "the broker is away";
     if (why === undefined) return;
-    tell(
-      `nothing new since ${freshAt.time}, for ${formatDuration(performance.now() - freshAt.monotonicMs)}: ${why}`,
+    const style = terminal.style();
+    const { dim, yellow } = paint(style);
+    const ageMs = performance.now() - freshAt.monotonicMs;
+    const told = `nothing new since ${freshAt.time}, for ${formatDuration(ageMs)}: ${why}`;
+    const lines = told.split("\n").flatMap((line) => wrapWords(line, style.width));
+    screen.draw(
+      [...lines.map((line) => yellow(line)), "", ...last.split("\n").map((line) => dim(line))].join("\n"),
     );
   };
-  const timer = setInterval(say, tickMs);
+  const timer = setInterval(drawStale, tickMs);
   timer.unref();
   return {
-    fresh() {
+    sample(sample) {
       why = undefined;
       freshAt = { time: timeOfDay(), monotonicMs: performance.now() };
-      return freshAt.time;
+      const text = terminal.render(sample, view);
+      last = stripVTControlCharacters(text);
+      screen.draw(text + foot(freshAt.time));
     },
-    failed(error) {
+    failure(error) {
       why = failureText(error);
-      say();
+      drawStale();
     },
-    stop: () => clearInterval(timer),
+    close() {
+      clearInterval(timer);
+      screen.close();
+    },
   };
 }
 
 const timeOfDay = (): string => new Date().toTimeString().slice(0, 8);
 
 /** The message of an error and, on a line below it, the hint. */
-export function failureText(error: OrderctlError): string {
+function failureText(error: OrderctlError): string {
   const hint = hintOf(error);
   return [error.message, ...(hint ? [`  ${hint}`] : [])].map(printable).join("\n");
 }

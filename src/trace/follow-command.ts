@@ -1,6 +1,7 @@
-import { setInterval as every, setTimeout as wait } from "node:timers/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Online } from "../cli/command-action.ts";
 import { readClock } from "../cli/read-clock.ts";
+import { showOn, showSamples } from "../cli/watch.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { type FlowLog, findFault } from "../flow/flow.ts";
 import { type LoggedEvent, loggedEvent } from "../flow/key-log.ts";
@@ -11,7 +12,7 @@ import type { Span } from "../telemetry/tracing/span.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
 import { filterTrace, type TraceFilter } from "./filter.ts";
 import { brokerSpans, type FoundTrace, findTrace } from "./find-trace.ts";
-import { buildOrderTrace } from "./picture.ts";
+import { buildOrderTrace, type OrderTrace } from "./picture.ts";
 import { traceEventLine } from "./view/event-line.ts";
 import { orderTree } from "./view/order-tree.ts";
 
@@ -45,57 +46,52 @@ function showLast({ flow, terminal }: Online, events: readonly LoggedEvent[], { 
 
 /** Redraws the order's log and spans several times a second; `close` leaves the last state on the terminal. */
 async function openDrawing(
-  { connection, flow, terminal }: Online,
+  online: Online,
   { orderId, clock }: { orderId: string; clock: BrokerClock },
   shown: Shown,
 ) {
-  const screen = await terminal.openScreen();
+  const { connection, flow, terminal } = online;
   const filter: TraceFilter = {
     errors: shown.errors ?? false,
     critical: shown.critical ?? false,
     minMs: shown.min,
   };
-  /**
-   * Resolves to true when no further span is expected: the last one of an order is the delivery that led to its ending.
-   */
-  const draw = async (): Promise<boolean> => {
+  /** `isWhole`: no further span is expected, as the last one of an order is the delivery that led to its ending. */
+  const read = async (): Promise<{ trace: OrderTrace; isWhole: boolean }> => {
     const from = { connection, flow, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
-    const trace = buildOrderTrace(
-      { ...found, flow, nowUs: clock.nowUs() },
-      {
-        all: shown.all ?? false,
-        unreadable: found.unreadable,
-      },
-    );
-    screen.draw(terminal.render(filterTrace(trace, filter), orderTree(flow)));
+    const { unreadable } = found;
+    const known = { ...found, flow, nowUs: clock.nowUs() };
+    const trace = filterTrace(buildOrderTrace(known, { all: shown.all ?? false, unreadable }), filter);
     const isSampled = found.logged.some(({ trace: context }) => context?.sampled);
     const { sequence } = found.logged.at(-2) ?? {};
     const isLast = ({ kind, attributes }: Span) =>
       kind === "CONSUMER" && attributes[attribute.sequence] === sequence;
-    return !isSampled || found.spans.some(isLast);
+    return { trace, isWhole: !isSampled || found.spans.some(isLast) };
   };
   const stop = new AbortController();
-  const drawing = redraw(draw, stop.signal);
+  const display = showOn(await terminal.openScreen(), online, { view: orderTree(flow) });
+  let pauseMs = 0;
+  const readNext = async () => {
+    await wait(pauseMs, undefined, { signal: stop.signal });
+    pauseMs = redrawMs;
+    return (await read()).trace;
+  };
+  const showing = showSamples(readNext, display, { signal: stop.signal, mayPass: () => true });
   return {
     async close() {
       stop.abort();
-      await drawing;
+      await showing;
       const deadline = performance.now() + lastSpansMs;
-      while (!(await draw().catch(() => true)) && performance.now() < deadline) await wait(redrawMs);
-      screen.close();
+      for (let isWhole = false; !isWhole && performance.now() < deadline; ) {
+        const last = await read().catch(() => undefined);
+        if (last) display.sample(last.trace);
+        isWhole = last?.isWhole ?? true;
+        if (!isWhole) await wait(redrawMs);
+      }
+      display.close();
     },
   };
-}
-
-/** Errors are ignored: when the broker is away for a moment, the next redraw tries again. */
-async function redraw(draw: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
-  await draw().catch(() => {});
-  try {
-    for await (const _ of every(redrawMs, undefined, { signal })) await draw().catch(() => {});
-  } catch {
-    // Aborting the signal makes the timer throw; nothing is left to do.
-  }
 }
 
 type Following = {

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { brokerDataDir } from "../broker/directories.ts";
 import { withBrokerOf, withConnectionTo } from "../broker/own-broker.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
@@ -10,17 +9,20 @@ import { openServiceLog } from "../cli/service-log.ts";
 import { defaultServer } from "../cli/settings.ts";
 import { withMetricsFlags } from "../cli/telemetry-options.ts";
 import { untilStopped } from "../cli/until-stopped.ts";
-import { watchStaleness } from "../cli/watch.ts";
+import { showOn, showSamples } from "../cli/watch.ts";
 import type { Collector } from "../collector/start-collector.ts";
-import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
+import type { RunningServices } from "../flow/run-services.ts";
+import type { StreamLag } from "../jetstream/streams/lag.ts";
+import { lagTable } from "../lag/lag-table.ts";
 import { readServiceLag } from "../lag/service-lag.ts";
 import { withServiceFlags } from "../serve/service-options.ts";
 import { servingLine } from "../serve/serving-line.ts";
 import { type ServingFlags, startServices } from "../serve/start-services.ts";
 import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
 import type { LiveScreen } from "../terminal/live-screen.tsx";
-import type { UpState } from "./up-screen.tsx";
+import { wrapWords } from "../terminal/plain-text.ts";
+import type { View } from "../terminal/terminal.ts";
 
 const defaultPort = 4222;
 const sampleMs = 1000;
@@ -71,8 +73,6 @@ async function up(app: App, flags: Options): Promise<undefined> {
 const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
   (await isBrokerAnswering(server)) !== undefined && (await awaitStoreOwner(storeDir)) === undefined;
 
-type Update = (change: Partial<UpState>) => void;
-
 type Shown = { screen: LiveScreen | undefined; note: (text: string) => void };
 
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
@@ -80,15 +80,13 @@ async function runEverything(online: Online, flags: Options, { screen, note }: S
   const noting = { ...online, terminal: { ...online.terminal, note } };
   const names = online.program.runnable;
   const services = await startServices(noting, { names, flags, collector: collector?.url });
-  const update = screen && (await import("./up-screen.tsx")).drawUp(screen, online.terminal.style);
-  if (update) update({ serving: services });
-  else online.terminal.show("serving", services.serving, servingLine(services.told));
+  if (!screen) online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();
-  const drawing = update && draw(noting, update, ended.signal);
+  const showing = screen && showLag(noting, { screen, services, signal: ended.signal });
   await untilStopped(noting, services);
   await collector?.stop(collectorMs);
   ended.abort();
-  await drawing;
+  await showing;
 }
 
 /** Starts a collector unless the environment says where spans go. */
@@ -109,24 +107,29 @@ async function startOwnCollector(
   });
 }
 
-/** Redraws after every sample of the services' consumers. While the broker is away it goes on trying. */
-async function draw(online: Online, update: Update, signal: AbortSignal): Promise<void> {
-  const { connection, flow, terminal } = online;
-  const sample = { stream: flow.stream, intervalMs: sampleMs, durableOnly: true, signal };
-  const staleness = watchStaleness(connection, (stale) => update({ stale }));
+/** Below what is served, the services' consumers once a second; also while the broker is away. */
+async function showLag(
+  online: Online,
+  { screen, services, signal }: { screen: LiveScreen; services: RunningServices; signal: AbortSignal },
+): Promise<void> {
+  const sample = { stream: online.flow.stream, intervalMs: sampleMs, durableOnly: true, signal };
+  const display = showOn(screen, online, { view: upView(services) });
+  display.sample(undefined);
   let told = false;
-  while (!signal.aborted) {
-    try {
-      const lag = await readServiceLag(online, sample);
-      staleness.fresh();
-      update({ lag, stale: undefined });
-      if (!told) noteClock(terminal, lag.clock);
-      told = true;
-    } catch (thrown) {
-      if (signal.aborted) break;
-      staleness.failed(OrderctlError.from(thrown));
-      await wait(sampleMs, undefined, { ref: false });
-    }
-  }
-  staleness.stop();
+  const read = async () => {
+    const lag = await readServiceLag(online, sample);
+    if (!told) noteClock(online.terminal, lag.clock);
+    told = true;
+    return lag;
+  };
+  await showSamples(read, display, { signal, mayPass: () => true });
+  display.close();
 }
+
+/** What is served, wrapped, and the lag once it is known. */
+export const upView =
+  ({ serving, told }: RunningServices): View<StreamLag | undefined> =>
+  (lag, style) => {
+    const lines = wrapWords(servingLine(told)(serving, style), style.width);
+    return [lines.join("\n"), ...(lag ? [lagTable(lag, style)] : [])].join("\n\n");
+  };
