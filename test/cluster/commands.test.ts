@@ -88,7 +88,8 @@ describe.skipIf(refusesReplicas).concurrent("on three nodes", () => {
     await expectEverything(cluster, connection);
     expect(await runCommand(`trace ${firstOrderId} --server ${cluster.urls}`)).toMatchObject({ exitCode: 0 });
     expect(await services.stop()).toMatchObject({ exitCode: 0 });
-  });
+    // The patience of publishing and the tries of a dozen commands add up to more than the limit of other tests.
+  }, 120_000);
 
   it("without a majority, commands end with one line and what to look for; with it back, orders go on", async (context) => {
     const cluster = await clusterOf(context);
