@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { createAct, type Register } from "./cli/command-action.ts";
-import { inWords } from "./cli/hints.ts";
+import { hintText } from "./cli/hints.ts";
 import { OrderctlError } from "./core/errors.ts";
 import { readVersion } from "./core/version.ts";
 import { untilAborted } from "./core/waiting.ts";
@@ -104,7 +104,7 @@ export async function run(argv: readonly string[], outside: World): Promise<numb
 
 function tell(world: World, argv: readonly string[], { exitCode, error }: Ended): number {
   if (!error) return exitCode;
-  createTerminal(world, { json: argv.includes("--json") }).fail(inWords(error));
+  createTerminal(world, { json: argv.includes("--json") }).fail(error, hintText(error.hint));
   return error.exitCode;
 }
 

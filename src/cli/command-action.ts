@@ -5,7 +5,7 @@ import type { Connection } from "../jetstream/client/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal/terminal.ts";
 import type { Config, ConnectionFlags, OwnServer } from "./config.ts";
 import type { FlowProgram } from "./flow-program.ts";
-import { hintOf } from "./hints.ts";
+import { hintText } from "./hints.ts";
 import type { LogFlags } from "./service-log.ts";
 
 /** What every command receives. */
@@ -135,7 +135,7 @@ const lost = (connection: Connection): Promise<never> =>
 async function explained(thrown: unknown, { user, isClustered, apiPrefix }: Connection): Promise<unknown> {
   if (!(thrown instanceof OrderctlError)) return thrown;
   const { code, message, source } = thrown;
-  const hint = hintOf(thrown);
+  const hint = hintText(thrown.hint);
   if (code === "denied") {
     const denied = { hint: hint ?? "use a user that may: --context, --creds or --user", cause: thrown };
     return new OrderctlError(code, `${message} (${user})`, { ...denied, source });

@@ -1,4 +1,4 @@
-import { OrderctlError } from "../core/errors.ts";
+import type { Hint } from "../core/errors.ts";
 import type { RemedyName } from "../jetstream/client/remedies.ts";
 
 const account = "`nats account info` shows the account's limits and what is used of them";
@@ -52,16 +52,9 @@ const hints: Readonly<Record<RemedyName, string | ((value: string) => string)>> 
   look_at_broker: "is it up, and does it answer? `orderctl status` tells; a longer --timeout waits longer",
 };
 
-/** The hint of an error: its own, or the one for the remedy that it names. */
-export function hintOf({ hint, remedy }: OrderctlError): string | undefined {
-  if (hint !== undefined || remedy === undefined) return hint;
-  const words = hints[remedy.name as RemedyName];
-  return typeof words === "function" ? words(remedy.value ?? "") : words;
-}
-
-/** The same error with its hint in words. */
-export function inWords(error: OrderctlError): OrderctlError {
-  const { code, message, source, isUncertain } = error;
-  if (error.remedy === undefined) return error;
-  return new OrderctlError(code, message, { hint: hintOf(error), source, isUncertain, cause: error.cause });
+/** A hint in words. */
+export function hintText(hint: Hint | undefined): string | undefined {
+  if (hint === undefined || typeof hint === "string") return hint;
+  const words = hints[hint.name as RemedyName];
+  return typeof words === "function" ? words(hint.value ?? "") : words;
 }

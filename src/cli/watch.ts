@@ -11,7 +11,7 @@ import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
 import type { View } from "../terminal/terminal.ts";
 import type { Online } from "./command-action.ts";
-import { hintOf } from "./hints.ts";
+import { hintText } from "./hints.ts";
 import { noteClock } from "./read-clock.ts";
 
 const retryMs = 1000;
@@ -148,6 +148,6 @@ const timeOfDay = (): string => new Date().toTimeString().slice(0, 8);
 
 /** The message of an error and, on a line below it, the hint. */
 function failureText(error: OrderctlError): string {
-  const hint = hintOf(error);
+  const hint = hintText(error.hint);
   return [error.message, ...(hint ? [`  ${hint}`] : [])].map(printable).join("\n");
 }

@@ -28,12 +28,17 @@ export type ErrorCode = keyof typeof exitCodes;
  */
 export type ErrorSource = "message" | "broker" | "store" | "dependency";
 
-/** What would help, by name; `value` is what its words need. The words are the command line's (`cli/hints.ts`). */
+/**
+ * What would help, by name, from code that knows no command line; `value` is what its words need. The words are the
+ * command line's (`cli/hints.ts`).
+ */
 export type Remedy = { name: string; value?: string | undefined };
 
+/** The next command or flag to try: in words, or a remedy. */
+export type Hint = string | Remedy;
+
 type Details = {
-  hint?: string | undefined;
-  remedy?: Remedy | undefined;
+  hint?: Hint | undefined;
   cause?: unknown;
   source?: ErrorSource | undefined;
   isUncertain?: boolean;
@@ -46,27 +51,19 @@ type Details = {
 export class OrderctlError extends Error {
   override readonly name = "OrderctlError";
   readonly code: ErrorCode;
-  readonly hint: string | undefined;
-  /** Given by code that knows no command line, instead of a hint. */
-  readonly remedy: Remedy | undefined;
+  readonly hint: Hint | undefined;
   /** Undefined when the cause is not known. */
   readonly source: ErrorSource | undefined;
   /** True when the failed operation may have taken effect nevertheless, as when the answer to a request is lost. */
   readonly isUncertain: boolean;
 
   constructor(code: ErrorCode, message: string, details: Details = {}) {
-    const { hint, remedy, cause, source, isUncertain = false } = details;
+    const { hint, cause, source, isUncertain = false } = details;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.hint = hint;
-    this.remedy = remedy;
     this.source = source;
     this.isUncertain = isUncertain;
-  }
-
-  /** True when it says what somebody has to do about it: another try alone changes nothing. */
-  get needsHelp(): boolean {
-    return this.hint !== undefined || this.remedy !== undefined;
   }
 
   get exitCode(): number {

@@ -1,7 +1,6 @@
 import { hostname, userInfo } from "node:os";
 import type { Command } from "commander";
 import type { Online, Register } from "../cli/command-action.ts";
-import { hintOf } from "../cli/hints.ts";
 import { durationMs, positive, withConnection, withGiveUp } from "../cli/options.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { sameCommand } from "../cli/same-command.ts";
@@ -143,7 +142,7 @@ function withWayOn(error: OrderctlError, { argv }: Online, again: boolean) {
     ? "`orderctl dlq list --redriven` shows which of them are redriven"
     : `to redrive the rest: ${sameCommand(argv)}`;
   const { code, message, source } = error;
-  return new OrderctlError(code, message, { hint: hintOf(error) ?? rest, source });
+  return new OrderctlError(code, message, { hint: error.hint ?? rest, source });
 }
 
 async function purgeSelected(online: Online, options: PurgeOptions, args: string[]): Promise<undefined> {

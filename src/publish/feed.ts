@@ -1,3 +1,4 @@
+import { hintText } from "../cli/hints.ts";
 import type { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
 import { flowTopology } from "../flow/flow-topology.ts";
@@ -95,7 +96,7 @@ export async function feed<E extends FlowEvent>(
       onBlocked: (event, why) => {
         done += 1;
         follower?.forget(flow.keyOf(event));
-        blocked.add(`${why.message}; ${why.hint}`);
+        blocked.add(`${why.message}; ${hintText(why.hint)}`);
       },
     });
     const stalled = failure ? undefined : await follower?.whenAllEnded(options.waitMs ?? 0, options.signal);

@@ -172,4 +172,4 @@ export async function whenAnswered<T>(
 const isSilence = (thrown: unknown): thrown is OrderctlError =>
   thrown instanceof OrderctlError &&
   (thrown.code === "timeout" ||
-    (thrown.code === "unavailable" && thrown.source === "broker" && !thrown.needsHelp));
+    (thrown.code === "unavailable" && thrown.source === "broker" && thrown.hint === undefined));

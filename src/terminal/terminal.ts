@@ -52,7 +52,8 @@ export type Terminal = {
    */
   tell<T>(kind: string, data: T, view: View<T>): void;
   note: Note;
-  fail(error: OrderctlError): void;
+  /** Tells why a command failed, and below it the hint. */
+  fail(error: OrderctlError, hint: string | undefined): void;
   progress(): Promise<Progress>;
   /**
    * Results that are redrawn in place on a live stdout, with notes above them. Loads Ink. Call it only once, and close
@@ -85,11 +86,10 @@ export function createTerminal({ env, stdout, stderr }: World, { json }: { json:
       if (screen) screen.note(told);
       else write(stderr, told);
     },
-    fail(error) {
-      const { code, exitCode } = error;
+    fail({ code, exitCode, message: told }, hinted) {
       // The message may quote a server address with a password in it.
-      const message = maskText(error.message);
-      const hint = error.hint && maskText(error.hint);
+      const message = maskText(told);
+      const hint = hinted && maskText(hinted);
       if (json) return write(stderr, asJson("error", { code, message, hint: hint ?? null, exitCode }));
       write(stderr, `${red(noting, "error:")} ${harmless(message)}`);
       if (hint) write(stderr, `  ${harmless(hint)}`);

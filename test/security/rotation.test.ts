@@ -170,6 +170,6 @@ it("ends where nothing came in time, and names the file", async () => {
   expect(await connection.closed).toMatchObject({
     code: "denied",
     message: "cannot stay connected to the broker: authorization violation for 1 s",
-    remedy: { name: "expected_credentials", value: expect.stringContaining(file) },
+    hint: { name: "expected_credentials", value: expect.stringContaining(file) },
   });
 });

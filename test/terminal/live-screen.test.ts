@@ -118,7 +118,7 @@ it("of a terminal, is where its notes go, and has its errors below", async () =>
   terminal.note("lost the broker");
   screen.draw("c\nd");
   screen.close();
-  terminal.fail(new OrderctlError("unavailable", "no broker"));
+  terminal.fail(new OrderctlError("unavailable", "no broker"), undefined);
   await until(() => shown().length > 3);
   expect(shown()).toEqual(["lost the broker", "c", "d", "error: no broker"]);
 });

@@ -23,14 +23,14 @@ function open(env: NodeJS.ProcessEnv = {}, screen: Screen = {}, json = false) {
   };
 }
 
-const error = new OrderctlError("unavailable", "no broker", { hint: "start one" });
+const error = new OrderctlError("unavailable", "no broker");
 const view = (data: { n: number }, style: Style) => `n is ${data.n}${style.colour ? " in colour" : ""}`;
 
 it("writes results to stdout and all else to stderr", () => {
   const { terminal, out, err } = open();
   terminal.show("number", { n: 1 }, view);
   terminal.note("working");
-  terminal.fail(error);
+  terminal.fail(error, "start one");
   expect(out()).toBe("n is 1\n");
   expect(err()).toBe("working\nerror: no broker\n  start one\n");
 });
@@ -38,7 +38,7 @@ it("writes results to stdout and all else to stderr", () => {
 it("writes a result as one line of JSON, and an error too", () => {
   const { terminal, out, err } = open({}, {}, true);
   terminal.show("number", { n: 1, unknown: null, text: "a\nb" }, view);
-  terminal.fail(error);
+  terminal.fail(error, "start one");
   expect(out()).toBe('{"kind":"number","version":1,"data":{"n":1,"unknown":null,"text":"a\\nb"}}\n');
   expect(JSON.parse(err())).toEqual({
     kind: "error",
@@ -65,7 +65,7 @@ describe("colour", () => {
     const { terminal, out, err } = open(env, screen);
     expect(terminal.style().colour).toBe(colour);
     terminal.show("number", { n: 1 }, view);
-    terminal.fail(error);
+    terminal.fail(error, "start one");
     expect(out().includes("in colour")).toBe(colour);
     expect(err().includes("\u001b[31m")).toBe(colour);
   });

@@ -91,9 +91,7 @@ export function askAll(
       resolve(answers);
     };
     const refuse = (why: string) => {
-      reject(
-        new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { remedy: remedy("other_user") }),
-      );
+      reject(new OrderctlError("denied", `cannot ask on ${subject}: ${why}`, { hint: remedy("other_user") }));
       end();
     };
     const take = (data: Uint8Array) => {

@@ -52,7 +52,7 @@ export async function connectError(
   if (reason) {
     const { why, code = "denied" } = reason;
     return new OrderctlError(code, `cannot ${what}: ${why}`, {
-      remedy: remedy(reason.remedy),
+      hint: remedy(reason.remedy),
       cause: thrown,
     });
   }
@@ -60,19 +60,19 @@ export async function connectError(
   if (code === "denied") {
     const text = `cannot ${what}: the broker refuses ${who}`;
     return new OrderctlError(code, text, {
-      remedy: refusalRemedy(config) ?? error.remedy,
+      hint: refusalRemedy(config) ?? error.hint,
       cause: thrown,
     });
   }
   if (code !== "internal")
     return new OrderctlError(code, message, {
-      remedy: remedy(isSilent(thrown) ? "strange_server" : "start_broker"),
+      hint: remedy(isSilent(thrown) ? "strange_server" : "start_broker"),
       cause: thrown,
     });
   // The client could not make sense of the answer: it does not come from a nats-server.
   const isStrange = !(thrown instanceof NatsError);
   return isStrange
-    ? new OrderctlError("unavailable", message, { remedy: remedy("strange_server"), cause: thrown })
+    ? new OrderctlError("unavailable", message, { hint: remedy("strange_server"), cause: thrown })
     : error;
 }
 

@@ -108,7 +108,7 @@ function checkedTls(tls: TlsOptions, servers: readonly string[]): TlsOptions {
   const { certFile, keyFile, caFile } = tls;
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new OrderctlError("usage", "a client certificate and its key go together", {
-      remedy: remedy("both_tls_files"),
+      hint: remedy("both_tls_files"),
     });
   }
   const read = (file: string | undefined) => file && readSecretFile(file, "TLS");
@@ -124,7 +124,7 @@ function checkedTls(tls: TlsOptions, servers: readonly string[]): TlsOptions {
 
 const unusable = (files: string | undefined): OrderctlError =>
   new OrderctlError("usage", `cannot use ${files} for TLS`, {
-    remedy: remedy("pem_files"),
+    hint: remedy("pem_files"),
   });
 
 const definedOnly = (files: Record<string, Buffer | string | undefined>): Record<string, Buffer | string> =>

@@ -127,7 +127,7 @@ async function connectOnce(config: Connecting, signal: AbortSignal | undefined):
  * which asks somebody to act.
  */
 const isLasting = (error: OrderctlError, thrown: unknown): boolean =>
-  error.code === "denied" || (error === thrown && error.needsHelp);
+  error.code === "denied" || (error === thrown && error.hint !== undefined);
 
 type Client = Pick<Connection, "nats" | "jsm" | "user" | "apiPrefix"> & { files: string[] };
 
@@ -184,7 +184,7 @@ const leastDrainMs = 1000;
 
 const noWork = (subject: string): OrderctlError =>
   new OrderctlError("denied", `cannot take messages: ${noPermission({ operation: "publish", subject })}`, {
-    remedy: remedy("other_user"),
+    hint: remedy("other_user"),
   });
 
 /**
@@ -223,7 +223,7 @@ function refusalsOf(
           "denied",
           `cannot stay connected to the broker: authorization violation for ${seconds}`,
           {
-            remedy: remedy("expected_credentials", files.join(" or ")),
+            hint: remedy("expected_credentials", files.join(" or ")),
           },
         ),
       );
@@ -262,7 +262,7 @@ function tellUnread(nats: NatsConnection, { unread: told }: Watched): void {
 
 const unread = (said: string): OrderctlError =>
   new OrderctlError("internal", `the broker could not read what was sent and ended the connection: ${said}`, {
-    remedy: remedy("report_fault"),
+    hint: remedy("report_fault"),
     source: "message",
   });
 
@@ -348,7 +348,7 @@ export async function checkBroker(
   if (isOlder(version, oldest)) {
     const text = `nats-server ${version} at nats://${nats.getServer()} is too old: ${oldest} is the oldest supported`;
     throw new OrderctlError("unavailable", text, {
-      remedy: remedy("update_broker"),
+      hint: remedy("update_broker"),
     });
   }
   let refusal: NatsError | null = null;
@@ -363,7 +363,7 @@ export async function checkBroker(
   }
   if (refusal === null) return subscription.unsubscribe();
   throw new OrderctlError("denied", `${who} may not listen for answers on ${inboxPrefix}.>`, {
-    remedy: remedy("inbox_prefix"),
+    hint: remedy("inbox_prefix"),
     cause: refusal,
   });
 }

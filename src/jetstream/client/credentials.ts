@@ -117,7 +117,7 @@ function checked({ place, what, remedy: name }: Held, create: () => Authenticato
   } catch {
     // The client's error may quote the secret, so it is dropped.
     const shown = place.startsWith(inline) ? "the context" : place;
-    throw new OrderctlError("usage", `the ${what} file ${shown} is none`, { remedy: remedy(name) });
+    throw new OrderctlError("usage", `the ${what} file ${shown} is none`, { hint: remedy(name) });
   }
 }
 

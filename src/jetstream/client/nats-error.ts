@@ -92,7 +92,7 @@ export function fromNats(thrown: unknown, what: string): OrderctlError {
   if (thrown instanceof OrderctlError) return thrown;
   const code = codeOf(thrown);
   return new OrderctlError(code, `cannot ${what}: ${reasonOf(thrown, code)}`, {
-    remedy: remedyFor(thrown, code),
+    hint: remedyFor(thrown, code),
     cause: thrown,
     source: "broker",
   });
@@ -110,10 +110,10 @@ function codeOf(thrown: unknown): ErrorCode {
 function remedyFor(thrown: unknown, code: ErrorCode): Remedy | undefined {
   const number = apiErrorOf(thrown) ?? 0;
   if (number === apiErrors.noJetStreamForAccount) return remedy("enable_for_account");
-  if (particular[number]) return remedy(particular[number].remedy);
-  return thrown instanceof NatsError && thrown.permissionContext
-    ? remedy("other_user")
-    : remedy(remedies[code]);
+  const isForbidden = thrown instanceof NatsError && thrown.permissionContext;
+  const usual = isForbidden ? "other_user" : remedies[code];
+  const name = number in particular ? particular[number]?.remedy : usual;
+  return name && remedy(name);
 }
 
 function reasonOf(thrown: unknown, code: ErrorCode): string {

@@ -44,9 +44,4 @@ export type RemedyName =
   | "create_topology"
   | "look_at_broker";
 
-/** A remedy for the details of an error; undefined without a name. */
-export const remedy = <N extends RemedyName | undefined>(
-  name: N,
-  value?: string,
-): N extends RemedyName ? Remedy : Remedy | undefined =>
-  (name === undefined ? undefined : { name, value }) as N extends RemedyName ? Remedy : Remedy | undefined;
+export const remedy = (name: RemedyName, value?: string): Remedy => ({ name, value });

@@ -257,7 +257,7 @@ export class Worker {
    */
   #isToldOf({ sequence }: ReceivedDelivery, { message, hint }: OrderctlError): boolean {
     const key = `${storeProblem}${message}`;
-    const isTold = this.#problems.add(key, hint === undefined ? message : `${message}: ${hint}`);
+    const isTold = this.#problems.add(key, typeof hint === "string" ? `${message}: ${hint}` : message);
     if (isTold && this.#heldBack.size < maxHeldBack) this.#heldBack.set(sequence, key);
     return isTold;
   }

@@ -294,11 +294,11 @@ export class Publisher {
    * Rejects every message that was sent and not acknowledged: one of them ended the connection, and would end the next
    * one if it were sent again.
    */
-  #onUnread({ code, message: why, remedy, source }: OrderctlError): void {
+  #onUnread({ code, message: why, hint, source }: OrderctlError): void {
     for (const entry of this.#inFlight.items()) {
       if (entry.waiting !== "ack" || entry.sends === 0) continue;
       const { message } = notStored(entry.publication, { code, why });
-      this.#settle(entry).reject(new OrderctlError(code, message, { remedy, source, isUncertain: true }));
+      this.#settle(entry).reject(new OrderctlError(code, message, { hint, source, isUncertain: true }));
     }
   }
 

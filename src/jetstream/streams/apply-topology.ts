@@ -50,7 +50,7 @@ function refuseReplicas({ version }: Connection, { streams }: Topology, found: D
   if (counts.every((replicas) => Number(replicas ?? 1) <= 1)) return;
   const text = `nats-server ${version} cannot be trusted with several replicas: ${oldestReplicating} is the oldest that can`;
   throw new OrderctlError("unavailable", `${text}, before it stock may be oversold`, {
-    remedy: remedy("update_cluster"),
+    hint: remedy("update_cluster"),
   });
 }
 
@@ -63,7 +63,7 @@ const oldestRefusing = "2.10.0";
 function refuseLimits({ version }: Connection, { streams }: Topology): void {
   if (!streams.some(({ discard, max_bytes }) => discard === "new" && max_bytes !== undefined)) return;
   throw new OrderctlError("usage", `nats-server ${version} drops old messages near --max-bytes`, {
-    remedy: remedy("update_for_limits", oldestRefusing),
+    hint: remedy("update_for_limits", oldestRefusing),
   });
 }
 
@@ -176,7 +176,7 @@ async function notCreated(
   }
   if (error.code !== "denied") return error;
   return new OrderctlError("denied", `${what} is missing; ${error.message}`, {
-    remedy: remedy("create_topology"),
+    hint: remedy("create_topology"),
     cause: thrown,
   });
 }

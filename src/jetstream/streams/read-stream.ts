@@ -228,8 +228,8 @@ class StreamReader {
     const why = isAway ? "the broker is away" : (this.#trouble ?? "the broker does not answer");
     const text = `cannot read on in stream ${stream}${this.#place()}: ${why}; nothing came for ${patienceMs / 1000} s`;
     // On a cluster, the command line interface adds a hint about the cluster's servers to an error without one.
-    const help = this.#connection.isClustered() ? undefined : remedy("look_at_broker");
-    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { remedy: help, source: "broker" });
+    const hint = this.#connection.isClustered() ? undefined : remedy("look_at_broker");
+    return new OrderctlError(isAway ? "unavailable" : "timeout", text, { hint, source: "broker" });
   }
 
   #changed(how: string, cause?: OrderctlError): OrderctlError {

@@ -1,4 +1,5 @@
 import { v7 } from "uuid";
+import { hintText } from "../../cli/hints.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import type { OrderCreated } from "../events.ts";
 import { defaultCurrency } from "../money.ts";
@@ -84,7 +85,7 @@ async function guarded(
 }
 
 const toldInFull = ({ message, hint }: OrderctlError): string =>
-  hint === undefined ? message : `${message}; ${hint}`;
+  hint === undefined ? message : `${message}; ${hintText(hint)}`;
 
 function orderIn(body: JsonObject, key: string | undefined): OrderCreated | Problem {
   const unknown = findUnknownField(body);

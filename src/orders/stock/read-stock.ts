@@ -1,3 +1,4 @@
+import { hintText } from "../../cli/hints.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import { Publisher } from "../../jetstream/publish/publisher.ts";
@@ -32,7 +33,7 @@ function decoded(sku: string, value: string): StockEntry["stock"] {
     return decodeStock(sku, value);
   } catch (thrown) {
     const { message, hint } = OrderctlError.from(thrown);
-    return { error: hint === undefined ? message : `${message}: ${hint}` };
+    return { error: hint === undefined ? message : `${message}: ${hintText(hint)}` };
   }
 }
 

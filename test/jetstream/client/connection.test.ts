@@ -25,7 +25,7 @@ describe("openConnection", () => {
     await expect(openTestConnection("nats://127.0.0.1:1")).rejects.toMatchObject({
       code: "unavailable",
       message: expect.stringContaining("127.0.0.1:1"),
-      remedy: { name: "start_broker" },
+      hint: { name: "start_broker" },
     });
     expect(performance.now() - startedAt).toBeLessThan(2000);
   });
@@ -102,7 +102,7 @@ describe("openConnection", () => {
   it("says denied at once for a wrong password, however patient, and keeps the password to itself", async () => {
     const url = broker.url.replace("//", "//clerk:hunter2@");
     const failure = await openTestConnection(url, { patienceMs: 60_000 }).catch((thrown) => thrown);
-    expect(failure).toMatchObject({ code: "denied", remedy: { name: "check_credentials" } });
+    expect(failure).toMatchObject({ code: "denied", hint: { name: "check_credentials" } });
     expect(failure.message).not.toContain("hunter2");
   });
 
