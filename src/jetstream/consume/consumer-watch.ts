@@ -165,8 +165,12 @@ export class ConsumerWatch {
 
   #tell(): void {
     const refusal = this.#refusal;
+    // The first refusal may be of a pull that asked within older limits than those which are known since.
     const isNews =
-      refusal && (!refusal.isPassing || performance.now() - refusal.since > tellAfterMs) && !this.#looking;
+      refusal &&
+      refusal.count > 1 &&
+      (!refusal.isPassing || performance.now() - refusal.since > tellAfterMs) &&
+      !this.#looking;
     const text = this.#fault ?? (isNews ? refusal.text : undefined);
     if (text !== undefined) this.#problems.add(problem, text);
     else if (!refusal) this.#problems.end(problem);
