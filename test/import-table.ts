@@ -2,8 +2,9 @@
 const feature = ["cli", "core", "flow", "jetstream", "telemetry", "terminal"];
 
 /**
- * Who may import whom: a row for each folder of `src`, and for each file beside them. A name with a slash is one file or folder of a
- * part. A part's own files go without saying. No row but that of `cli` may name `orders`: all others are handed a flow.
+ * Who may import whom: a row for each folder of `src`, and for each file beside them. A name with a slash is one file
+ * or folder of a part. A part's own files go without saying. No row but that of `cli` may name `orders`: all others are
+ * handed a flow.
  */
 export const rows: Record<string, string[]> = {
   main: ["cli"],

@@ -23,8 +23,8 @@ export type AuditSeen = { messages: number; sequence: number; lastSequence: numb
 
 export type LogAudit = Omit<AuditReport, "verdict"> & {
   /**
-   * `INCOMPLETE` when messages were lost while the log was read, or when the log begins later than with message 1 and promises
-   * seem broken: then neither a kept nor a broken promise is proven.
+   * `INCOMPLETE` when messages were lost while the log was read, or when the log begins later than with message 1 and
+   * promises seem broken: then neither a kept nor a broken promise is proven.
    */
   verdict: AuditReport["verdict"] | "INCOMPLETE";
   /** Messages that the log held when the audit began and that were deleted before they could be read. */

@@ -3,7 +3,9 @@ import type { RemedyName } from "../jetstream/client/remedies.ts";
 
 const account = "`nats account info` shows the account's limits and what is used of them";
 
-/** What to type or to look at, in the words of the command line, for each remedy that an error of the broker may name. */
+/**
+ * What to type or to look at, in the words of the command line, for each remedy that an error of the broker may name.
+ */
 const hints: Readonly<Record<RemedyName, string | ((value: string) => string)>> = {
   tls_authority: "--tlsca names the certificate of the authority",
   renew_certificate: "whoever runs the broker has to renew it",

@@ -54,8 +54,8 @@ export async function watch<T extends object>(online: Online, watched: Watched<T
 export type Display<T> = { sample(sample: T): void; failure(error: OrderctlError): void; close(): void };
 
 /**
- * Reads one sample after the other and shows it until the signal aborts. A failure that may pass is shown, and `read` is
- * tried again a second later; any other rejects.
+ * Reads one sample after the other and shows it until the signal aborts. A failure that may pass is shown, and `read`
+ * is tried again a second later; any other rejects.
  */
 export async function showSamples<T>(
   read: () => Promise<T>,
@@ -100,8 +100,8 @@ const tickMs = 500;
 
 /**
  * Draws the last sample in place. While there is no new one it stays, dimmed, below a line that says since when and
- * why; while there is, `foot` follows it. Also looks at the connection, because a missing answer is noticed only after the timeout. Closing it closes the
- * screen.
+ * why; while there is, `foot` follows it. Also looks at the connection, because a missing answer is noticed only after
+ * the timeout. Closing it closes the screen.
  */
 export function showOn<T>(
   screen: LiveScreen,

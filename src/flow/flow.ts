@@ -105,7 +105,10 @@ export type FlowShape = {
   /** The state of a key after this event; undefined when the event leaves the state unchanged. */
   stateAfter(kind: string, status: string | undefined): string | undefined;
   isRefusal(kind: string, status: string): boolean;
-  /** The subscription that has to handle this event for the key to go on; undefined after an ending and after a side step. */
+  /**
+   * The subscription that has to handle this event for the key to go on; undefined after an ending and after a side
+   * step.
+   */
   nextAfter(kind: string, status: string | undefined): Subscription | undefined;
 };
 

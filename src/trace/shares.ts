@@ -6,8 +6,9 @@ import type { TraceRow } from "./rows.ts";
 import { describeHold, type SegmentKind, segmentKinds } from "./segment.ts";
 
 /**
- * What the time from the start of a trace to its end was spent on; the parts add up to `totalMs`. `callsAre` names
- * what was called during `calledMs`, or is `calls` where that is several or unknown; `heldBy` names the circuit breakers behind `heldMs`.
+ * What the time from the start of a trace to its end was spent on; the parts add up to `totalMs`. `callsAre` names what
+ * was called during `calledMs`, or is `calls` where that is several or unknown; `heldBy` names the circuit breakers
+ * behind `heldMs`.
  */
 export type CriticalPath = {
   fromMs: number;

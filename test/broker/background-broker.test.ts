@@ -134,7 +134,8 @@ it("does not stop another broker that took over the recorded port", async () => 
   await foreign.stop();
 });
 
-// Two servers on one store ruin what is stored there; what was remembered used to lie elsewhere, and `up` knew nothing of it.
+// Two servers on one store ruin what is stored there; what was remembered used to lie elsewhere, and `up` knew nothing
+// of it.
 it.each([
   ["garbage", () => writeFile(ownerFile(), '{"process": {"pid"')],
   ["nothing", () => rm(ownerFile())],

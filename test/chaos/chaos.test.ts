@@ -11,8 +11,8 @@ import { planOf, runChaos } from "./run-chaos.ts";
 const run = promisify(execFile);
 
 /**
- * Twenty seconds of it. What a killed worker held comes again soon, so that the end is near. With this seed the stream is
- * full for 2 s while nothing else keeps publishers from noticing it.
+ * Twenty seconds of it. What a killed worker held comes again soon, so that the end is near. With this seed the stream
+ * is full for 2 s while nothing else keeps publishers from noticing it.
  */
 const short = { seed: 16, orders: 4000, rate: 200, kills: 5, ackWaitMs: 4000 };
 

@@ -71,8 +71,9 @@ async function lasting({ signal }: Scene, forMs: number, { begin, end }: Effect)
 }
 
 /**
- * What the preStop hook of NATS's own Helm chart does: the broker stores nothing more at once, asks its clients to go and
- * ends their connections one after the other, then itself. It is started again after its time, as an orchestrator would.
+ * What the preStop hook of NATS's own Helm chart does: the broker stores nothing more at once, asks its clients to go
+ * and ends their connections one after the other, then itself. It is started again after its time, as an orchestrator
+ * would.
  */
 async function stopInOrder({ world: { broker }, signal }: Scene, downMs: number): Promise<void> {
   process.kill(broker.pid, "SIGUSR2");

@@ -2,7 +2,9 @@
 export class Lanes {
   readonly #last = new Map<string, Promise<void>>();
 
-  /** Resolves with the task, which waits for those given before it to the same lane. Rejects with one that failed there. */
+  /**
+   * Resolves with the task, which waits for those given before it to the same lane. Rejects with one that failed there.
+   */
   add(lane: string, task: () => Promise<void>): Promise<void> {
     const done = (this.#last.get(lane) ?? Promise.resolve()).then(task);
     this.#last.set(lane, done);

@@ -45,7 +45,7 @@ it("is the same for the same seed, and another for another", () => {
   `);
 });
 
-it("has as many kills as asked for, dealt evenly to all processes", () => {
+it("has as many kills as asked for, spread evenly over all processes", () => {
   fc.assert(
     fc.property(any, (asked) => {
       const kills = killsOf(buildSchedule(asked));

@@ -11,7 +11,7 @@ export type GatewayTrouble = "slow" | "errors" | "drops" | "outage" | "hang";
 type Each<K extends string, T> = K extends K ? { kind: K; target: T } : never;
 
 /** What is done to whom. */
-type Card =
+type Act =
   | Each<"kill" | "freeze", ProcessName>
   | Each<"cut" | "stall", LinkName>
   | Each<GatewayTrouble, "gateway">
@@ -20,7 +20,7 @@ type Card =
   | Each<"burst" | "poison", "publisher">;
 
 /** `forMs`: how long it lasts; 0 for what is over at once. */
-export type Fault = Card & { atMs: number; forMs: number };
+export type Fault = Act & { atMs: number; forMs: number };
 export type FaultKind = Fault["kind"];
 
 export type ScheduleOptions = {
@@ -32,56 +32,60 @@ export type ScheduleOptions = {
   longestMs: number;
 };
 
-const killCards: readonly Card[] = processes.map((target) => ({ kind: "kill", target }));
-const otherCards: readonly Card[] = [
-  ...processes.map((target): Card => ({ kind: "freeze", target })),
-  ...links.flatMap((target): Card[] => [
+const killActs: readonly Act[] = processes.map((target) => ({ kind: "kill", target }));
+const otherActs: readonly Act[] = [
+  ...processes.map((target): Act => ({ kind: "freeze", target })),
+  ...links.flatMap((target): Act[] => [
     { kind: "cut", target },
     { kind: "stall", target },
   ]),
   ...(["slow", "errors", "drops", "outage", "hang"] as const).map(
-    (kind): Card => ({ kind, target: "gateway" }),
+    (kind): Act => ({ kind, target: "gateway" }),
   ),
   { kind: "lame duck", target: "broker" },
   { kind: "second start", target: "broker" },
   { kind: "full", target: "stream" },
-  ...(["burst", "poison", "burst", "poison"] as const).map((kind): Card => ({ kind, target: "publisher" })),
+  ...(["burst", "poison", "burst", "poison"] as const).map((kind): Act => ({ kind, target: "publisher" })),
 ];
 
 const shortestMs = 300;
 const longestDowntimeMs = 2000;
 
 /**
- * Which faults in which order when: it depends on these options alone. There are `kills` kills, dealt evenly to all
+ * Which faults in which order when: it depends on these options alone. There are `kills` kills, spread evenly over all
  * processes, and half as many other faults, but each of them once at least; both are spread over the whole span.
  */
 export function buildSchedule({ seed, spanMs, kills, longestMs }: ScheduleOptions): Fault[] {
   const random = createRandom(seed);
-  const others = Math.max(otherCards.length, Math.round(kills / 2));
-  const spread = (cards: Card[]): Fault[] =>
-    cards.map((card, index) => ({
-      ...card,
-      atMs: Math.round((spanMs * (index + random.nextFraction())) / cards.length),
-      forMs: lasting(card, longestMs, random),
+  const others = Math.max(otherActs.length, Math.round(kills / 2));
+  const spread = (acts: Act[]): Fault[] =>
+    acts.map((act, index) => ({
+      ...act,
+      atMs: Math.round((spanMs * (index + random.nextFraction())) / acts.length),
+      forMs: lasting(act, longestMs, random),
     }));
-  return [...spread(deal(killCards, kills, random)), ...spread(deal(otherCards, others, random))].sort(
-    (one, other) => one.atMs - other.atMs,
-  );
+  return [
+    ...spread(drawEvenly(killActs, kills, random)),
+    ...spread(drawEvenly(otherActs, others, random)),
+  ].sort((one, other) => one.atMs - other.atMs);
 }
 
-/** Most are short, few are long. A broker that has ended is away for a while; all else that is killed is started at once. */
-function lasting({ kind, target }: Card, longestMs: number, random: Random): number {
+/**
+ * Most are short, few are long. A broker that has ended is away for a while; all else that is killed is started at
+ * once.
+ */
+function lasting({ kind, target }: Act, longestMs: number, random: Random): number {
   const drawn = Math.round(shortestMs + Math.max(0, longestMs - shortestMs) * random.nextFraction() ** 2);
   if (kind === "cut" || kind === "poison" || kind === "burst" || kind === "second start") return 0;
   if (kind !== "kill" && kind !== "lame duck") return drawn;
   return target === "broker" ? Math.min(drawn, longestDowntimeMs) : 0;
 }
 
-/** Cards of shuffled decks: by chance, and yet every card comes as often as any other, give or take one. */
-function deal(deck: readonly Card[], count: number, random: Random): Card[] {
-  const dealt: Card[] = [];
-  while (dealt.length < count) dealt.push(...shuffled(deck, random));
-  return dealt.slice(0, count);
+/** By chance, and yet every act comes as often as any other, give or take one: round after round in a new order. */
+function drawEvenly(acts: readonly Act[], count: number, random: Random): Act[] {
+  const drawn: Act[] = [];
+  while (drawn.length < count) drawn.push(...shuffled(acts, random));
+  return drawn.slice(0, count);
 }
 
 /** Fisher and Yates. */

@@ -41,7 +41,9 @@ export type World = {
   close(options: { keep: boolean }): Promise<void>;
 };
 
-/** The whole of it takes as many seconds as there are connections, and not the two minutes that a server of many takes. */
+/**
+ * The whole of it takes as many seconds as there are connections, and not the two minutes that a server of many takes.
+ */
 const lameDuck = `
 lame_duck_duration: 30s
 lame_duck_grace_period: 1s`;

@@ -38,7 +38,8 @@ const up = (context: Context, { urls }: TestCluster) =>
 /** What is to be seen of 100 orders that have ended. */
 async function expectEverything({ urls }: TestCluster, { jsm }: Connection): Promise<void> {
   const command = (words: string) => runCommand(`${words} --server ${urls}`);
-  // Until a leader is elected a command ends without an answer; up to 2.10 some do for longer. Then it is to be run again.
+  // Until a leader is elected a command ends without an answer; up to 2.10 some do for longer. Then it is to be run
+  // again.
   const done = async (words: string) => {
     let ran = await command(words);
     for (let tries = 1; ran.exitCode === 5 && tries < 10; tries += 1)

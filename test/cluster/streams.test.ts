@@ -53,7 +53,8 @@ describe.concurrent("a stream on three nodes", { timeout: 180_000 }, () => {
     await until(() => settled >= 1000);
     await leader.kill();
     expect(settled).toBeLessThan(total);
-    // It used to give up within a second: for a stream without a leader nobody answers, and an election takes up to ten.
+    // It used to give up within a second: for a stream without a leader nobody answers, and an election takes up to
+    // ten.
     const outcomes = await Promise.all(all);
     expect(outcomes.filter(({ duplicate }) => duplicate)).toEqual([]);
     expect(new Set(outcomes.map(({ sequence }) => sequence)).size).toBe(total);

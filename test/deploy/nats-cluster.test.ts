@@ -56,7 +56,8 @@ it.skipIf(refusesReplicas)(
     });
     expect(await patiently(as("publisher", "publish order --count 20"))).toMatchObject({ exitCode: 0 });
     expect(await patiently(as("operator", "audit"))).toMatchObject({ exitCode: 0 });
-    // The broker's answers travel from the stream's leader to the server that was asked, and no further than to the asker.
+    // The broker's answers travel from the stream's leader to the server that was asked, and no further than to the
+    // asker.
     for (const [index, { url }] of brokers.entries()) {
       const publisher = await openTestConnection(url, {
         user: "publisher",

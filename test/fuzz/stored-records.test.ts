@@ -280,7 +280,8 @@ async function untilQuiet(): Promise<Record<string, number>> {
       await wait(500);
       if (!(await isThrough())) return false;
       before = await counts();
-      await wait(500);
+      // Longer than the second for which a process collects its spans before it sends them.
+      await wait(2500);
       return isDeepStrictEqual(await counts(), before);
     },
     size({ short: 60_000, long: 900_000 }),

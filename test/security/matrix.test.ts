@@ -164,8 +164,8 @@ const purgeNothing = '{"filter":"nothing.has.this"}';
 type Probed = { denied: ReadonlySet<string>; deaf: ReadonlySet<string>; silent: string[] };
 
 /**
- * What a user may not publish, what it may not listen to, and what it may publish for nobody to hear. The body suits no request
- * of JetStream, which therefore does none of them.
+ * What a user may not publish, what it may not listen to, and what it may publish for nobody to hear. The body suits no
+ * request of JetStream, which therefore does none of them.
  */
 async function probe(connection: Connection, role: Role): Promise<Probed> {
   const { nats } = connection;
@@ -224,7 +224,9 @@ function share(subjects: string[], refused: ReadonlySet<string>): Share {
   return allowed === subjects.length ? "all" : "part";
 }
 
-/** What is stored has a subject of its own each time: a second message under the same one would be refused, not stored. */
+/**
+ * What is stored has a subject of its own each time: a second message under the same one would be refused, not stored.
+ */
 function askWith({ nats }: Connection, subject: string, replies: string[]): void {
   for (const [index, reply] of replies.entries())
     nats.publish(isStored(subject) ? `${subject}-own-${index}` : subject, bodyFor(subject), { reply });
@@ -255,7 +257,9 @@ async function settle(connection: Connection, admin: Connection): Promise<void> 
   }
 }
 
-/** What only a hostile reply could have changed: what is stored beside a user's own, and how far others' consumers are. */
+/**
+ * What only a hostile reply could have changed: what is stored beside a user's own, and how far others' consumers are.
+ */
 async function readState({ jsm }: Connection, role: Role) {
   const kept = await Promise.all(
     streams.map(async (stream) => {

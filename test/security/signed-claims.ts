@@ -6,7 +6,10 @@ type Keys = ReturnType<typeof nkeys.createUser>;
 const encode = (value: unknown): string =>
   (typeof value === "string" ? Buffer.from(value) : Buffer.from(JSON.stringify(value))).toString("base64url");
 
-/** A JSON Web Token as nats-server reads it: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt */
+/**
+ * A JSON Web Token as nats-server reads it:
+ * https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/jwt
+ */
 function sign(issuer: Keys, subject: string, claims: { name: string; exp?: number; nats: object }): string {
   const body = { iat: 1_700_000_000, iss: issuer.getPublicKey(), sub: subject, ...claims };
   const jti = createHash("sha256").update(JSON.stringify(body)).digest("hex").toUpperCase();
@@ -17,7 +20,9 @@ function sign(issuer: Keys, subject: string, claims: { name: string; exp?: numbe
 const unlimited = { subs: -1, data: -1, payload: -1 };
 const storage = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
 
-/** An operator with one account, the configuration of a server that trusts it, and credentials for users of the account. */
+/**
+ * An operator with one account, the configuration of a server that trusts it, and credentials for users of the account.
+ */
 export function createOperator() {
   const operator = nkeys.createOperator();
   const account = nkeys.createAccount();

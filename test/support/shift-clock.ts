@@ -1,8 +1,8 @@
 import { vi } from "vitest";
 
 /**
- * Sets the clock of this process, and of nobody else, ahead by so much; until the test's mocks and stubs are undone. Answers the
- * clock that it was.
+ * Sets the clock of this process, and of nobody else, ahead by so much; until the test's mocks and stubs are undone.
+ * Answers the clock that it was.
  */
 export function shiftClock(byMs: number): () => number {
   const Real = Date;

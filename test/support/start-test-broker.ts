@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { type Broker, type BrokerStart, startBroker } from "../../src/broker/start-broker.ts";
 
-/** A broker of the test's own. `stop` also removes its data; after `kill`, `restart` takes up the same port and data. */
+/**
+ * A broker of the test's own. `stop` also removes its data; after `kill`, `restart` takes up the same port and data.
+ */
 export type TestBroker = Broker & { restart(): Promise<void> };
 
 type Options = Pick<BrokerStart, "port" | "extraConfig" | "noAuth"> & {

@@ -21,7 +21,9 @@ export type TestCluster = {
   urls: string;
   /** Waits until the stream, or its consumer, has a leader that is no lost one. */
   leaderOf(stream: string, consumer?: string): Promise<TestNode>;
-  /** Resolves once every stream and consumer has a leader, and its copies on all nodes that are there are up to date. */
+  /**
+   * Resolves once every stream and consumer has a leader, and its copies on all nodes that are there are up to date.
+   */
   whenCurrent(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -77,8 +79,8 @@ export async function startTestCluster(): Promise<TestCluster> {
 }
 
 /**
- * Resolves once the servers know of each other for good: where two call each other at the same time, one call ends and both
- * are offline to the third for a moment; a second later that one is tried again.
+ * Resolves once the servers know of each other for good: where two call each other at the same time, one call ends and
+ * both are offline to the third for a moment; a second later that one is tried again.
  */
 async function whenWhole({ ask, isHere }: View): Promise<void> {
   const probe = JSON.stringify({ name: "PROBE", subjects: ["PROBE"], num_replicas: 3 });

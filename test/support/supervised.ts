@@ -91,7 +91,9 @@ export type Supervised = {
   readonly ends: readonly Ended[];
 };
 
-/** Keeps one process of the built command running, as systemd or Kubernetes would: whenever it ends, it is started anew. */
+/**
+ * Keeps one process of the built command running, as systemd or Kubernetes would: whenever it ends, it is started anew.
+ */
 export function supervise(words: string, options: Pick<StartOptions, "log"> = {}): Supervised {
   let stopping = false;
   let current = start(words, options);

@@ -53,8 +53,8 @@ export const factsOfKind = Object.fromEntries(
 ) as Record<EventKind, number>;
 
 /**
- * The fact that an event establishes; the sets of facts of which one has to be known before it (`needs`); the rule that it breaks
- * without, and the name of what is missing in the message (`cause`).
+ * The fact that an event establishes; the sets of facts of which one has to be known before it (`needs`); the rule that
+ * it breaks without, and the name of what is missing in the message (`cause`).
  */
 export type Step = { gives: number; needs: readonly number[]; rule: AuditRule; cause: string };
 

@@ -48,6 +48,8 @@ export const isSettling = ({ attributes }: Span): boolean =>
 /** The circuit breaker that the span waits for; undefined for any other span. */
 export const breakerOf = ({ attributes }: Span): string | undefined => textOf(attributes, attribute.breaker);
 
-/** What a span of a call by one of orderctl's services called (`gateway charge` → `gateway`); undefined for any other. */
+/**
+ * What a span of a call by one of orderctl's services called (`gateway charge` → `gateway`); undefined for any other.
+ */
 export const calleeIn = ({ name, attributes }: Span): string | undefined =>
   numberOf(attributes, attribute.callAttempt) === undefined ? undefined : name.split(" ")[0];

@@ -11,7 +11,9 @@ import { createLog } from "../streams/subject-log.ts";
 
 export type Kept = { mark: DeadLetterMark; message: StoredMessage };
 
-/** A stream for dead letters, `<name>DEAD`, and the bucket for suspects; `rule` sends there what a worker gives up on. */
+/**
+ * A stream for dead letters, `<name>DEAD`, and the bucket for suspects; `rule` sends there what a worker gives up on.
+ */
 export async function createDeadLetters(connection: Connection, name: string, maxAttempts = 3) {
   const stream = `${name}DEAD`;
   const suspects = `${name}SUSPECTS`;

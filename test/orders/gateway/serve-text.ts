@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
 /**
- * Serves a text for each path until the test ends, and 404 for others; answers with the address. Its clock may be ahead of that
- * of whoever asks.
+ * Serves a text for each path until the test ends, and 404 for others; answers with the address. Its clock may be ahead
+ * of that of whoever asks.
  */
 export async function serveText(pages: Record<string, string>, aheadMs = 0): Promise<string> {
   const server = createServer(({ url = "" }, response) => {
