@@ -9,7 +9,16 @@ const feature = ["cli", "core", "flow", "jetstream", "telemetry", "terminal"];
 export const rows: Record<string, string[]> = {
   main: ["cli"],
   // The command tree loads a command, and the flow that it works on, when it is called.
-  cli: ["core", "terminal", "flow", "jetstream", "telemetry", "broker/background-broker", "orders/program"],
+  cli: [
+    "core",
+    "terminal",
+    "flow",
+    "jetstream",
+    "telemetry",
+    "broker/background-broker",
+    "archive/open-archived-log",
+    "orders/program",
+  ],
 
   core: [],
   terminal: ["core"],
@@ -18,9 +27,10 @@ export const rows: Record<string, string[]> = {
   flow: ["core", "jetstream", "telemetry"],
 
   // The built-in flow, and what only makes sense of orders: their stock, gateway, API, files, demo and benchmark.
-  orders: [...feature, "audit", "broker", "lag", "publish", "serve", "trace"],
+  orders: [...feature, "archive", "audit", "broker", "lag", "publish", "serve", "trace"],
 
-  audit: [...feature, "dead-letters"],
+  archive: feature,
+  audit: [...feature, "archive", "dead-letters"],
   broker: ["cli", "core", "jetstream", "terminal"],
   collector: feature,
   completion: ["cli"],
@@ -28,7 +38,7 @@ export const rows: Record<string, string[]> = {
   lag: feature,
   publish: feature,
   replay: feature,
-  serve: feature,
+  serve: [...feature, "archive"],
   status: feature,
   top: [...feature, "lag"],
   topology: [...feature, "collector/traces-stream"],
@@ -49,6 +59,7 @@ export const roles: Record<string, string> = {
   orders:
     "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
   audit: "every promise, checked over the log",
+  archive: "the oldest part of the log, moved out of the broker: segments, their manifest, reading them",
   broker: "a nats-server of one's own: find, fetch, start, stop",
   collector: "receives spans over OTLP/HTTP, keeps them in the stream `TRACES`, reads them back",
   completion: "completes command lines in bash, zsh and fish",
@@ -87,7 +98,10 @@ export const vendors: Record<string, string[]> = {
   pino: ["terminal/log"],
   uuid: ["orders"],
   semver: ["core/compare-versions"],
+  hyparquet: ["archive"],
+  "hyparquet-writer": ["archive"],
   zod: [
+    "archive",
     "core/lock-file",
     "core/process-identity",
     "cli/nats-context",

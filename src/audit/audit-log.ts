@@ -43,9 +43,10 @@ export type LogAudit = Omit<AuditReport, "verdict"> & {
  * 0.2 kB each, not with the events. Rejects with `not_found` when there is no log, and with the signal's reason.
  */
 export async function auditLog(
-  { connection, flow }: FlowLog,
+  log: FlowLog,
   { graceMs, clock, signal, seen, options = {} }: AuditOptions,
 ): Promise<LogAudit> {
+  const { connection, flow } = log;
   // Events stored from now on are not read, so the age of an order counts up to this moment.
   const nowMs = clock.nowUs() / 1000;
   const startedAt = performance.now();
@@ -59,7 +60,7 @@ export async function auditLog(
   });
   signal.throwIfAborted();
   const others = await auditor.addOthers({ connection, options, startedAt, signal });
-  const givenUp = await readGivenUp({ connection, flow }, auditor, signal);
+  const givenUp = await readGivenUp(log, auditor, signal);
   const report = auditor.finish({ nowMs, graceMs, givenUp });
   const gone = messages - seen.messages;
   // What was removed may have been the cause of what was read.

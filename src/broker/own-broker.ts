@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { App, Online } from "../cli/command-action.ts";
+import { type App, type Online, onlineWith } from "../cli/command-action.ts";
 import type { OwnServer } from "../cli/config.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
@@ -107,7 +107,7 @@ export async function withConnectionTo<T>(
   const patient = { ...config.connection, giveUpMs: Number.POSITIVE_INFINITY };
   const connection = await openConnection(patient, note, app.signal);
   try {
-    return await work({ ...app, config: async () => config, connection });
+    return await work({ ...onlineWith(app, connection), config: async () => config });
   } finally {
     await connection.close();
   }

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
+import { openArchivedLog } from "../archive/open-archived-log.ts";
 import { OrderctlError } from "../core/errors.ts";
+import type { ArchivedLog } from "../flow/archived-log.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal/terminal.ts";
@@ -27,8 +29,10 @@ export type App = {
   config: (own?: OwnServer) => Promise<Config>;
 };
 
-/** `App` with an open connection, which is closed when the command ends. */
-export type Online = App & { connection: Connection };
+/**
+ * `App` with an open connection, which is closed when the command ends, and what the archive holds of the flow's log.
+ */
+export type Online = App & { connection: Connection; archive: ArchivedLog };
 
 /**
  * Resolves to an exit code if the command can end with a negative result that is no error (an audit that finds faults),
@@ -115,7 +119,7 @@ async function goOnline(
   try {
     // A service itself waits for the end of its connection and then stops in order.
     const ending = patient ? [] : [lost(connection)];
-    const code = await Promise.race([work({ ...app, connection }), ...ending]);
+    const code = await Promise.race([work(onlineWith(app, connection)), ...ending]);
     return typeof code === "number" ? code : undefined;
   } catch (thrown) {
     throw await explained(thrown, connection);
@@ -123,6 +127,13 @@ async function goOnline(
     await connection.close();
   }
 }
+
+/** What a command receives once it is connected. */
+export const onlineWith = (app: App, connection: Connection): Online => ({
+  ...app,
+  connection,
+  archive: openArchivedLog(connection, app.flow),
+});
 
 /** Rejects when the connection ends with an error before the work is done; never resolves. */
 const lost = (connection: Connection): Promise<never> =>

@@ -113,9 +113,10 @@ type Selection = {
  * reason `unreadable` and itself as origin. Payloads are not kept.
  */
 export async function* eachDeadLetter(
-  { connection, flow }: FlowLog,
+  log: FlowLog,
   { filter, window = mostAtOnce, signal }: Selection = {},
 ): AsyncGenerator<{ letters: DeadMessage[]; isLast: boolean }> {
+  const { connection, flow } = log;
   // Pipelines set up by older versions have no such stream.
   const stored = await readStreamSize(connection, deadLettersStream);
   if (!stored?.messages) return;
@@ -129,7 +130,7 @@ export async function* eachDeadLetter(
   ) {
     const from = filter === undefined ? Math.max(firstSequence, toSequence - size + 1) : firstSequence;
     const marked = await readMarked(connection, { start: { sequence: from }, toSequence, filter, signal });
-    if (marked.length > 0) fates ??= await readFates({ connection, flow }, signal);
+    if (marked.length > 0) fates ??= await readFates(log, signal);
     yield { letters: fates ? withFates(flow, marked, fates) : [], isLast: from === firstSequence };
     toSequence = from - 1;
   }

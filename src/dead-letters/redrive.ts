@@ -100,14 +100,15 @@ type Redriving = FlowLog & { publisher: Publisher; report: RedriveReport };
 
 /** Returns why the dead letter was left alone; undefined when it was redriven. */
 async function redrive(
-  { connection, flow, publisher, report }: Redriving,
+  redriving: Redriving,
   dead: DeadMessage,
   { by, named, dryRun, perSecond, signal }: RedriveOptions,
 ): Promise<string | undefined> {
+  const { connection, flow, publisher, report } = redriving;
   const { letter, mark } = dead;
   const copy = await readBySequence(connection, deadLettersStream, letter.sequence);
   if (!copy) return "somebody purged it just now";
-  const event = await findEvent({ connection, flow }, dead, copy.payload);
+  const event = await findEvent(redriving, dead, copy.payload);
   if ("why" in event) {
     if (event.isForged) report.forged.push(letter.sequence);
     return event.why;

@@ -1,6 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Metrics } from "../telemetry/metrics/metrics.ts";
+import type { ArchivedLog } from "./archived-log.ts";
 import type { FlowAudit } from "./audit-contract.ts";
 
 /**
@@ -253,8 +254,12 @@ export type FlowCounters<E extends FlowEvent = FlowEvent> = {
   called(operation: string, durationMs: number, errorType: string | undefined): void;
 };
 
-/** A flow, and the connection to the broker that holds its stream. */
-export type FlowLog<E extends FlowEvent = FlowEvent> = { connection: Connection; flow: Flow<E> };
+/** A flow's log: the connection to the broker that holds its stream, and the part that was moved out of the broker. */
+export type FlowLog<E extends FlowEvent = FlowEvent> = {
+  connection: Connection;
+  flow: Flow<E>;
+  archive: ArchivedLog;
+};
 
 /** Why a message cannot be the event that its subject names; undefined when it decodes. */
 export function findFault(

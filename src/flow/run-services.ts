@@ -95,17 +95,18 @@ const redriveConcurrency = 16;
  * the broker does not answer; the call can then be repeated.
  */
 export async function runServices(
-  { connection, flow }: FlowLog,
+  flowLog: FlowLog,
   names: readonly string[],
   options: ServiceOptions,
 ): Promise<RunningServices> {
+  const { connection, flow } = flowLog;
   const { parts, note, instance } = options;
   const drifts = await applyTopology(connection, flowTopology(flow, options));
   refuseBrokenPromises(flow, drifts, names);
   const log = await readStreamIdentity(connection, flow.stream);
   for (const drift of drifts) note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
-  const working = { connection, flow, publisher };
+  const working = { ...flowLog, publisher };
   // The server starts before the workers: if its port is taken, no worker is left running.
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
   const listening = await server?.open(working);

@@ -1,9 +1,8 @@
 import { hintText } from "../cli/hints.ts";
 import type { OrderctlError } from "../core/errors.ts";
-import type { Flow, FlowEvent } from "../flow/flow.ts";
+import type { FlowEvent, FlowLog } from "../flow/flow.ts";
 import { flowTopology } from "../flow/flow-topology.ts";
 import type { Origin } from "../flow/process-event.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology } from "../jetstream/streams/apply-topology.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
@@ -65,14 +64,14 @@ class FirstFew {
  * `isStored` is true when publishing was complete by then.
  */
 export async function feed<E extends FlowEvent>(
-  { connection, flow }: { connection: Connection; flow: Flow<E> },
+  log: FlowLog<E>,
   source: AsyncIterable<E> | Iterable<E>,
   options: FeedOptions,
 ): Promise<{ report: FeedReport; failure: OrderctlError | undefined; isStored: boolean }> {
+  const { connection, flow } = log;
   await applyTopology(connection, flowTopology(flow));
   const publisher = new Publisher(connection, { window: options.window });
-  const follower =
-    options.waitMs === undefined ? undefined : await EndingsFollower.open({ connection, flow });
+  const follower = options.waitMs === undefined ? undefined : await EndingsFollower.open(log);
   const startedAt = performance.now();
   let done = 0;
   const conflicts = new FirstFew();

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { App, Online, Register } from "../cli/command-action.ts";
+import { type App, type Online, onlineWith, type Register } from "../cli/command-action.ts";
 import { explainMissingLog } from "../cli/missing-log.ts";
 import { durationMs, withConnection } from "../cli/options.ts";
 import { noteClock } from "../cli/read-clock.ts";
@@ -73,18 +73,16 @@ const wantedBy = (id: string): Wanted => ({
 });
 
 async function traceHere(app: Online, options: Options, [id = ""]: string[]): Promise<void> {
-  const { connection, flow } = app;
   const wanted = wantedBy(id);
-  const found = await findTrace({ connection, flow, spansOf: brokerSpans(connection) }, wanted).catch(
-    (thrown) => {
-      throw explainMissingLog(thrown, app);
-    },
-  );
+  const sources = { log: app, spansOf: brokerSpans(app.connection) };
+  const found = await findTrace(sources, wanted).catch((thrown) => {
+    throw explainMissingLog(thrown, app);
+  });
   const [first] = found.falseMessages;
   if (isEmpty(found) && first) throw takenBy(first, "bad_message");
   if (isEmpty(found)) throw unreadableHere(wanted, found) ?? unknownHere(wanted, app);
   if (options.follow && found.logged.length > 0) await followTrace(app, found, options);
-  else await showTrace(app, { ...found, connection }, options);
+  else await showTrace(app, { ...found, log: app }, options);
 }
 
 /** Adds the log's events when a broker answers; without one, the backend's spans alone are shown. */
@@ -93,9 +91,10 @@ async function traceBackend(app: App, options: Options, [id = ""]: string[]): Pr
   const spansOf = await backendSpans(app, options);
   const connection = await connectIfAnybodyAnswers(app);
   try {
-    const found = await findTrace({ connection, flow: app.flow, spansOf }, wanted);
+    const log = connection && onlineWith(app, connection);
+    const found = await findTrace({ log, spansOf }, wanted);
     if (isEmpty(found)) throw unknownThere(wanted, options, { connection, flow: app.flow });
-    await showTrace(app, { ...found, connection }, options);
+    await showTrace(app, { ...found, log }, options);
   } finally {
     await connection?.close();
   }
@@ -129,25 +128,25 @@ const isEmpty = ({ logged, spans }: FoundTrace): boolean => logged.length === 0 
 /** For an order under way: the open circuit breaker that keeps the next service from working. */
 async function breakerBefore(
   { logged }: FoundTrace,
-  { connection, flow }: FlowLog,
+  { connection, flow }: Pick<FlowLog, "connection" | "flow">,
 ): Promise<OpenBreaker | undefined> {
   const { waitingFor } = foldKey(flow, logged);
   return waitingFor === null ? undefined : findOpenBreaker(connection, waitingFor);
 }
 
-/** `connection` is open whenever events of an order were found. */
+/** There is a log whenever events of an order were found. */
 async function showTrace(
   { flow, terminal }: App,
-  { connection, ...found }: FoundTrace & { connection: Connection | undefined },
+  { log, ...found }: FoundTrace & { log: FlowLog | undefined },
   options: Options,
 ): Promise<void> {
   const { errors = false, critical = false, min, all = false, otlp } = options;
   const { unreadable } = found;
   if (otlp) return showOtlp(terminal, flow, found);
   const filter = { errors, critical, minMs: min };
-  if (found.logged.length > 0 && connection) {
-    const breaker = await breakerBefore(found, { connection, flow });
-    const { difference: clock, nowUs } = await readBrokerClock(connection, flow.stream);
+  if (found.logged.length > 0 && log) {
+    const breaker = await breakerBefore(found, log);
+    const { difference: clock, nowUs } = await readBrokerClock(log.connection, flow.stream);
     const trace = buildOrderTrace({ ...found, flow, nowUs: nowUs() }, { all, unreadable, breaker });
     // Nothing about an ended order depends on the current time, so the note about clocks is left out.
     if (!trace.ended) noteClock(terminal, clock);

@@ -1,5 +1,5 @@
 import { readTrace } from "../collector/read-trace.ts";
-import type { Flow } from "../flow/flow.ts";
+import type { FlowLog } from "../flow/flow.ts";
 import { type FalseMessage, type LoggedEvent, type LoggedKey, readKey } from "../flow/key-log.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
@@ -26,18 +26,19 @@ export const brokerSpans =
   async ({ traceIds }) =>
     joinReadings(await Promise.all(traceIds.map((id) => readTrace(connection, id))));
 
-type Sources = { connection: Connection | undefined; flow: Flow; spansOf: SpanSource };
+/** `log`: undefined where only spans are asked for. */
+type Sources = { log: FlowLog | undefined; spansOf: SpanSource };
 
 /**
  * Finds an order in the log and its spans in `spansOf`. An id that looks like a trace id is tried as an order id first,
  * then as a trace id; the log is then read for the order that all its spans name. Spans of unsampled traces are not
- * requested. Without a connection only spans are found.
+ * requested. Without a log only spans are found.
  */
 export async function findTrace(
-  { connection, flow, spansOf }: Sources,
+  { log, spansOf }: Sources,
   { orderId, traceId }: { orderId: string; traceId: string | undefined },
 ): Promise<FoundTrace> {
-  const readLog = async (id: string) => (connection ? readKey({ connection, flow }, id) : nothing);
+  const readLog = async (id: string) => (log ? readKey(log, id) : nothing);
   // A broker that keeps only traces has no log to read.
   const { events: logged, falseMessages } = await readLog(orderId).catch((thrown) => {
     if (traceId === undefined) throw thrown;

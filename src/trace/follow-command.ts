@@ -51,6 +51,7 @@ async function openDrawing(
   shown: Shown,
 ) {
   const { connection, flow, terminal } = online;
+  const from = { log: online, spansOf: brokerSpans(connection) };
   const filter: TraceFilter = {
     errors: shown.errors ?? false,
     critical: shown.critical ?? false,
@@ -58,7 +59,6 @@ async function openDrawing(
   };
   /** `isWhole`: no further span is expected, as the last one of an order is the delivery that led to its ending. */
   const read = async (): Promise<{ trace: OrderTrace; isWhole: boolean }> => {
-    const from = { connection, flow, spansOf: brokerSpans(connection) };
     const found = await findTrace(from, { orderId, traceId: undefined });
     const { unreadable } = found;
     const known = { ...found, flow, nowUs: clock.nowUs() };

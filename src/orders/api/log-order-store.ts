@@ -1,4 +1,5 @@
 import { OrderctlError } from "../../core/errors.ts";
+import type { ArchivedLog } from "../../flow/archived-log.ts";
 import { readKey, takenBy } from "../../flow/key-log.ts";
 import { foldKey } from "../../flow/key-state.ts";
 import type { Origin } from "../../flow/process-event.ts";
@@ -12,13 +13,14 @@ import type { OrderStore } from "./order-store.ts";
 
 type Working = {
   connection: Connection;
+  archive: ArchivedLog;
   publisher: Publisher;
   telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
 };
 
 /** The orders of the API, kept in the order log. */
 export function createOrderStore(working: Working, origin: Origin): OrderStore {
-  const { connection, publisher } = working;
+  const { connection, archive, publisher } = working;
   const publish = createFirstPublisher(orderFlow, working, origin);
   return {
     isReady: () => !publisher.isHolding,
@@ -35,7 +37,7 @@ export function createOrderStore(working: Working, origin: Origin): OrderStore {
       return { sequence, duplicate, existing: earlier?.kind === "created" ? earlier : undefined };
     },
     async read(orderId) {
-      const { events, falseMessages } = await readKey({ connection, flow: orderFlow }, orderId);
+      const { events, falseMessages } = await readKey({ connection, archive, flow: orderFlow }, orderId);
       const [first] = falseMessages;
       if (events.length > 0) return foldKey(orderFlow, events);
       if (first) throw takenBy(first, "bad_message");

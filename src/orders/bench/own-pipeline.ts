@@ -1,4 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { nothingArchived } from "../../flow/archived-log.ts";
 import { ackWaitMs, flowTopology } from "../../flow/flow-topology.ts";
 import { asHandlers, type Handler, handlerOf } from "../../flow/handler.ts";
 import { processWith } from "../../flow/process-event.ts";
@@ -101,22 +102,26 @@ const metered =
 async function runAllServices(connection: Connection, task: WorkTask, tell: Tell): Promise<Figures> {
   const { concurrency, window, count } = task;
   const telemetry = await openTelemetry(task, "orderctl");
-  const services = await runServices({ connection, flow: orderFlow }, orderFlow.services, {
-    parts: orderParts({
-      gateway: createRetryingGateway(createGateway(), { attempts: 3, backoffMs: 100 }),
-      defaultStock: count * unitsPerOrder,
-      ...partners,
+  const services = await runServices(
+    { connection, flow: orderFlow, archive: nothingArchived },
+    orderFlow.services,
+    {
+      parts: orderParts({
+        gateway: createRetryingGateway(createGateway(), { attempts: 3, backoffMs: 100 }),
+        defaultStock: count * unitsPerOrder,
+        ...partners,
+        instance,
+        http: { host: "127.0.0.1", port: 0 },
+        note: tell.note,
+      }),
+      telemetry,
+      concurrency,
+      window,
       instance,
-      http: { host: "127.0.0.1", port: 0 },
+      replicas: 1,
       note: tell.note,
-    }),
-    telemetry,
-    concurrency,
-    window,
-    instance,
-    replicas: 1,
-    note: tell.note,
-  });
+    },
+  );
   const meter = new FlowMeter(task);
   tell.ready();
   const { finished } = meter;

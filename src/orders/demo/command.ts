@@ -87,10 +87,10 @@ async function stockShelves({ connection }: Online, orders: number): Promise<voi
   await setStock(connection, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
 }
 
-async function feed({ connection, terminal, signal }: Online, options: Options): Promise<void> {
+async function feed({ connection, archive, terminal, signal }: Online, options: Options): Promise<void> {
   const { seed, orders } = generateOrders(options.count, options.seed);
   const progress = await terminal.progress();
-  const { report, failure } = await feedLog({ connection, flow: orderFlow }, orders, {
+  const { report, failure } = await feedLog({ connection, archive, flow: orderFlow }, orders, {
     origin: { service: "publish", instance: "demo" },
     window: 256,
     pace: { rate: options.rate, profile: "steady" },
@@ -112,11 +112,12 @@ async function feed({ connection, terminal, signal }: Online, options: Options):
 }
 
 /** Shows a refunded order, which has the most events; if there is none, a shipped one. */
-async function showOneOrder({ connection, flow, terminal }: Online, nowUs: number): Promise<void> {
+async function showOneOrder(online: Online, nowUs: number): Promise<void> {
+  const { connection, flow, terminal } = online;
   const orderId =
     (await findOrderWith(connection, "refunds")) ?? (await findOrderWith(connection, "shipments"));
   if (!orderId) return;
-  const from = { connection, flow, spansOf: brokerSpans(connection) };
+  const from = { log: online, spansOf: brokerSpans(connection) };
   const trace = buildOrderTrace({
     ...(await findTrace(from, { orderId, traceId: undefined })),
     flow,

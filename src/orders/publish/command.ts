@@ -100,14 +100,14 @@ rows may stand anywhere: the file is kept in the temporary folder while it is re
 at most 500,000 rows of orders that go on later. docs/order-files.md tells how amounts and dates are read.`;
 
 async function publishOrder(online: Online, options: Options): Promise<number> {
-  const { connection, terminal, ...app } = online;
+  const { connection, archive, terminal, ...app } = online;
   const { rate, profile } = options;
   const rejects = await Rejects.open(options.rejects);
   const progress = await terminal.progress();
   const { seed, total, orders } = sourceOf(online, options, { rejects, progress });
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
-  const { report, failure, isStored } = await feed({ connection, flow: orderFlow }, orders, {
+  const { report, failure, isStored } = await feed({ connection, archive, flow: orderFlow }, orders, {
     origin: { service: "publish", instance },
     window: options.window,
     pace: rate === undefined ? undefined : { rate, profile },

@@ -1,4 +1,5 @@
 import type { Listening } from "../../../src/core/listening.ts";
+import { nothingArchived } from "../../../src/flow/archived-log.ts";
 import { flowTopology } from "../../../src/flow/flow-topology.ts";
 import { type Connection, openConnection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
@@ -40,7 +41,10 @@ export async function openOrderWorld({
   });
   await applyTopology(connection, flowTopology(orderShape));
   const publisher = new Publisher(connection, { window });
-  const orders = createOrderStore({ connection, publisher }, { service: "order", instance: "host-1" });
+  const orders = createOrderStore(
+    { connection, archive: nothingArchived, publisher },
+    { service: "order", instance: "host-1" },
+  );
   const notes: string[] = [];
   const note = (text: string) => void notes.push(text);
   const api = await openOrderApi({ host: "127.0.0.1", port: 0, orders, note, patienceMs });

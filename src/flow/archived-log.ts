@@ -1,0 +1,43 @@
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
+
+/**
+ * The part of a flow's log that was moved out of the broker: the messages up to one sequence, as they were stored, but
+ * for broker headers, which are renamed to `Original-Nats-…`. What it knows is at most 5 s old, and nothing leaves the
+ * broker within 10 s after it was archived: a message that the stream no longer holds is found here.
+ *
+ * Every read rejects with `unavailable` when the archive cannot be read: never an answer as if nothing were there.
+ */
+export type ArchivedLog = {
+  /** The last sequence that is archived; 0 where nothing is. Later messages are in the stream alone. */
+  movedTo(): Promise<number>;
+  /** What is archived about one key, in stream order; empty for a key without archived events. */
+  readKey(key: string): Promise<StreamMessage[]>;
+  readBySequence(sequence: number): Promise<StreamMessage | undefined>;
+  /** The archived messages from one sequence to another, both included, in stream order, in batches. */
+  read(range: { from: number; to: number }): AsyncGenerator<StreamMessage[]>;
+};
+
+/** For a log without an archive. */
+export const nothingArchived: ArchivedLog = {
+  movedTo: async () => 0,
+  readKey: async () => [],
+  readBySequence: async () => undefined,
+  async *read() {},
+};
+
+/**
+ * Tells which keys have archived first events, so that none of them begins again. Kept in memory: a few bytes a key.
+ */
+export type ArchivedKeys = {
+  /**
+   * False while it may not know of a segment whose events the broker no longer holds: then nothing that begins a key
+   * may be worked on.
+   */
+  isCertain(): boolean;
+  /**
+   * The sequence of the archived first event of `key`; undefined for a key without one. Answers at once for nearly
+   * every key without one, ~1 µs; otherwise it looks the key up, and rejects with `unavailable` where it cannot.
+   */
+  findFirst(key: string): Promise<number | undefined> | undefined;
+  stop(): Promise<void>;
+};
