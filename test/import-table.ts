@@ -101,7 +101,6 @@ export const vendors: Record<string, string[]> = {
   hyparquet: ["archive"],
   "hyparquet-writer": ["archive"],
   zod: [
-    "archive",
     "core/lock-file",
     "core/process-identity",
     "cli/nats-context",

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { OrderctlError } from "../core/errors.ts";
+import { isCount, parseObject } from "../core/parse-object.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { DeadLetterRule, Processor } from "../jetstream/consume/worker-options.ts";
-import { isCount, type Origin, parseObject, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
+import { type Origin, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readClaimed } from "./dead-letter-origin.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
 import { deadLettersStream, suspectsBucket } from "./flow-topology.ts";

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../core/errors.ts";
+import { isCount, parseObject } from "../../core/parse-object.ts";
 import { copyHeaders } from "../client/raw-message.ts";
 
 /** Where a message was first stored; `storedAtUs` is the broker's clock, Unix µs. */
@@ -57,20 +58,6 @@ export function decodeMark(header: string | undefined): DeadLetterMark | undefin
   const optional = [mark.redriveOf, mark.omittedBytes].filter((value) => value !== null);
   const isOurs = texts.every((text) => typeof text === "string") && [...numbers, ...optional].every(isCount);
   return isOurs ? mark : undefined;
-}
-
-/** A sequence, a time or a number of times, as no mark of orderctl has it below zero. */
-export const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-
-/** The JSON object in a header; undefined when the header holds anything else. */
-export function parseObject<T extends object>(header: string | undefined): T | undefined {
-  if (header === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(header);
-    return typeof value === "object" && value !== null ? (value as T) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A header name that HTTP allows: with any other name, some clients fail to read all headers of the message. */
