@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { OrderctlError } from "../core/errors.ts";
 import { isCount, parseObject } from "../core/parse-object.ts";
+import { archiveBucket } from "../flow/flow-topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
@@ -46,9 +47,6 @@ export type Segment = SegmentEntry & {
   /** When its messages were removed by age, Unix ms; undefined while they are there. */
   prunedAtMs: number | undefined;
 };
-
-/** The bucket with the manifest of a flow's archive. */
-export const manifestBucket = (stream: string): string => `${stream}_ARCHIVE`;
 
 const segmentKey = (from: number): string => `segment-${String(from).padStart(16, "0")}`;
 const prunedKey = (from: number): string => `pruned-${String(from).padStart(16, "0")}`;
@@ -129,7 +127,7 @@ export class Manifest {
   async #write(key: string, value: string): Promise<boolean> {
     const publisher = new Publisher(this.#connection);
     try {
-      const bucket = new Bucket(this.#connection, publisher, manifestBucket(this.#stream));
+      const bucket = new Bucket(this.#connection, publisher, archiveBucket(this.#stream));
       return (await bucket.write({ key, value, revision: 0 })) !== undefined;
     } finally {
       publisher.close();
@@ -138,7 +136,7 @@ export class Manifest {
 
   async #readNew(): Promise<void> {
     const known = { monotonicMs: performance.now(), wallMs: Date.now() };
-    const stream = `KV_${manifestBucket(this.#stream)}`;
+    const stream = `KV_${archiveBucket(this.#stream)}`;
     try {
       const size = await readStreamSize(this.#connection, stream);
       const last = size?.lastSequence ?? 0;
@@ -213,7 +211,7 @@ const isStoredFile = (file: Partial<StoredFile> | undefined): boolean =>
   typeof file?.name === "string" && isCount(file.bytes) && typeof file.sha256 === "string";
 
 const damaged = (stream: string, how: string): OrderctlError =>
-  new OrderctlError("conflict", `the archive's manifest ${manifestBucket(stream)} is damaged: ${how}`, {
+  new OrderctlError("conflict", `the archive's manifest ${archiveBucket(stream)} is damaged: ${how}`, {
     hint: "orderctl archive verify tells what is whole",
     source: "store",
   });
@@ -221,7 +219,7 @@ const damaged = (stream: string, how: string): OrderctlError =>
 const ofOtherLog = (stream: string, log: string): OrderctlError =>
   new OrderctlError(
     "conflict",
-    `the archive ${manifestBucket(stream)} is of another stream ${stream}, created at ${log}`,
+    `the archive ${archiveBucket(stream)} is of another stream ${stream}, created at ${log}`,
     { hint: `an archive goes with its stream: orderctl archive restore brings it back`, source: "store" },
   );
 

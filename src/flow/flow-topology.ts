@@ -11,6 +11,9 @@ export const redriverOf = (consumer: string): string => `redrive-${consumer}`;
 /** Events whose processing may have crashed the worker's process. */
 export const suspectsBucket = "SUSPECTS";
 
+/** The manifest of what of a flow's log is archived. */
+export const archiveBucket = (stream: string): string => `${stream}_ARCHIVE`;
+
 const suspectsAgeMs = 24 * 3600 * 1000;
 
 const forgetting = "messages are removed before anybody has decided so";
@@ -51,6 +54,7 @@ const promisesOf = ({ stream, secondEvent, buckets }: FlowShape) => ({
   [deadLettersStream]: kept,
   ...Object.fromEntries(buckets.map(({ name, promises }) => [`KV_${name}`, { ...kept, ...promises }])),
   [`KV_${suspectsBucket}`]: kept,
+  [`KV_${archiveBucket(stream)}`]: { ...kept, max_age: "what is archived is found no more" },
 });
 
 type TopologyOptions = {
@@ -107,6 +111,7 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
         ...limitOfOthers,
       },
       { ...bucket(suspectsBucket, replicas), ...limitOfOthers, max_age: durationNs(suspectsAgeMs) },
+      { ...bucket(archiveBucket(stream), replicas), ...limitOfOthers },
     ],
     consumers: subscriptions.flatMap(({ consumer, on }) => [
       durable(stream, consumer, subjectOf(on, "*")),
