@@ -1,8 +1,8 @@
 import { createConnection } from "node:net";
+import { brokerDataDir } from "../core/directories.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { adoptBroker, endProcess, isLeftBehind } from "./adopt-broker.ts";
 import type { BrokerSource } from "./broker-binary.ts";
-import { brokerDataDir } from "./directories.ts";
 import { type BrokerSearch, findBroker, findLocalBroker } from "./find-broker.ts";
 import { isBrokerAnswering } from "./probe.ts";
 import { startBroker } from "./start-broker.ts";

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
+import { brokerCacheDir } from "../core/directories.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { whoMayReplace } from "../core/private-files.ts";
 import { cachedPath, listCachedVersions } from "./binary-cache.ts";
@@ -10,7 +11,6 @@ import {
   oldestVersion,
   readBinaryVersion,
 } from "./broker-binary.ts";
-import { brokerCacheDir } from "./directories.ts";
 import { installFromDebian } from "./install-debian.ts";
 import { installFromRelease, pinnedReleases, type ReleaseTable } from "./install-release.ts";
 

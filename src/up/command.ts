@@ -1,4 +1,3 @@
-import { brokerDataDir } from "../broker/directories.ts";
 import { withBrokerOf, withConnectionTo } from "../broker/own-broker.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
 import { awaitStoreOwner } from "../broker/store-owner.ts";
@@ -11,6 +10,7 @@ import { withMetricsFlags } from "../cli/telemetry-options.ts";
 import { untilStopped } from "../cli/until-stopped.ts";
 import { showOn, showSamples } from "../cli/watch.ts";
 import type { Collector } from "../collector/start-collector.ts";
+import { brokerDataDir } from "../core/directories.ts";
 import type { Note } from "../core/note.ts";
 import type { RunningServices } from "../flow/run-services.ts";
 import type { StreamLag } from "../jetstream/streams/lag.ts";

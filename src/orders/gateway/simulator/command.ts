@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { stateDir } from "../../../broker/directories.ts";
 import type { App } from "../../../cli/command-action.ts";
 import type { Companion, Flags } from "../../../cli/flow-program.ts";
 import { type AllowedHostFlags, port } from "../../../cli/options.ts";
+import { stateDir } from "../../../core/directories.ts";
 import { openPrivateFolder } from "../../../core/private-files.ts";
 import { formatCount } from "../../../terminal/format.ts";
 import { paint } from "../../../terminal/paint.ts";

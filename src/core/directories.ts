@@ -12,6 +12,12 @@ export const stateDir = (env: Env): string => join(baseDir("state", env), "order
 /** Where the broker of `up` and `broker start` keeps its streams and its owner file. */
 export const brokerDataDir = (env: Env): string => join(baseDir("data", env), "orderctl", "jetstream");
 
+/** Where files of an archive that is kept in a broker are held, so that they are fetched once. Safe to delete. */
+export const archiveCacheDir = (env: Env): string => join(baseDir("cache", env), "orderctl", "archive");
+
+/** Where `up` archives to. */
+export const archiveDir = (env: Env): string => join(baseDir("state", env), "orderctl", "archive");
+
 type Purpose = "cache" | "state" | "data";
 
 const xdg = {
