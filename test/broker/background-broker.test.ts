@@ -10,7 +10,7 @@ import {
   startBackgroundBroker,
   stopBackgroundBroker,
 } from "../../src/broker/background-broker.ts";
-import { brokerDataDir } from "../../src/broker/directories.ts";
+import { brokerDataDir } from "../../src/core/directories.ts";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { keepBroker } from "../../src/broker/keep-broker.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect } from "nats";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import { startBackgroundBroker, stopBackgroundBroker } from "../../src/broker/background-broker.ts";
-import { brokerDataDir } from "../../src/broker/directories.ts";
+import { brokerDataDir } from "../../src/core/directories.ts";
 import { natsRequest } from "../support/nats-request.ts";
 import { runCommand } from "../support/run-command.ts";
 

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { brokerCacheDir } from "../../src/broker/directories.ts";
+import { brokerCacheDir } from "../../src/core/directories.ts";
 import { runCommand } from "../../src/broker/run-command.ts";
 
 /** Paths of the two programs, or why there are none. */
