@@ -1,3 +1,4 @@
+import type { Archiver } from "../archive/archiver.ts";
 import type { Online } from "../cli/command-action.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
 import type { AllowedHostFlags } from "../cli/options.ts";
@@ -16,6 +17,9 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
 
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
+
+/** The service that archives the log of any flow. */
+export const archiveService = "archive";
 
 export type Start = {
   names: readonly string[];
@@ -62,7 +66,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     const options = { ...(await serviceOptions(online, flags, telemetry)), aheadUs: clock.aheadUs };
     const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
     const patience = { patienceMs, note: options.note, signal: online.signal };
-    const services = await whenAnswered(() => runServices(online, names, options), patience);
+    const services = await whenAnswered(() => runAll(online, { names, flags }, options), patience);
     telemetry.metrics?.observeWorkers(services.counts);
     if (telemetry.metrics) observeLog(telemetry.metrics, online);
     work.state = "running";
@@ -94,6 +98,41 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     throw thrown;
   }
 }
+
+/** The flow's services, and the archiver where that is named. */
+async function runAll(
+  online: Online,
+  { names, flags }: Start,
+  options: ServiceOptions,
+): Promise<RunningServices & { archive: Archiver | undefined }> {
+  const ofFlow = names.filter((name) => name !== archiveService);
+  const services = await runServices(online, ofFlow, options);
+  if (ofFlow.length === names.length) return { ...services, archive: undefined };
+  const { startArchive } = await import("../archive/start-archive.ts");
+  const { env } = online;
+  try {
+    const archive = await startArchive(online, flags, { env, replicas: flags.replicas, note: options.note });
+    return { ...services, archive, ...withArchive(services, names, archive) };
+  } catch (thrown) {
+    await services.stop(0);
+    throw thrown;
+  }
+}
+
+const withArchive = (
+  { serving, problems, stop }: RunningServices,
+  names: readonly string[],
+  archive: Archiver & { store: string },
+): Pick<RunningServices, "serving" | "problems" | "stop"> => ({
+  serving: { ...serving, services: [...names], archive: archive.store },
+  problems: () => [
+    ...problems(),
+    ...archive.problems().map((problem) => ({ consumer: archiveService, ...problem })),
+  ],
+  async stop(deadlineMs) {
+    await Promise.all([stop(deadlineMs), archive.stop(deadlineMs)]);
+  },
+});
 
 /**
  * Notes once when this machine's clock begins to differ from the broker's. Nothing is noted when the broker does not

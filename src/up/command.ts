@@ -18,7 +18,7 @@ import { lagTable } from "../lag/lag-table.ts";
 import { readServiceLag } from "../lag/service-lag.ts";
 import { withServiceFlags } from "../serve/service-options.ts";
 import { servingLine } from "../serve/serving-line.ts";
-import { type ServingFlags, startServices } from "../serve/start-services.ts";
+import { archiveService, type ServingFlags, startServices } from "../serve/start-services.ts";
 import { leavesReceiverOpen } from "../telemetry/telemetry.ts";
 import type { LiveScreen } from "../terminal/live-screen.tsx";
 import { wrapWords } from "../terminal/plain-text.ts";
@@ -51,7 +51,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await app.terminal.openScreen() : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
   const log = await openServiceLog(app, flags, {
-    services: app.program.runnable,
+    services: [...app.program.runnable, archiveService],
     screen: write && { write },
   });
   const { note } = log;
@@ -78,7 +78,7 @@ type Shown = { screen: LiveScreen | undefined; note: (text: string) => void };
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
   const noting = { ...online, terminal: { ...online.terminal, note } };
-  const names = online.program.runnable;
+  const names = [...online.program.runnable, archiveService];
   const services = await startServices(noting, { names, flags, collector: collector?.url });
   if (!screen) online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();
