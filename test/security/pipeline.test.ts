@@ -19,10 +19,6 @@ async function refusedActs({ broker }: SecuredWorld): Promise<string[]> {
   return acts.filter((line) => !isOthers.test(line));
 }
 
-it.skipIf(servers.length > 1)("skipped on the oldest supported broker: 2.9.10 is not installed", () => {
-  expect(servers).toHaveLength(1);
-});
-
 describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $version", (server) => {
   let world: SecuredWorld;
 
