@@ -5,6 +5,7 @@ import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { orderShape } from "../../src/orders/flow.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 
@@ -98,18 +99,11 @@ describe("lag", () => {
   });
 
   it("shows one sample after the other with --watch, until it is stopped", async () => {
-    const stop = new AbortController();
-    let said = "";
-    const running = runCommand(`lag --watch --interval 20ms --json --server ${broker.url}`, {
-      signal: stop.signal,
-      onStdout: (text) => {
-        said += text;
-      },
-    });
-    await until(() => said.split("\n").length > 3);
-    stop.abort();
-    expect(await running).toMatchObject({ exitCode: 0, stderr: "" });
-    const samples = (await running).lines();
+    const running = startCommand(`lag --watch --interval 20ms --json --server ${broker.url}`);
+    await until(() => running.stdout().split("\n").length > 3);
+    const ran = await running.stop();
+    expect(ran).toMatchObject({ exitCode: 0, stderr: "" });
+    const samples = ran.lines();
     expect(new Set(samples.map(({ kind }) => kind))).toEqual(new Set(["consumer-lag"]));
     const times = samples.map(({ data }) => (data as { sampledAt: string }).sampledAt);
     expect(times).toEqual([...new Set(times)].sort());

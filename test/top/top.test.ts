@@ -8,6 +8,7 @@ import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { serve, workers } from "../support/serving.ts";
+import { startCommand } from "../support/start-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 
@@ -19,20 +20,14 @@ afterAll(() => broker.stop());
 
 /** Runs `orderctl top` until a sample is as it should be, and answers that one. */
 async function topUntil(isWanted: (sample: TopSample) => boolean): Promise<TopSample> {
-  const stop = new AbortController();
-  const samples: TopSample[] = [];
-  let rest = "";
-  const onStdout = (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    samples.push(...lines.map((line) => JSON.parse(line).data));
+  const { stdout, stop } = startCommand(`top --interval 50ms --json --server ${broker.url}`);
+  const samples = (): TopSample[] => {
+    const lines = stdout().split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line).data);
   };
-  const line = `top --interval 50ms --json --server ${broker.url}`;
-  const running = runCommand(line, { signal: stop.signal, onStdout });
-  await until(() => samples.some(isWanted), 30_000);
-  stop.abort();
-  expect(await running).toMatchObject({ exitCode: 0, stderr: "" });
-  return samples.find(isWanted) as TopSample;
+  await until(() => samples().some(isWanted), 30_000);
+  expect(await stop()).toMatchObject({ exitCode: 0, stderr: "" });
+  return samples().find(isWanted) as TopSample;
 }
 
 const publish = (words: string, signal = new AbortController().signal) =>
