@@ -1,5 +1,4 @@
-import { OrderctlError } from "../core/errors.ts";
-import type { Auditor } from "../flow/audit-contract.ts";
+import { type Auditor, addToAudit } from "../flow/audit-contract.ts";
 import type { Flow, FlowLog } from "../flow/flow.ts";
 import { readLog } from "../flow/read-log.ts";
 import type { readExtent, StoredMessage } from "../jetstream/streams/read-message.ts";
@@ -69,16 +68,7 @@ export class LogReading {
     this.#seen.sequence = sequence;
     if (sequence > this.#archivedTo) this.beyondArchive += 1;
     else this.archivedUntilUs = storedAtUs;
-    this.#judge(message);
-  }
-
-  #judge({ subject, payload, sequence, storedAtUs }: StoredMessage): void {
-    try {
-      this.#auditor.add(this.#flow.decode(subject, payload), sequence, storedAtUs / 1000);
-      this.events += 1;
-    } catch (thrown) {
-      this.#auditor.addUnreadable(subject, OrderctlError.from(thrown).message, sequence);
-    }
+    if (addToAudit(this.#flow, this.#auditor, message)) this.events += 1;
   }
 
   /** Begins to judge, unless that has begun. */

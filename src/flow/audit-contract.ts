@@ -84,16 +84,21 @@ export type Auditor = {
   finish(scope: AuditScope): AuditReport;
 };
 
-/** Hands a message of the log to the audit. Per message: < 5 µs, nearly all of it decoding. */
+/**
+ * Hands a message of the log to the audit; false for one that is no event. Per message: < 5 µs, nearly all of it
+ * decoding.
+ */
 export function addToAudit(
   flow: Pick<Flow, "decode">,
   auditor: Auditor,
   { subject, payload, sequence, storedAtUs }: StoredMessage,
-): void {
+): boolean {
   try {
     auditor.add(flow.decode(subject, payload), sequence, storedAtUs / 1000);
+    return true;
   } catch (thrown) {
     auditor.addUnreadable(subject, OrderctlError.from(thrown).message, sequence);
+    return false;
   }
 }
 
