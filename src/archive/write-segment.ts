@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { OrderctlError } from "../core/errors.ts";
 import { addToAudit } from "../flow/audit-contract.ts";
+import { findRepeats } from "../flow/find-repeats.ts";
 import type { FlowLog } from "../flow/flow.ts";
 import { readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
@@ -102,10 +103,11 @@ export async function repairSegment(
 }
 
 async function contentOf(
-  { flow }: FlowLog,
+  log: FlowLog,
   archive: SegmentedLog,
   { before, messages }: Part & { before: Segment | undefined },
 ): Promise<Content> {
+  const { flow } = log;
   const state = before && (await archive.readFile(before, before.files.audit));
   const auditor = flow.audit.open(state);
   const keys = new Set<string>();
@@ -114,6 +116,7 @@ async function contentOf(
     const place = flow.parseSubject(message.subject);
     if (place) keys.add(place.key);
   }
+  auditor.addRepeats(await findRepeats({ ...log, archive }, auditor, before?.to ?? 0));
   return {
     data: await buildSegment(flow, messages),
     keys: buildKeyHashes(keys),
