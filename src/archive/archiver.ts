@@ -3,6 +3,7 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
 import { isoTime } from "../core/units.ts";
 import type { FlowLog } from "../flow/flow.ts";
+import { heldBackText } from "../flow/log-archive.ts";
 import { readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
 import { type HeldBack, readMovable } from "../jetstream/streams/movable.ts";
@@ -38,6 +39,8 @@ export type ArchiveStatus = {
   bytes: number;
   /** The messages that are older than is kept, and are not archived. */
   behind: number;
+  /** For how long the next segment has been whole and older than is kept; 0 while it is not. */
+  lagMs: number;
   /** The durable consumer that keeps messages older than is kept from being archived, if one does. */
   heldBack: HeldBack | undefined;
 };
@@ -71,7 +74,7 @@ export function startArchiver(log: FlowLog, archive: SegmentedLog, options: Arch
   const archiving = new Archiving({ log, archive, options, signal: stop.signal });
   const running = archiving.run();
   return {
-    status: () => archiving.status,
+    status: () => archiving.status(),
     problems: () => archiving.problems.list(),
     async stop(deadlineMs) {
       stop.abort();
@@ -91,7 +94,9 @@ class Archiving {
   /** By its first sequence: when this process first saw an entry of which the stream still holds messages. */
   readonly #seenAt = new Map<number, number>();
   #purgedAt = Number.NEGATIVE_INFINITY;
-  status: ArchiveStatus | undefined;
+  #seen: Omit<ArchiveStatus, "lagMs"> | undefined;
+  /** Since when the next segment could have been written, by the monotonic clock. */
+  #dueSince: number | undefined;
 
   constructor({ log, archive, options, signal }: Work) {
     this.#log = log;
@@ -99,6 +104,12 @@ class Archiving {
     this.#options = options;
     this.#signal = signal;
     this.problems = new Problems("archive", options.note);
+  }
+
+  status(): ArchiveStatus | undefined {
+    if (!this.#seen) return undefined;
+    const lagMs = this.#dueSince === undefined ? 0 : Math.round(performance.now() - this.#dueSince);
+    return { ...this.#seen, lagMs };
   }
 
   async run(): Promise<void> {
@@ -138,19 +149,18 @@ class Archiving {
     ]);
     if (!size) throw new OrderctlError("not_found", `there is no stream ${flow.stream}`);
     const movable = await readMovable(connection, flow.stream);
-    await this.#purge(size, movable.to);
     const keptFromUs = nowUs() - this.#options.keepMs * 1000;
     const kept = await sequenceAt(connection, { stream: flow.stream, start: { timeUs: keptFromUs } });
-    this.#report(size, { kept, heldBack: movable.heldBack, nowUs: nowUs() });
-    const range = await this.#nextRange(Math.min(kept - 1, movable.to), keptFromUs);
-    if (!range) return false;
+    const range = await this.#nextRange(kept - 1, keptFromUs);
+    // Told before anything else may fail.
+    this.#report(size, { kept, range, heldBack: movable.heldBack, nowUs: nowUs() });
+    await this.#purge(size, movable.to);
+    if (!range || range.to > movable.to) return false;
     const messages = await this.#read(range);
     if (this.#signal.aborted) return false;
-    const entry = await writeSegment(this.#log, this.#archive, {
-      ...range,
-      messages,
-      store: this.#options.store,
-    });
+    const { from, to } = range;
+    const { store } = this.#options;
+    const entry = await writeSegment(this.#log, this.#archive, { from, to, messages, store });
     await this.#enter(entry);
     return true;
   }
@@ -168,9 +178,9 @@ class Archiving {
 
   /**
    * The next part to archive, if it is whole: as many events as a segment has, or what is left of a day (UTC) that is
-   * over. `last`: nothing behind it may be archived yet.
+   * over. `last`: nothing behind it is old enough.
    */
-  async #nextRange(last: number, keptFromUs: number): Promise<SegmentRange | undefined> {
+  async #nextRange(last: number, keptFromUs: number): Promise<NextRange | undefined> {
     const { connection, flow } = this.#log;
     const from = this.#archive.manifest.movedTo + 1;
     const first = await readNext(connection, flow.stream, { seq: from, next_by_subj: ">" });
@@ -182,7 +192,10 @@ class Archiving {
     const full = first.sequence + this.#options.segmentEvents - 1;
     const to = nextDay ? Math.min(full, nextDay - 1) : full;
     if (to > last) return undefined;
-    return { from: from === 1 ? first.sequence : from, to };
+    const end =
+      to < full ? undefined : await readNext(connection, flow.stream, { seq: to, next_by_subj: ">" });
+    const wholeUs = Math.min(end?.storedAtUs ?? nextDayUs, keptFromUs);
+    return { from: from === 1 ? first.sequence : from, to, dueForUs: keptFromUs - wholeUs };
   }
 
   async #read({ from, to }: SegmentRange): Promise<StreamMessage[]> {
@@ -223,14 +236,12 @@ class Archiving {
     this.problems.end(`damage ${segment.from}`);
   }
 
-  #report(
-    { firstSequence }: StreamSize,
-    { kept, heldBack, nowUs }: { kept: number; heldBack: HeldBack | undefined; nowUs: number },
-  ): void {
+  #report({ firstSequence }: StreamSize, { kept, range, heldBack, nowUs }: Seen): void {
     const { movedTo, segments } = this.#archive.manifest;
     const overdueUs = (this.#options.keepMs + heldAfterMs) * 1000;
     const holder = heldBack && nowUs - heldBack.storedAtUs > overdueUs ? heldBack : undefined;
-    this.status = {
+    this.#dueSince = range && performance.now() - range.dueForUs / 1000;
+    this.#seen = {
       movedTo,
       movedToUs: segments.at(-1)?.storedToUs ?? null,
       firstSequence,
@@ -239,15 +250,16 @@ class Archiving {
       behind: Math.max(0, kept - 1 - Math.max(movedTo, firstSequence - 1)),
       heldBack: holder,
     };
-    if (holder) this.problems.add("held", heldText(holder));
+    if (holder) this.problems.add("held", heldBackText({ ...holder, since: isoTime(holder.storedAtUs) }));
     else this.problems.end("held");
   }
 }
 
-const heldText = ({ consumer, sequence, storedAtUs }: HeldBack): string =>
-  `consumer ${consumer} holds back the archive since ${isoTime(storedAtUs)}: it has not settled message ${sequence}`;
-
 type SegmentRange = { from: number; to: number };
+/** `dueForUs`: for how long it has been whole and older than is kept. */
+type NextRange = SegmentRange & { dueForUs: number };
+
+type Seen = { kept: number; range: NextRange | undefined; heldBack: HeldBack | undefined; nowUs: number };
 
 const dayUs = 24 * 3600 * 1e6;
 const dayOf = (us: number): number => Math.floor(us / dayUs) * dayUs;

@@ -12,6 +12,9 @@ export type ArchiveFlags = {
   segmentEvents: number;
 };
 
+/** `store` is the URL of the store. */
+export type StartedArchive = Archiver & { store: string };
+
 const longestBetweenPurgesMs = 60_000;
 
 /**
@@ -22,7 +25,7 @@ export async function startArchive(
   log: FlowLog,
   { archive: named, keep, segmentEvents }: ArchiveFlags,
   { env, replicas, note }: { env: NodeJS.ProcessEnv; replicas: number; note: Note },
-): Promise<Archiver & { store: string }> {
+): Promise<StartedArchive> {
   const { connection, flow } = log;
   const archive = new SegmentedLog(connection, flow, env);
   await archive.manifest.refresh();

@@ -5,9 +5,10 @@ import { openServiceLog } from "../cli/service-log.ts";
 import { withMetricsFlags } from "../cli/telemetry-options.ts";
 import { untilStopped } from "../cli/until-stopped.ts";
 import { OrderctlError } from "../core/errors.ts";
+import { archiveService } from "../flow/log-archive.ts";
 import { withServiceFlags } from "./service-options.ts";
 import { servingLine } from "./serving-line.ts";
-import { archiveService, type ServingFlags, startServices } from "./start-services.ts";
+import { type ServingFlags, startServices } from "./start-services.ts";
 
 export const registerServe: Register = (command, act, program) => {
   const { runnable, companion } = program;

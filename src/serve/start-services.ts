@@ -1,4 +1,4 @@
-import type { Archiver } from "../archive/archiver.ts";
+import type { StartedArchive } from "../archive/start-archive.ts";
 import type { Online } from "../cli/command-action.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
 import type { AllowedHostFlags } from "../cli/options.ts";
@@ -8,18 +8,18 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Listening } from "../core/listening.ts";
 import type { Note } from "../core/note.ts";
 import { readVersion } from "../core/version.ts";
+import { archiveService } from "../flow/log-archive.ts";
 import { observeLog } from "../flow/observe-log.ts";
 import { announceProcess, type ProcessStatus } from "../flow/process-status.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../flow/run-services.ts";
 import { type ClockDifference, followBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { openHealthServer } from "../telemetry/metrics/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { observeArchive, tellArchive } from "./archive-state.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
+import { watchUnarchived } from "./unarchived.ts";
 
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
-
-/** The service that archives the log of any flow. */
-export const archiveService = "archive";
 
 export type Start = {
   names: readonly string[];
@@ -68,14 +68,19 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     const patience = { patienceMs, note: options.note, signal: online.signal };
     const services = await whenAnswered(() => runAll(online, { names, flags }, options), patience);
     telemetry.metrics?.observeWorkers(services.counts);
+    const { archive } = services;
     if (telemetry.metrics) observeLog(telemetry.metrics, online);
+    if (telemetry.metrics && archive)
+      observeArchive(telemetry.metrics, archive, { stream: flow.stream, aheadUs: clock.aheadUs });
+    const unarchived = archive ? undefined : watchUnarchived(online, options.note);
     work.state = "running";
     const serving = {
       ...services.serving,
       metricsUrl: telemetry.scrape && health ? health.url : null,
       spansTo: telemetry.spansTo,
     };
-    const status = statusOf({ ...services, serving }, options);
+    const tell = () => (archive ? tellArchive(flow.stream, archive) : null);
+    const status = statusOf({ ...services, serving }, options, tell);
     const announced = announceProcess(connection, () => status(work.state === "stopping"));
     return {
       ...services,
@@ -86,6 +91,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
           await services.stop(deadlineMs * (1 - telemetryShare));
         } finally {
           clock.stop();
+          unarchived?.stop();
           announced.stop();
           await health?.stop(0);
           await telemetry.stop(deadlineMs * telemetryShare);
@@ -104,7 +110,7 @@ async function runAll(
   online: Online,
   { names, flags }: Start,
   options: ServiceOptions,
-): Promise<RunningServices & { archive: Archiver | undefined }> {
+): Promise<RunningServices & { archive: StartedArchive | undefined }> {
   const ofFlow = names.filter((name) => name !== archiveService);
   const services = await runServices(online, ofFlow, options);
   if (ofFlow.length === names.length) return { ...services, archive: undefined };
@@ -122,7 +128,7 @@ async function runAll(
 const withArchive = (
   { serving, problems, stop }: RunningServices,
   names: readonly string[],
-  archive: Archiver & { store: string },
+  archive: StartedArchive,
 ): Pick<RunningServices, "serving" | "problems" | "stop"> => ({
   serving: { ...serving, services: [...names], archive: archive.store },
   problems: () => [
@@ -150,6 +156,7 @@ function tellClock({ terminal }: Online): (difference: ClockDifference) => void 
 function statusOf(
   { serving, counts, problems }: RunningServices,
   { parts: { breakers = {} } }: ServiceOptions,
+  archive: () => ProcessStatus["archive"],
 ): (stopping: boolean) => ProcessStatus {
   const { instance, services, url, metricsUrl, spansTo } = serving;
   const startedAt = new Date().toISOString();
@@ -164,6 +171,7 @@ function statusOf(
       return { name: breaker.name, state: breaker.state(), service, openForMs: breaker.openForMs() };
     }),
     problems: problems(),
+    archive: archive(),
     workers: Object.entries(counts()).map(([consumer, each]) => ({ consumer, ...each })),
   });
 }

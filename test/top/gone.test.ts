@@ -22,6 +22,7 @@ const statusOf = (instance: string, inFlight: () => number): ProcessStatus => ({
     ordersUrl: null,
     metricsUrl: null,
     spansTo: null,
+    archive: null,
   },
   workers: [{ consumer: "payment-processor", processed: 0, failed: 0, duplicates: 0, inFlight: inFlight() }],
 });

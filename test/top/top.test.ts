@@ -1,9 +1,11 @@
 import { headers } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { announceProcess } from "../../src/flow/process-status.ts";
 import { encodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import type { TopSample } from "../../src/top/top-sample.ts";
 import { setFaults } from "../orders/gateway/set-faults.ts";
 import { startSimulator } from "../orders/gateway/test-simulator.ts";
+import { archiveState, archiving } from "../support/archive-state.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
@@ -74,6 +76,24 @@ describe("top", () => {
     stop.abort();
     expect((await publishing).exitCode).toBe(130);
     await serving.stop();
+  });
+
+  it("tells what the log costs that nobody archives, and how fast that grows", async () => {
+    const stop = new AbortController();
+    const publishing = publish("--count 100k --rate 300", stop.signal);
+    const isGrowing = ({ archive }: TopSample) => (archive?.cost.ramBytesPerS ?? 0) > 0;
+    const { archive } = await topUntil(isGrowing);
+    expect(archive?.archiver).toBeNull();
+    stop.abort();
+    await publishing;
+  });
+
+  it("tells how far the log is archived", async () => {
+    const keeper = await openTestConnection(broker.url);
+    announceProcess(keeper, () => archiving(archiveState));
+    const { archive } = await topUntil((sample) => sample.archive?.archiver !== null);
+    expect(archive).toMatchObject({ archiver: { instance: "keeper", segments: 25 }, problems: [] });
+    await keeper.close();
   });
 
   /** Payment with a gateway that is away, from when it works until the end of the test. */
