@@ -19,6 +19,7 @@ export function openArchivedLog(
     movedTo: async () => (await open()).movedTo(),
     readKey: async (key) => (await open()).readKey(key),
     readBySequence: async (sequence) => (await open()).readBySequence(sequence),
+    sequenceAt: async (timeUs) => (await open()).sequenceAt(timeUs),
     async *read(range) {
       yield* (await open()).read(range);
     },

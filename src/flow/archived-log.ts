@@ -13,6 +13,8 @@ export type ArchivedLog = {
   /** What is archived about one key, in stream order; empty for a key without archived events. */
   readKey(key: string): Promise<StreamMessage[]>;
   readBySequence(sequence: number): Promise<StreamMessage | undefined>;
+  /** A sequence before which no archived message was stored at a time (Unix µs) or later: where a segment begins. */
+  sequenceAt(timeUs: number): Promise<number>;
   /** The archived messages from one sequence to another, both included, in stream order, in batches. */
   read(range: { from: number; to: number }): AsyncGenerator<StreamMessage[]>;
   /**
@@ -54,6 +56,7 @@ export const nothingArchived: ArchivedLog = {
   movedTo: async () => 0,
   readKey: async () => [],
   readBySequence: async () => undefined,
+  sequenceAt: async () => 1,
   async *read() {},
   hasKeys: async () => new Set(),
   auditState: async () => undefined,
