@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../../src/broker/run-command.ts";
@@ -30,6 +32,7 @@ describe.skipIf("missing" in found)(about, () => {
     let services: Supervised;
     let prometheus: Prometheus;
     let url: string;
+    let store: string;
 
     const publish = (count: number) =>
       orderctl(`publish order --count ${count} --wait --server ${broker.url}`);
@@ -43,7 +46,9 @@ describe.skipIf("missing" in found)(about, () => {
       // A gateway that fails now and then, and is asked once only: some deliveries come again.
       const gateway = "--gateway-errors 0.3 --gateway-attempts 1 --breaker-failures 1000 --decline-share 0.2";
       const ports = `--http-port 0 --metrics-port ${port}`;
-      services = supervise(`serve all --server ${broker.url} ${gateway} ${ports}`);
+      store = await mkdtemp(join(tmpdir(), "orderctl-archive-"));
+      const archive = `--archive ${store} --keep 1s --segment-events 200`;
+      services = supervise(`serve all --server ${broker.url} ${gateway} ${archive} ${ports}`);
       prometheus = await startPrometheus(programs.prometheus, `127.0.0.1:${port}`);
       await until(async () => (await read('up{job="orderctl"}')) === 1, 20_000);
       await publish(200);
@@ -56,6 +61,7 @@ describe.skipIf("missing" in found)(about, () => {
       await prometheus?.stop();
       await services?.stop();
       await broker?.stop();
+      if (store) await rm(store, { recursive: true, force: true });
     });
 
     it("sees what was done", async () => {
@@ -63,8 +69,12 @@ describe.skipIf("missing" in found)(about, () => {
       expect(await read('sum(orderctl_payments_total{outcome="declined", reason!=""})')).toBeGreaterThan(10);
       expect(await read("sum(orderctl_retries_total)")).toBeGreaterThan(10);
       expect(await read("sum(rate(orderctl_orders_ended_total[1m]))")).toBeGreaterThan(0);
-      // Read from the broker every 5 s.
-      await until(async () => (await read('orderctl_stream_messages{stream="ORDERS"}')) > 1000);
+      // Read from the broker every 5 s; what is archived leaves the stream.
+      await until(
+        async () => (await read('max_over_time(orderctl_stream_messages{stream="ORDERS"}[5m])')) > 1000,
+      );
+      await until(async () => (await read('orderctl_archive_moved_to{stream="ORDERS"}')) >= 1000, 20_000);
+      expect(await read("orderctl_archive_problems")).toBe(0);
       expect(await read("orderctl_dead_letters")).toBe(0);
       expect(
         await read('orderctl_order_duration_seconds_bucket{outcome="declined", le="+Inf"}'),
@@ -78,7 +88,7 @@ describe.skipIf("missing" in found)(about, () => {
       for (const { title, query } of dashboardQueries) {
         if ((await prometheus.query(query)).length === 0) empty.push(title);
       }
-      expect(empty).toEqual(["Failures (B)"]);
+      expect(empty).toEqual(["Failures (B)", "Archive behind (B)"]);
     });
 
     it("evaluates every rule without an error, and records what the rules record", async () => {

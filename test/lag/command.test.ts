@@ -59,7 +59,7 @@ describe("lag", () => {
   it("tells the same as JSON, unknown values as null", async () => {
     const [line] = (await lag("--json")).lines();
     expect(line).toMatchObject({ kind: "consumer-lag", version: 1 });
-    const { consumers, ...rest } = line?.data as LogLag;
+    const { consumers, ...rest } = line?.data as unknown as LogLag;
     expect(rest).toEqual({
       stream: "ORDERS",
       sampledAt: expect.stringMatching(/^\d{4}-.*Z$/),
@@ -121,7 +121,7 @@ describe("lag", () => {
     const publishing = runCommand(`publish order --count 100k --rate 200 --server ${broker.url}`, {
       signal: stop.signal,
     });
-    const { archive } = (await reading).lines()[0]?.data as LogLag;
+    const { archive } = (await reading).lines()[0]?.data as unknown as LogLag;
     stop.abort();
     await publishing;
     expect(archive?.cost.ramBytesPerS).toBeGreaterThan(0);

@@ -31,7 +31,7 @@ afterAll(async () => {
 
 const readArchive = async (): Promise<LogArchive> => {
   const [line] = (await runCommand(`status --json --server ${broker.url}`)).lines();
-  return line?.data.archive as LogArchive;
+  return (line?.data as unknown as { archive: LogArchive }).archive;
 };
 
 it("tells everybody how far it has archived the log, and where", async () => {
