@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import { archiveCacheDir } from "../core/directories.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { ArchivedLog } from "../flow/archived-log.ts";
+import type { FlowShape } from "../flow/flow.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
+import { hasKeyHash, keyHash } from "./key-hashes.ts";
+import { Manifest, type Segment, type StoredFile } from "./manifest.ts";
+import { openStore } from "./open-store.ts";
+import { SegmentReader } from "./segment.ts";
+import type { SegmentFile, SegmentStore } from "./segment-store.ts";
+
+/** Half of the time for which an archived message stays in the stream. */
+const maxAgeMs = 5000;
+/** How many segments are asked for a key at the same time. */
+const atOnce = 32;
+
+export class SegmentedLog implements ArchivedLog {
+  readonly manifest: Manifest;
+  readonly #connection: Connection;
+  /** Where files of a remote store are kept, so that they are fetched once. */
+  readonly cacheDir: string;
+  readonly #stores = new Map<string, Promise<SegmentStore>>();
+
+  constructor(connection: Connection, { stream }: FlowShape, env: NodeJS.ProcessEnv) {
+    this.manifest = new Manifest(connection, stream);
+    this.#connection = connection;
+    this.cacheDir = archiveCacheDir(env);
+  }
+
+  async movedTo(): Promise<number> {
+    await this.manifest.refresh(maxAgeMs);
+    return this.manifest.movedTo;
+  }
+
+  async hasKey(key: string): Promise<boolean> {
+    return (await this.#holding(key)).length > 0;
+  }
+
+  async readKey(key: string): Promise<StreamMessage[]> {
+    const messages: StreamMessage[] = [];
+    for (const segment of await this.#holding(key)) {
+      messages.push(...(await this.#within(segment, (reader) => reader.readKey(key))));
+    }
+    return messages;
+  }
+
+  async readBySequence(sequence: number): Promise<StreamMessage | undefined> {
+    if (sequence > (await this.movedTo())) return undefined;
+    const segment = this.manifest.segments.find(({ from, to }) => from <= sequence && sequence <= to);
+    return segment && this.#within(segment, (reader) => reader.readBySequence(sequence));
+  }
+
+  async *read({ from, to }: { from: number; to: number }): AsyncGenerator<StreamMessage[]> {
+    await this.movedTo();
+    const wanted = this.manifest.segments.filter((segment) => segment.from <= to && segment.to >= from);
+    for (const segment of wanted) {
+      const messages = await this.#within(segment, (reader) => reader.readAll());
+      yield messages.filter(({ sequence }) => from <= sequence && sequence <= to);
+    }
+  }
+
+  /** The bytes of a segment's file; rejects with `unavailable` when they are not those that the manifest names. */
+  async readFile({ store }: Segment, stored: StoredFile): Promise<Uint8Array> {
+    return readWhole(await this.storeAt(store), stored);
+  }
+
+  storeAt(url: string): Promise<SegmentStore> {
+    const known = this.#stores.get(url);
+    if (known) return known;
+    const opening = openStore(url, { connection: this.#connection, cacheDir: this.cacheDir });
+    this.#stores.set(url, opening);
+    opening.catch(() => this.#stores.delete(url));
+    return opening;
+  }
+
+  /** The segments with a key, in stream order. */
+  async #holding(key: string): Promise<Segment[]> {
+    await this.movedTo();
+    const hash = keyHash(key);
+    const { segments } = this.manifest;
+    const found: Segment[] = [];
+    for (let at = 0; at < segments.length; at += atOnce) {
+      const some = segments.slice(at, at + atOnce);
+      const has = await Promise.all(some.map((segment) => this.#hasKey(segment, hash)));
+      found.push(...some.filter((_, index) => has[index]));
+    }
+    return found;
+  }
+
+  async #hasKey({ store, files }: Segment, hash: bigint): Promise<boolean> {
+    return withFile(await this.storeAt(store), files.keys.name, (file) => hasKeyHash(file, hash));
+  }
+
+  async #within<T>(segment: Segment, read: (reader: SegmentReader) => Promise<T>): Promise<T> {
+    if (segment.prunedAtMs !== undefined) throw pruned(segment);
+    const store = await this.storeAt(segment.store);
+    return withFile(store, segment.files.data.name, async (file) => read(await SegmentReader.open(file)));
+  }
+}
+
+export async function withFile<T>(
+  store: SegmentStore,
+  name: string,
+  read: (file: SegmentFile) => Promise<T>,
+): Promise<T> {
+  const file = await store.open(name);
+  try {
+    return await read(file);
+  } finally {
+    await file.close();
+  }
+}
+
+const pruned = ({ from, to, prunedAtMs = 0 }: Segment): OrderctlError =>
+  new OrderctlError(
+    "not_found",
+    `messages ${from} to ${to} were archived and pruned at ${new Date(prunedAtMs).toISOString()}`,
+    { source: "store" },
+  );
+
+/** The bytes of a file; rejects with `unavailable` when they are not those that it has to hold. */
+export async function readWhole(
+  store: SegmentStore,
+  { name, bytes, sha256 }: StoredFile,
+): Promise<Uint8Array> {
+  const content = await withFile(store, name, (file) => file.read(0, file.bytes));
+  const isWhole = content.length === bytes && createHash("sha256").update(content).digest("hex") === sha256;
+  if (isWhole) return content;
+  throw new OrderctlError("unavailable", `${name} in ${store.url} is damaged: it is not what was written`, {
+    source: "store",
+  });
+}
