@@ -1,5 +1,7 @@
 /** A stored file, read in parts. */
 export type SegmentFile = {
+  /** The store's URL and the name in it, as errors quote it. */
+  readonly name: string;
   readonly bytes: number;
   /** The bytes from `start` up to, not including, `end`. Rejects with `unavailable` when they cannot be read. */
   read(start: number, end: number): Promise<Uint8Array>;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { archiveCacheDir } from "../core/directories.ts";
 import { OrderctlError } from "../core/errors.ts";
-import type { ArchivedLog } from "../flow/archived-log.ts";
+import type { ArchivedAudit, ArchivedLog } from "../flow/archived-log.ts";
 import type { FlowShape } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
@@ -34,8 +34,30 @@ export class SegmentedLog implements ArchivedLog {
     return this.manifest.movedTo;
   }
 
-  async hasKey(key: string): Promise<boolean> {
-    return (await this.#holding(key)).length > 0;
+  async hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>> {
+    const has = await Promise.all(keys.map(async (key) => (await this.#holding(key, to)).length > 0));
+    return new Set(keys.filter((_, index) => has[index]));
+  }
+
+  async auditState(which?: { storedBeforeUs: number } | "pruned"): Promise<ArchivedAudit | undefined> {
+    await this.movedTo();
+    const { segments } = this.manifest;
+    const segment = segments.findLast(({ prunedAtMs, storedToUs }) => {
+      if (which === undefined) return true;
+      return which === "pruned" ? prunedAtMs !== undefined : storedToUs < which.storedBeforeUs;
+    });
+    if (!segment) return undefined;
+    const { to, storedToUs, store, files } = segment;
+    const state = await this.readFile(segment, files.audit);
+    return { from: segments[0]?.from ?? 1, to, storedToUs, state, file: `${files.audit.name} in ${store}` };
+  }
+
+  async verify(signal: AbortSignal): Promise<{ faults: string[] }> {
+    const { findFaults } = await import("./verify.ts");
+    const faults: string[] = [];
+    for await (const { text } of findFaults(this, signal)) faults.push(text);
+    signal.throwIfAborted();
+    return { faults };
   }
 
   async readKey(key: string): Promise<StreamMessage[]> {
@@ -76,10 +98,10 @@ export class SegmentedLog implements ArchivedLog {
   }
 
   /** The segments with a key, in stream order. */
-  async #holding(key: string): Promise<Segment[]> {
+  async #holding(key: string, upTo = Number.POSITIVE_INFINITY): Promise<Segment[]> {
     await this.movedTo();
     const hash = keyHash(key);
-    const { segments } = this.manifest;
+    const segments = this.manifest.segments.filter(({ to }) => to <= upTo);
     const found: Segment[] = [];
     for (let at = 0; at < segments.length; at += atOnce) {
       const some = segments.slice(at, at + atOnce);

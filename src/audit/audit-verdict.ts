@@ -4,20 +4,24 @@ import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
 import type { Style } from "../terminal/terminal.ts";
-import type { LogAudit } from "./audit-log.ts";
+import { archiveRule, type LogAudit } from "./audit-log.ts";
 
 /** First the verdict, then the counts, a mark for each promise, and who broke one. */
 export const auditVerdict =
-  (rules: readonly AuditRule[]) =>
-  (audit: LogAudit, style: Style): string =>
-    [
+  (ofFlow: readonly AuditRule[]) =>
+  (audit: LogAudit, style: Style): string => {
+    const rules = [...ofFlow, archiveRule];
+    return [
       headline(audit, style),
       "",
       ...counts(audit),
+      ...coverage(audit).flatMap((text) => wrapWords(text, style.width)),
       "",
       ...marks(rules, audit, style),
+      ...leftOut(rules, audit),
       ...auditOffenders(rules, audit, style),
     ].join("\n");
+  };
 
 function headline(audit: LogAudit, style: Style): string {
   const { green, red, yellow } = paint(style);
@@ -27,18 +31,30 @@ function headline(audit: LogAudit, style: Style): string {
 }
 
 /** No verdict is possible: a lost event may have been the cause or the ending of one that was read. */
-function loss({ gone, firstSequence, offences }: LogAudit): string {
-  const removed = "purged, deleted or expired";
+function loss(audit: LogAudit): string {
+  const { gone, offences } = audit;
   const found = offences === 0 ? "" : `; ${plural(offences, "violation")} may be for want of them`;
   const went =
     gone > 0
       ? `${plural(gone, "message")} of the log went before ${gone === 1 ? "it was" : "they were"} read (${removed})`
-      : `the log begins with message ${formatCount(firstSequence)}: those before are ${removed}`;
+      : whatIsCut(audit);
   return `nothing is proven: ${went}${found}`;
 }
 
-function praise({ orders, ended, underWay }: LogAudit): string {
-  if (orders === 0) return "there is no order in the log";
+const removed = "purged, deleted or expired";
+
+function whatIsCut({ firstSequence, archivedFrom, archivedTo }: LogAudit): string {
+  if (archivedTo === 0)
+    return `the log begins with message ${formatCount(firstSequence)}: those before are ${removed}`;
+  if (firstSequence <= archivedTo + 1)
+    return `the archive begins with message ${formatCount(archivedFrom)}: those before were ${removed}`;
+  const [first, last] = [archivedTo + 1, firstSequence - 1].map(formatCount);
+  const missing = first === last ? `message ${first} is` : `messages ${first} to ${last} are`;
+  return `${missing} neither in the archive nor in the stream any more (${removed})`;
+}
+
+function praise({ orders, ended, underWay, since }: LogAudit): string {
+  if (orders === 0) return since === null ? "there is no order in the log" : "no order was created since";
   if (underWay === 0) return `${plural(orders, "order")}, each ended exactly once`;
   return `${plural(orders, "order")}: ${formatCount(ended)} ended exactly once, ${formatCount(underWay)} under way`;
 }
@@ -48,24 +64,54 @@ function blame({ offences, offenders, orders }: LogAudit): string {
     return `${formatCount(offences)} violations among ${plural(orders, "order")}`;
   const ids = new Set(offenders.flatMap(({ orderId }) => orderId ?? []));
   const skus = new Set(offenders.flatMap(({ sku }) => sku ?? []));
-  const others = offenders.filter(({ orderId, sku }) => orderId === null && sku === null).length;
+  const archive = offenders.some(isOfArchive);
+  const others = offenders.filter(
+    (each) => each.orderId === null && each.sku === null && !isOfArchive(each),
+  ).length;
   const parts = [
+    archive ? "the archive" : "",
     ids.size > 0 ? `${formatCount(ids.size)} of ${plural(Math.max(orders, ids.size), "order")}` : "",
     skus.size > 0 ? plural(skus.size, "SKU") : "",
     others > 0 ? plural(others, "message") : "",
   ];
-  const verb = ids.size + skus.size + others === 1 ? "breaks" : "break";
+  const verb = ids.size + skus.size + others + Number(archive) === 1 ? "breaks" : "break";
   return `${parts.filter((part) => part !== "").join(" and ")} ${verb} a promise`;
 }
 
-function counts({ outcomes, underWay, graceMs, events, seconds }: LogAudit): string[] {
+const isOfArchive = ({ rule }: Pick<Offender, "rule">): boolean => rule === archiveRule.name;
+
+function counts({ outcomes, underWay, graceMs, messagesRead, seconds }: LogAudit): string[] {
   const ends = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${formatCount(count)}`);
   const young = underWay > 0 ? ` (younger than ${formatDuration(graceMs)})` : "";
   return [
     [...ends, `under way ${formatCount(underWay)}${young}`].join("   "),
-    `${plural(events, "event")} read in ${formatDuration(seconds * 1000)}, ${formatRate(events / seconds)}`,
+    `${plural(messagesRead, "event")} read in ${formatDuration(seconds * 1000)}, ${formatRate(messagesRead / seconds)}`,
   ];
 }
+
+/** What of the log was judged, and what of it was not read for that. */
+function coverage(audit: LogAudit): string[] {
+  const { since, repeats, archivedTo, archivedUntil } = audit;
+  const lines: string[] = [];
+  if (since !== null) lines.push(`only orders created since ${minute(since)}, and events stored since`);
+  if (archivedTo > 0) {
+    const end = `message ${formatCount(archivedTo)} (${minute(archivedUntil)})`;
+    lines.push(`archived up to ${end}${since === null ? `; ${howArchived(audit)}` : ""}`);
+  }
+  if (repeats > 0) lines.push(`${plural(repeats, "repeat")} of archived orders; nothing followed from them`);
+  return lines;
+}
+
+function howArchived({ readFrom, archivedTo, archiveFaults }: LogAudit): string {
+  if (readFrom === 1) return "it was read again";
+  if (readFrom <= archivedTo) return `the audit of messages before ${formatCount(readFrom)} is taken over`;
+  return archiveFaults === null
+    ? "its audit is taken over, --all reads it again"
+    : "its audit is taken over, as not all of it can be read";
+}
+
+/** `2026-11-27 10:12Z` */
+const minute = (time: string | null): string => (time ? `${time.slice(0, 16).replace("T", " ")}Z` : "-");
 
 function marks(rules: readonly AuditRule[], audit: LogAudit, style: Style): string[] {
   const { green, red, yellow } = paint(style);
@@ -83,6 +129,12 @@ function marks(rules: readonly AuditRule[], audit: LogAudit, style: Style): stri
       : `${yellow(open)} ${promise}: ${checkedOf.else}`;
   });
 }
+
+const leftOut = (rules: readonly AuditRule[], audit: LogAudit): string[] =>
+  rules.flatMap(({ leftOut: left }) => {
+    const count = left ? Number(audit[left.count] ?? 0) : 0;
+    return left && count > 0 ? [`  ${plural(count, left.noun)} ${left.why}`] : [];
+  });
 
 const plural = (count: number, noun: string): string =>
   `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
@@ -131,7 +183,8 @@ const isFalseEvent = (rules: readonly AuditRule[], { rule, sequence }: Offender)
 const ruleOf = (rules: readonly AuditRule[], name: string): AuditRule | undefined =>
   rules.find((rule) => rule.name === name);
 
-function nameOf({ orderId, sku, sequence }: Offender): string {
+function nameOf({ rule, orderId, sku, sequence }: Offender): string {
+  if (isOfArchive({ rule })) return "the archive";
   if (orderId !== null) return `order ${orderId}`;
   return sku === null ? `message ${sequence}` : `SKU ${sku}`;
 }

@@ -28,3 +28,16 @@ export function clockNote({ aheadMs, errorMs }: ClockDifference): string | undef
   const apart = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? "ahead of" : "behind"}`;
   return `this machine's clock is ${apart} the broker's; ages are by the broker's clock`;
 }
+
+/** A broker time as a local wall clock shows it, with its date when that differs from the sample's. */
+export function clockTime(
+  iso: string,
+  { sampledAt, clock }: { sampledAt: string; clock: ClockDifference },
+): string {
+  const here = (time: string) => new Date(Date.parse(time) + (clock.aheadMs ?? 0));
+  const at = here(iso);
+  const time = at.toTimeString().slice(0, 8);
+  if (at.toDateString() === here(sampledAt).toDateString()) return time;
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
+}

@@ -16,6 +16,38 @@ export type ArchivedLog = {
   readBySequence(sequence: number): Promise<StreamMessage | undefined>;
   /** The archived messages from one sequence to another, both included, in stream order, in batches. */
   read(range: { from: number; to: number }): AsyncGenerator<StreamMessage[]>;
+  /**
+   * Which of the keys have archived messages up to the sequence `to`, the end of a segment. Compares hashes of 64 bits:
+   * one key of 10^11 may be named in error.
+   */
+  hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>>;
+  /**
+   * The flow's audit of the archive up to the end of a segment: of the last one, without `which`; of the last one whose
+   * messages were all stored before a time; of the last one whose messages were pruned, and can no longer be read.
+   * Undefined where there is no such segment.
+   */
+  auditState(which?: { storedBeforeUs: number } | "pruned"): Promise<ArchivedAudit | undefined>;
+  /**
+   * Compares all that is kept with the manifest, and the manifest's entries with each other. Each fault names the
+   * segment. Rejects only where the manifest cannot be read, and with the signal's reason.
+   */
+  verify(signal: AbortSignal): Promise<{ faults: string[] }>;
+};
+
+/** What the flow's audit had found when a segment was written. */
+export type ArchivedAudit = {
+  /**
+   * The sequences between which the archived messages are that it knows of, both included. `from` is above 1 where the
+   * log had lost its beginning before it was archived.
+   */
+  from: number;
+  to: number;
+  /** When the last of them was stored, Unix µs by the broker's clock. */
+  storedToUs: number;
+  /** See `FlowAudit.open`. */
+  state: Uint8Array;
+  /** The store and the file, as messages name them. */
+  file: string;
 };
 
 /** For a log without an archive. */
@@ -24,9 +56,15 @@ export const nothingArchived: ArchivedLog = {
   readKey: async () => [],
   readBySequence: async () => undefined,
   async *read() {},
+  hasKeys: async () => new Set(),
+  auditState: async () => undefined,
+  verify: async () => ({ faults: [] }),
 };
 
-/** Why a delivery that begins an archived key once more is not worked on. */
+/**
+ * Why a service gives up on the first event of a key that has one in the archive: the detail of its dead letter begins
+ * with it.
+ */
 export const repeatOfArchived = "repeat of an archived order";
 
 /**

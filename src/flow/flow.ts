@@ -220,6 +220,11 @@ export type Outcome = { outcome: string; detail: string | null };
 /** An amount in minor units, and `text`, the same amount formatted for people. */
 export type Total = { amountMinor: number; currency: string; text: string };
 
+/** A column of the archive: what it holds of an event, as one text or as a list of texts; undefined where it has none. */
+export type EventColumn<E extends FlowEvent = FlowEvent> =
+  | { text(event: E): string | undefined }
+  | { list(event: E): readonly string[] | undefined };
+
 /** A flow as generic code sees it: the compiled table, and how the flow's events are decoded, encoded and described. */
 export type Flow<E extends FlowEvent = FlowEvent> = FlowShape & {
   /** Throws `bad_message`, and nothing else, when the payload is not an event of the subject's kind and key. */
@@ -240,6 +245,8 @@ export type Flow<E extends FlowEvent = FlowEvent> = FlowShape & {
   totalOf(event: E): Total | undefined;
   /** The event's fields as JSON, named as in the wire contract. */
   document(event: E): Record<string, unknown>;
+  /** Columns of the archive, by name, beside those that it has for every flow: what an analyst groups events by. */
+  columns: Readonly<Record<string, EventColumn<E>>>;
   audit: FlowAudit;
   /** The flow's own counters, recorded in addition to the metrics of every flow. */
   countersOf(metrics: Metrics): FlowCounters<E>;

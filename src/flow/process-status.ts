@@ -9,16 +9,37 @@ import type { Connection } from "../jetstream/client/connection.ts";
 const text = z.string().max(500);
 const longText = z.string().max(20_000);
 const count = z.int().nonnegative();
+const isoText = text.refine((time) => !Number.isNaN(Date.parse(time)));
 /** About 300 years. */
 const milliseconds = z.number().min(0).max(1e13);
 const few = 200;
+
+/** What is `null` is unknown until the archiver has looked at the log for the first time. */
+const archive = z.object({
+  /** The stream that it archives, and the URL of the store. */
+  stream: text,
+  store: longText,
+  /** The last archived sequence, 0 where nothing is, and when that message was stored, Unix µs. */
+  movedTo: count.nullable(),
+  movedToUs: count.nullable(),
+  /** The first sequence that the stream still holds. */
+  firstSequence: count.nullable(),
+  segments: count.nullable(),
+  bytes: count.nullable(),
+  /** Messages older than is kept that are not archived: those of a segment that is not whole yet among them. */
+  behind: count.nullable(),
+  /** For how long the next segment has been whole and old enough; 0 while it is not. */
+  lagMs: milliseconds.nullable(),
+  /** The consumer that keeps messages from being archived, the one at which it stands, and when that was stored. */
+  heldBack: z.object({ consumer: text, since: isoText, sequence: count }).nullable(),
+});
 
 const schema = z.object({
   instance: text,
   version: text,
   services: z.array(text).max(few),
   /** ISO time. */
-  startedAt: text.refine((time) => !Number.isNaN(Date.parse(time))),
+  startedAt: isoText,
   uptimeMs: milliseconds,
   stopping: z.boolean(),
   breakers: z
@@ -49,6 +70,8 @@ const schema = z.object({
   ordersUrl: text.nullable().default(null),
   metricsUrl: text.nullable().default(null),
   spansTo: text.nullable().default(null),
+  /** `null` where the process archives nothing; earlier versions do not say. */
+  archive: archive.nullable().default(null),
 });
 
 /** The status of a process that runs services; counts are since its start. */

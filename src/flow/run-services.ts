@@ -78,6 +78,8 @@ export type Serving = {
   metricsUrl: string | null;
   /** Address to which spans are sent; `null` when none are sent. */
   spansTo: string | null;
+  /** Where this process archives the log; `null` when it does not. */
+  archive: string | null;
   drifts: Drift[];
 };
 
@@ -129,6 +131,7 @@ export async function runServices(
       url: listening?.url ?? null,
       metricsUrl: null,
       spansTo: null,
+      archive: null,
       ...data,
       drifts,
     },

@@ -6,8 +6,8 @@ import { watch } from "../cli/watch.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StreamLag } from "../jetstream/streams/lag.ts";
-import { lagTable, lastingConsumers } from "./lag-table.ts";
-import { readServiceLag } from "./service-lag.ts";
+import { lastingConsumers } from "./lag-table.ts";
+import { createLagReader, lagReport } from "./log-lag.ts";
 
 type Options = { interval: number; failAbove?: number; watch?: boolean };
 
@@ -35,17 +35,18 @@ async function showLag(
   [stream = online.flow.stream]: string[],
 ): Promise<number> {
   const { connection, terminal, signal } = online;
+  const readLag = createLagReader(online, { stream, intervalMs: interval, signal });
   const read = () =>
-    readServiceLag(online, { stream, intervalMs: interval, signal }).catch(async (thrown) => {
+    readLag().catch(async (thrown) => {
       throw await explainMissing(thrown, connection);
     });
   if (isWatch) {
-    await watch(online, { kind: "consumer-lag", view: lagTable, read, clockOf: ({ clock }) => clock });
+    await watch(online, { kind: "consumer-lag", view: lagReport, read, clockOf: ({ clock }) => clock });
     return 0;
   }
   const lag = await read();
   noteClock(terminal, lag.clock);
-  terminal.show("consumer-lag", lag, lagTable);
+  terminal.show("consumer-lag", lag, lagReport);
   return failAbove !== undefined && isAbove(lag, failAbove) ? 1 : 0;
 }
 

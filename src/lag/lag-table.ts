@@ -1,3 +1,4 @@
+import { clockTime } from "../cli/read-clock.ts";
 import type { ConsumerLag, LagState, StreamLag } from "../jetstream/streams/lag.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
@@ -119,16 +120,6 @@ function untilText(consumers: readonly ConsumerLag[], lag: StreamLag): string {
 
 const pauseText = ({ consumer, pausedUntil }: ConsumerLag, lag: StreamLag): string =>
   `${consumer} is paused${pausedUntil === null ? "" : ` until ${clockTime(pausedUntil, lag)}`}`;
-
-/** A broker time as a local wall clock shows it, with its date when that differs from the sample's. */
-export function clockTime(iso: string, { sampledAt, clock }: Pick<StreamLag, "sampledAt" | "clock">): string {
-  const here = (time: string) => new Date(Date.parse(time) + (clock.aheadMs ?? 0));
-  const at = here(iso);
-  const time = at.toTimeString().slice(0, 8);
-  if (at.toDateString() === here(sampledAt).toDateString()) return time;
-  const two = (n: number) => String(n).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
-}
 
 /**
  * The durable consumers: ephemeral ones end with their process and are nobody's backlog. All consumers if none is

@@ -1,6 +1,6 @@
 import type { Flow } from "../flow/flow.ts";
 import { orderAudit } from "./audit/flow-audit.ts";
-import { describeEvent, documentOf, phraseOf, totalOf } from "./describe-event.ts";
+import { archiveColumns, describeEvent, documentOf, phraseOf, totalOf } from "./describe-event.ts";
 import type { EventKind, OrderEvent } from "./events.ts";
 import { orderShape } from "./flow.ts";
 import { createOrderCounters } from "./metrics.ts";
@@ -21,6 +21,7 @@ export const orderFlow: Flow<OrderEvent> = {
   phrase: (kind, outcome) => phraseOf(kind as EventKind, outcome),
   totalOf,
   document: documentOf,
+  columns: archiveColumns,
   audit: orderAudit,
   countersOf: createOrderCounters,
 };

@@ -1,4 +1,4 @@
-import type { Outcome, Total } from "../flow/flow.ts";
+import type { EventColumn, Outcome, Total } from "../flow/flow.ts";
 import type { EventKind, EventOf, Money, OrderCreated, OrderEvent, OrderLine } from "./events.ts";
 import { formatMoney } from "./money.ts";
 
@@ -98,6 +98,14 @@ export const factsOf = (event: OrderEvent): Document => tellingOf(event.kind).fa
 export function totalOf(event: OrderEvent): Total | undefined {
   return "total" in event ? { ...event.total, text: formatMoney(event.total) } : undefined;
 }
+
+/** What the archive has of orders in columns of its own; `skus` has each SKU of an order once, in its lines' order. */
+export const archiveColumns = {
+  customer_id: { text: (event) => ("customerId" in event ? event.customerId : undefined) },
+  skus: {
+    list: (event) => ("lines" in event ? [...new Set(event.lines.map(({ sku }) => sku))] : undefined),
+  },
+} as const satisfies Record<string, EventColumn<OrderEvent>>;
 
 const linesOf = ({ lines: { length } }: OrderCreated): string[] =>
   length === 0 ? [] : [length === 1 ? "1 line" : `${length} lines`];

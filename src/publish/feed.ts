@@ -47,14 +47,19 @@ export type FeedReport = {
 
 const progressEveryMs = 100;
 
-/** Counts all texts and keeps the first ones to show. */
+/** Counts all texts and keeps those of the first places to show: answers come in another order than was asked. */
 class FirstFew {
   count = 0;
-  readonly shown: string[] = [];
+  #first: { place: number; text: string }[] = [];
 
-  add(text: string): void {
+  add(place: number, text: string): void {
     this.count += 1;
-    if (this.shown.length < 20) this.shown.push(text);
+    this.#first.push({ place, text });
+    this.#first = this.#first.sort((a, b) => a.place - b.place).slice(0, 20);
+  }
+
+  get shown(): string[] {
+    return this.#first.map(({ text }) => text);
   }
 }
 
@@ -91,11 +96,11 @@ export async function feed<E extends FlowEvent>(
         firstOrderId ??= flow.keyOf(event);
         if (duplicate) follower?.forget(flow.keyOf(event));
       },
-      onConflict: (event) => conflicts.add(flow.keyOf(event)),
-      onBlocked: (event, why) => {
+      onConflict: (event, place) => conflicts.add(place, flow.keyOf(event)),
+      onBlocked: (event, place, why) => {
         done += 1;
         follower?.forget(flow.keyOf(event));
-        blocked.add(`${why.message}; ${hintText(why.hint)}`);
+        blocked.add(place, `${why.message}; ${hintText(why.hint)}`);
       },
     });
     const stalled = failure ? undefined : await follower?.whenAllEnded(options.waitMs ?? 0, options.signal);

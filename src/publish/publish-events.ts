@@ -21,10 +21,13 @@ export type PublishOptions<E extends FlowEvent> = {
   signal: AbortSignal;
   onSent?: ((order: E) => void) | undefined;
   onStored?: ((order: E, duplicate: boolean) => void) | undefined;
-  /** Called for an order that cannot be stored because the message under its id is not a valid order. */
-  onBlocked?: ((order: E, why: OrderctlError) => void) | undefined;
+  /**
+   * Called for an order that cannot be stored because the message under its id is not a valid order. `place`: its
+   * place in the source, as answers come in another order than was asked.
+   */
+  onBlocked?: ((order: E, place: number, why: OrderctlError) => void) | undefined;
   /** Called after `onStored` for a duplicate whose content differs from the order stored under its id. */
-  onConflict?: ((order: E) => void) | undefined;
+  onConflict?: ((order: E, place: number) => void) | undefined;
 };
 
 /** What became of the orders of a source. `failure` is the error that ended the run early. */
@@ -58,7 +61,7 @@ export async function publishEvents<E extends FlowEvent>(
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
-      void publishOne(flow, order, { publish, options, counts });
+      void publishOne(flow, { order, place: sent }, { publish, options, counts });
     }
   } catch (thrown) {
     if (!options.signal.aborted) counts.failure ??= OrderctlError.from(thrown);
@@ -83,7 +86,7 @@ async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCou
 
 async function publishOne<E extends FlowEvent>(
   flow: Flow<E>,
-  order: E,
+  { order, place }: { order: E; place: number },
   {
     publish,
     options,
@@ -101,10 +104,11 @@ async function publishOne<E extends FlowEvent>(
     if (duplicate) counts.duplicates += 1;
     else counts.stored += 1;
     options.onStored?.(order, duplicate);
-    if (earlier && !flow.isSame(order, earlier)) options.onConflict?.(order);
+    if (earlier && !flow.isSame(order, earlier)) options.onConflict?.(order, place);
   } catch (thrown) {
     const error = OrderctlError.from(thrown);
-    if (error.code === "conflict" && error.source === "message") return options.onBlocked?.(order, error);
+    if (error.code === "conflict" && error.source === "message")
+      return options.onBlocked?.(order, place, error);
     if (error.isUncertain) counts.unknown += 1;
     counts.failure ??= error;
   }

@@ -1,14 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConnectionFlags } from "../cli/config.ts";
 import type { Flags, FlowProgram, ReplayProgram } from "../cli/flow-program.ts";
+import { type Moment, moment, placeMoment } from "../cli/moment.ts";
 import { count, positive, withConnection, withGiveUp } from "../cli/options.ts";
 import { type TracingFlags, withTracingFlags } from "../cli/telemetry-options.ts";
 import { OrderctlError } from "../core/errors.ts";
-import { parseDurationMs } from "../core/units.ts";
 import { checkKey } from "../flow/flow.ts";
-
-/** A time in Unix µs, or an age that counts back from the broker's time. */
-export type Moment = { us: number } | { agoMs: number };
 
 export type ReplayFlags = Flags &
   ConnectionFlags &
@@ -114,27 +111,12 @@ function checkService({ flow, replay }: FlowProgram, stream: string, { service, 
 const usage = (message: string, hint?: string): OrderctlError =>
   new OrderctlError("usage", message, { hint });
 
-const rfc3339 = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2}))?$/;
-
-/** Parses an RFC 3339 time, a date (its midnight in UTC), or an age such as `2h`. */
-export function moment(text: string): Moment {
-  const agoMs = parseDurationMs(text);
-  if (agoMs !== undefined) return { agoMs };
-  const match = rfc3339.exec(text);
-  const ms = match ? Date.parse(text.replace(/\.\d+/, "")) : Number.NaN;
-  if (Number.isNaN(ms)) {
-    throw new InvalidArgumentError("expected a time such as 2026-01-31T09:00:00Z, or 15m or 2h ago.");
-  }
-  return { us: ms * 1000 + Number((match?.[1] ?? "").padEnd(6, "0").slice(0, 6)) };
-}
-
 /** Both moments in Unix µs, given the broker's time. Throws `usage` when `since` is later than `until`. */
 export function placeTimes(
   { since, until }: Pick<ReplayFlags, "since" | "until">,
   nowUs: number,
 ): { sinceUs: number | undefined; untilUs: number | undefined } {
-  const place = (given: Moment | undefined): number | undefined =>
-    given && ("us" in given ? given.us : Math.round(nowUs - given.agoMs * 1000));
+  const place = (given: Moment | undefined) => given && placeMoment(given, nowUs);
   const [sinceUs, untilUs] = [place(since), place(until)];
   if (sinceUs !== undefined && untilUs !== undefined && sinceUs > untilUs)
     throw usage("--since is later than --until");

@@ -5,14 +5,18 @@ import { openServiceLog } from "../cli/service-log.ts";
 import { withMetricsFlags } from "../cli/telemetry-options.ts";
 import { untilStopped } from "../cli/until-stopped.ts";
 import { OrderctlError } from "../core/errors.ts";
+import { archiveService } from "../flow/log-archive.ts";
 import { withServiceFlags } from "./service-options.ts";
 import { servingLine } from "./serving-line.ts";
 import { type ServingFlags, startServices } from "./start-services.ts";
 
 export const registerServe: Register = (command, act, program) => {
   const { runnable, companion } = program;
-  const names = new Argument("<service...>", `which; \`all\` for every one but ${companion.name}`);
-  command.addArgument(names.choices([...runnable, companion.name, "all"]));
+  const names = new Argument(
+    "<service...>",
+    `which; \`all\` for every one but ${companion.name}, and for ${archiveService} only with --archive`,
+  );
+  command.addArgument(names.choices([...runnable, archiveService, companion.name, "all"]));
   const online = act.online(serve, { patient: true });
   const offline = act.offline(serveCompanionAlone);
   withConnection(withMetricsFlags(companion.withFlags(withServiceFlags(command, program)))).action(
@@ -29,7 +33,7 @@ async function serve(app: Online, flags: ServingFlags, args: string[]): Promise<
   const beside = args.includes(companion.name) ? await companion.start(app, flags) : undefined;
   try {
     const services = await startServices(app, {
-      names: runnable.filter((name) => args.includes(name) || args.includes("all")),
+      names: namesIn(runnable, args, flags),
       flags: { ...beside?.flags, ...flags },
     });
     app.terminal.show("serving", services.serving, servingLine(services.told));
@@ -38,6 +42,13 @@ async function serve(app: Online, flags: ServingFlags, args: string[]): Promise<
     await beside?.stop(0);
   }
   return undefined;
+}
+
+function namesIn(runnable: readonly string[], args: readonly string[], { archive }: ServingFlags): string[] {
+  const isAll = args.includes("all");
+  const names = runnable.filter((name) => isAll || args.includes(name));
+  const archives = args.includes(archiveService) || (isAll && archive !== undefined);
+  return archives ? [...names, archiveService] : names;
 }
 
 /** Runs the companion without services, which needs no broker. */

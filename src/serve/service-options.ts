@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import type { ArchiveFlags } from "../archive/start-archive.ts";
 import type { App } from "../cli/command-action.ts";
 import type { Flags, FlowProgram } from "../cli/flow-program.ts";
 import { instanceOf } from "../cli/identity.ts";
-import { type AllowedHostFlags, positive, withStreamFlags } from "../cli/options.ts";
+import { type AllowedHostFlags, positive, time, withStreamFlags } from "../cli/options.ts";
 import { defaultMaxAttempts, type ServiceOptions } from "../flow/run-services.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
@@ -14,7 +15,8 @@ export type ServiceFlags = Flags & {
   instance?: string;
   replicas: number;
   maxBytes?: number;
-} & AllowedHostFlags;
+} & ArchiveFlags &
+  AllowedHostFlags;
 
 export function withServiceFlags(command: Command, program: FlowProgram): Command {
   command
@@ -28,8 +30,17 @@ export function withServiceFlags(command: Command, program: FlowProgram): Comman
       defaultMaxAttempts,
     )
     .option("--instance <name>", "how this process calls itself (default: host and process id)");
-  return program.withServiceFlags(withStreamFlags(command));
+  return program.withServiceFlags(withArchiveFlags(withStreamFlags(command)));
 }
+
+const withArchiveFlags = (command: Command): Command =>
+  command
+    .option(
+      "--archive <store>",
+      "where the log is archived: a folder, or nats://<bucket> for an object store",
+    )
+    .addOption(time("--keep <time>", "younger events stay in the broker", [3_600_000, "1h"]))
+    .option("--segment-events <n>", "events of one segment of the archive", positive, 50_000);
 
 export async function serviceOptions(
   app: App,

@@ -1,3 +1,4 @@
+import type { StartedArchive } from "../archive/start-archive.ts";
 import type { Online } from "../cli/command-action.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
 import type { AllowedHostFlags } from "../cli/options.ts";
@@ -7,13 +8,16 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Listening } from "../core/listening.ts";
 import type { Note } from "../core/note.ts";
 import { readVersion } from "../core/version.ts";
+import { archiveService } from "../flow/log-archive.ts";
 import { observeLog } from "../flow/observe-log.ts";
 import { announceProcess, type ProcessStatus } from "../flow/process-status.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../flow/run-services.ts";
 import { type ClockDifference, followBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { openHealthServer } from "../telemetry/metrics/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { observeArchive, tellArchive } from "./archive-state.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
+import { watchUnarchived } from "./unarchived.ts";
 
 export type ServingFlags = ServiceFlags & TracingFlags & MetricsFlags;
 
@@ -62,16 +66,21 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     const options = { ...(await serviceOptions(online, flags, telemetry)), aheadUs: clock.aheadUs };
     const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
     const patience = { patienceMs, note: options.note, signal: online.signal };
-    const services = await whenAnswered(() => runServices(online, names, options), patience);
+    const services = await whenAnswered(() => runAll(online, { names, flags }, options), patience);
     telemetry.metrics?.observeWorkers(services.counts);
+    const { archive } = services;
     if (telemetry.metrics) observeLog(telemetry.metrics, online);
+    if (telemetry.metrics && archive)
+      observeArchive(telemetry.metrics, archive, { stream: flow.stream, aheadUs: clock.aheadUs });
+    const unarchived = archive ? undefined : watchUnarchived(online, options.note);
     work.state = "running";
     const serving = {
       ...services.serving,
       metricsUrl: telemetry.scrape && health ? health.url : null,
       spansTo: telemetry.spansTo,
     };
-    const status = statusOf({ ...services, serving }, options);
+    const tell = () => (archive ? tellArchive(flow.stream, archive) : null);
+    const status = statusOf({ ...services, serving }, options, tell);
     const announced = announceProcess(connection, () => status(work.state === "stopping"));
     return {
       ...services,
@@ -82,6 +91,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
           await services.stop(deadlineMs * (1 - telemetryShare));
         } finally {
           clock.stop();
+          unarchived?.stop();
           announced.stop();
           await health?.stop(0);
           await telemetry.stop(deadlineMs * telemetryShare);
@@ -94,6 +104,41 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     throw thrown;
   }
 }
+
+/** The flow's services, and the archiver where that is named. */
+async function runAll(
+  online: Online,
+  { names, flags }: Start,
+  options: ServiceOptions,
+): Promise<RunningServices & { archive: StartedArchive | undefined }> {
+  const ofFlow = names.filter((name) => name !== archiveService);
+  const services = await runServices(online, ofFlow, options);
+  if (ofFlow.length === names.length) return { ...services, archive: undefined };
+  const { startArchive } = await import("../archive/start-archive.ts");
+  const { env } = online;
+  try {
+    const archive = await startArchive(online, flags, { env, replicas: flags.replicas, note: options.note });
+    return { ...services, archive, ...withArchive(services, names, archive) };
+  } catch (thrown) {
+    await services.stop(0);
+    throw thrown;
+  }
+}
+
+const withArchive = (
+  { serving, problems, stop }: RunningServices,
+  names: readonly string[],
+  archive: StartedArchive,
+): Pick<RunningServices, "serving" | "problems" | "stop"> => ({
+  serving: { ...serving, services: [...names], archive: archive.store },
+  problems: () => [
+    ...problems(),
+    ...archive.problems().map((problem) => ({ consumer: archiveService, ...problem })),
+  ],
+  async stop(deadlineMs) {
+    await Promise.all([stop(deadlineMs), archive.stop(deadlineMs)]);
+  },
+});
 
 /**
  * Notes once when this machine's clock begins to differ from the broker's. Nothing is noted when the broker does not
@@ -111,6 +156,7 @@ function tellClock({ terminal }: Online): (difference: ClockDifference) => void 
 function statusOf(
   { serving, counts, problems }: RunningServices,
   { parts: { breakers = {} } }: ServiceOptions,
+  archive: () => ProcessStatus["archive"],
 ): (stopping: boolean) => ProcessStatus {
   const { instance, services, url, metricsUrl, spansTo } = serving;
   const startedAt = new Date().toISOString();
@@ -125,6 +171,7 @@ function statusOf(
       return { name: breaker.name, state: breaker.state(), service, openForMs: breaker.openForMs() };
     }),
     problems: problems(),
+    archive: archive(),
     workers: Object.entries(counts()).map(([consumer, each]) => ({ consumer, ...each })),
   });
 }

@@ -3,6 +3,8 @@ import type { ConnectionFlags } from "../cli/config.ts";
 import { connectionFlags, connectionTimes, type FlagSpec, typed } from "../cli/connection-flags.ts";
 import { withConnection } from "../cli/options.ts";
 import { flagOf, type SettingName, type Settings, settingNames } from "../cli/settings.ts";
+import { buildLogArchive, type LogArchive } from "../flow/log-archive.ts";
+import { createLogMeter } from "../flow/log-cost.ts";
 import { askProcesses, type ProcessStatus } from "../flow/process-status.ts";
 import { type ClockDifference, readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
@@ -31,6 +33,8 @@ export type Status = {
   unreadableAnswers: number;
   /** True when there were more answers than are collected, so processes may be missing. */
   answersCut: boolean;
+  /** `null` when there is no log, or this user may not read its state. */
+  archive: LogArchive | null;
 };
 
 export const registerStatus: Register = (command, act) => {
@@ -55,26 +59,29 @@ async function askBroker({ flow, terminal, signal }: App, config: ConnectionConf
     const settings = { ...config, connectTimeoutMs: config.timeoutMs };
     const connection = await openConnection(settings, terminal.note, signal);
     try {
-      broker = await readBroker(connection, flow.stream);
+      const clock = await readBrokerClock(connection, flow.stream);
+      broker = await readBroker(connection, clock.difference);
       const asked = await askProcesses(connection, { roundTripMs: broker.roundTripMs, signal });
+      const cost = await createLogMeter(connection, flow.stream)();
       signal.throwIfAborted();
       const { processes, unreadable: unreadableAnswers, isCut: answersCut } = asked;
-      return { broker, processes, unreadableAnswers, answersCut };
+      const sampledAt = new Date(clock.nowUs() / 1000).toISOString();
+      const archive = cost ? buildLogArchive(flow.stream, processes, { sampledAt, cost }) : null;
+      return { broker, processes, unreadableAnswers, answersCut, archive };
     } finally {
       await connection.close();
     }
   } catch (failure) {
-    return { broker, processes: [], unreadableAnswers: 0, answersCut: false, failure };
+    return { broker, processes: [], unreadableAnswers: 0, answersCut: false, archive: null, failure };
   }
 }
 
-async function readBroker(connection: Connection, stream: string): Promise<BrokerStatus> {
+async function readBroker(connection: Connection, clock: ClockDifference): Promise<BrokerStatus> {
   const { nats, server, version, user } = connection;
   // The client's own `rtt` has a resolution of whole milliseconds, which a local broker stays below.
   const startedAt = performance.now();
   await nats.flush();
   const roundTripMs = performance.now() - startedAt;
-  const { difference: clock } = await readBrokerClock(connection, stream);
   return { server, version, jetStream: nats.info?.jetstream === true, user, roundTripMs, clock };
 }
 

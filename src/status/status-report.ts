@@ -1,3 +1,4 @@
+import { archiveLine } from "../cli/archive-line.ts";
 import { clockNote } from "../cli/read-clock.ts";
 import type { ProcessStatus } from "../flow/process-status.ts";
 import { formatCount, formatDuration } from "../terminal/format.ts";
@@ -7,9 +8,12 @@ import { table } from "../terminal/table.ts";
 import type { Style, View } from "../terminal/terminal.ts";
 import type { Status, StatusSetting } from "./command.ts";
 
-/** First whether the broker is there, who works and whether a breaker is open; then each process and the settings. */
+/**
+ * First whether the broker is there, who works and whether a breaker is open; then the archive, each process and the
+ * settings.
+ */
 export const statusReport: View<Status> = (
-  { broker, processes, unreadableAnswers, answersCut, settings },
+  { broker, processes, unreadableAnswers, answersCut, archive, settings },
   style,
 ) => {
   const { yellow } = paint(style);
@@ -28,6 +32,8 @@ export const statusReport: View<Status> = (
       ),
     );
   if (answersCut) parts.push(yellow("answers did not end: there may be processes that are not told here"));
+  const archived = broker ? archiveLine(archive, broker.clock, style) : "";
+  if (archived !== "") parts.push(archived);
   if (processes.length > 0) parts.push(processes.map((process) => processText(process, style)).join("\n"));
   return [...parts, settingsTable(settings, style)].join("\n\n");
 };

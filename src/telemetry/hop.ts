@@ -60,12 +60,10 @@ const holdPattern = /^([^:]*):(-?\d+)\+(\d+)$/;
  */
 export function decodeHop(header: string | undefined): Hop | undefined {
   if (header === undefined) return undefined;
-  const fields = new Map(header.split(";").map((field) => splitAt(field, "=")));
-  const { c = "x", i = "", d = "", r = "", s = "", e = "", b, o = "" } = Object.fromEntries(fields);
+  const { c = "x", i = "", d = "", r = "", s = "", e = "", b, o = "" } = fieldsOf(header);
   const [service, instance] = splitAt(i, "/");
-  const isHop =
-    i.includes("/") && [s, e].every((text) => number.test(text)) && [d, r].every((text) => digits.test(text));
-  if (!isHop || !(c === "" || digits.test(c))) return undefined;
+  const areNumbers = number.test(s) && number.test(e) && digits.test(d) && digits.test(r);
+  if (!i.includes("/") || !areNumbers || !(c === "" || digits.test(c))) return undefined;
   const receivedAtUs = Number(r);
   const holds = b === undefined ? [] : decodeHolds(b, receivedAtUs);
   return {
@@ -79,6 +77,15 @@ export function decodeHop(header: string | undefined): Hop | undefined {
     ...(holds.length === 0 ? {} : { holds }),
     ...(digits.test(o) ? { orderAtUs: Number(o) } : {}),
   };
+}
+
+function fieldsOf(header: string): Readonly<Record<string, string>> {
+  const fields: Record<string, string> = {};
+  for (const field of header.split(";")) {
+    const [name, value] = splitAt(field, "=");
+    fields[name] = value;
+  }
+  return fields;
 }
 
 function splitAt(text: string, sign: string): [string, string] {

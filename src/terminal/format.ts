@@ -26,3 +26,30 @@ export function formatRate(perSecond: number | null): string {
   if (perSecond === null) return "-";
   return `${perSecond > 0 && perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(perSecond)}/s`;
 }
+
+const byteUnits = ["B", "kB", "MB", "GB", "TB"];
+
+/** `950 B`, `1.2 GB`, `26 MB`, in powers of 1000; `-` for unknown. */
+export function formatBytes(bytes: number | null): string {
+  if (bytes === null) return "-";
+  let value = bytes;
+  let power = 0;
+  while (value >= 999.5 && power < byteUnits.length - 1) {
+    value /= 1000;
+    power += 1;
+  }
+  return `${power > 0 && value < 9.95 ? value.toFixed(1) : formatCount(value)} ${byteUnits[power]}`;
+}
+
+/** How fast something grows, in the time in which that is at least 1 MB: `+26 MB/s`, `+18 MB/h`, `+1.2 MB/day`. */
+export function formatGrowth(bytesPerS: number): string {
+  const [seconds, unit] =
+    growthUnits.find(([length]) => bytesPerS * length >= 1e6) ?? ([86_400, "day"] as const);
+  return `+${formatBytes(bytesPerS * seconds)}/${unit}`;
+}
+
+const growthUnits = [
+  [1, "s"],
+  [3600, "h"],
+  [86_400, "day"],
+] as const;

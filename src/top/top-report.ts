@@ -1,5 +1,7 @@
+import { archiveLine } from "../cli/archive-line.ts";
+import { clockTime } from "../cli/read-clock.ts";
 import type { FlowShape } from "../flow/flow.ts";
-import { clockTime, lagTable } from "../lag/lag-table.ts";
+import { lagTable } from "../lag/lag-table.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
@@ -8,11 +10,16 @@ import type { Style, View } from "../terminal/terminal.ts";
 import type { GoneProcess } from "./gone-processes.ts";
 import type { EndedLately, ProcessRates, TopSample } from "./top-sample.ts";
 
-/** First whether all is well: rates, latency, breakers, failures. Then every consumer and every process. */
+/**
+ * First whether all is well: rates, latency, breakers, failures, and the archive. Then every consumer and every process.
+ */
 export const topReport =
   (flow: FlowShape): View<TopSample> =>
-  (sample, style) =>
-    [headline(flow, sample, style), lagTable(sample.lag, style), processTable(sample, style)].join("\n\n");
+  (sample, style) => {
+    const archive = archiveLine(sample.archive, sample.lag.clock, style);
+    const first = [headline(flow, sample, style), archive].filter((line) => line !== "").join("\n");
+    return [first, lagTable(sample.lag, style), processTable(sample, style)].join("\n\n");
+  };
 
 function headline(
   flow: FlowShape,

@@ -1,4 +1,6 @@
 import type { FlowLog } from "../flow/flow.ts";
+import { buildLogArchive, type LogArchive } from "../flow/log-archive.ts";
+import { createLogMeter } from "../flow/log-cost.ts";
 import { countDeadLetters } from "../flow/observe-log.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
 import { readLag, type StreamLag } from "../jetstream/streams/lag.ts";
@@ -24,6 +26,8 @@ export type TopSample = {
   gone: GoneProcess[];
   endedLately: EndedLately | null;
   deadLetters: number;
+  /** `null` where there is no log. */
+  archive: LogArchive | null;
 };
 
 /** How many events back the log is searched for ended orders: about 200 orders. */
@@ -44,13 +48,20 @@ export function createTopReader(
   let before: readonly ProcessStatus[] = [];
   let leftBefore: ReadonlyMap<string, number> = new Map();
   const goneProcesses = new GoneProcesses();
+  const measure = createLogMeter(connection, flow.stream);
   const deadLettersOf = readSeldom(() => countDeadLetters(connection), deadLettersEveryMs);
   return async () => {
     const [lag, processes] = await Promise.all([
       readLag(connection, { stream: flow.stream, intervalMs, durableOnly: true, signal }),
       readProcesses(connection, signal),
     ]);
-    const [endedLately, deadLetters] = await Promise.all([readEndedLately(log, signal), deadLettersOf()]);
+    const [endedLately, deadLetters, cost] = await Promise.all([
+      readEndedLately(log, signal),
+      deadLettersOf(),
+      measure(),
+    ]);
+    const { sampledAt } = lag;
+    const archive = cost ? buildLogArchive(flow.stream, processes, { sampledAt, cost }) : null;
     const rated = processes.map((process) => withRates(process, before));
     before = processes;
     const gone = goneProcesses.add(lag, processes);
@@ -61,7 +72,7 @@ export function createTopReader(
       gone,
     );
     leftBefore = new Map(lag.consumers.map(({ consumer, ackPending }) => [consumer, ackPending]));
-    return { lag: told, processes: rated, gone, endedLately, deadLetters };
+    return { lag: told, processes: rated, gone, endedLately, deadLetters, archive };
   };
 }
 

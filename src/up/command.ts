@@ -12,6 +12,7 @@ import { showOn, showSamples } from "../cli/watch.ts";
 import type { Collector } from "../collector/start-collector.ts";
 import { brokerDataDir } from "../core/directories.ts";
 import type { Note } from "../core/note.ts";
+import { archiveService } from "../flow/log-archive.ts";
 import type { RunningServices } from "../flow/run-services.ts";
 import type { StreamLag } from "../jetstream/streams/lag.ts";
 import { lagTable } from "../lag/lag-table.ts";
@@ -51,7 +52,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await app.terminal.openScreen() : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
   const log = await openServiceLog(app, flags, {
-    services: app.program.runnable,
+    services: [...app.program.runnable, archiveService],
     screen: write && { write },
   });
   const { note } = log;
@@ -78,7 +79,7 @@ type Shown = { screen: LiveScreen | undefined; note: (text: string) => void };
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
   const noting = { ...online, terminal: { ...online.terminal, note } };
-  const names = online.program.runnable;
+  const names = [...online.program.runnable, archiveService];
   const services = await startServices(noting, { names, flags, collector: collector?.url });
   if (!screen) online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();

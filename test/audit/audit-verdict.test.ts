@@ -14,6 +14,8 @@ const stock = (units: number) => new Map([["MUG-3", units]]);
 
 const auditOf = (log: OrderEvent[], units = 100, nowMs = 1_000_000): LogAudit => ({
   ...audit(log, { nowMs, graceMs: 30_000, stock: stock(units) }),
+  ...{ archivedFrom: 0, archivedTo: 0, archivedUntil: null, archivedEvents: 0, archiveFaults: null },
+  ...{ readFrom: 1, messagesRead: log.length, since: null },
   clock: { aheadMs: 0.2, errorMs: 0.4 },
   graceMs: 30_000,
   booked: null,

@@ -159,7 +159,7 @@ describe("over a log of its own", () => {
     const { exitCode, stdout } = await auditing;
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(
-      /^INCOMPLETE {2}nothing is proven: [\d,]+ messages of the log went before they were read .*; [\d,]+ violations may be for want of them\n/,
+      /^INCOMPLETE {2}nothing is proven: [\d,]+ messages of the log went before they were read .*; [\d,]+ violations? may be for want of them\n/,
     );
     expect(stdout).not.toContain("\u2713");
     expect(await readersOf("ORDERS")).toBe(0);
@@ -169,6 +169,37 @@ describe("over a log of its own", () => {
     await log.store(...ways.SHIPPED("a"), ...ways.DECLINED("b"));
     await connection.jsm.streams.purge("ORDERS", { filter: "ORDERS.*.a" });
     expect(await auditJson()).toMatchObject({ verdict: "PASS", gone: 0, orders: 1 });
+  });
+
+  it("judges what happened since a time or within an age, with --since", async () => {
+    await log.store(event("created", "late"));
+    expect(await auditJson()).toMatchObject({ verdict: "FAIL", since: null });
+    expect(await auditJson("--since", "1h")).toMatchObject({ verdict: "FAIL", orders: 1 });
+    const at = new Date(Date.now() + 60_000).toISOString();
+    expect(await auditJson("--since", at)).toMatchObject({
+      verdict: "PASS",
+      orders: 0,
+      since: `${at.slice(0, -1)}000Z`,
+    });
+    await log.store(...ways.DECLINED("b"));
+    const { stdout } = await audit("--since", "2100-01-01");
+    expect(stdout).toMatch(/^PASS {2}no order was created since\n/);
+    expect(stdout).toContain("only orders created since 2100-01-01 00:00Z, and events stored since\n");
+  });
+
+  it("reads everything with --all, which is what it does where nothing is archived", async () => {
+    await log.store(...ways.SHIPPED("a"));
+    expect(await auditJson("--all")).toMatchObject({
+      verdict: "PASS",
+      events: 5,
+      readFrom: 1,
+      archiveFaults: null,
+    });
+    const { exitCode, stderr } = await audit("--all", "--since", "1h");
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: expect.stringContaining("--all and --since exclude each other"),
+    });
   });
 
   it("is stopped by a signal, with no verdict", async () => {

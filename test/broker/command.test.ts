@@ -7,6 +7,7 @@ import { brokerStatus } from "../../src/broker/broker-status.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
 import { isAlive } from "../../src/core/process-identity.ts";
 import { runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { until } from "../support/until.ts";
 
 let dir: string;
@@ -69,18 +70,9 @@ it("is there for the other commands, which find it on whatever port it runs", as
 // `up` used to start a second server on the same store, and wrote over the configuration of the first.
 it("is used by `up`, which says so and leaves it running", async () => {
   const { url, pid } = (await broker(`${start} --json`)).lines()[0]?.data ?? { url: "", pid: 0 };
-  const controller = new AbortController();
-  let said = "";
-  const up = runCommand("up --http-port 0 --collect-port 0", {
-    env,
-    signal: controller.signal,
-    onStdout: (text) => {
-      said += text;
-    },
-  });
-  await until(() => said.includes(`on ${url} `), 30_000);
-  controller.abort("SIGINT");
-  const { exitCode, stderr } = await up;
+  const up = startCommand("up --http-port 0 --collect-port 0", { env });
+  await until(() => up.stdout().includes(`on ${url} `), 30_000);
+  const { exitCode, stderr } = await up.stop();
   expect(exitCode).toBe(0);
   expect(stderr).toContain(
     `using the nats-server that runs at ${url} (process ${pid}); it goes on after this one`,

@@ -12,7 +12,7 @@ type Flags = {
 };
 
 const about = [
-  "Runs the built orderctl for real - two processes of all services, a payment gateway with a ledger, a nats-server and",
+  "Runs the built orderctl for real - two processes of all services, an archiver, a payment gateway with a ledger, a nats-server and",
   "publishers - and breaks it again and again: kills, freezes, orderly stops and second starts of the broker, cut and",
   "stalled connections, a full stream, a gateway in trouble, bursts, messages nobody can read. Then it puts everything",
   "back, waits until all is worked off, and checks that no order is lost, none charged twice, and nothing but the",
@@ -35,7 +35,11 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
     )
     .option("--rate <n>", "orders per second, on average", positive, 300)
     .option("--seed <n>", "the same seed, the same faults in the same order at the same time", count)
-    .option("--kills <n>", "kill -9 of a worker, the broker or the gateway (default: one in 5 s)", count)
+    .option(
+      "--kills <n>",
+      "kill -9 of a worker, the archiver, the broker or the gateway (default: one in 5 s)",
+      count,
+    )
     .addOption(
       new Option("--ack-wait <time>", "when the broker delivers again what a killed worker held")
         .default(30_000, "30s, as orderctl sets it")

@@ -5,7 +5,7 @@ import { judge } from "./judge.ts";
 import { backlogText, clock, isKept, type Summary, summaryLines } from "./report.ts";
 import { buildSchedule } from "./schedule.ts";
 import { type Plan, unleash } from "./unleash.ts";
-import { openWorld, type World } from "./world.ts";
+import { openWorld, processesOf, type World } from "./world.ts";
 
 export type ChaosOptions = {
   seed: number;
@@ -76,7 +76,7 @@ async function breakAndJudge(
     checked: judged.events,
     broken: left ? [backlogText(left)] : [],
   };
-  const ends = [...world.workers, world.gateway].flatMap((each) => each.ends);
+  const ends = processesOf(world).flatMap((each) => each.ends);
   return {
     ...judged,
     findings: [worked, ...judged.findings],

@@ -1,8 +1,8 @@
 import { createRandom, type Random } from "../../src/orders/generator.ts";
 
-export const processes = ["worker one", "worker two", "broker", "gateway"] as const;
+export const processes = ["worker one", "worker two", "archiver", "broker", "gateway"] as const;
 /** Each reaches the broker through a proxy of its own. */
-export const links = ["worker one", "worker two", "publisher"] as const;
+export const links = ["worker one", "worker two", "archiver", "publisher"] as const;
 
 export type ProcessName = (typeof processes)[number];
 export type LinkName = (typeof links)[number];

@@ -34,6 +34,7 @@ export type World = {
   gatewayUrl: string;
   ledger: string;
   workers: readonly Supervised[];
+  archiver: Supervised;
   gateway: Supervised;
   victims: Record<ProcessName, Victim>;
   links: Record<LinkName, TcpProxy>;
@@ -47,6 +48,9 @@ export type World = {
 const lameDuck = `
 lame_duck_duration: 30s
 lame_duck_grace_period: 1s`;
+
+/** So that it archives every few seconds. */
+const archiveWords = "--keep 3s --segment-events 500";
 
 const patience = "--reconnect-wait 250ms";
 export const connectionWords = ({ port }: TcpProxy): string =>
@@ -70,7 +74,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     const proxies = await openLinks(broker.port);
     closers.push(() => Promise.all(Object.values(proxies).map((proxy) => proxy.close())));
     const services = await startProcesses(proxies, folder, options);
-    closers.push(() => Promise.all([...services.workers, services.gateway].map((each) => each.end())));
+    closers.push(() => Promise.all(processesOf(services).map((each) => each.end())));
     await until(() => isUp(services.gatewayUrl), 30_000);
     await until(() => areWaiting(admin, services.workers.length), 30_000);
     const victims = victimsOf(broker, services);
@@ -80,6 +84,13 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     throw thrown;
   }
 }
+
+/** Every process but the broker. */
+export const processesOf = ({
+  workers,
+  archiver,
+  gateway,
+}: Pick<World, "workers" | "archiver" | "gateway">) => [...workers, archiver, gateway];
 
 async function openLinks(port: number): Promise<Record<LinkName, TcpProxy>> {
   const opened = await Promise.all(links.map(async (name) => [name, await TcpProxy.open(port)] as const));
@@ -103,17 +114,22 @@ async function startProcesses(proxies: Record<LinkName, TcpProxy>, folder: strin
     const words = `serve all ${flags} ${connectionWords(proxies[name])} --instance ${instance}`;
     return supervise(words, { log: join(logs, `${instance}.log`) });
   });
-  return { gateway, gatewayUrl, ledger, workers };
+  const archiving = `serve archive --archive ${join(folder, "archive")} ${archiveWords}`;
+  const archiver = supervise(`${archiving} ${connectionWords(proxies.archiver)} --instance archiver`, {
+    log: join(logs, "archiver.log"),
+  });
+  return { gateway, gatewayUrl, ledger, workers, archiver };
 }
 
 function victimsOf(
   broker: TestBroker,
-  { gateway, workers }: Pick<World, "gateway" | "workers">,
+  { gateway, archiver, workers }: Pick<World, "gateway" | "archiver" | "workers">,
 ): Record<ProcessName, Victim> {
   const [one, two] = workers as [Supervised, Supervised];
   return {
     "worker one": one,
     "worker two": two,
+    archiver,
     gateway,
     broker: {
       async kill(downMs) {

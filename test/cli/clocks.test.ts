@@ -13,6 +13,7 @@ import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
+import { serve, workers } from "../support/serving.ts";
 import { shiftClock } from "../support/shift-clock.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
@@ -169,19 +170,9 @@ describe.each([
 describe("a service whose clock is 10 minutes ahead", () => {
   it("measures how long deliveries waited and orders took by the broker's clock, and says so once", async () => {
     shiftClock(600_000);
-    const controller = new AbortController();
-    let said = "";
-    const running = runCommand(
-      `serve payment inventory shipping notification --metrics-port 0 --instance ahead --json --server ${broker.url}`,
-      {
-        signal: controller.signal,
-        onStdout: (text) => {
-          said += text;
-        },
-      },
-    );
-    await until(() => said.includes("\n"));
-    const { metricsUrl } = JSON.parse(said).data;
+    const serving = serve(broker.url, `${workers} --metrics-port 0 --instance ahead --json`);
+    await until(() => serving.stdout().includes("\n"));
+    const { metricsUrl } = JSON.parse(serving.stdout()).data;
     const seriesOf = async () => (await fetch(`${metricsUrl}/metrics`)).text();
     await until(async () => /orderctl_order_duration_seconds_count\{.*\} 3\b/s.test(await seriesOf()));
     const sums = [
@@ -189,8 +180,7 @@ describe("a service whose clock is 10 minutes ahead", () => {
     ];
     expect(sums.length).toBeGreaterThan(3);
     for (const [line, seconds] of sums) expect(Number(seconds), line).toBeLessThan(3 * 60);
-    controller.abort();
-    const { stderr } = await running;
+    const { stderr } = await serving.stop();
     expect(stderr.match(/this machine's clock is 10m00s ahead of the broker's/g)).toHaveLength(1);
   });
 });

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { freeze, thaw } from "../support/freeze.ts";
 import { runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { startTestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 
@@ -33,24 +34,16 @@ it.each([
   onTestFinished(() => broker.stop());
   const where = `--timeout 1s --server ${broker.url}`;
   expect(await runCommand(`publish order --count 10 ${where}`)).toMatchObject({ exitCode: 0 });
-  const stop = new AbortController();
-  let said = "";
-  const running = runCommand(`${words} ${where}`, {
-    signal: stop.signal,
-    onStdout: (text) => {
-      said += text;
-    },
-  });
+  const { stdout, stop } = startCommand(`${words} ${where}`);
   const hasBegun = async () =>
     words.startsWith("publish")
       ? !(await runCommand(`lag ${where}`)).stdout.includes(": 10 deliveries")
-      : said !== "";
+      : stdout() !== "";
   await until(hasBegun);
   await freeze(broker.pid);
   onTestFinished(() => void thaw(broker.pid));
-  stop.abort("SIGINT");
   const startedAt = performance.now();
-  const ran = await running;
+  const ran = await stop();
   expect(ran.exitCode).toBe(exitCode);
   expect(performance.now() - startedAt).toBeLessThan(14_000);
   if (exitCode === 130) expect(ran.stdout).toMatch(/^[\d,]+ orders stored in /);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { readLastSequence } from "../../src/jetstream/streams/read-message.ts";
-import { type Ran, runCommand } from "../support/run-command.ts";
+import { runCommand } from "../support/run-command.ts";
+import { type RunningCommand, startCommand } from "../support/start-command.ts";
 import type { TestCluster } from "../support/start-test-cluster.ts";
 import { until } from "../support/until.ts";
 import {
@@ -12,28 +13,13 @@ import {
   refusesReplicas,
 } from "./cluster-of-test.ts";
 
-/** Runs a command in the test's process until it is stopped, at the latest with the test; resolves once it serves. */
-async function run({ onTestFinished }: Context, words: string): Promise<{ stop(): Promise<Ran> }> {
-  const controller = new AbortController();
-  let said = "";
-  const onStdout = (text: string) => {
-    said += text;
-  };
-  const ran = runCommand(words, { signal: controller.signal, onStdout });
-  const stop = () => {
-    controller.abort("SIGINT");
-    return ran;
-  };
-  onTestFinished(async () => void (await stop()));
-  await until(() => said.includes("\n"), 30_000);
-  return { stop };
+/** Runs `orderctl up` until it is stopped, at the latest with the test; resolves once it serves. */
+async function up({ onTestFinished }: Context, { urls }: TestCluster): Promise<RunningCommand> {
+  const words = `up --replicas 3 --http-port 0 --collect-port 0 --json --server ${urls} --reconnect-wait 100ms`;
+  const running = startCommand(words, { onTestFinished });
+  await until(() => running.stdout().includes("\n"), 30_000);
+  return running;
 }
-
-const up = (context: Context, { urls }: TestCluster) =>
-  run(
-    context,
-    `up --replicas 3 --http-port 0 --collect-port 0 --json --server ${urls} --reconnect-wait 100ms`,
-  );
 
 /** What is to be seen of 100 orders that have ended. */
 async function expectEverything({ urls }: TestCluster, { jsm }: Connection): Promise<void> {

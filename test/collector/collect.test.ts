@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCollector } from "../../src/cli/collector-address.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 import { checkout, send } from "./collector-world.ts";
@@ -22,14 +23,7 @@ afterAll(async () => {
 
 /** Runs `orderctl collect` until it is stopped, at the latest with the test; `url` is where it takes spans. */
 async function collect(words = ""): Promise<{ url: string; stop(): Promise<Ran> }> {
-  const controller = new AbortController();
-  const line = `collect --port 0 --server ${broker.url} ${words}`.trim();
-  const ran = runCommand(line, { signal: controller.signal });
-  const stop = () => {
-    controller.abort("SIGTERM");
-    return ran;
-  };
-  onTestFinished(async () => void (await stop()));
+  const { stop } = startCommand(`collect --port 0 --server ${broker.url} ${words}`.trim());
   let url = "";
   await until(async () => {
     url = (await findCollector(connection)) ?? "";

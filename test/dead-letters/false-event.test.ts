@@ -1,20 +1,19 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
 import type { RunningServices } from "../../src/flow/run-services.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { readBySequence } from "../../src/jetstream/streams/read-message.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
+import { temporaryFile } from "../orders/gateway/test-simulator.ts";
 import { approved, created, reserved } from "../support/handler-context.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { orderLog } from "../support/order-log.ts";
 import { runCommand } from "../support/run-command.ts";
+import { serve } from "../support/serving.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
-import { launch } from "../support/supervised.ts";
 import { until } from "../support/until.ts";
 
 let broker: TestBroker;
@@ -125,7 +124,7 @@ describe("what takes the place of an order", () => {
   beforeEach(() => log.storeBytes("ORDERS.created.taken-1", "no order"));
 
   it("is named by publish, which stores the others", async () => {
-    const file = join(await mkdtemp(join(tmpdir(), "orderctl-")), "orders.ndjson");
+    const file = await temporaryFile("orders.ndjson");
     const order = (id: string) =>
       JSON.stringify({ order_id: id, customer_id: "c", total_minor: 100, currency: "GBP" });
     await writeFile(file, `${order("taken-1")}\n${order("taken-2")}\n`);
@@ -151,7 +150,7 @@ describe("what takes the place of an order", () => {
   });
 
   it("is a 409 of the order API, with a note for the operator", async () => {
-    const api = launch(`serve order --http-port 0 --json --server ${broker.url}`);
+    const api = serve(broker.url, "order --http-port 0 --json");
     await until(() => api.stdout().includes("\n"));
     const { url } = JSON.parse(api.stdout().split("\n")[0] ?? "").data;
     const body = { order_id: "taken-1", customer_id: "c", total_minor: 100, currency: "GBP" };

@@ -1,28 +1,17 @@
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it } from "vitest";
 import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
-import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { orderLog } from "../support/order-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { until } from "../support/until.ts";
 import { openOtlpSink } from "../telemetry/otlp-sink.ts";
+import { startTestTelemetry } from "../telemetry/start-test-telemetry.ts";
 
 it("shows in its trace that a message was given up on, and why", async () => {
   const { connection } = await brokerOfTest();
-  vi.stubEnv("OTEL_TRACES_SAMPLER", "always_on");
-  onTestFinished(() => void vi.unstubAllEnvs());
   const sink = await openOtlpSink();
-  const telemetry = await startTelemetry({
-    env: process.env,
-    service: "orderctl",
-    instance: "box-1",
-    version: "0.0.0",
-    collector: sink.url,
-    tracesPerSecond: 100,
-    prometheus: false,
-    note: () => {},
-  });
+  const telemetry = await startTestTelemetry({ OTEL_TRACES_SAMPLER: "always_on" }, { collector: sink.url });
   const services = await startServices(connection, ["payment"], { telemetry });
   const log = await openLogWriter(connection);
   await log.storeBytes("ORDERS.created.bad", "no event");

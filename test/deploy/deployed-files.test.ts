@@ -1,8 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ramBytesPerEvent } from "../../src/flow/log-cost.ts";
 import { metricSpecs } from "../../src/telemetry/metrics/metric-specs.ts";
-import { dashboard, panels, readAsked, recordedNames, rulesText } from "./deployed-queries.ts";
+import {
+  dashboard,
+  dashboardQueries,
+  panels,
+  readAsked,
+  recordedNames,
+  rulesText,
+} from "./deployed-queries.ts";
 import { type Exported, readExported } from "./exported-metrics.ts";
 
 let exported: Exported;
@@ -40,6 +48,13 @@ describe("the rules and the dashboard", () => {
 });
 
 describe("the rules", () => {
+  it("estimate the memory of a log as the program does", () => {
+    const factors = [rulesText, ...dashboardQueries.map(({ query }) => query)].flatMap((text) =>
+      [...text.matchAll(/orderctl_stream_messages\S*\) \* (\d+)/g)].map(([, factor]) => Number(factor)),
+    );
+    expect(factors).toEqual([ramBytesPerEvent, ramBytesPerEvent]);
+  });
+
   it("say of every alert how bad it is, what is the matter and what to look at", () => {
     const alerts = rulesText.split("- alert: ").slice(1);
     expect(alerts.length).toBeGreaterThan(10);

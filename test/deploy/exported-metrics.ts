@@ -85,5 +85,8 @@ function measureEverything(metrics: Metrics): void {
     streams: [{ stream: "ORDERS", messages: 1, bytes: 1 }],
     deadLetters: 0,
   }));
+  const moved = { movedTo: 1, movedToUs: 1, segments: 1, bytes: 1, behind: 1, lagMs: 1 };
+  const heldBack = { consumer: "payment-processor", forMs: 1 };
+  metrics.observeArchive("ORDERS", () => ({ state: { ...moved, heldBack }, problems: 0 }));
   metrics.observeBreaker("gateway", () => "closed");
 }

@@ -1,13 +1,13 @@
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { feed } from "../../src/publish/feed.ts";
-import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { orderLog } from "../support/order-log.ts";
 import { startServices } from "../support/start-services.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { openOtlpSink, type SentSpan } from "../telemetry/otlp-sink.ts";
+import { startTestTelemetry } from "../telemetry/start-test-telemetry.ts";
 
 const orders = 1000;
 
@@ -17,11 +17,9 @@ let connection: Connection;
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
-  vi.stubEnv("OTEL_TRACES_SAMPLER", "always_on");
 });
 
 afterAll(async () => {
-  vi.unstubAllEnvs();
   await connection.close();
   await broker.stop();
 });
@@ -29,16 +27,7 @@ afterAll(async () => {
 /** Everything that reaches an independent receiver while orders go from publish to notification. */
 async function spansOfOrders(): Promise<SentSpan[]> {
   const sink = await openOtlpSink();
-  const telemetry = await startTelemetry({
-    env: process.env,
-    service: "orderctl",
-    instance: "box-1",
-    version: "0.0.0",
-    collector: sink.url,
-    tracesPerSecond: 100,
-    prometheus: false,
-    note: () => {},
-  });
+  const telemetry = await startTestTelemetry({ OTEL_TRACES_SAMPLER: "always_on" }, { collector: sink.url });
   const services = await startServices(connection, undefined, { telemetry });
   const { report } = await feed(orderLog(connection), generateOrders(orders, 5).orders, {
     origin: { service: "publish", instance: "test" },

@@ -1,10 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { flowTopology } from "../../src/flow/flow-topology.ts";
+import { announceProcess } from "../../src/flow/process-status.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
+import type { LogLag } from "../../src/lag/log-lag.ts";
 import { orderShape } from "../../src/orders/flow.ts";
+import { archiveState, archiving } from "../support/archive-state.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 
@@ -55,12 +59,24 @@ describe("lag", () => {
   it("tells the same as JSON, unknown values as null", async () => {
     const [line] = (await lag("--json")).lines();
     expect(line).toMatchObject({ kind: "consumer-lag", version: 1 });
-    const { consumers, ...rest } = line?.data ?? { consumers: [] as { consumer: string }[] };
+    const { consumers, ...rest } = line?.data as LogLag;
     expect(rest).toEqual({
       stream: "ORDERS",
       sampledAt: expect.stringMatching(/^\d{4}-.*Z$/),
       intervalMs: 20,
       clock: { aheadMs: expect.any(Number), errorMs: expect.any(Number) },
+      archive: {
+        sampledAt: rest.sampledAt,
+        archiver: null,
+        problems: [],
+        cost: {
+          events: 12,
+          bytes: expect.any(Number),
+          ramBytes: 12 * 520,
+          ramBytesPerS: null,
+          full: null,
+        },
+      },
     });
     expect(consumers.find(({ consumer }) => consumer === "payment-processor")).toEqual({
       consumer: "payment-processor",
@@ -85,6 +101,32 @@ describe("lag", () => {
     });
   });
 
+  it("tells what the log costs that nobody archives, and how far it is archived where somebody does", async () => {
+    const said = async () => (await lag()).stdout.trimEnd().split("\n\n").at(-1);
+    expect(await said()).toBe(
+      "nobody archives the log: 12 events, ~6.2 kB of the broker's RAM: orderctl serve archive",
+    );
+    const announced = announceProcess(connection, () => archiving({ ...archiveState, behind: 3 }));
+    onTestFinished(() => announced.stop());
+    await connection.nats.flush();
+    expect((await said())?.replaceAll("\n", " ")).toMatch(
+      /^archive: up to message 1,234,567 .* 3 events to go$/,
+    );
+    expect((await lag("OTHER")).stdout).toBe("OTHER has no consumers\n");
+  });
+
+  it("tells how fast the log grows that nobody archives, where its two samples are apart", async () => {
+    const reading = runCommand(`lag --interval 1s --json --server ${broker.url}`);
+    const stop = new AbortController();
+    const publishing = runCommand(`publish order --count 100k --rate 200 --server ${broker.url}`, {
+      signal: stop.signal,
+    });
+    const { archive } = (await reading).lines()[0]?.data as LogLag;
+    stop.abort();
+    await publishing;
+    expect(archive?.cost.ramBytesPerS).toBeGreaterThan(0);
+  });
+
   it("shows any stream, also one that nobody consumes", async () => {
     expect((await lag("OTHER")).stdout).toBe("OTHER has no consumers\n");
   });
@@ -98,18 +140,11 @@ describe("lag", () => {
   });
 
   it("shows one sample after the other with --watch, until it is stopped", async () => {
-    const stop = new AbortController();
-    let said = "";
-    const running = runCommand(`lag --watch --interval 20ms --json --server ${broker.url}`, {
-      signal: stop.signal,
-      onStdout: (text) => {
-        said += text;
-      },
-    });
-    await until(() => said.split("\n").length > 3);
-    stop.abort();
-    expect(await running).toMatchObject({ exitCode: 0, stderr: "" });
-    const samples = (await running).lines();
+    const running = startCommand(`lag --watch --interval 20ms --json --server ${broker.url}`);
+    await until(() => running.stdout().split("\n").length > 3);
+    const ran = await running.stop();
+    expect(ran).toMatchObject({ exitCode: 0, stderr: "" });
+    const samples = ran.lines();
     expect(new Set(samples.map(({ kind }) => kind))).toEqual(new Set(["consumer-lag"]));
     const times = samples.map(({ data }) => (data as { sampledAt: string }).sampledAt);
     expect(times).toEqual([...new Set(times)].sort());

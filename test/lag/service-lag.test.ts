@@ -19,7 +19,7 @@ const lagOf = (change: Partial<ConsumerLag> = {}): StreamLag => ({
 
 const till = (inFlight: number, problems: { consumer: string; text: string }[] = []) => ({
   ...{ instance: "till", version: "1.0.0", services: ["payment"], startedAt: "", uptimeMs: 0 },
-  ...{ stopping: false, breakers: [], ordersUrl: null, metricsUrl: null, spansTo: null },
+  ...{ stopping: false, breakers: [], ordersUrl: null, metricsUrl: null, spansTo: null, archive: null },
   workers: [{ consumer: "payment-processor", processed: 0, failed: 0, duplicates: 0, inFlight }],
   problems: problems.map((problem) => ({ ...problem, forMs: 0 })),
 });

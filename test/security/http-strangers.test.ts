@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { type IncomingHttpHeaders, request } from "node:http";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { hostname } from "node:os";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFile } from "../orders/gateway/test-simulator.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
+import { dial } from "./dial.ts";
 import { startListening } from "./listening-command.ts";
 
 let broker: TestBroker;
@@ -181,16 +182,6 @@ describe("2,500 connections that never finish their request", () => {
     if (!sent.endsWith("{")) await until(() => open.size === 0);
   });
 });
-
-async function dial(url: string): Promise<Socket> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  socket.on("error", () => {});
-  socket.resume();
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  return socket;
-}
 
 async function sendRaw(url: string, head: string): Promise<string> {
   const socket = await dial(url);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { dial } from "./dial.ts";
 import { startListening } from "./listening-command.ts";
 import { listeningSockets } from "./listening-sockets.ts";
 
@@ -72,13 +72,3 @@ describe("a stranger", () => {
     expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 });
-
-async function dial(url: string): Promise<Socket> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  socket.on("error", () => {});
-  socket.resume();
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  return socket;
-}

@@ -292,4 +292,5 @@ const status = (instance: string): ProcessStatus => ({
   ordersUrl: null,
   metricsUrl: null,
   spansTo: null,
+  archive: null,
 });

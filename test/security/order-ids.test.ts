@@ -3,39 +3,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
+import { orderShape } from "../../src/orders/flow.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
-import { until } from "../support/until.ts";
+import { startListening } from "./listening-command.ts";
 
 let broker: TestBroker;
 let connection: Connection;
 let folder: string;
-let api: { url: string; stop(): Promise<unknown> };
 
 beforeAll(async () => {
   broker = await startTestBroker();
   connection = await openTestConnection(broker.url);
   folder = await mkdtemp(join(tmpdir(), "orderctl-ids-"));
-  const controller = new AbortController();
-  let said = "";
-  const ran = runCommand(`serve order --http-port 0 --json -s ${broker.url}`, {
-    signal: controller.signal,
-    onStdout: (text) => {
-      said += text;
-    },
-  });
-  await until(() => said !== "");
-  const stop = () => {
-    controller.abort("SIGINT");
-    return ran;
-  };
-  api = { url: JSON.parse(said).data.url, stop };
+  await applyTopology(connection, flowTopology(orderShape));
 });
 
 afterAll(async () => {
-  await api.stop();
   await connection.close();
   await broker.stop();
   await rm(folder, { recursive: true, force: true });
@@ -94,18 +82,19 @@ async function expectAllIsWell(before: string[]): Promise<void> {
 }
 
 it("an order id that is none is refused in a body and in a path of the order API", async () => {
+  const { url } = await startListening(broker.url, "serve order --http-port 0");
   const before = await streams();
   const property = fc.asyncProperty(hostile, async (id) => {
     const body = JSON.stringify({ order_id: id, total_amount: "1.00" });
     const headers = { "content-type": "application/json" };
-    const posted = await fetch(`${api.url}/orders`, { method: "POST", headers, body });
+    const posted = await fetch(`${url}/orders`, { method: "POST", headers, body });
     // An empty id is none: the order gets one.
     const accepted = isId(id) || id === "";
     expect([200, 201, 409].includes(posted.status), `${posted.status} for ${JSON.stringify(id)}`).toBe(
       accepted,
     );
     if (!accepted) expect([400, 422]).toContain(posted.status);
-    const got = await fetch(`${api.url}/orders/${encodeURIComponent(id)}`, {
+    const got = await fetch(`${url}/orders/${encodeURIComponent(id)}`, {
       redirect: "error",
     });
     if (!isId(id)) expect([400, 404, 405, 414]).toContain(got.status);

@@ -1,27 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { until } from "../support/until.ts";
 import { openSecuredWorld, type Role, type SecuredWorld } from "./roles.ts";
 import { servers } from "./secured-broker.ts";
 
 /** Runs a command as a user until it is told to stop, at the latest with the test. */
-function start({ env }: SecuredWorld, role: Role, words: string) {
-  const controller = new AbortController();
-  let said = "";
-  const ran = runCommand(`${words} --context ${role} --log-level debug`, {
-    env,
-    signal: controller.signal,
-    onStdout: (text) => {
-      said += text;
-    },
-  });
-  const stop = () => {
-    controller.abort("SIGINT");
-    return ran;
-  };
-  onTestFinished(async () => void (await stop()));
-  return { stop, said: () => said };
-}
+const start = ({ env }: SecuredWorld, role: Role, words: string) =>
+  startCommand(`${words} --context ${role} --log-level debug`, { env });
 
 /** Acts of the services that the broker refused, but for looking at what is not theirs. */
 async function refusedActs({ broker }: SecuredWorld): Promise<string[]> {
@@ -32,10 +18,6 @@ async function refusedActs({ broker }: SecuredWorld): Promise<string[]> {
   const isOthers = /"\$JS\.API\.STREAM\.(?:INFO\.KV_INVENTORY|CREATE\.ORDERS)"/;
   return acts.filter((line) => !isOthers.test(line));
 }
-
-it.skipIf(servers.length > 1)("skipped on the oldest supported broker: 2.9.10 is not installed", () => {
-  expect(servers).toHaveLength(1);
-});
 
 describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $version", (server) => {
   let world: SecuredWorld;
@@ -72,10 +54,10 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
       start(world, role, `serve ${role} --decline-share 5% --default-stock 40 --metrics-port 0 --json`),
     );
     const api = start(world, "order", "serve order --http-port 0 --json");
-    await until(() => [...services, api].every(({ said }) => said() !== ""), 20_000);
+    await until(() => [...services, api].every(({ stdout }) => stdout() !== ""), 20_000);
     const published = await world.as("publisher", "publish order --count 200 --seed 7 --json");
     expect(published).toMatchObject({ exitCode: 0, stderr: "" });
-    const { url } = JSON.parse(api.said()).data;
+    const { url } = JSON.parse(api.stdout()).data;
     const placed = await fetch(`${url}/orders`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -88,7 +70,9 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
       return audit.exitCode === 0 && data.orders === 201 && data.underWay === 0;
     }, 30_000);
     const metrics = await Promise.all(
-      services.map(async ({ said }) => (await fetch(`${JSON.parse(said()).data.metricsUrl}/metrics`)).text()),
+      services.map(async ({ stdout }) =>
+        (await fetch(`${JSON.parse(stdout()).data.metricsUrl}/metrics`)).text(),
+      ),
     );
     for (const text of metrics) expect(text).toMatch(/pending/);
     expect((await fetch(`${url}/orders/by-http`)).status).toBe(200);
@@ -110,7 +94,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
   it("keep dead letters, which the operator reads and the admin alone gives back", async () => {
     const away = "--gateway http://127.0.0.1:1 --gateway-attempts 1 --breaker-failures 1000 --max-attempts 1";
     const failing = start(world, "payment", `serve payment --json ${away}`);
-    await until(() => failing.said() !== "");
+    await until(() => failing.stdout() !== "");
     await world.as("publisher", "publish order --seed 5");
     const letters = async (words: string) => {
       const { stdout } = await world.as("operator", `dlq list --json ${words}`);
@@ -135,7 +119,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
 
   it("find the collector by the broker, and their spans come back to the operator", async () => {
     const collector = start(world, "collector", "collect --port 0 --json");
-    await until(() => collector.said() !== "", 10_000);
+    await until(() => collector.stdout() !== "", 10_000);
     const env = { ...world.env };
     delete env.OTEL_TRACES_EXPORTER;
     const published = await runCommand("publish order --seed 99 --json --context publisher", { env });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { runCommand } from "../support/run-command.ts";
+import { serve } from "../support/serving.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { until } from "../support/until.ts";
 
 let broker: TestBroker;
 
@@ -36,15 +38,10 @@ it.each([
 });
 
 it("where spans are sent is told without what lets one send them", async () => {
-  const controller = new AbortController();
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://ann:hunter2@${away}/?access_token=hunter2` };
-  let said = "";
-  const onStdout = (text: string) => {
-    said += text;
-    if (text.includes("\n")) controller.abort("SIGINT");
-  };
-  const options = { env, signal: controller.signal, onStdout };
-  const { stderr } = await runCommand(`serve payment --json -s ${broker.url}`, options);
-  expect(JSON.parse(said).data.spansTo).toContain(away);
-  expect(said + stderr).not.toContain("hunter2");
+  const serving = serve(broker.url, "payment --json", env);
+  await until(() => serving.stdout().includes("\n"));
+  const { stdout, stderr } = await serving.stop();
+  expect(JSON.parse(stdout).data.spansTo).toContain(away);
+  expect(stdout + stderr).not.toContain("hunter2");
 });

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { LogArchive } from "../../src/flow/log-archive.ts";
+import { announceProcess } from "../../src/flow/process-status.ts";
 import { setFaults } from "../orders/gateway/set-faults.ts";
 import { startSimulator } from "../orders/gateway/test-simulator.ts";
+import { archiveState, archiving } from "../support/archive-state.ts";
 import { withContexts } from "../support/context-files.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
@@ -103,6 +106,37 @@ describe("where services run", () => {
   });
 });
 
+describe("the archive of the log", () => {
+  it("is nobody's: then it tells what the log costs the broker", async () => {
+    expect((await runCommand(`publish order --count 3 --server ${broker.url}`)).exitCode).toBe(0);
+    const { archive } = await readStatus();
+    expect(archive).toMatchObject({ archiver: null, problems: [], cost: { ramBytesPerS: null, full: null } });
+    const { events, ramBytes } = (archive as LogArchive).cost;
+    expect(events).toBeGreaterThan(2);
+    expect(ramBytes).toBe(events * 520);
+    const { stdout } = await status();
+    expect(stdout.replaceAll("\n", " ")).toMatch(
+      / nobody archives the log: \d+ events, ~[\d.]+ k?B of the broker's RAM: orderctl serve archive /,
+    );
+  });
+
+  it("is told as its process tells it, with what is wrong first", async () => {
+    const keeper = await openTestConnection(broker.url);
+    onTestFinished(() => keeper.close());
+    const heldBack = { consumer: "foo", since: "2026-03-01T10:12:00.000000Z", sequence: 1_234_568 };
+    announceProcess(keeper, () => archiving({ ...archiveState, heldBack, behind: 12_345 }));
+    await keeper.nats.flush();
+    const { stdout } = await status();
+    expect(stdout.replaceAll("\n", " ")).toMatch(
+      / archive: held back by consumer foo since 2026-03-01 [\d:]{8}; up to message 1,234,567 \(\d+d\d\dh ago\), 25 segments, 1\.2 GB in file:\/\/\/var\/lib\/orders; 12,345 events to go {2}keeper /,
+    );
+    const { archive, processes } = await readStatus();
+    const state = { ...archiveState, heldBack, behind: 12_345 };
+    expect(processes).toMatchObject([{ archive: state }]);
+    expect(archive).toMatchObject({ archiver: { ...state, instance: "keeper" }, problems: [] });
+  });
+});
+
 describe("where there is no broker", () => {
   it("still tells with what it was looked for, and exits 3", async () => {
     const env = await withContexts({ prod: { url: "nats://127.0.0.1:1", user: "ann" } }, "prod");
@@ -130,17 +164,19 @@ describe("where somebody else answers", () => {
     ordersUrl: null,
     metricsUrl: null,
     spansTo: null,
+    archive: null,
   };
 
   it("reads what a later version says beside what it knows, and leaves out what an earlier one does not say", async () => {
     const other = await openTestConnection(broker.url);
     onTestFinished(() => other.close());
-    const { ordersUrl: _, spansTo: __, ...earlier } = lie;
+    const { ordersUrl: _, spansTo: __, archive: ___, ...earlier } = lie;
     const breakers = [{ name: "B", state: "isolated", since: 1 }];
     const said = JSON.stringify({ ...earlier, breakers, mood: "good" });
     other.nats.subscribe("orderctl.status", { callback: (_, message) => void message.respond(said) });
     await other.nats.flush();
-    const processes = [{ instance: "liar", breakers: [{ name: "B", state: "unknown" }], spansTo: null }];
+    const breaker = { name: "B", state: "unknown" };
+    const processes = [{ instance: "liar", breakers: [breaker], spansTo: null, archive: null }];
     expect(await readStatus()).toMatchObject({ processes, unreadableAnswers: 0, answersCut: false });
   });
 
@@ -151,6 +187,7 @@ describe("where somebody else answers", () => {
     ["times without end", { uptimeMs: 1e308 }],
     ["more services than there are", { services: Array.from({ length: 60_000 }, (_, n) => `s${n}`) }],
     ["a time that is none", { startedAt: "x" }],
+    ["archive below nothing", { archive: { ...archiveState, segments: -1 } }],
   ])("believes no %s, and says that there was an answer", async (_, part) => {
     const liar = await openTestConnection(broker.url);
     onTestFinished(() => liar.close());

@@ -9,20 +9,21 @@ export type Ran = {
   lines(): { kind: string; version: number; data: never }[];
 };
 
-type RunOptions = {
+export type RunOptions = {
   env?: NodeJS.ProcessEnv;
   /** A text with its end, or what tells more as it comes. */
   stdin?: string | Readable;
   signal?: AbortSignal;
   columns?: number;
-  /** Told of stdout as it comes. */
+  /** Told of stdout and stderr as it comes. */
   onStdout?: (text: string) => void;
+  onStderr?: (text: string) => void;
 };
 
 /** Runs a command line inside the test's process, on streams that are no terminals. */
 export async function runCommand(line: string | string[], options: RunOptions = {}): Promise<Ran> {
   const out = collect(options.columns, options.onStdout);
-  const err = collect(options.columns);
+  const err = collect(options.columns, options.onStderr);
   const argv = typeof line === "string" ? line.split(/ +/) : line;
   const env = { LANG: "en_US.UTF-8", NO_COLOR: "1", HOME: "/nonexistent", ...options.env };
   const { stdin: input = "" } = options;

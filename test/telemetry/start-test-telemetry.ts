@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 /** OpenTelemetry reads the process's own environment. */
-export async function start(
+export async function startTestTelemetry(
   env: Record<string, string>,
   options: { collector?: string } = {},
 ): Promise<Telemetry> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatCount, formatDuration, formatRate } from "../../src/terminal/format.ts";
+import { formatBytes, formatCount, formatDuration, formatGrowth, formatRate } from "../../src/terminal/format.ts";
 
 describe("formatDuration", () => {
   it.each([
@@ -49,5 +49,33 @@ describe("formatRate", () => {
     [1250.4, "1,250/s"],
   ])("shows %s per second as %s", (perSecond, text) => {
     expect(formatRate(perSecond)).toBe(text);
+  });
+});
+
+describe("formatBytes", () => {
+  it.each([
+    [null, "-"],
+    [0, "0 B"],
+    [999.4, "999 B"],
+    [999.5, "1.0 kB"],
+    [1949, "1.9 kB"],
+    [26_400_000, "26 MB"],
+    [999_600_000, "1.0 GB"],
+    [1.2e15, "1,200 TB"],
+  ])("shows %s as %s", (bytes, text) => {
+    expect(formatBytes(bytes)).toBe(text);
+  });
+});
+
+describe("formatGrowth", () => {
+  it.each([
+    [26e6, "+26 MB/s"],
+    [1e6, "+1.0 MB/s"],
+    [0.9e6, "+3.2 GB/h"],
+    [300, "+1.1 MB/h"],
+    [100, "+8.6 MB/day"],
+    [0.1, "+8.6 kB/day"],
+  ])("shows %s B/s as %s", (bytesPerS, text) => {
+    expect(formatGrowth(bytesPerS)).toBe(text);
   });
 });

@@ -17,7 +17,7 @@ const lagAt = (seconds: number, ackPending: number) =>
 
 const till = (instance: string, inFlight: number, startedAt = "a"): ProcessStatus => ({
   ...{ instance, version: "1.0.0", services: ["payment"], startedAt, uptimeMs: 0, stopping: false },
-  ...{ problems: [], breakers: [], ordersUrl: null, metricsUrl: null, spansTo: null },
+  ...{ problems: [], breakers: [], ordersUrl: null, metricsUrl: null, spansTo: null, archive: null },
   workers: [{ consumer: "payment-processor", processed: 0, failed: 0, duplicates: 0, inFlight }],
 });
 

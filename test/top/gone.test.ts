@@ -9,6 +9,7 @@ import type { TopSample } from "../../src/top/top-sample.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
+import { startCommand } from "../support/start-command.ts";
 import { until } from "../support/until.ts";
 
 const statusOf = (instance: string, inFlight: () => number): ProcessStatus => ({
@@ -21,6 +22,7 @@ const statusOf = (instance: string, inFlight: () => number): ProcessStatus => ({
     ordersUrl: null,
     metricsUrl: null,
     spansTo: null,
+    archive: null,
   },
   workers: [{ consumer: "payment-processor", processed: 0, failed: 0, duplicates: 0, inFlight: inFlight() }],
 });
@@ -45,23 +47,10 @@ async function startPayment(server: string, instance: string) {
 
 /** What `orderctl top` shows, from its start until the end of the test. */
 function watchTop(server: string, words = ""): { text(): string; samples(): TopSample[] } {
-  const stop = new AbortController();
-  let text = "";
-  const onStdout = (more: string) => {
-    text += more;
-  };
-  const line = `top --interval 50ms ${words} --server ${server}`.split(/ +/);
-  const running = runCommand(line, { signal: stop.signal, onStdout, columns: 200 });
-  onTestFinished(async () => {
-    stop.abort();
-    await running;
-  });
-  const lines = () =>
-    text
-      .slice(0, text.lastIndexOf("\n") + 1)
-      .split("\n")
-      .filter((line) => line !== "");
-  return { text: () => text, samples: () => lines().map((one) => JSON.parse(one).data) };
+  const line = `top --interval 50ms ${words} --server ${server}`;
+  const { stdout } = startCommand(line, { columns: 200 });
+  const lines = () => stdout().split("\n").slice(0, -1);
+  return { text: stdout, samples: () => lines().map((one) => JSON.parse(one).data) };
 }
 
 const lagOf = async (server: string): Promise<StreamLag> =>

@@ -15,6 +15,7 @@ const statusOf = (startedAt: string, uptimeMs: number, processed: number): Proce
   ordersUrl: null,
   metricsUrl: null,
   spansTo: null,
+  archive: null,
 });
 
 it("tells what a process did since the sample before, by its own clock", () => {

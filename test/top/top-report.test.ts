@@ -4,6 +4,7 @@ import { orderShape } from "../../src/orders/flow.ts";
 import type { Style } from "../../src/terminal/terminal.ts";
 import { topReport } from "../../src/top/top-report.ts";
 import type { ProcessRates, TopSample } from "../../src/top/top-sample.ts";
+import { archiveState } from "../support/archive-state.ts";
 
 const plain: Style = { colour: false, width: 80, unicode: true };
 
@@ -42,6 +43,7 @@ const one: ProcessRates = {
   ordersUrl: null,
   metricsUrl: null,
   spansTo: null,
+  archive: null,
   processedPerS: 1203.4,
   failedPerS: 0,
 };
@@ -58,14 +60,23 @@ const calm: TopSample = {
   gone: [],
   endedLately: { orders: 200, p50Ms: 1.23, p99Ms: 12.3, lastEndedAt: "2026-03-01T12:01:04.990Z" },
   deadLetters: 0,
+  archive: {
+    sampledAt: "2026-03-01T12:01:05.000Z",
+    archiver: { ...archiveState, instance: "keeper" },
+    problems: [],
+    cost: { events: 5000, bytes: 1e6, ramBytes: 2.6e6, ramBytesPerS: 520, full: null },
+  },
 };
 
-const headline = (sample: TopSample) => topReport(orderShape)(sample, plain).split("\n\n")[0];
+const headline = (sample: TopSample) =>
+  topReport(orderShape)({ ...sample, archive: null }, plain).split("\n\n")[0];
 
 describe("topReport", () => {
   it("says first how fast orders come and end; then every consumer and every process", () => {
     expect(topReport(orderShape)(calm, plain)).toMatchInlineSnapshot(`
       "orders 401/s; created to ended p50 1.2 ms, p99 12.3 ms; failures 0/s
+      archive: up to message 1,234,567 (1h03m ago), 25 segments, 1.2 GB in
+      file:///var/lib/orders
 
       ORDERS: its consumer is up to date
 
@@ -75,6 +86,15 @@ describe("topReport", () => {
       process       services       up     done  failed  in flight  breaker
       shop-1-4711   3 services  1m05s  1,203/s     0/s          3  closed"
     `);
+  });
+
+  it("says below that what the log costs where nobody archives it, and nothing where that is not known", () => {
+    const at = (archive: TopSample["archive"]) =>
+      topReport(orderShape)({ ...calm, archive }, { ...plain, width: 140 }).split("\n")[1];
+    expect(at(calm.archive && { ...calm.archive, archiver: null })).toBe(
+      "nobody archives the log: 5,000 events, ~2.6 MB of the broker's RAM, +1.9 MB/h: orderctl serve archive",
+    );
+    expect(at(null)).toBe("");
   });
 
   it("says who is in trouble", () => {

@@ -1,13 +1,16 @@
 import { headers } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { announceProcess } from "../../src/flow/process-status.ts";
 import { encodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import type { TopSample } from "../../src/top/top-sample.ts";
 import { setFaults } from "../orders/gateway/set-faults.ts";
 import { startSimulator } from "../orders/gateway/test-simulator.ts";
+import { archiveState, archiving } from "../support/archive-state.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { serve, workers } from "../support/serving.ts";
+import { startCommand } from "../support/start-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 
@@ -19,20 +22,14 @@ afterAll(() => broker.stop());
 
 /** Runs `orderctl top` until a sample is as it should be, and answers that one. */
 async function topUntil(isWanted: (sample: TopSample) => boolean): Promise<TopSample> {
-  const stop = new AbortController();
-  const samples: TopSample[] = [];
-  let rest = "";
-  const onStdout = (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    samples.push(...lines.map((line) => JSON.parse(line).data));
+  const { stdout, stop } = startCommand(`top --interval 50ms --json --server ${broker.url}`);
+  const samples = (): TopSample[] => {
+    const lines = stdout().split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line).data);
   };
-  const line = `top --interval 50ms --json --server ${broker.url}`;
-  const running = runCommand(line, { signal: stop.signal, onStdout });
-  await until(() => samples.some(isWanted), 30_000);
-  stop.abort();
-  expect(await running).toMatchObject({ exitCode: 0, stderr: "" });
-  return samples.find(isWanted) as TopSample;
+  await until(() => samples().some(isWanted), 30_000);
+  expect(await stop()).toMatchObject({ exitCode: 0, stderr: "" });
+  return samples().find(isWanted) as TopSample;
 }
 
 const publish = (words: string, signal = new AbortController().signal) =>
@@ -79,6 +76,24 @@ describe("top", () => {
     stop.abort();
     expect((await publishing).exitCode).toBe(130);
     await serving.stop();
+  });
+
+  it("tells what the log costs that nobody archives, and how fast that grows", async () => {
+    const stop = new AbortController();
+    const publishing = publish("--count 100k --rate 300", stop.signal);
+    const isGrowing = ({ archive }: TopSample) => (archive?.cost.ramBytesPerS ?? 0) > 0;
+    const { archive } = await topUntil(isGrowing);
+    expect(archive?.archiver).toBeNull();
+    stop.abort();
+    await publishing;
+  });
+
+  it("tells how far the log is archived", async () => {
+    const keeper = await openTestConnection(broker.url);
+    announceProcess(keeper, () => archiving(archiveState));
+    const { archive } = await topUntil((sample) => sample.archive?.archiver !== null);
+    expect(archive).toMatchObject({ archiver: { instance: "keeper", segments: 25 }, problems: [] });
+    await keeper.close();
   });
 
   /** Payment with a gateway that is away, from when it works until the end of the test. */

@@ -1,57 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readTrace } from "../../src/collector/read-trace.ts";
-import { type Collector, startCollector } from "../../src/collector/start-collector.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
-import { flowTopology } from "../../src/flow/flow-topology.ts";
-import { readKey } from "../../src/flow/key-log.ts";
-import type { Connection } from "../../src/jetstream/client/connection.ts";
-import { Publisher } from "../../src/jetstream/publish/publisher.ts";
-import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
-import { orderShape } from "../../src/orders/flow.ts";
 import type { PaymentGateway } from "../../src/orders/gateway/gateway.ts";
 import { createRetryingGateway } from "../../src/orders/gateway/retrying-gateway.ts";
-import { subjectOf } from "../../src/orders/subjects.ts";
-import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { encodeOtlpJson } from "../../src/telemetry/otlp/otlp-json.ts";
-import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import type { Span } from "../../src/telemetry/tracing/span.ts";
 import type { OrderTrace } from "../../src/trace/picture.ts";
-import { event } from "../orders/order-log.ts";
-import { openTestConnection } from "../support/open-test-connection.ts";
-import { orderLog } from "../support/order-log.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";
-import { startServices } from "../support/start-services.ts";
-import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
-import { until } from "../support/until.ts";
 import { startBackend } from "../telemetry/backends/start-backend.ts";
 import { spansInJson } from "../telemetry/otlp/spans-in.ts";
 import { checkoutOfManySpans } from "./samples.ts";
+import { openTraceWorld, shipOrders, type TraceWorld } from "./trace-world.ts";
 
 const traceId = "00000000000000000000000000abcdef";
 const unsampledId = "00000000000000000000000000fedcba";
 const foreignId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-let broker: TestBroker;
-let connection: Connection;
-let collector: Collector;
+let world: TraceWorld;
 
 const trace = (id: string, ...flags: string[]): Promise<Ran> =>
-  runCommand(["trace", id, "-s", broker.url, ...flags], { columns: 80 });
+  runCommand(["trace", id, "-s", world.broker.url, ...flags], { columns: 80 });
 
 const traceJson = async (id: string, ...flags: string[]): Promise<OrderTrace> =>
   (await trace(id, "--json", ...flags)).lines()[0]?.data as unknown as OrderTrace;
 
-async function create(id: string, traceparent: string): Promise<void> {
-  const publisher = new Publisher(connection);
-  const payload = encodeEvent(event("created", id));
-  await publisher.publish({ subject: subjectOf("created", id), payload, headers: { traceparent } });
-  publisher.close();
-}
-
 async function send(spans: readonly Span[]): Promise<void> {
   const headers = { "content-type": "application/json" };
   const body = JSON.stringify(encodeOtlpJson(spans));
-  expect((await fetch(`${collector.url}/v1/traces`, { method: "POST", headers, body })).status).toBe(200);
+  const { status } = await fetch(`${world.collector.url}/v1/traces`, { method: "POST", headers, body });
+  expect(status).toBe(200);
 }
 
 /** Out of order for the first four calls: a delivery with all of its three calls, and the first call of the next. */
@@ -67,34 +44,14 @@ function failingGateway(): PaymentGateway {
   };
 }
 
-/** Real services whose spans go to a real collector. */
 beforeAll(async () => {
-  broker = await startTestBroker();
-  connection = await openTestConnection(broker.url);
-  await applyTopology(connection, flowTopology(orderShape));
-  collector = await startCollector(connection, { host: "127.0.0.1", port: 0, note: () => {} });
-  const telemetry = await startTelemetry({
-    ...{ env: {}, service: "orderctl", instance: "box-1", version: "0.0.0", note: () => {} },
-    ...{ collector: collector.url, tracesPerSecond: 100, prometheus: false },
-  });
+  world = await openTraceWorld();
   const gateway = createRetryingGateway(failingGateway(), { attempts: 3, backoffMs: 10 });
-  const services = await startServices(connection, undefined, { gateway, telemetry });
-  const hasEnded = async (id: string) => (await readKey(orderLog(connection), id)).events.length === 5;
-  await create("traced", `00-${traceId}-00000000000000aa-01`);
-  await until(() => hasEnded("traced"), 20_000);
-  await create("untraced", `00-${unsampledId}-00000000000000aa-00`);
-  await until(() => hasEnded("untraced"));
-  await services.stop(5000);
-  await telemetry.stop(5000);
-  await until(async () => (await readTrace(connection, traceId)).spans.length > 0);
+  await shipOrders(world, { traced: traceId, untraced: unsampledId }, { gateway });
   await send(checkoutOfManySpans(200));
 });
 
-afterAll(async () => {
-  await collector.stop(1000);
-  await connection.close();
-  await broker.stop();
-});
+afterAll(() => world.stop());
 
 describe("an order whose spans were collected", () => {
   it("shows the calls of the gateway in the delivery they were made in, and why some failed", async () => {
@@ -169,13 +126,15 @@ describe("a trace of another program", () => {
   it("that nobody knows is not_found, and says where it was looked for", async () => {
     const { exitCode, stderr } = await trace("9".repeat(32));
     expect(exitCode).toBe(4);
-    expect(stderr).toContain(`stream ORDERS at ${broker.url} holds no event of order ${"9".repeat(32)}`);
+    expect(stderr).toContain(
+      `stream ORDERS at ${world.broker.url} holds no event of order ${"9".repeat(32)}`,
+    );
     expect(stderr).toContain("TRACES no span of trace");
   });
 });
 
 it("--from takes the spans from a tracing backend, and the rest from the log", async () => {
-  const { spans: received } = await readTrace(connection, traceId);
+  const { spans: received } = await readTrace(world.connection, traceId);
   const { url, requests, close } = await startBackend((_url, response) =>
     response
       .writeHead(200, { "content-type": "application/json" })

@@ -8,10 +8,19 @@ import { parseTimestampUs, readNext, type StoredMessage } from "./read-message.t
  */
 export async function readOldest(connection: Connection, info: ConsumerInfo): Promise<number | null> {
   if (info.num_pending + info.num_ack_pending === 0) return null;
-  const oldest = await firstMatching(connection, info, firstSequence(info));
+  const oldest = await firstUnsettled(connection, info);
   if (!oldest || !(await isWanted(connection, info, oldest))) return null;
   return oldest.storedAtUs;
 }
+
+/**
+ * The first message that a consumer may still be handed: the first of its filters behind all that it has settled.
+ * Undefined when there is none.
+ */
+export const firstUnsettled = (
+  connection: Connection,
+  info: ConsumerInfo,
+): Promise<StoredMessage | undefined> => firstMatching(connection, info, firstSequence(info));
 
 /**
  * The lowest sequence that the oldest message can have: after everything delivered when all of that is settled, else

@@ -72,6 +72,13 @@ export async function countFrom(connection: Connection, place: CursorPlace): Pro
   return cursor.pending;
 }
 
+/** The first sequence of a place; where nothing is stored there, the one that the next message will have. */
+export async function sequenceAt(connection: Connection, place: CursorPlace): Promise<number> {
+  const cursor = await StreamCursor.open(connection, place);
+  await cursor.close();
+  return cursor.firstSequence;
+}
+
 const retryMs = 200;
 /** How long the creation of a consumer may still take once the signal has aborted. */
 const graceMs = 500;

@@ -3,6 +3,8 @@ import { formatMoney } from "../money.ts";
 
 type Debt = { total: Money; chargeId?: string };
 
+export type Owed = Money & { chargeId: string | null };
+
 /** The amount that each order not yet notified is worth, and the charge that paid it. */
 export class AmountsOwed {
   readonly #debts = new Map<string, Debt>();
@@ -26,6 +28,21 @@ export class AmountsOwed {
       default:
         return [];
     }
+  }
+
+  /** What the order is worth, and the charge that paid it; `null` for an order that is not owed any more. */
+  of(orderId: string): Owed | null {
+    const debt = this.#debts.get(orderId);
+    return debt ? { ...debt.total, chargeId: debt.chargeId ?? null } : null;
+  }
+
+  take(orderId: string, { amountMinor, currency, chargeId }: Owed): void {
+    const total = { amountMinor, currency };
+    this.#debts.set(orderId, chargeId === null ? { total } : { total, chargeId });
+  }
+
+  forget(orderId: string): void {
+    this.#debts.delete(orderId);
   }
 
   #pay({ orderId, total, chargeId }: PaymentProcessed): string[] {

@@ -31,7 +31,17 @@ export const fact = {
   /** `charged` and `repaid`: a charge or a refund that the gateway has booked. */
   charged: 2 ** bits.size,
   repaid: 2 ** (bits.size + 1),
+  /** What is known of the order began before the audit's state was taken. */
+  carried: 2 ** (bits.size + 2),
+  /** The order began before the time from which on orders are judged. */
+  earlier: 2 ** (bits.size + 3),
 } as const;
+
+/** The facts that events establish, by name, in the order of their bits. */
+export const factNames: readonly string[] = [...bits.keys()];
+
+/** The facts of the log among those known. */
+export const loggedFacts = (known: number): number => known & (2 ** bits.size - 1);
 
 /** What an order without a notification is waiting for. */
 export function whatIsMissing(facts: number): string {
@@ -51,6 +61,10 @@ export const factsOfKind = Object.fromEntries(
     return [kind, own.reduce((facts, bit) => facts | bit, 0)];
   }),
 ) as Record<EventKind, number>;
+
+/** The kinds of which events are among the facts. */
+export const kindsIn = (facts: number): EventKind[] =>
+  orderShape.kinds.filter((kind): kind is EventKind => (facts & factsOfKind[kind as EventKind]) !== 0);
 
 /**
  * The fact that an event establishes; the sets of facts of which one has to be known before it (`needs`); the rule that
@@ -110,3 +124,21 @@ function newStep(kind: EventKind, status: string): Step {
 /** True if all facts of one of the sets are known, or nothing is needed. */
 export const isMet = (known: number, needs: readonly number[]): boolean =>
   needs.length === 0 || needs.some((facts) => (known & facts) === facts);
+
+const settled = new Map<number, boolean>();
+
+/**
+ * True for an order that ended and of which no event is due: whatever comes for it now is a second event, or one
+ * without its cause.
+ */
+export function isSettled(facts: number): boolean {
+  const logged = loggedFacts(facts);
+  const known = settled.get(logged);
+  if (known !== undefined) return known;
+  const there = kindsIn(logged);
+  const missing = orderShape.kinds.filter((kind) => !there.some((each) => each === kind));
+  const isDue = (kind: string) => isMet(logged, (promised[kind] ?? causeOf(kind)).needs);
+  const isOver = (logged & fact.notified) !== 0 && !missing.some(isDue);
+  settled.set(logged, isOver);
+  return isOver;
+}

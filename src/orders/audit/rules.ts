@@ -45,6 +45,7 @@ const rules = [
     promise: "one charge for each paid order and one repayment for each refund, at the gateway",
     broken: "gateway and log differ",
     onlyWith: "booked",
+    leftOut: { count: "bookedArchived", noun: "booking", why: "of archived orders not compared: --all does" },
   },
   {
     // More units of a SKU reserved than were ever stocked.

@@ -1,5 +1,6 @@
 import { auditLog } from "../../audit/audit-log.ts";
 import { auditVerdict } from "../../audit/audit-verdict.ts";
+import { nothingSeen } from "../../audit/log-reading.ts";
 import { withOwnBroker } from "../../broker/own-broker.ts";
 import type { App, Online, Register } from "../../cli/command-action.ts";
 import { count, positive, withJson } from "../../cli/options.ts";
@@ -69,8 +70,7 @@ async function runDemo(online: Online, options: Options): Promise<number> {
     terminal.show("consumer-lag", lag, demoSection("lag", lagTable));
     const clock = await readClock(online, flow.stream);
     await showOneOrder(online, clock.nowUs());
-    const seen = { messages: 0, sequence: 0, lastSequence: 0 };
-    const audit = await auditLog(online, { graceMs: 0, clock, signal, seen });
+    const audit = await auditLog(online, { graceMs: 0, clock, signal, seen: nothingSeen() });
     terminal.show("audit", audit, demoSection("audit", auditVerdict(flow.audit.rules)));
     if (!terminal.json) terminal.show("demo", null, demoFarewell);
     return audit.verdict === "PASS" ? 0 : 1;

@@ -3,9 +3,12 @@ import { within } from "../../core/waiting.ts";
 import { attribute as name } from "../tracing/span-names.ts";
 import type { MetricLedger, Observation } from "./metric-ledger.ts";
 import { type MetricSpec, metricSpecs } from "./metric-specs.ts";
-import type { ConsumerState, Metrics, StreamState } from "./metrics.ts";
+import type { ArchiveFigures, ConsumerState, Metrics, StreamState } from "./metrics.ts";
 
-type Observers = Pick<Metrics, "observeWorkers" | "observeConsumers" | "observeStreams" | "observeBreaker">;
+type Observers = Pick<
+  Metrics,
+  "observeWorkers" | "observeConsumers" | "observeStreams" | "observeArchive" | "observeBreaker"
+>;
 
 const specs = metricSpecs;
 
@@ -34,6 +37,9 @@ export function observeWith(ledger: MetricLedger): Observers {
         return [...streams.flatMap(streamObservations), observed(specs.deadLetters, deadLetters)];
       });
     },
+    observeArchive(stream, read) {
+      ledger.observe(() => archiveObservations(stream, read()));
+    },
     observeBreaker(breaker, read) {
       const attributes = { breaker };
       ledger.observe(() => [observed(specs.breakerState, breakerStates[read()], attributes)]);
@@ -59,6 +65,24 @@ function streamObservations({ stream, messages, bytes }: StreamState): Observati
   return [
     observed(specs.streamMessages, messages, attributes),
     observed(specs.streamBytes, bytes, attributes),
+  ];
+}
+
+function archiveObservations(stream: string, { state, problems }: ArchiveFigures): Observation[] {
+  const attributes = { stream };
+  const ofProblems = observed(specs.archiveProblems, problems, attributes);
+  if (!state) return [ofProblems];
+  const { movedToUs, heldBack } = state;
+  const holder = { ...attributes, [name.consumerGroup]: heldBack?.consumer ?? "" };
+  return [
+    observed(specs.archiveMovedTo, state.movedTo, attributes),
+    ...(movedToUs === null ? [] : [observed(specs.archiveMovedToTime, movedToUs / 1e6, attributes)]),
+    observed(specs.archiveSegments, state.segments, attributes),
+    observed(specs.archiveBytes, state.bytes, attributes),
+    observed(specs.archiveBehind, state.behind, attributes),
+    observed(specs.archiveLag, state.lagMs / 1000, attributes),
+    ...(heldBack ? [observed(specs.archiveHeldBack, heldBack.forMs / 1000, holder)] : []),
+    ofProblems,
   ];
 }
 

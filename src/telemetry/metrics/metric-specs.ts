@@ -73,6 +73,49 @@ export const metricSpecs = {
     unit: "{message}",
     description: "Messages given up on, waiting for somebody to decide",
   },
+  archiveMovedTo: {
+    name: "orderctl.archive.moved_to",
+    unit: "{sequence}",
+    description: "The last sequence of the log that is archived; 0 where nothing is",
+  },
+  archiveMovedToTime: {
+    name: "orderctl.archive.moved_to_time",
+    unit: "s",
+    description: "When the last archived message was stored, Unix time; absent where nothing is archived",
+  },
+  archiveSegments: {
+    name: "orderctl.archive.segments",
+    unit: "{segment}",
+    description: "Segments that the log is archived in",
+  },
+  archiveBytes: {
+    name: "orderctl.archive.bytes",
+    unit: "By",
+    description: "Size of the segments' messages in the store",
+  },
+  archiveBehind: {
+    name: "orderctl.archive.behind",
+    unit: "{message}",
+    description:
+      "Messages that are older than the broker is to keep and not archived, those of a segment that is not whole among them",
+  },
+  archiveLag: {
+    name: "orderctl.archive.lag",
+    unit: "s",
+    description:
+      "For how long the next segment could have been written; 0 while it is not whole or not old enough",
+  },
+  archiveHeldBack: {
+    name: "orderctl.archive.held_back",
+    unit: "s",
+    description:
+      "Age of the message that a consumer has not settled and that therefore cannot be archived; absent where none does",
+  },
+  archiveProblems: {
+    name: "orderctl.archive.problems",
+    unit: "{problem}",
+    description: "What keeps the archiver from its work, but for a consumer that holds it back",
+  },
   breakerState: {
     name: "orderctl.breaker.state",
     unit: "{state}",

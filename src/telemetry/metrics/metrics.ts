@@ -38,6 +38,24 @@ export type StreamState = { stream: string; messages: number; bytes: number };
 
 export type StreamsState = { streams: readonly StreamState[]; deadLetters: number };
 
+/** What an archiver tells of itself. */
+export type ArchiveFigures = {
+  /** Undefined until it knows; `movedToUs` is Unix µs, `null` where nothing is archived. */
+  state:
+    | {
+        movedTo: number;
+        movedToUs: number | null;
+        segments: number;
+        bytes: number;
+        behind: number;
+        lagMs: number;
+        /** The consumer that keeps messages from being archived, and the age of the oldest of them. */
+        heldBack: { consumer: string; forMs: number } | undefined;
+      }
+    | undefined;
+  problems: number;
+};
+
 export type BreakerState = "closed" | "half-open" | "open";
 
 /**
@@ -57,6 +75,7 @@ export type Metrics = {
   observeConsumers(read: () => Promise<readonly ConsumerState[]>): void;
   /** `read` is called at most every 5 s, and less often if it is slow. */
   observeStreams(read: () => Promise<StreamsState>): void;
+  observeArchive(stream: string, read: () => ArchiveFigures): void;
   observeBreaker(breaker: string, read: () => BreakerState): void;
 };
 

@@ -6,6 +6,8 @@ import { withContexts } from "../../support/context-files.ts";
 import { freePort } from "../../support/free-ports.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { runCommand } from "../../support/run-command.ts";
+import { workers } from "../../support/serving.ts";
+import { startCommand } from "../../support/start-command.ts";
 import { until } from "../../support/until.ts";
 import { countStored, createLog, textTo } from "../streams/subject-log.ts";
 
@@ -36,18 +38,8 @@ describe.each(servers)("a leaf node of nats-server $version", (server) => {
   // The orders used to be stored on the leaf.
   it("stores, works and shows on the hub where the context names its domain", async () => {
     const { hub, leaf, env } = await startBoth();
-    const controller = new AbortController();
-    let said = "";
-    const onStdout = (text: string) => {
-      said += text;
-    };
-    const words = "serve payment inventory shipping notification --context hub";
-    const serving = runCommand(words, { env, signal: controller.signal, onStdout });
-    onTestFinished(async () => {
-      controller.abort("SIGINT");
-      await serving;
-    });
-    await until(() => said !== "");
+    const serving = startCommand(`serve ${workers} --context hub`, { env });
+    await until(() => serving.stdout() !== "");
     const publish = "publish order --count 20 --seed 1 --wait --context hub";
     expect(await runCommand(publish, { env })).toMatchObject({ exitCode: 0 });
     for (const where of ["--context hub", `-s ${leaf.url} --js-domain hub`, `-s ${hub.url}`]) {

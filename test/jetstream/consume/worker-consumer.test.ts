@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { findBroker } from "../../../src/broker/find-broker.ts";
 import { startBroker } from "../../../src/broker/start-broker.ts";
+import { isOlder } from "../../../src/core/compare-versions.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
@@ -155,8 +156,7 @@ describe("a worker that cannot work", () => {
   });
 
   it("says until when its consumer is paused", async (context) => {
-    if (/^2\.(9|10)\./.test(broker.version))
-      context.skip("before nats-server 2.11 no consumer can be paused");
+    if (isOlder(broker.version, "2.11.0")) context.skip("before nats-server 2.11 no consumer can be paused");
     const queue = await createQueue(connection, "PAUSED", { count: 3 });
     const until1h = new Date(Date.now() + 3_600_000).toISOString();
     const pause = (pause_until?: string) =>

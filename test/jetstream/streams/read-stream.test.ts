@@ -98,7 +98,7 @@ describe("scanStream", () => {
     for (let turns = 0; turns < 40; turns += 1) {
       const controller = new AbortController();
       const scan = { stream: "LOG", follow: true, signal: controller.signal };
-      const scanning = scanStream(connection, scan, () => undefined).catch(() => undefined);
+      const scanning = scanStream(connection, scan, () => undefined);
       for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       controller.abort();
       await scanning;

@@ -49,7 +49,7 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
       uptimeMs: 0,
       stopping: false,
     },
-    ...{ breakers: [], workers: [], ordersUrl: null, metricsUrl: null, spansTo: null },
+    ...{ breakers: [], workers: [], ordersUrl: null, metricsUrl: null, spansTo: null, archive: null },
     problems: services.problems(),
   }));
   onTestFinished(() => processes.stop());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { BreakerState, ConsumerState } from "../../../src/telemetry/metrics/metrics.ts";
+import type { ArchiveFigures, BreakerState, ConsumerState } from "../../../src/telemetry/metrics/metrics.ts";
 import { byLabel, countsOf, openMetricWorld } from "./metric-world.ts";
 
 const consumer = (state: Partial<ConsumerState>): ConsumerState => ({
@@ -58,6 +58,42 @@ describe("observed metrics", () => {
     expect(shown.get('orderctl_stream_messages{stream="ORDERS"}')).toBe(6);
     expect(shown.get('orderctl_stream_bytes{stream="ORDERS"}')).toBe(900);
     expect(shown.get("orderctl_dead_letters")).toBe(0);
+  });
+
+  it("show how far an archive is, and only the problems of one that does not know yet", async () => {
+    const { metrics, samples } = openMetricWorld();
+    const state = {
+      ...{
+        movedTo: 5000,
+        movedToUs: 1_772_362_800_500_000,
+        segments: 2,
+        bytes: 70_000,
+        behind: 12,
+        lagMs: 1500,
+      },
+      heldBack: undefined,
+    };
+    let figures: ArchiveFigures = { state: undefined, problems: 1 };
+    metrics.observeArchive("ORDERS", () => figures);
+    const shown = async () => [...(await samples())].filter(([series]) => series.includes("_archive_"));
+    expect(await shown()).toEqual([['orderctl_archive_problems{stream="ORDERS"}', 1]]);
+    figures = { state, problems: 0 };
+    expect(Object.fromEntries(await shown())).toEqual({
+      'orderctl_archive_moved_to{stream="ORDERS"}': 5000,
+      'orderctl_archive_moved_to_time_seconds{stream="ORDERS"}': 1_772_362_800.5,
+      'orderctl_archive_segments{stream="ORDERS"}': 2,
+      'orderctl_archive_bytes{stream="ORDERS"}': 70_000,
+      'orderctl_archive_behind{stream="ORDERS"}': 12,
+      'orderctl_archive_lag_seconds{stream="ORDERS"}': 1.5,
+      'orderctl_archive_problems{stream="ORDERS"}': 0,
+    });
+    const heldBack = { consumer: "foo", forMs: 4_000_000 };
+    figures = { state: { ...state, movedTo: 0, movedToUs: null, heldBack }, problems: 0 };
+    const held = Object.fromEntries(await shown());
+    const labels = '{stream="ORDERS",messaging_consumer_group_name="foo"}';
+    expect(held[`orderctl_archive_held_back_seconds${labels}`]).toBe(4000);
+    expect(held['orderctl_archive_moved_to{stream="ORDERS"}']).toBe(0);
+    expect(held).not.toHaveProperty('orderctl_archive_moved_to_time_seconds{stream="ORDERS"}');
   });
 
   it("leave out what cannot be read, and go on with the rest", async () => {

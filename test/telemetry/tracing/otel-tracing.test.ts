@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { OrderctlError } from "../../../src/core/errors.ts";
 import { openOtlpSink } from "../otlp-sink.ts";
-import { tracedMessage as message, start, traced } from "../start-test-telemetry.ts";
+import { tracedMessage as message, startTestTelemetry, traced } from "../start-test-telemetry.ts";
 
 describe("a delivery's span", () => {
   const { template } = message;
@@ -16,7 +16,7 @@ describe("a delivery's span", () => {
 
   it("is a child of the producing span and linked to it, and so on to the settling", async () => {
     const sink = await openOtlpSink();
-    const telemetry = await start({}, { collector: sink.url });
+    const telemetry = await startTestTelemetry({}, { collector: sink.url });
     const { headers, stored } = traced(telemetry).publish(message);
     stored({ sequence: 7, duplicate: false });
     const work = traced(telemetry).process(station, delivery(headers), Date.now() * 1000);
@@ -46,7 +46,10 @@ describe("a delivery's span", () => {
 
   it("hands on that nothing is to be recorded where a message without a trace is not sampled", async () => {
     const sink = await openOtlpSink();
-    const telemetry = await start({ OTEL_TRACES_SAMPLER: "always_off" }, { collector: sink.url });
+    const telemetry = await startTestTelemetry(
+      { OTEL_TRACES_SAMPLER: "always_off" },
+      { collector: sink.url },
+    );
     const work = traced(telemetry).process(station, delivery({}), Date.now() * 1000);
     expect(work?.publish(message).headers.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     work?.settled("ack");
@@ -56,7 +59,7 @@ describe("a delivery's span", () => {
 
   it("is not there where the sender's trace is not sampled", async () => {
     const sink = await openOtlpSink();
-    const telemetry = await start({ OTEL_TRACES_SAMPLER: "always_on" }, { collector: sink.url });
+    const telemetry = await startTestTelemetry({ OTEL_TRACES_SAMPLER: "always_on" }, { collector: sink.url });
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
     expect(traced(telemetry).process(station, delivery({ traceparent }), 1)).toBeUndefined();
     await telemetry.stop(5000);

@@ -1,0 +1,46 @@
+import type { ConsumerInfo } from "nats";
+import type { Connection } from "../client/connection.ts";
+import { fromNats } from "../client/nats-error.ts";
+import { firstUnsettled } from "./oldest-message.ts";
+import { readExtent } from "./read-message.ts";
+
+/** The message that a consumer may be handed next, and when it was stored, Unix µs. */
+export type HeldBack = { consumer: string; sequence: number; storedAtUs: number };
+
+/**
+ * Up to which sequence no durable consumer of a stream, whoever made it, can be handed a message any more; `heldBack`
+ * is the consumer that stands at the message behind it, undefined when all of them are through.
+ *
+ * It is not the ack floor that tells: a consumer whose filter seldom matches leaves that behind for days. Nor the
+ * number of pending messages, which servers have been known to miscount. What counts is the first message of its
+ * filters behind all that it has settled.
+ */
+export async function readMovable(
+  connection: Connection,
+  stream: string,
+): Promise<{ to: number; heldBack: HeldBack | undefined }> {
+  // Read before the consumers: what is stored meanwhile is behind it.
+  const { lastSequence } = await readExtent(connection, stream);
+  const consumers = await listDurables(connection, stream);
+  const waiting = await Promise.all(consumers.map((info) => oldestOf(connection, info)));
+  const [first] = waiting.filter((each) => each !== undefined).sort((a, b) => a.sequence - b.sequence);
+  if (!first || first.sequence > lastSequence) return { to: lastSequence, heldBack: undefined };
+  return { to: first.sequence - 1, heldBack: first };
+}
+
+async function listDurables({ jsm }: Connection, stream: string): Promise<ConsumerInfo[]> {
+  const durables: ConsumerInfo[] = [];
+  try {
+    for await (const info of jsm.consumers.list(stream)) {
+      if (info.config.durable_name !== undefined) durables.push(info);
+    }
+  } catch (thrown) {
+    throw fromNats(thrown, `read the consumers of stream ${stream}`);
+  }
+  return durables;
+}
+
+async function oldestOf(connection: Connection, info: ConsumerInfo): Promise<HeldBack | undefined> {
+  const message = await firstUnsettled(connection, info);
+  return message && { consumer: info.name, sequence: message.sequence, storedAtUs: message.storedAtUs };
+}

@@ -1,0 +1,70 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { brokerOfTest } from "../support/broker-of-test.ts";
+import { isDrained } from "../support/read-log.ts";
+import { servingOfTest } from "../support/serving-of-test.ts";
+import { size } from "../support/size.ts";
+import { launch, orderctl } from "../support/supervised.ts";
+import { until } from "../support/until.ts";
+import { plotRun, type Sample, watchLog } from "./archive-run.ts";
+
+const rate = Number(process.env.ORDERCTL_RATE ?? size({ short: 300, long: 2000 }));
+/** Without the archiver, then with it. */
+const alone = size({ short: 8, long: 300 });
+const archived = size({ short: 30, long: 1800 });
+const keepS = size({ short: 4, long: 120 });
+const everyS = size({ short: 2, long: 10 });
+const picture = process.env.ORDERCTL_PLOT;
+
+const mean = (samples: readonly Sample[], of: (sample: Sample) => number): number =>
+  samples.reduce((sum, sample) => sum + of(sample), 0) / Math.max(1, samples.length);
+
+const seconds = alone + archived;
+it(`holds the broker at the size of what is kept, and loses nothing, over ${seconds} s at ${rate} orders/s`, {
+  timeout: (seconds + 300) * 1000,
+}, async ({ annotate }) => {
+  const { broker, connection } = await brokerOfTest();
+  const folder = await mkdtemp(join(tmpdir(), "orderctl-test-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const where = `--server ${broker.url}`;
+  await servingOfTest(`payment inventory shipping notification --default-stock 1000000000 --json ${where}`);
+  const count = rate * (alone + archived);
+  const publishing = orderctl(`publish order --count ${count} --rate ${rate} --json ${where}`);
+  const watching = watchLog(connection, { pid: broker.pid, everyS });
+  await wait(alone * 1000);
+  const before = watching.samples.slice(1);
+  const archivedFromS = watching.samples.at(-1)?.atS ?? alone;
+  const archive = `--archive ${folder} --keep ${keepS}s --segment-events ${size({ short: 500, long: 50_000 })}`;
+  const archiver = launch(`serve archive ${archive} --json ${where}`);
+  onTestFinished(async () => void (await archiver.stop()));
+  const published = await publishing;
+  expect(published, published.stderr).toMatchObject({ exitCode: 0 });
+  const samples = await watching.stop();
+  await until(() => isDrained(connection), 60_000);
+  const during = samples.filter(({ atS }) => atS > archivedFromS && atS <= seconds);
+  for (const [name, of] of Object.entries(figures)) {
+    const [one, other] = [mean(before, of), mean(during, of)];
+    await annotate(
+      `${name}: ${one.toFixed(1)} alone, ${other.toFixed(1)} with the archiver, ${(other / one).toFixed(2)}`,
+    );
+  }
+  await annotate(`broker at most ${Math.max(...samples.map(({ brokerMb }) => brokerMb)).toFixed(0)} MB`);
+  if (picture) await writeFile(picture, plotRun(samples, archivedFromS));
+  // Everything that is older than is kept is gone from the broker, or on its way.
+  const most = Math.max(...samples.map(({ eventsInLog }) => eventsInLog));
+  expect(samples.at(-1)?.eventsArchived).toBeGreaterThan(0);
+  expect(most).toBeLessThan(count * 5);
+  const audit = await orderctl(`audit --all --json ${where}`);
+  expect(audit, audit.stdout).toMatchObject({ exitCode: 0 });
+  expect(JSON.parse(audit.stdout).data).toMatchObject({ verdict: "PASS", orders: count, ended: count });
+});
+
+const figures: Record<string, (sample: Sample) => number> = {
+  "orders ended/s": ({ endedPerS }) => endedPerS,
+  "created to ended p50 ms": ({ p50Ms }) => p50Ms,
+  "created to ended p99 ms": ({ p99Ms }) => p99Ms,
+  "created to ended p99.9 ms": ({ p999Ms }) => p999Ms,
+};
