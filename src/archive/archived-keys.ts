@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { type Moment, momentNow, msSince } from "../core/moment.ts";
 import type { Note } from "../core/note.ts";
-import type { ArchivedKeys } from "../flow/archived-log.ts";
+import type { ArchivedFirst, ArchivedKeys } from "../flow/archived-log.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
 import { hasKeyHash, keyHash } from "./key-hashes.ts";
@@ -77,7 +77,7 @@ class FollowedKeys implements ArchivedKeys {
     return this.#certainAt !== undefined && msSince(this.#certainAt) <= mostAgeMs;
   }
 
-  findFirst(key: string): Promise<number | undefined> | undefined {
+  findFirst(key: string): Promise<ArchivedFirst | undefined> | undefined {
     if (this.#keys.isEmpty) return undefined;
     const hash = keyHash(key);
     const segments = this.#keys.mayHave(hash);
@@ -165,14 +165,15 @@ class FollowedKeys implements ArchivedKeys {
     this.#note(`${text} in memory: each order is looked up in their files, which takes longer`);
   }
 
-  async #lookUp(key: string, hash: bigint, segments: readonly Segment[]): Promise<number | undefined> {
+  async #lookUp(key: string, hash: bigint, segments: readonly Segment[]): Promise<ArchivedFirst | undefined> {
     const [oldest, ...others] = await this.#holding(hash, segments);
     if (!oldest) return undefined;
     // What was pruned cannot tell; its hash alone makes a repeat of the key.
-    if ([oldest, ...others].some(({ prunedAtMs }) => prunedAtMs !== undefined)) return oldest.from;
+    if ([oldest, ...others].some(({ prunedAtMs }) => prunedAtMs !== undefined))
+      return { sequence: oldest.from, payload: undefined };
     const subject = this.#flow.subjectOf(this.#flow.firstKind, key);
     const messages = await this.#archive.readKey(key);
-    return messages.find((message) => message.subject === subject)?.sequence;
+    return messages.find((message) => message.subject === subject);
   }
 
   /** Which of the segments have a hash, the oldest first. */

@@ -70,6 +70,9 @@ export const nothingArchived: ArchivedLog = {
  */
 export const repeatOfArchived = "repeat of an archived order";
 
+/** Where that event was pruned, it has no payload and a sequence that is not above its own. */
+export type ArchivedFirst = { sequence: number; payload: Uint8Array | undefined };
+
 /**
  * Tells which keys have archived first events, so that none of them begins again. Kept in memory: a few bytes a key.
  */
@@ -80,11 +83,11 @@ export type ArchivedKeys = {
    */
   isCertain(): boolean;
   /**
-   * The sequence of the archived first event of `key`, or a lower one where that event was pruned; undefined for a key
-   * without one. Answers at once for nearly every key without one, in ~1 µs for each 10 million keys; otherwise it
-   * looks the key up, and rejects with `unavailable` where it cannot.
+   * The archived first event of `key`; undefined for a key without one. Answers at once for nearly every key without
+   * one, in ~1 µs for each 10 million keys; otherwise it looks the key up, and rejects with `unavailable` where it
+   * cannot.
    */
-  findFirst(key: string): Promise<number | undefined> | undefined;
+  findFirst(key: string): Promise<ArchivedFirst | undefined> | undefined;
   /** Why it is not certain, once that is known. */
   problems(): Problem[];
   stop(): void;

@@ -5,6 +5,7 @@ import { nowUs } from "../telemetry/clock.ts";
 import { encodeHop, hopHeader } from "../telemetry/hop.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import type { TraceHeaders, Tracing } from "../telemetry/tracing/tracing.ts";
+import type { ArchivedFirst, ArchivedKeys } from "./archived-log.ts";
 import { type Flow, type FlowEvent, findFault } from "./flow.ts";
 import { takenBy } from "./key-log.ts";
 import type { Origin } from "./process-event.ts";
@@ -56,6 +57,29 @@ export function createFirstPublisher<E extends FlowEvent>(
     return report(message, tracing, { key: flow.keyOf(event), parent });
   };
 }
+
+/**
+ * What a publisher is told of a key that has begun in the archive: the same as the stream tells of one that it holds.
+ * Undefined, at once, for nearly every other key. Throws or rejects with `unavailable` when the archive cannot tell.
+ */
+export function findArchived(
+  keys: ArchivedKeys | undefined,
+  key: string,
+): Promise<Stored | undefined> | undefined {
+  if (keys?.isCertain() === false) {
+    const why = keys.problems()[0]?.text ?? "its keys are not read yet";
+    throw new OrderctlError("unavailable", `cannot tell whether ${key} is archived: ${why}`, {
+      source: "store",
+    });
+  }
+  return keys?.findFirst(key)?.then((first) => first && storedAs(first));
+}
+
+const storedAs = ({ sequence, payload }: ArchivedFirst): Stored => ({
+  sequence,
+  duplicate: true,
+  ...(payload && { existing: payload }),
+});
 
 /**
  * The event that already held the subject of `event`; undefined when none did. Throws `conflict` when the message there

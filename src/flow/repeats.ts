@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
-import { type ArchivedKeys, repeatOfArchived } from "./archived-log.ts";
+import { type ArchivedFirst, type ArchivedKeys, repeatOfArchived } from "./archived-log.ts";
 import type { HandlerContext } from "./handler.ts";
 
 /** The delivery of a first event. */
@@ -38,10 +38,10 @@ async function onceCertain(keys: ArchivedKeys, key: string, first: First): Promi
   await refuseRepeat(keys, key, first);
 }
 
-async function refuseAfter(looking: Promise<number | undefined>, { sequence }: First): Promise<void> {
+async function refuseAfter(looking: Promise<ArchivedFirst | undefined>, { sequence }: First): Promise<void> {
   const earlier = await looking;
-  if (earlier === undefined || earlier >= sequence) return;
-  throw new OrderctlError("repeat", `${repeatOfArchived}, which began as message ${earlier}`, {
+  if (earlier === undefined || earlier.sequence >= sequence) return;
+  throw new OrderctlError("repeat", `${repeatOfArchived}, which began as message ${earlier.sequence}`, {
     source: "message",
   });
 }

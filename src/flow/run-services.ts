@@ -26,7 +26,7 @@ export type ServiceBreaker = {
 };
 
 /** What handlers and servers of a process work with: the flow, the connection, and a publisher on it. */
-export type Working = FlowLog & { publisher: Publisher };
+export type Working = FlowLog & { publisher: Publisher; archivedKeys: ArchivedKeys | undefined };
 
 /** The code of a flow's services. */
 export type FlowParts = {
@@ -114,13 +114,14 @@ export async function runServices(
   const log = await readStreamIdentity(connection, flow.stream);
   for (const drift of drifts) note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
-  const working = { ...flowLog, publisher };
-  // The server starts before the workers: if its port is taken, no worker is left running.
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
-  const listening = await server?.open(working);
   const firsts = names.flatMap(flow.subscriptionsOf).filter(({ on }) => on === flow.firstKind);
-  const archivedKeys = await openArchivedKeys(flowLog, firsts, options);
-  const { workers, redrivers } = startWorkers({ ...working, log, archivedKeys }, names, options);
+  const takers = new Set([...(server ? [server.name] : []), ...firsts.map(({ service }) => service)]);
+  const archivedKeys = await openArchivedKeys(flowLog, [...takers], options);
+  const working = { ...flowLog, publisher, archivedKeys };
+  // The server starts before the workers: if its port is taken, no worker is left running.
+  const listening = await server?.open(working);
+  const { workers, redrivers } = startWorkers({ ...working, log }, names, options);
   const { text = "", data = {} } = parts.told?.(names) ?? {};
   return {
     serving: {
@@ -153,18 +154,15 @@ export async function runServices(
   };
 }
 
+/** Undefined where nobody takes first events, neither from the log nor from other programs. */
+const openArchivedKeys = async (
+  log: FlowLog,
+  takers: readonly string[],
+  { archivedKeys: open }: ServiceOptions,
+): Promise<ArchivedKeys | undefined> => (takers.length === 0 ? undefined : open?.(log, takers.join(" and ")));
+
 const of = (consumer: string, problems: readonly Problem[]) =>
   problems.map((problem) => ({ consumer, ...problem }));
-
-/** Undefined where no service takes first events. */
-async function openArchivedKeys(
-  log: FlowLog,
-  firsts: readonly Subscription[],
-  { archivedKeys: open }: ServiceOptions,
-): Promise<ArchivedKeys | undefined> {
-  if (firsts.length === 0) return undefined;
-  return open?.(log, [...new Set(firsts.map(({ service }) => service))].join(" and "));
-}
 
 /**
  * Throws `usage` when a setting differs that a service relies on: without it, orders could be lost or handled twice

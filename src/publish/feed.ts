@@ -1,5 +1,6 @@
 import { hintText } from "../cli/hints.ts";
 import type { OrderctlError } from "../core/errors.ts";
+import type { ArchivedKeys } from "../flow/archived-log.ts";
 import type { FlowEvent, FlowLog } from "../flow/flow.ts";
 import { flowTopology } from "../flow/flow-topology.ts";
 import type { Origin } from "../flow/process-event.ts";
@@ -17,6 +18,8 @@ export type FeedOptions = {
   telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
   /** Wait until every order has ended; give up when none has ended for this long. */
   waitMs?: number | undefined;
+  /** Orders that have begun in the archive are not stored again. */
+  archivedKeys?: ArchivedKeys | undefined;
   signal: AbortSignal;
   onProgress?: (progress: FeedProgress) => void;
 };

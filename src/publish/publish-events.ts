@@ -1,9 +1,11 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
+import type { ArchivedKeys } from "../flow/archived-log.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
 import type { Origin } from "../flow/process-event.ts";
-import { createFirstPublisher, type PublishEvent, readEarlier } from "../flow/publish-event.ts";
+import { createFirstPublisher, findArchived, type PublishEvent, readEarlier } from "../flow/publish-event.ts";
+import type { Stored } from "../jetstream/publish/publication.ts";
 import type { Publisher } from "../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
@@ -15,6 +17,8 @@ export type Pace = { rate: number; profile: Profile };
 export type PublishOptions<E extends FlowEvent> = {
   origin: Origin;
   telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
+  /** Orders that have begun in the archive are not stored again. */
+  archivedKeys?: ArchivedKeys | undefined;
   /** Without a pace, as fast as the publisher's window allows. */
   pace?: Pace | undefined;
   /** Stops reading the source; publishes in flight are still waited for. */
@@ -61,7 +65,7 @@ export async function publishEvents<E extends FlowEvent>(
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
-      void publishOne(flow, { order, place: sent }, { publish, options, counts });
+      await publishNext({ flow, publish, options, counts }, { order, place: sent });
     }
   } catch (thrown) {
     if (!options.signal.aborted) counts.failure ??= OrderctlError.from(thrown);
@@ -84,34 +88,53 @@ async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCou
   await wait(0);
 }
 
-async function publishOne<E extends FlowEvent>(
-  flow: Flow<E>,
-  { order, place }: { order: E; place: number },
-  {
-    publish,
-    options,
-    counts,
-  }: {
-    publish: PublishEvent<E>;
-    options: PublishOptions<E>;
-    counts: PublishCounts;
-  },
-): Promise<void> {
-  try {
-    const stored = await publish(order);
-    const earlier = readEarlier(flow, order, stored);
-    const { duplicate } = stored;
-    if (duplicate) counts.duplicates += 1;
-    else counts.stored += 1;
-    options.onStored?.(order, duplicate);
-    if (earlier && !flow.isSame(order, earlier)) options.onConflict?.(order, place);
-  } catch (thrown) {
-    const error = OrderctlError.from(thrown);
-    if (error.code === "conflict" && error.source === "message")
-      return options.onBlocked?.(order, place, error);
-    if (error.isUncertain) counts.unknown += 1;
-    counts.failure ??= error;
-  }
+/** What publishes the orders, and where it counts what became of them. */
+type Publishing<E extends FlowEvent> = {
+  flow: Flow<E>;
+  publish: PublishEvent<E>;
+  options: PublishOptions<E>;
+  counts: PublishCounts;
+};
+
+type Placed<E> = { order: E; place: number };
+
+/** To be awaited, where it is anything, before the next order: nothing else bounds how many are looked up at a time. */
+function publishNext<E extends FlowEvent>(
+  publishing: Publishing<E>,
+  placed: Placed<E>,
+): Promise<void> | undefined {
+  const { flow, publish, options } = publishing;
+  const { order } = placed;
+  const archived = findArchived(options.archivedKeys, flow.keyOf(order));
+  const storing = archived ? archived.then((earlier) => earlier ?? publish(order)) : publish(order);
+  const settled = storing
+    .then((stored) => onStored(publishing, placed, stored))
+    .catch((thrown) => onFailed(publishing, placed, OrderctlError.from(thrown)));
+  return archived && settled;
+}
+
+function onStored<E extends FlowEvent>(
+  { flow, options, counts }: Publishing<E>,
+  { order, place }: Placed<E>,
+  stored: Stored,
+): void {
+  const earlier = readEarlier(flow, order, stored);
+  const { duplicate } = stored;
+  if (duplicate) counts.duplicates += 1;
+  else counts.stored += 1;
+  options.onStored?.(order, duplicate);
+  if (earlier && !flow.isSame(order, earlier)) options.onConflict?.(order, place);
+}
+
+function onFailed<E extends FlowEvent>(
+  { options, counts }: Publishing<E>,
+  { order, place }: Placed<E>,
+  error: OrderctlError,
+): void {
+  const isBlocked = error.code === "conflict" && error.source === "message";
+  if (isBlocked) return void options.onBlocked?.(order, place, error);
+  if (error.isUncertain) counts.unknown += 1;
+  counts.failure ??= error;
 }
 
 /** Returns a function that waits until the order with the given index is due. */

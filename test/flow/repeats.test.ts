@@ -5,7 +5,8 @@ import { contextOf } from "../support/handler-context.ts";
 
 const keysOf = (first: Record<string, number>, isCertain = () => true): ArchivedKeys => ({
   isCertain,
-  findFirst: (key) => (key in first ? Promise.resolve(first[key]) : undefined),
+  findFirst: (key) =>
+    key in first ? Promise.resolve({ sequence: first[key] ?? 0, payload: undefined }) : undefined,
   problems: () => [],
   stop: () => {},
 });

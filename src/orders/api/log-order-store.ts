@@ -1,9 +1,9 @@
 import { OrderctlError } from "../../core/errors.ts";
-import type { ArchivedLog } from "../../flow/archived-log.ts";
+import type { ArchivedKeys, ArchivedLog } from "../../flow/archived-log.ts";
 import { readKey, takenBy } from "../../flow/key-log.ts";
 import { foldKey } from "../../flow/key-state.ts";
 import type { Origin } from "../../flow/process-event.ts";
-import { createFirstPublisher, readEarlier } from "../../flow/publish-event.ts";
+import { createFirstPublisher, findArchived, readEarlier } from "../../flow/publish-event.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { Publisher } from "../../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
@@ -14,13 +14,14 @@ import type { OrderStore } from "./order-store.ts";
 type Working = {
   connection: Connection;
   archive: ArchivedLog;
+  archivedKeys?: ArchivedKeys | undefined;
   publisher: Publisher;
   telemetry?: Pick<Telemetry, "tracing" | "metrics"> | undefined;
 };
 
 /** The orders of the API, kept in the order log. */
 export function createOrderStore(working: Working, origin: Origin): OrderStore {
-  const { connection, archive, publisher } = working;
+  const { connection, archive, archivedKeys, publisher } = working;
   const publish = createFirstPublisher(orderFlow, working, origin);
   return {
     isReady: () => !publisher.isHolding,
@@ -31,7 +32,8 @@ export function createOrderStore(working: Working, origin: Origin): OrderStore {
           "unavailable",
           "the order log is away, and as many orders wait for it as may",
         );
-      const stored = await publish(order, { parent, giveUpMs });
+      const archived = await findArchived(archivedKeys, order.orderId);
+      const stored = archived ?? (await publish(order, { parent, giveUpMs }));
       const { sequence, duplicate } = stored;
       const earlier = readEarlier<OrderEvent>(orderFlow, order, stored);
       return { sequence, duplicate, existing: earlier?.kind === "created" ? earlier : undefined };

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { openArchivedKeys } from "../../archive/archived-keys.ts";
 import type { App, Online, Register } from "../../cli/command-action.ts";
 import { typed } from "../../cli/connection-flags.ts";
 import { count, positive, time, withConnection, withGiveUp } from "../../cli/options.ts";
@@ -107,18 +108,24 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { seed, total, orders } = sourceOf(online, options, { rejects, progress });
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
+  const { env } = app;
+  const archivedKeys = await openArchivedKeys(online, { env, who: "publish", note: terminal.note });
   const { report, failure, isStored } = await feed({ connection, archive, flow: orderFlow }, orders, {
     origin: { service: "publish", instance },
     window: options.window,
     pace: rate === undefined ? undefined : { rate, profile },
     telemetry,
+    archivedKeys,
     waitMs: options.wait ? options.patience : undefined,
     signal: app.signal,
     onProgress: (at) => {
       // Before the first order is stored, the progress line shows how far the file is read (`onRead`).
       if (total !== null || at.done > 0) progress.update(feedProgressText(at, total));
     },
-  }).finally(() => progress.end());
+  }).finally(() => {
+    progress.end();
+    archivedKeys.stop();
+  });
   await telemetry.stop(telemetryMs);
   const { count: rejected, shown } = rejects;
   const resumeCommand = goOnCommand(online, options, { seed, failure: isStored ? undefined : failure });
