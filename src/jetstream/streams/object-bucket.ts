@@ -202,12 +202,12 @@ export class ObjectBucket {
   async #publish(publication: Publication, deadline: number): Promise<number> {
     this.#publisher ??= new Publisher(this.#connection, { window: 1 });
     const subject = publishedSubject(this.#connection, publication.subject);
-    const giveUpMs = Math.max(0, deadline - performance.now());
+    const giveUpMs = msUntil(deadline);
     return (await this.#publisher.publish({ ...publication, subject, giveUpMs })).sequence;
   }
 
   async #readChunks({ name, nuid: id, size, digest }: ObjectInfo, deadline: number): Promise<Uint8Array> {
-    const patienceMs = Math.max(0, deadline - performance.now());
+    const patienceMs = msUntil(deadline);
     const signal = AbortSignal.timeout(patienceMs);
     const range = { stream: this.#stream, filter: this.#chunkSubject(id), patienceMs, signal };
     const parts: Uint8Array[] = [];
@@ -253,6 +253,7 @@ export class ObjectBucket {
     return new OrderctlError(code, `stream ${this.#stream}: ${text}`, { cause, source: "broker" });
   }
 
+  /** On the `performance.now()` clock. */
   #deadlineFor(bytes: number): number {
     return performance.now() + this.#connection.timeoutMs * (1 + bytes / bytesPerTimeout);
   }
@@ -273,6 +274,8 @@ export class ObjectBucket {
     return `$O.${this.#name}.C.${id}`;
   }
 }
+
+const msUntil = (deadline: number): number => Math.max(0, Math.ceil(deadline - performance.now()));
 
 const removed = (info: ObjectInfo): ObjectInfo => {
   const { name, bucket, nuid: id, mtime } = info;
