@@ -39,6 +39,23 @@ export async function hasKeyHash(file: SegmentFile, wanted: bigint): Promise<boo
   return false;
 }
 
+/**
+ * Which of some hashes, in ascending order, are in a whole file of key hashes. One pass over both: for many hashes far
+ * cheaper than one search for each.
+ */
+export function commonHashes(file: Uint8Array, sorted: BigUint64Array): bigint[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const found: bigint[] = [];
+  for (let at = 0, index = 0; at + hashBytes <= file.length && index < sorted.length; ) {
+    const held = view.getBigUint64(at);
+    const wanted = sorted[index] ?? 0n;
+    if (held === wanted) found.push(wanted);
+    if (held <= wanted) at += hashBytes;
+    if (held >= wanted) index += 1;
+  }
+  return found;
+}
+
 /** Four standard deviations of the number of hashes below a given one, of so many that are spread evenly. */
 const reachOf = (count: number): number => Math.max(64, Math.ceil(2 * Math.sqrt(count)));
 

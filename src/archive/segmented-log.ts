@@ -5,7 +5,7 @@ import type { ArchivedAudit, ArchivedLog } from "../flow/archived-log.ts";
 import type { FlowShape } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import { hasKeyHash, keyHash } from "./key-hashes.ts";
+import { commonHashes, hasKeyHash, keyHash } from "./key-hashes.ts";
 import { Manifest, type Segment, type StoredFile } from "./manifest.ts";
 import { openStore } from "./open-store.ts";
 import { SegmentReader } from "./segment.ts";
@@ -35,8 +35,15 @@ export class SegmentedLog implements ArchivedLog {
   }
 
   async hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>> {
-    const has = await Promise.all(keys.map(async (key) => (await this.#holding(key, to)).length > 0));
-    return new Set(keys.filter((_, index) => has[index]));
+    await this.movedTo();
+    const hashes = keys.map(keyHash);
+    const sorted = BigUint64Array.from(hashes).sort();
+    const found = new Set<bigint>();
+    for (const segment of this.manifest.segments.filter((each) => each.to <= to)) {
+      const file = await this.readFile(segment, segment.files.keys);
+      for (const hash of commonHashes(file, sorted)) found.add(hash);
+    }
+    return new Set(keys.filter((_, index) => found.has(hashes[index] ?? 0n)));
   }
 
   async auditState(which?: { storedBeforeUs: number } | "pruned"): Promise<ArchivedAudit | undefined> {
@@ -103,10 +110,10 @@ export class SegmentedLog implements ArchivedLog {
   }
 
   /** The segments with a key, in stream order. */
-  async #holding(key: string, upTo = Number.POSITIVE_INFINITY): Promise<Segment[]> {
+  async #holding(key: string): Promise<Segment[]> {
     await this.movedTo();
     const hash = keyHash(key);
-    const segments = this.manifest.segments.filter(({ to }) => to <= upTo);
+    const segments = this.manifest.segments;
     const found: Segment[] = [];
     for (let at = 0; at < segments.length; at += atOnce) {
       const some = segments.slice(at, at + atOnce);

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { buildKeyHashes, hasKeyHash, keyHash } from "../../src/archive/key-hashes.ts";
+import { buildKeyHashes, commonHashes, hasKeyHash, keyHash } from "../../src/archive/key-hashes.ts";
 import type { SegmentFile } from "../../src/archive/segment-store.ts";
 
 /** A file in memory that counts how often it is read. */
@@ -94,4 +94,13 @@ describe("a file of key hashes", () => {
     await expect(hasKeyHash(fileOf(bytes.subarray(1)), 1n)).rejects.toMatchObject(rejected);
     await expect(hasKeyHash(fileOf(bytes.fill(7, 700, 900)), keyHash("x"))).rejects.toMatchObject(rejected);
   });
+});
+
+it("finds which of many hashes a whole file has", () => {
+  const keys = Array.from({ length: 2000 }, (_, n) => `order-${n}`);
+  const file = buildKeyHashes(keys.filter((_, n) => n % 3 === 0));
+  const asked = keys.filter((_, n) => n % 2 === 0);
+  const found = new Set(commonHashes(file, BigUint64Array.from(asked, keyHash).sort()));
+  expect(asked.filter((key) => found.has(keyHash(key)))).toEqual(keys.filter((_, n) => n % 6 === 0));
+  expect(found.size).toBe(334);
 });

@@ -100,6 +100,19 @@ async function mustBeRefused(orderId: string): Promise<void> {
   expect(notes.filter((note) => note.includes(repeatOfArchived))).toHaveLength(1);
 }
 
+/** The order was not stored again. */
+async function mustBeLeftAlone(orderId: string): Promise<void> {
+  expect(await readLog(connection)).toEqual([]);
+  expect(await letters()).toEqual([]);
+  expect(charged).toEqual([orderId]);
+}
+
+async function post({ serving }: RunningServices, total = "10.00"): Promise<Response> {
+  const body = JSON.stringify({ order_id: "o-1", total_amount: total });
+  const headers = { "content-type": "application/json" };
+  return fetch(`${serving.url}/orders`, { method: "POST", headers, body });
+}
+
 describe("an archived order that is stored once more", () => {
   it("by a program of somebody else", async () => {
     const before = await start();
@@ -121,23 +134,25 @@ describe("an archived order that is stored once more", () => {
     await before.stop(2000);
     await archiveAndPurge();
     await start();
-    expect(await publish()).toMatchObject({ exitCode: 0 });
-    await mustBeRefused(event.orderId);
+    const again = await publish();
+    expect(again.exitCode).toBe(0);
+    expect(again.stdout).toMatch(/^nothing new: /);
+    await mustBeLeftAlone(event.orderId);
   });
 
   it("by a request", async () => {
-    const post = async ({ serving }: RunningServices) => {
-      const body = JSON.stringify({ order_id: "o-1", total_amount: "10.00" });
-      const headers = { "content-type": "application/json" };
-      expect((await fetch(`${serving.url}/orders`, { method: "POST", headers, body })).status).toBe(201);
-    };
     const before = await start(all);
-    await post(before);
+    expect((await post(before)).status).toBe(201);
     await log.ended("o-1");
     await before.stop(2000);
     await archiveAndPurge();
-    await post(await start(all));
-    await mustBeRefused("o-1");
+    const after = await start(all);
+    const again = await post(after);
+    expect(again.status).toBe(200);
+    expect(await again.json()).toMatchObject({ order_id: "o-1" });
+    expect((await post(after, "11.00")).status).toBe(409);
+    expect((await fetch(`${after.serving.url}/orders/o-1`)).status).toBe(200);
+    await mustBeLeftAlone("o-1");
   });
 
   it("while the services run that worked on it", async () => {
@@ -193,6 +208,21 @@ describe("while the archive cannot be read", () => {
     expect(await letters()).toMatchObject([{ orderId: "o-1", reason: "repeat" }]);
     expect(charged).toEqual(["o-2"]);
     expect(services.problems()).toEqual([]);
+  });
+
+  it("nothing is published, no order is taken, and none is told to be missing", async () => {
+    await log.store(order("o-1"));
+    await away(pathOf(await archiveAndPurge()));
+    const published = await runCommand(`publish order --count 1 --server ${broker.url}`);
+    expect(published.exitCode).toBe(3);
+    expect(published.stderr).toMatch(/cannot tell whether \S+ is archived: .*\.keys/);
+    const services = await start(["order"]);
+    expect((await post(services)).status).toBe(503);
+    expect((await fetch(`${services.serving.url}/orders/o-1`)).status).toBe(503);
+    const traced = await runCommand(`trace o-1 --server ${broker.url}`);
+    expect(traced).toMatchObject({ exitCode: 3, stdout: "" });
+    expect(traced.stderr).toMatch(/\.keys/);
+    expect(await readLog(connection)).toEqual([]);
   });
 
   it("a running service pauses, and goes on afterwards", async () => {
