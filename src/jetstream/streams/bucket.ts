@@ -42,7 +42,11 @@ export class Bucket {
   async write({ key, value, revision }: BucketEntry): Promise<number | undefined> {
     try {
       const payload = encoder.encode(value);
-      const publication = { subject: this.#written(this.#subject(key)), payload, expectedSequence: revision };
+      const publication = {
+        subject: publishedSubject(this.#connection, this.#subject(key)),
+        payload,
+        expectedSequence: revision,
+      };
       return (await this.#publisher.publish(publication)).sequence;
     } catch (thrown) {
       if (thrown instanceof OrderctlError && thrown.code === "conflict") return undefined;
@@ -62,7 +66,10 @@ export class Bucket {
     const found = await readLast(this.#connection, `KV_${this.#name}`, subject);
     if (!found || found.payload.length === 0) return;
     const removal = { payload: new Uint8Array(), headers: { "KV-Operation": "DEL" } };
-    const place = { subject: toWire(this.#written(subject)), expectedSequence: found.sequence };
+    const place = {
+      subject: toWire(publishedSubject(this.#connection, subject)),
+      expectedSequence: found.sequence,
+    };
     await this.#publisher.publish({ ...removal, ...place });
   }
 
@@ -96,16 +103,14 @@ export class Bucket {
   #subject(key: string): string {
     return `${this.#prefix}${encodeKey(key)}`;
   }
-
-  /**
-   * With a domain, entries are published under its API prefix (ADR-19), so that they do not reach the bucket of the
-   * same name in another domain.
-   */
-  #written(subject: string): string {
-    const { apiPrefix } = this.#connection;
-    return apiPrefix === defaultApiPrefix ? subject : `${apiPrefix}.${subject}`;
-  }
 }
+
+/**
+ * The subject to publish on for a message that is stored under `subject` of a bucket. With a domain it has the domain's
+ * API prefix (ADR-19), so that the message does not reach the bucket of the same name in another domain.
+ */
+export const publishedSubject = ({ apiPrefix }: Connection, subject: string): string =>
+  apiPrefix === defaultApiPrefix ? subject : `${apiPrefix}.${subject}`;
 
 /** A message's subject has one character per byte; subjects in the broker's JSON are decoded text. */
 const fromWire = (subject: string): string => Buffer.from(subject, "latin1").toString();

@@ -1,0 +1,59 @@
+import { hash } from "node:crypto";
+import { OrderctlError } from "../core/errors.ts";
+import type { SegmentFile } from "./segment-store.ts";
+
+const hashBytes = 8;
+
+/** The first eight bytes of a key's SHA-256. Hot path: ~1 µs. */
+export const keyHash = (key: string): bigint => BigInt(`0x${hash("sha256", key).slice(0, 2 * hashBytes)}`);
+
+/** The content of a file of key hashes: each hash once, ascending, as eight bytes, the greatest first. */
+export function buildKeyHashes(keys: Iterable<string>): Uint8Array {
+  const hashes = BigUint64Array.from(new Set(Array.from(keys, keyHash))).sort();
+  const bytes = Buffer.alloc(hashes.length * hashBytes);
+  for (let index = 0; index < hashes.length; index++)
+    bytes.writeBigUInt64BE(hashes[index] ?? 0n, index * hashBytes);
+  return bytes;
+}
+
+/**
+ * Whether a file of key hashes has this one. Hashes are spread evenly, so the first block that is read, around the
+ * place where this one would be, has its place in 9,999 of 10,000 files.
+ */
+export async function hasKeyHash(file: SegmentFile, wanted: bigint): Promise<boolean> {
+  const count = file.bytes / hashBytes;
+  if (!Number.isInteger(count)) throw damaged(file);
+  const reach = reachOf(count);
+  let low = 0;
+  let high = count;
+  let middle = Math.floor((Number(wanted) / 2 ** 64) * count);
+  while (low < high) {
+    const from = Math.max(low, middle - reach);
+    const to = Math.min(high, middle + reach);
+    const block = await readHashes(file, from, to);
+    if (wanted < (block[0] ?? 0n)) high = from;
+    else if (wanted > (block.at(-1) ?? 0n)) low = to;
+    else return block.includes(wanted);
+    middle = Math.floor((low + high) / 2);
+  }
+  return false;
+}
+
+/** Four standard deviations of the number of hashes below a given one, of so many that are spread evenly. */
+const reachOf = (count: number): number => Math.max(64, Math.ceil(2 * Math.sqrt(count)));
+
+async function readHashes(file: SegmentFile, from: number, to: number): Promise<BigUint64Array> {
+  const bytes = await file.read(from * hashBytes, to * hashBytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const hashes = BigUint64Array.from({ length: to - from }, (_, index) =>
+    view.getBigUint64(index * hashBytes),
+  );
+  // A search in a list that is not ascending would miss what is there.
+  if (hashes.some((hash, index) => index > 0 && hash <= (hashes[index - 1] ?? 0n))) throw damaged(file);
+  return hashes;
+}
+
+const damaged = ({ name }: SegmentFile): OrderctlError =>
+  new OrderctlError("unavailable", `${name} is damaged: it is no ascending list of key hashes`, {
+    source: "store",
+  });
