@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { OrderctlError } from "../core/errors.ts";
+import { type Moment, momentNow, msSince } from "../core/moment.ts";
 import { isCount, parseObject } from "../core/parse-object.ts";
 import { archiveBucket } from "../flow/flow-topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
@@ -69,7 +70,7 @@ export class Manifest {
   readonly #segments: Segment[] = [];
   #seen = 0;
   #log: string | undefined;
-  #known: { monotonicMs: number; wallMs: number } | undefined;
+  #known: Moment | undefined;
   #refreshing: Promise<void> | undefined;
 
   constructor(connection: Connection, stream: string) {
@@ -87,16 +88,9 @@ export class Manifest {
     return this.#segments.at(-1)?.to ?? 0;
   }
 
-  /**
-   * How old that knowledge is at most, ms; infinite before the first `refresh`. By both clocks, as one stands still
-   * while the machine sleeps and the other may be set.
-   */
+  /** How old that knowledge is at most, ms; infinite before the first `refresh`. */
   get ageMs(): number {
-    if (!this.#known) return Number.POSITIVE_INFINITY;
-    const wallMs = Date.now() - this.#known.wallMs;
-    return wallMs < 0
-      ? Number.POSITIVE_INFINITY
-      : Math.max(performance.now() - this.#known.monotonicMs, wallMs);
+    return this.#known ? msSince(this.#known) : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -135,7 +129,7 @@ export class Manifest {
   }
 
   async #readNew(): Promise<void> {
-    const known = { monotonicMs: performance.now(), wallMs: Date.now() };
+    const known = momentNow();
     const stream = `KV_${archiveBucket(this.#stream)}`;
     try {
       const size = await readStreamSize(this.#connection, stream);

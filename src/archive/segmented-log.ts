@@ -74,6 +74,11 @@ export class SegmentedLog implements ArchivedLog {
     return segment && this.#within(segment, (reader) => reader.readBySequence(sequence));
   }
 
+  async sequenceAt(timeUs: number): Promise<number> {
+    const movedTo = await this.movedTo();
+    return this.manifest.segments.find(({ storedToUs }) => storedToUs >= timeUs)?.from ?? movedTo + 1;
+  }
+
   async *read({ from, to }: { from: number; to: number }): AsyncGenerator<StreamMessage[]> {
     await this.movedTo();
     const wanted = this.manifest.segments.filter((segment) => segment.from <= to && segment.to >= from);

@@ -132,7 +132,7 @@ async function goOnline(
 export const onlineWith = (app: App, connection: Connection): Online => ({
   ...app,
   connection,
-  archive: openArchivedLog(connection, app.flow),
+  archive: openArchivedLog(connection, app.flow, app.env),
 });
 
 /** Rejects when the connection ends with an error before the work is done; never resolves. */

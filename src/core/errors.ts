@@ -13,6 +13,8 @@ export const exitCodes = {
   unprocessable: 6,
   /** A message whose handling ends the process. */
   crash_loop: 6,
+  /** A first event of a key that has begun before. */
+  repeat: 6,
   too_large: 6,
   denied: 7,
   /** The result cannot be written: disk full, a closed pipe, a file that may not be made. */

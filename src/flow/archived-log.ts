@@ -1,3 +1,4 @@
+import type { Problem } from "../jetstream/consume/problems.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 
 /**
@@ -13,6 +14,8 @@ export type ArchivedLog = {
   /** What is archived about one key, in stream order; empty for a key without archived events. */
   readKey(key: string): Promise<StreamMessage[]>;
   readBySequence(sequence: number): Promise<StreamMessage | undefined>;
+  /** A sequence before which no archived message was stored at a time (Unix µs) or later: where a segment begins. */
+  sequenceAt(timeUs: number): Promise<number>;
   /** The archived messages from one sequence to another, both included, in stream order, in batches. */
   read(range: { from: number; to: number }): AsyncGenerator<StreamMessage[]>;
   /**
@@ -54,6 +57,7 @@ export const nothingArchived: ArchivedLog = {
   movedTo: async () => 0,
   readKey: async () => [],
   readBySequence: async () => undefined,
+  sequenceAt: async () => 1,
   async *read() {},
   hasKeys: async () => new Set(),
   auditState: async () => undefined,
@@ -76,9 +80,12 @@ export type ArchivedKeys = {
    */
   isCertain(): boolean;
   /**
-   * The sequence of the archived first event of `key`; undefined for a key without one. Answers at once for nearly
-   * every key without one, ~1 µs; otherwise it looks the key up, and rejects with `unavailable` where it cannot.
+   * The sequence of the archived first event of `key`, or a lower one where that event was pruned; undefined for a key
+   * without one. Answers at once for nearly every key without one, in ~1 µs for each 10 million keys; otherwise it
+   * looks the key up, and rejects with `unavailable` where it cannot.
    */
   findFirst(key: string): Promise<number | undefined> | undefined;
-  stop(): Promise<void>;
+  /** Why it is not certain, once that is known. */
+  problems(): Problem[];
+  stop(): void;
 };

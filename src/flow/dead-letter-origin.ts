@@ -1,6 +1,7 @@
 import type { Origin } from "../jetstream/dead-letters/dead-letter.ts";
-import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
+import type { WholeMessage } from "../jetstream/streams/read-message.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
+import { readMessage } from "./key-log.ts";
 
 /** A copy of an event, and the place in the log that the copy claims to come from. */
 export type Claim = { origin: Origin; payload: Uint8Array; on: string };
@@ -20,16 +21,17 @@ export type Unfounded = { why: string; isForged: boolean };
  * anything into it, so only what the log holds there is processed. Rejects when the log cannot be read.
  */
 export async function readClaimed(
-  { connection, flow }: FlowLog,
+  log: FlowLog,
   { origin, payload, on }: Claim,
 ): Promise<WholeMessage | Unfounded> {
+  const { flow } = log;
   const { stream, subject, sequence } = origin;
   const forged = (why: string): Unfounded => ({ why, isForged: true });
   if (stream !== flow.stream)
     return forged(`it says that it comes from ${stream}, and events are in ${flow.stream}`);
   if (!subject.startsWith(flow.subjectOf(on, "")))
     return forged(`its consumer works on ${on}, not on ${subject}`);
-  const held = await readBySequence(connection, flow.stream, sequence);
+  const held = await readMessage(log, sequence);
   if (!held)
     return { why: `${flow.stream} holds no event ${sequence}, of which it is a copy`, isForged: false };
   if (held.subject !== subject)

@@ -5,7 +5,7 @@ import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { DeadLetterRule, Processor } from "../jetstream/consume/worker-options.ts";
 import { type Origin, redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readClaimed } from "./dead-letter-origin.ts";
-import type { FlowLog, FlowShape } from "./flow.ts";
+import type { FlowLog, FlowShape, Subscription } from "./flow.ts";
 import { deadLettersStream, suspectsBucket } from "./flow-topology.ts";
 import type { Origin as Worker } from "./process-event.ts";
 
@@ -54,22 +54,36 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
 
 /**
  * Processes a redriven dead letter as a delivery of the original event: it has the original's sequence, so its outcome
- * names the same cause. Throws `bad_message` when the log does not hold that event; the message then becomes a dead
- * letter again.
+ * names the same cause. Does nothing when that outcome is archived, as the stream would take it a second time. Throws
+ * `bad_message` when the log does not hold that event; the message then becomes a dead letter again.
  */
 export const processRedriven =
-  (log: FlowLog, on: string, process: Processor): Processor =>
+  (log: FlowLog, { on, emits }: Subscription, process: Processor): Processor =>
   async (delivery, signal) => {
     const original = originalOf(delivery);
     const claim = { origin: { stream: log.flow.stream, ...original }, payload: delivery.payload, on };
     const held = await readClaimed(log, claim);
     if ("why" in held)
       throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { source: "message" });
+    if (await isOutcomeArchived(log, original, emits)) return undefined;
     const answer = process(original, signal);
     // `process` sets the watch before its first await, and the worker reads it after the work has ended.
     delivery.watch = original.watch;
     return answer;
   };
+
+async function isOutcomeArchived(
+  { archive, flow }: FlowLog,
+  { subject, sequence }: Delivery,
+  emits: string,
+): Promise<boolean> {
+  const place = flow.parseSubject(subject);
+  if (!place || sequence > (await archive.movedTo())) return false;
+  const outcome = flow.subjectOf(emits, place.key);
+  const archived = await archive.readKey(place.key);
+  // An outcome that is older than this event is that of another one.
+  return archived.some((message) => message.subject === outcome && message.sequence > sequence);
+}
 
 function originalOf(delivery: Delivery): Delivery {
   const { origin } = decodeRedrive(delivery.header(redriveHeader)) ?? { origin: delivery };

@@ -1,5 +1,10 @@
 import { OrderctlError } from "../core/errors.ts";
-import { readLast, type StoredMessage } from "../jetstream/streams/read-message.ts";
+import {
+  readBySequence,
+  readLast,
+  type StoredMessage,
+  type WholeMessage,
+} from "../jetstream/streams/read-message.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
 import { parseTraceparent, type SpanContext } from "../telemetry/tracing/span.ts";
 import { type Flow, type FlowEvent, type FlowLog, type FlowShape, findFault } from "./flow.ts";
@@ -27,22 +32,58 @@ export type LoggedKey<E extends FlowEvent = FlowEvent> = {
 };
 
 /**
- * Reads everything the log holds about one key; both lists are empty for an unknown key. One read per kind, whatever
- * the size of the log.
+ * Reads everything the log holds about one key, in the stream and in the archive; both lists are empty for an unknown
+ * key. One read per kind, whatever the size of the log. Of two events of a kind the first one stored counts: the other
+ * is a repeat, told as a false message. Rejects with `unavailable` when the archive cannot be read.
  */
-export async function readKey<E extends FlowEvent>(
-  { connection, flow }: FlowLog<E>,
-  key: string,
-): Promise<LoggedKey<E>> {
-  const reads = flow.kinds.map(async (kind) => {
-    const message = await readLast(connection, flow.stream, flow.subjectOf(kind, key));
-    return message && { kind, key, message };
+export async function readKey<E extends FlowEvent>(log: FlowLog<E>, key: string): Promise<LoggedKey<E>> {
+  const { connection, flow } = log;
+  const reads = flow.kinds.map((kind) => readLast(connection, flow.stream, flow.subjectOf(kind, key)));
+  const held = (await Promise.all(reads)).filter((message) => message !== undefined);
+  // Read after the stream: what had left that by then is here.
+  const archived = await log.archive.readKey(key);
+  const messages = [...archived, ...held].sort(bySequence);
+  const firsts = flow.kinds.flatMap((kind) => {
+    const message = messages.find(({ subject }) => subject === flow.subjectOf(kind, key));
+    return message ? [{ kind, key, message }] : [];
   });
-  const found = (await Promise.all(reads)).filter((each) => each !== undefined);
-  return sortOut(flow, found);
+  const logged = sortOut(flow, firsts);
+  logged.falseMessages.push(...repeatsAmong(messages, firsts));
+  logged.falseMessages.sort(bySequence);
+  return logged;
 }
 
 type Found = { kind: string; key: string; message: StoredMessage };
+
+const repeatsAmong = (messages: readonly StoredMessage[], firsts: readonly Found[]): FalseMessage[] =>
+  messages.flatMap(({ sequence, subject }) => {
+    const first = firsts.find(({ message }) => message.subject === subject);
+    if (!first || first.message.sequence === sequence) return [];
+    return [{ sequence, subject, fault: `it repeats message ${first.message.sequence}, which is archived` }];
+  });
+
+/**
+ * The event under a subject, in the stream or, where that has none, in the archive; undefined where neither has one.
+ * Rejects with `unavailable` when the archive cannot be read.
+ */
+export async function readEvent(
+  { connection, flow, archive }: FlowLog,
+  subject: string,
+): Promise<StoredMessage | undefined> {
+  const held = await readLast(connection, flow.stream, subject);
+  const place = held ? undefined : flow.parseSubject(subject);
+  if (!place) return held;
+  return (await archive.readKey(place.key)).find((message) => message.subject === subject);
+}
+
+/** As `readEvent`, by the sequence of a message. */
+export async function readMessage(
+  { connection, flow, archive }: FlowLog,
+  sequence: number,
+): Promise<WholeMessage | undefined> {
+  const held = await readBySequence(connection, flow.stream, sequence);
+  return held ?? (await archive.readBySequence(sequence));
+}
 
 /**
  * `found` lists causes before their effects. A message that is not a valid event is left out of `placed`, so it does

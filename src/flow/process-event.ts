@@ -5,28 +5,36 @@ import type { Processor } from "../jetstream/consume/worker-options.ts";
 import type { Stored } from "../jetstream/publish/publication.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { addHold, encodeHop, type Hold, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
+import type { ArchivedKeys } from "./archived-log.ts";
 import type { DeliveryReport, StartReport } from "./delivery-report.ts";
 import { type Flow, type FlowEvent, findFault } from "./flow.ts";
 import type { Handler, HandlerContext, WatchedCall } from "./handler.ts";
 import { storedTooEarly } from "./key-log.ts";
+import { refuseRepeat } from "./repeats.ts";
 
 /** The service and process instance that do the work: written into every event they store. */
 export type Origin = { service: string; instance: string };
 
-type WorkingAs = Origin & { startReport?: StartReport | undefined };
+type WorkingAs = Origin & {
+  startReport?: StartReport | undefined;
+  /** For first events: those of archived keys are refused. */
+  archivedKeys?: ArchivedKeys | undefined;
+};
 
 /**
  * Binds a service's handler to the log: decodes the event, calls the handler, encodes its outcome and adds the hop
  * header (service, attempt, times). Hot path: ~8 µs besides the handler and the report.
  */
 export const processWith =
-  (flow: Flow, handler: Handler, { service, instance, startReport }: WorkingAs): Processor =>
+  (flow: Flow, handler: Handler, { service, instance, startReport, archivedKeys }: WorkingAs): Processor =>
   async (delivery, signal) => {
     const receivedAtUs = nowUs();
     const report = startReport?.(delivery, receivedAtUs);
     const context = new DeliveryContext(flow, delivery, { signal, report });
     delivery.watch = context;
     const event = flow.decode(delivery.subject, delivery.payload);
+    const checking = archivedKeys && refuseRepeat(archivedKeys, flow.keyOf(event), context);
+    if (checking) await checking;
     const outcome = await handler(event, context);
     if (!outcome) return undefined;
     context.outcome = outcome;

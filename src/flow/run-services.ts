@@ -8,9 +8,10 @@ import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology, readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type Drift, driftText } from "../jetstream/streams/settings-drift.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
+import type { ArchivedKeys } from "./archived-log.ts";
 import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
-import type { Flow, FlowLog, FlowShape } from "./flow.ts";
+import type { Flow, FlowLog, FlowShape, Subscription } from "./flow.ts";
 import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./flow-topology.ts";
 import { type Handler, handlerOf } from "./handler.ts";
 import { processWith } from "./process-event.ts";
@@ -43,6 +44,11 @@ export type FlowParts = {
 
 export type ServiceOptions = {
   parts: FlowParts;
+  /**
+   * Opens the archived keys, for services that take first events; notes call these `who`. Undefined only where the log
+   * is never archived.
+   */
+  archivedKeys: ((log: FlowLog, who: string) => Promise<ArchivedKeys>) | undefined;
   /** Deliveries in flight per worker. */
   concurrency: number;
   /** How often an event may fail in one process before it becomes a dead letter. */
@@ -112,7 +118,9 @@ export async function runServices(
   // The server starts before the workers: if its port is taken, no worker is left running.
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
   const listening = await server?.open(working);
-  const { workers, redrivers } = startWorkers({ ...working, log }, names, options);
+  const firsts = names.flatMap(flow.subscriptionsOf).filter(({ on }) => on === flow.firstKind);
+  const archivedKeys = await openArchivedKeys(flowLog, firsts, options);
+  const { workers, redrivers } = startWorkers({ ...working, log, archivedKeys }, names, options);
   const { text = "", data = {} } = parts.told?.(names) ?? {};
   return {
     serving: {
@@ -128,18 +136,34 @@ export async function runServices(
       drifts,
     },
     told: text,
-    problems: () =>
-      [...workers, ...redrivers].flatMap(([consumer, { problems }]) =>
-        problems.map((problem) => ({ consumer, ...problem })),
-      ),
+    problems: () => [
+      ...firsts.flatMap(({ consumer }) => of(consumer, archivedKeys?.problems() ?? [])),
+      ...[...workers, ...redrivers].flatMap(([consumer, { problems }]) => of(consumer, problems)),
+    ],
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
-      await Promise.all(
-        [listening, ...workers.values(), ...redrivers.values()].map((part) => part?.stop(deadlineMs)),
-      );
+      const parts = [listening, ...workers.values(), ...redrivers.values()];
+      try {
+        await Promise.all(parts.map((part) => part?.stop(deadlineMs)));
+      } finally {
+        archivedKeys?.stop();
+      }
       publisher.close();
     },
   };
+}
+
+const of = (consumer: string, problems: readonly Problem[]) =>
+  problems.map((problem) => ({ consumer, ...problem }));
+
+/** Undefined where no service takes first events. */
+async function openArchivedKeys(
+  log: FlowLog,
+  firsts: readonly Subscription[],
+  { archivedKeys: open }: ServiceOptions,
+): Promise<ArchivedKeys | undefined> {
+  if (firsts.length === 0) return undefined;
+  return open?.(log, [...new Set(firsts.map(({ service }) => service))].join(" and "));
 }
 
 /**
@@ -163,7 +187,7 @@ function refuseBrokenPromises(flow: FlowShape, drifts: readonly Drift[], names: 
 }
 
 function startWorkers(
-  working: Working & { log: string },
+  working: Working & { log: string; archivedKeys: ArchivedKeys | undefined },
   names: readonly string[],
   options: ServiceOptions,
 ): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
@@ -176,24 +200,37 @@ function startWorkers(
   const redrivers = new Map<string, Worker>();
   for (const service of names) {
     const breaker = parts.breakers?.[service];
-    const isPaused = breaker && (() => breaker.state() === "open");
     if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
-    for (const { consumer, on, when } of flow.subscriptionsOf(service)) {
+    for (const subscription of flow.subscriptionsOf(service)) {
+      const { consumer, on } = subscription;
+      const archivedKeys = on === flow.firstKind ? working.archivedKeys : undefined;
+      const isPaused = pausedBy(breaker, archivedKeys);
       const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
-      const process = processWith(flow, handlerOf(handlers, consumer), { service, instance, startReport });
-      const isIdle = when === undefined ? undefined : otherStatus(flow, on, when);
+      const as = { service, instance, startReport, archivedKeys };
+      const process = processWith(flow, handlerOf(handlers, consumer), as);
+      const isIdle = otherStatus(flow, subscription);
       const deadLetters = deadLetterRule(flow, { service, instance, consumer }, maxAttempts);
       const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
       workers.set(consumer, new Worker(working, { ...settings, stream: flow.stream }, process));
       const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
       const again = { ...settings, ...place, concurrency: redriveConcurrency };
-      redrivers.set(again.consumer, new Worker(working, again, processRedriven(working, on, process)));
+      redrivers.set(
+        again.consumer,
+        new Worker(working, again, processRedriven(working, subscription, process)),
+      );
     }
   }
   return { workers, redrivers };
 }
 
-const otherStatus =
-  (flow: Flow, kind: string, status: string) =>
-  (payload: Uint8Array): boolean =>
-    flow.hasOtherStatus(kind, payload, status);
+/** A worker pulls nothing that its service could not work on. */
+const pausedBy = (breaker: ServiceBreaker | undefined, archivedKeys: ArchivedKeys | undefined) => {
+  return (): boolean => breaker?.state() === "open" || archivedKeys?.isCertain() === false;
+};
+
+/** Undefined for a subscription that takes every status. */
+const otherStatus = (
+  flow: Flow,
+  { on, when }: Subscription,
+): ((payload: Uint8Array) => boolean) | undefined =>
+  when === undefined ? undefined : (payload) => flow.hasOtherStatus(on, payload, when);

@@ -24,7 +24,7 @@ export const orderReplay: ReplayProgram = {
     command
       .option("--decline-share <share>", "--service payment: as `serve` was given it", share, 0.02)
       .option("--gateway-seed <n>", "--service payment: as `serve` was given it", count, 1),
-  async openHandlers({ connection }, flags) {
+  async openHandlers(log, flags) {
     const { createSimulatedGateway } = await import("./gateway/simulated-gateway.ts");
     const { paymentReader } = await import("./payment-reader.ts");
     const { createHandlers, partners } = await import("./services/handlers.ts");
@@ -32,7 +32,7 @@ export const orderReplay: ReplayProgram = {
     return createHandlers({
       gateway: createSimulatedGateway({ seed, declineShare, latencyMs: 0 }),
       shelf: emptyShelf,
-      readPayment: paymentReader(connection),
+      readPayment: paymentReader(log),
       ...partners,
     });
   },

@@ -35,10 +35,11 @@ export type PartsOptions = {
 export function orderParts(options: PartsOptions): FlowParts {
   const { gateway, breaker, carrier, channel } = options;
   return {
-    handlers({ connection, publisher, log }) {
-      const store = createStockStore(connection, new Bucket(connection, publisher, inventoryBucket));
+    handlers({ log, ...working }) {
+      const { connection, publisher } = working;
+      const store = createStockStore(working, new Bucket(connection, publisher, inventoryBucket));
       const shelf = new StockShelf(store, { log, defaultStock: unknownSkuUnits(options) });
-      const readPayment = paymentReader(connection);
+      const readPayment = paymentReader(working);
       return createHandlers({ gateway, shelf, carrier, channel, readPayment });
     },
     breakers: breaker ? { payment: breaker } : {},

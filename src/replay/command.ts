@@ -37,13 +37,13 @@ async function runReplay(
   flags: ReplayFlags,
   [name = online.flow.stream]: string[],
 ): Promise<number> {
-  const { connection, program, terminal, signal } = online;
+  const { program, terminal, signal } = online;
   const stream = await readStream(online, name);
   const { clock, ...times } = await readTimes(online, flags, name);
   const plan = await planReplay(online, stream, { ...selectionOf(online, flags), ...times });
   const { target, telemetry } = await openTarget(online, flags, stream);
   const progress = await terminal.progress();
-  const { report, failure } = await replay(connection, {
+  const { report, failure } = await replay(online, {
     plan,
     target,
     speed: Number.isFinite(flags.speed) ? flags.speed : null,

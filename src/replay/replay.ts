@@ -1,9 +1,10 @@
 import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
+import type { FlowLog } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { readReplayStream } from "../jetstream/streams/replay-streams.ts";
 import { ReplayRun, type RunOptions } from "./run.ts";
-import type { ReplayPlan } from "./selection.ts";
+import { countRemoved, type ReplayPlan } from "./selection.ts";
 import type { ReplayCounts } from "./tally.ts";
 import type { ReplayResult } from "./target.ts";
 
@@ -41,20 +42,20 @@ const drainMs = 5000;
  * has in progress. Resolves even when the replay ends early; `failure` then says why.
  */
 export async function replay(
-  connection: Connection,
+  log: FlowLog,
   options: ReplayOptions,
 ): Promise<{ report: ReplayReport; failure: OrderctlError | undefined }> {
   const { plan, target, speed, onProgress } = options;
   const run = new ReplayRun(options);
   const startedAt = performance.now();
   const elapsedS = () => (performance.now() - startedAt) / 1000;
-  const tell = () => onProgress?.({ ...run.progress(), total: plan.total, elapsedS: elapsedS() });
+  const tell = () => onProgress?.(progressOf(run, plan.total, elapsedS()));
   const timer = setInterval(tell, progressEveryMs);
   let gone: number | null = null;
   try {
-    await run.feed(connection);
+    await run.feed(log);
     await untilAborted(target.drain(), run.stop, drainMs);
-    if (run.resumeFrom() === null) gone = await countGone(connection, plan, run.progress().read);
+    if (run.resumeFrom() === null) gone = await countGone(log.connection, plan, run.progress().read);
   } catch (thrown) {
     run.fail(OrderctlError.from(thrown));
   } finally {
@@ -84,10 +85,17 @@ export async function replay(
  */
 async function countGone(
   connection: Connection,
-  { place, total, removed }: ReplayPlan,
+  { place, archivedTo, total, removed }: ReplayPlan,
   read: number,
 ): Promise<number> {
   if (read >= total) return 0;
   const now = await readReplayStream(connection, place.stream);
-  return Math.max(0, Math.min(total - read, now.removed - removed));
+  const lost = (await countRemoved(connection, now, archivedTo)) - removed;
+  return Math.max(0, Math.min(total - read, lost));
+}
+
+/** What is archived of a plan is counted once it is read. */
+function progressOf(run: ReplayRun, total: number, elapsedS: number): ReplayProgress {
+  const { read, archived, waitMs } = run.progress();
+  return { read: read + archived, total: total + archived, elapsedS, waitMs };
 }

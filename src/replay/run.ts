@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
-import type { Connection } from "../jetstream/client/connection.ts";
+import type { FlowLog } from "../flow/flow.ts";
+import { readLog } from "../flow/read-log.ts";
 import { readStream } from "../jetstream/streams/read-stream.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { ReplayPlan } from "./selection.ts";
@@ -29,6 +30,7 @@ export class ReplayRun {
   readonly #unsettled = new Set<number>();
   #position: number;
   #read = 0;
+  #archived = 0;
   #ended = false;
   #failure: OrderctlError | undefined;
 
@@ -45,8 +47,9 @@ export class ReplayRun {
     return new OrderctlError("interrupted", "interrupted before the last message");
   }
 
-  progress(): { read: number; waitMs: number } {
-    return { read: this.#read, waitMs: this.#pace.waitMs };
+  /** `archived`: of the archive, which is not part of what was planned to be `read`. */
+  progress(): { read: number; archived: number; waitMs: number } {
+    return { read: this.#read, archived: this.#archived, waitMs: this.#pace.waitMs };
   }
 
   /** Ends the run; only the first error is kept. */
@@ -56,17 +59,21 @@ export class ReplayRun {
   }
 
   /** Resolves when the target has taken all messages, or when the run was stopped. */
-  async feed(connection: Connection): Promise<void> {
-    const { place } = this.#options.plan;
-    for await (const batch of readStream(connection, { ...place, signal: this.stop })) {
+  async feed(log: FlowLog): Promise<void> {
+    for await (const batch of readPlanned(log, this.#options.plan, this.stop)) {
       for (const message of batch) {
         if (this.#options.plan.wants(message)) await this.#offer(message);
         if (this.stop.aborted) return;
-        this.#position = message.sequence;
-        this.#read += 1;
+        this.#onRead(message);
       }
     }
     this.#ended = !this.stop.aborted;
+  }
+
+  #onRead({ sequence }: StreamMessage): void {
+    this.#position = sequence;
+    if (sequence > this.#options.plan.archivedTo) this.#read += 1;
+    else this.#archived += 1;
   }
 
   /** The first sequence that is not settled; `null` when all are. */
@@ -91,6 +98,25 @@ export class ReplayRun {
     const room = this.#options.target.take(message, settle);
     if (room) await untilAborted(room, this.stop);
   }
+}
+
+/** The messages of a plan: what is archived of it first, and then what the stream holds. */
+async function* readPlanned(
+  log: FlowLog,
+  { place, archivedTo, key }: ReplayPlan,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage[]> {
+  const { start, toSequence: to, filter, untilUs } = place;
+  if (archivedTo === 0 || !("sequence" in start))
+    return yield* readStream(log.connection, { ...place, signal });
+  const range = { from: start.sequence, to, filter, untilUs, signal };
+  if (key === undefined) return yield* readLog(log, range);
+  const archived = await log.archive.readKey(key);
+  yield archived.filter(
+    ({ sequence, storedAtUs }) =>
+      sequence >= range.from && sequence <= archivedTo && storedAtUs <= (untilUs ?? storedAtUs),
+  );
+  yield* readLog(log, { ...range, from: Math.max(range.from, archivedTo + 1) });
 }
 
 /** The clock of a pace, in ms; tests bring their own. `wait` returns early when the signal aborts. */

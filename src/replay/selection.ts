@@ -1,5 +1,6 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { countFrom, type StreamRange } from "../jetstream/streams/read-stream.ts";
 import { covers, isFilter, overlap, type ReplayStream } from "../jetstream/streams/replay-streams.ts";
@@ -22,11 +23,18 @@ export type ReplaySelection = {
 
 export type ReplayPlan = {
   place: StreamRange & { start: StreamStart; toSequence: number };
+  /** The last archived sequence that may be read; 0 where nothing archived is. */
+  archivedTo: number;
+  /** Where only one key's messages are wanted: what is archived of them is looked up. */
+  key: string | undefined;
   /** Tells whether a message read from `place` is selected. */
   wants(message: StoredMessage): boolean;
-  /** How many messages there are to read at `place`: too low when messages arrive during the count, never too high. */
+  /**
+   * How many messages the stream has to read at `place` beyond what is archived: too low when messages arrive during
+   * the count, never too high.
+   */
   total: number;
-  /** How many messages the stream had lost by then: deleted, purged or expired. */
+  /** How many messages the stream had lost by then beyond what is archived: deleted, purged or expired. */
   removed: number;
 };
 
@@ -35,29 +43,55 @@ export type ReplayPlan = {
  * stream cannot hold.
  */
 export async function planReplay(
-  { connection, flow }: FlowLog,
+  log: FlowLog,
   stream: ReplayStream,
   selection: ReplaySelection,
 ): Promise<ReplayPlan> {
+  const { connection, flow } = log;
   const { untilUs, toSequence = stream.lastSequence } = selection;
   const end = Math.min(toSequence, stream.lastSequence);
+  const isLog = stream.name === flow.stream;
+  const archivedTo = isLog ? Math.min(await log.archive.movedTo(), end) : 0;
   const base = { stream: stream.name, filter: filterOf(flow, stream, selection), toSequence: end, untilUs };
   const count = async (start: StreamStart) => ({
     start,
     ahead: await countFrom(connection, { ...base, start }),
   });
-  const starts = await Promise.all(startsOf(selection).map(count));
+  const starts = await Promise.all([...startsOf(selection), { sequence: archivedTo + 1 }].map(count));
   const ends = await Promise.all(endsOf(end, untilUs).map(count));
   // Of two starts the later one applies, of two ends the earlier one.
   const first = starts.reduce((later, other) => (other.ahead < later.ahead ? other : later));
   const beyond = Math.max(...ends.map(({ ahead }) => ahead));
   const total = Math.max(0, first.ahead - beyond);
+  const archivedFrom = archivedTo === 0 ? 1 : await firstArchived(log, selection);
+  const start = archivedFrom <= archivedTo ? { sequence: archivedFrom } : first.start;
   return {
-    place: { ...base, start: first.start },
+    place: { ...base, start },
+    archivedTo: archivedFrom <= archivedTo ? archivedTo : 0,
+    key: isLog ? selection.orderId : undefined,
     wants: chooser(flow, selection),
     total,
-    removed: stream.removed,
+    removed: await countRemoved(connection, stream, archivedTo),
   };
+}
+
+/** The first archived sequence that may be selected. */
+async function firstArchived(
+  { archive }: FlowLog,
+  { fromSequence = 1, sinceUs }: ReplaySelection,
+): Promise<number> {
+  return sinceUs === undefined ? fromSequence : Math.max(fromSequence, await archive.sequenceAt(sinceUs));
+}
+
+/** How many of the messages beyond what is archived the stream no longer holds. */
+export async function countRemoved(
+  connection: Connection,
+  { name, lastSequence, removed }: ReplayStream,
+  archivedTo: number,
+): Promise<number> {
+  if (archivedTo === 0) return removed;
+  const held = await countFrom(connection, { stream: name, start: { sequence: archivedTo + 1 } });
+  return Math.max(0, lastSequence - archivedTo - held);
 }
 
 type Start = [StreamStart, ...StreamStart[]];

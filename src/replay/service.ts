@@ -3,12 +3,13 @@ import { ChangeSignal } from "../core/change-signal.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog, FlowShape } from "../flow/flow.ts";
 import { type Handler, handlerOf } from "../flow/handler.ts";
+import { readEvent } from "../flow/key-log.ts";
 import { processWith } from "../flow/process-event.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { Processor } from "../jetstream/consume/worker-options.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
-import { readLast, type StoredMessage } from "../jetstream/streams/read-message.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { ReplayTarget, ServiceResult, Settle } from "./target.ts";
 
@@ -95,13 +96,14 @@ type Handled = { outcome: ReplayOutcome; publication: Publication | undefined };
 
 /** Rejects only when the log cannot be read: an error of the handler becomes a `failed` outcome. */
 async function handle(
-  { connection, flow }: FlowLog,
+  log: FlowLog,
   {
     processors,
     message,
     signal,
   }: { processors: Map<string, Processor>; message: StreamMessage; signal: AbortSignal },
 ): Promise<Handled> {
+  const { flow } = log;
   const kind = flow.parseSubject(message.subject)?.kind;
   const process = kind === undefined ? undefined : processors.get(kind);
   let publication: Publication | undefined;
@@ -110,7 +112,7 @@ async function handle(
   } catch (thrown) {
     return { outcome: failedOutcome(flow, message, OrderctlError.from(thrown)), publication };
   }
-  const stored = publication && (await readLast(connection, flow.stream, publication.subject));
+  const stored = publication && (await readEvent(log, publication.subject));
   return { outcome: compareOutcome(flow, message, { publication, stored }), publication };
 }
 

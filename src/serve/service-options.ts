@@ -50,6 +50,10 @@ export async function serviceOptions(
   const instance = await instanceOf(app, flags);
   return {
     parts: await app.program.openParts(app, flags, { instance, telemetry }),
+    async archivedKeys(log, who) {
+      const { openArchivedKeys } = await import("../archive/archived-keys.ts");
+      return openArchivedKeys(log, { env: app.env, who, note: app.terminal.note });
+    },
     telemetry,
     concurrency: flags.concurrency,
     window: flags.window,

@@ -10,11 +10,11 @@ import {
   startBackgroundBroker,
   stopBackgroundBroker,
 } from "../../src/broker/background-broker.ts";
-import { brokerDataDir } from "../../src/core/directories.ts";
 import { findBroker } from "../../src/broker/find-broker.ts";
 import { keepBroker } from "../../src/broker/keep-broker.ts";
 import { isBrokerAnswering } from "../../src/broker/probe.ts";
 import { startBroker } from "../../src/broker/start-broker.ts";
+import { brokerDataDir } from "../../src/core/directories.ts";
 import { identify, isAlive } from "../../src/core/process-identity.ts";
 import { freeze } from "../support/freeze.ts";
 import { natsRequest } from "../support/nats-request.ts";

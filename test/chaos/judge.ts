@@ -7,7 +7,6 @@ import { readDrift } from "../../src/jetstream/streams/apply-topology.ts";
 import type { StoredMessage } from "../../src/jetstream/streams/read-message.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { decodeEntry } from "../../src/orders/gateway/simulator/ledger.ts";
-import { ordersStream } from "../../src/orders/subjects.ts";
 import { decodeEvent } from "../../src/orders/wire/codec.ts";
 import { decodeHop, hopHeader } from "../../src/telemetry/hop.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";

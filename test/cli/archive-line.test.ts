@@ -37,7 +37,9 @@ describe("the line of the archive", () => {
     expect(line(archived())).toBe(
       "archive: up to message 1,234,567 (2m05s ago), 25 segments, 1.2 GB in file:///var/lib/orders",
     );
-    expect(line(archived({ behind: 12_345 }))).toMatch(/ in file:\/\/\/var\/lib\/orders; 12,345 events to go$/);
+    expect(line(archived({ behind: 12_345 }))).toMatch(
+      / in file:\/\/\/var\/lib\/orders; 12,345 events to go$/,
+    );
     expect(line(archived({ segments: 1, behind: 1 }))).toMatch(/, 1 segment, .*; 1 event to go$/);
   });
 

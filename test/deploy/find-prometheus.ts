@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { brokerCacheDir } from "../../src/core/directories.ts";
 import { runCommand } from "../../src/broker/run-command.ts";
+import { brokerCacheDir } from "../../src/core/directories.ts";
 
 /** Paths of the two programs, or why there are none. */
 export type FoundPrometheus = { prometheus: string; promtool: string } | { missing: string };

@@ -90,6 +90,12 @@ export class MemoryArchive implements ArchivedLog {
     return this.#messages().find((message) => message.sequence === sequence);
   }
 
+  async sequenceAt(timeUs: number): Promise<number> {
+    return (
+      this.#messages().find(({ storedAtUs }) => storedAtUs >= timeUs)?.sequence ?? (await this.movedTo()) + 1
+    );
+  }
+
   async *read({ from, to }: { from: number; to: number }): AsyncGenerator<StreamMessage[]> {
     this.reads.push(`${from}-${to}`);
     const pruned = this.#segments.findLast(({ isPruned }) => isPruned);

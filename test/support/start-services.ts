@@ -1,3 +1,4 @@
+import { openArchivedKeys } from "../../src/archive/archived-keys.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../../src/flow/run-services.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { createRetryingGateway } from "../../src/orders/gateway/retrying-gateway.ts";
@@ -5,7 +6,7 @@ import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gatew
 import { orderParts, type PartsOptions } from "../../src/orders/service-parts.ts";
 import { orderLog } from "./order-log.ts";
 
-type Options = Omit<ServiceOptions, "parts"> & PartsOptions;
+type Options = Omit<ServiceOptions, "parts" | "archivedKeys"> & PartsOptions;
 
 const defaults: Options = {
   gateway: createRetryingGateway(createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }), {
@@ -30,5 +31,10 @@ export function startServices(
   given: Partial<Options> = {},
 ): Promise<RunningServices> {
   const options = { ...defaults, ...given };
-  return runServices(orderLog(connection), names, { ...options, parts: orderParts(options) });
+  const { note } = options;
+  return runServices(orderLog(connection), names, {
+    ...options,
+    parts: orderParts(options),
+    archivedKeys: (log, who) => openArchivedKeys(log, { env: process.env, who, note }),
+  });
 }

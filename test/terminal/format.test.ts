@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatCount, formatDuration, formatGrowth, formatRate } from "../../src/terminal/format.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatGrowth,
+  formatRate,
+} from "../../src/terminal/format.ts";
 
 describe("formatDuration", () => {
   it.each([

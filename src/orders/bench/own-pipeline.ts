@@ -114,6 +114,8 @@ async function runAllServices(connection: Connection, task: WorkTask, tell: Tell
         http: { host: "127.0.0.1", port: 0 },
         note: tell.note,
       }),
+      // Nobody archives what it measures.
+      archivedKeys: undefined,
       telemetry,
       concurrency,
       window,

@@ -82,9 +82,9 @@ async function runDemo(online: Online, options: Options): Promise<number> {
 /**
  * Stocks plenty of every article but the scarce one, of which it stocks about 95 % of the units that will be ordered.
  */
-async function stockShelves({ connection }: Online, orders: number): Promise<void> {
+async function stockShelves(log: Online, orders: number): Promise<void> {
   const units = (index: number) => (index === scarceIndex ? Math.ceil(orders * 0.16) : orders * 10);
-  await setStock(connection, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
+  await setStock(log, new Map(catalogueOf().map(({ sku }, index) => [sku, units(index)])));
 }
 
 async function feed({ connection, archive, terminal, signal }: Online, options: Options): Promise<void> {

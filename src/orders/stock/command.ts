@@ -28,16 +28,16 @@ export const registerInventory: Register = (command, act) => {
   withConnection(list).action(act.online(listStock));
 };
 
-async function setUnits({ connection, terminal }: Online, options: SetOptions, args: string[]) {
-  const items = await setStock(connection, unitsBySku(args, options), { isNew: options.new });
-  terminal.show("stock", { items }, stockTable);
+async function setUnits(online: Online, options: SetOptions, args: string[]) {
+  const items = await setStock(online, unitsBySku(args, options), { isNew: options.new });
+  online.terminal.show("stock", { items }, stockTable);
   return undefined;
 }
 
-async function listStock({ connection, terminal }: Online, _options: unknown, skus: string[]) {
-  const stocked = await readStock(connection);
+async function listStock(online: Online, _options: unknown, skus: string[]) {
+  const stocked = await readStock(online);
   const items = skus.length === 0 ? stocked : skus.map((sku) => itemOf(stocked, sku));
-  terminal.show("stock", { items }, stockTable);
+  online.terminal.show("stock", { items }, stockTable);
   return items.some(({ error }) => error !== null) ? 1 : 0;
 }
 

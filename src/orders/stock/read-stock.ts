@@ -1,5 +1,6 @@
 import { hintText } from "../../cli/hints.ts";
 import { OrderctlError } from "../../core/errors.ts";
+import type { FlowLog } from "../../flow/flow.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import { Publisher } from "../../jetstream/publish/publisher.ts";
 import { Bucket, encodeKey } from "../../jetstream/streams/bucket.ts";
@@ -44,10 +45,10 @@ function foreignKey(key: string): string {
 }
 
 /** The stock of every SKU, with the holds ended that are settled by now; empty if there is no inventory bucket. */
-export async function readStock(connection: Connection): Promise<StockLevel[]> {
-  const entries = (await readStockEntries(connection)) ?? [];
+export async function readStock(log: FlowLog): Promise<StockLevel[]> {
+  const entries = (await readStockEntries(log.connection)) ?? [];
   // Created after the entries were read, so that it knows every settlement that is older than they are.
-  const settle = await createSettler(connection);
+  const settle = await createSettler(log);
   const levels = entries.map(async ({ sku, stock }) =>
     "error" in stock ? unreadableLevel(sku, stock.error) : stockLevel(sku, await settle(stock)),
   );

@@ -1,9 +1,10 @@
 import { OrderctlError } from "../../core/errors.ts";
+import type { FlowLog } from "../../flow/flow.ts";
 import { flowTopology } from "../../flow/flow-topology.ts";
-import type { Connection } from "../../jetstream/client/connection.ts";
 import { Publisher } from "../../jetstream/publish/publisher.ts";
 import { applyTopology, readStreamIdentity } from "../../jetstream/streams/apply-topology.ts";
 import { Bucket, type BucketEntry, type Key } from "../../jetstream/streams/bucket.ts";
+import type { StoredMessage } from "../../jetstream/streams/read-message.ts";
 import { readEach } from "../../jetstream/streams/read-subject.ts";
 import type { OrderEvent } from "../events.ts";
 import { orderShape } from "../flow.ts";
@@ -24,10 +25,11 @@ type Units = ReadonlyMap<string, number>;
  * error of a failure tells how many SKUs are set; setting all of them again is safe.
  */
 export async function setStock(
-  connection: Connection,
+  flowLog: FlowLog,
   unitsBySku: Units,
   { isNew = false }: { isNew?: boolean } = {},
 ): Promise<StockLevel[]> {
+  const { connection } = flowLog;
   await applyTopology(connection, flowTopology(orderShape));
   const log = await readStreamIdentity(connection, ordersStream);
   const publisher = new Publisher(connection);
@@ -35,8 +37,8 @@ export async function setStock(
   try {
     const keys = await bucket.keys();
     if (!isNew) await refuseTwins(bucket, unitsBySku, keys);
-    const settle = await createSettler(connection);
-    const inLog = readOnce(() => readReservedUnits(connection, new Set(unitsBySku.keys())));
+    const settle = await createSettler(flowLog);
+    const inLog = readOnce(() => readReservedUnits(flowLog, new Set(unitsBySku.keys())));
     const stockOf = async (sku: string, entry: BucketEntry | undefined): Promise<Stock> => {
       const known = entry && readable(sku, entry.value);
       if (known) return settle(known);
@@ -111,17 +113,23 @@ function readOnce<T>(read: () => Promise<T>): () => Promise<T> {
 
 /** Units of these SKUs in all RESERVED reservations of the log. */
 async function readReservedUnits(
-  connection: Connection,
+  { connection, archive }: FlowLog,
   skus: ReadonlySet<string>,
 ): Promise<Map<string, number>> {
   const units = new Map<string, number>();
-  const reservations = { stream: ordersStream, subject: subjectOf("reservations", "*") };
-  await readEach(connection, reservations, ({ subject, payload }) => {
+  const add = ({ subject, payload }: StoredMessage) => {
     const event = reservationIn(subject, payload);
     if (event?.status !== "RESERVED") return;
     for (const { sku, quantity } of event.lines)
       if (skus.has(sku)) units.set(sku, (units.get(sku) ?? 0) + quantity);
-  });
+  };
+  const held = new Map<number, StoredMessage>();
+  const reservations = { stream: ordersStream, subject: subjectOf("reservations", "*") };
+  await readEach(connection, reservations, (message) => void held.set(message.sequence, message));
+  // Read after the stream: what had left that by then is here.
+  const movedTo = await archive.movedTo();
+  for await (const batch of archive.read({ from: 1, to: movedTo })) batch.forEach(add);
+  for (const [sequence, message] of held) if (sequence > movedTo) add(message);
   return units;
 }
 

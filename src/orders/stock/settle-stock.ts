@@ -1,5 +1,5 @@
 import { OrderctlError } from "../../core/errors.ts";
-import type { Connection } from "../../jetstream/client/connection.ts";
+import type { FlowLog } from "../../flow/flow.ts";
 import { readConsumerProgress } from "../../jetstream/dead-letters/dead-letter-store.ts";
 import { readStreamIdentity } from "../../jetstream/streams/apply-topology.ts";
 import { ordersStream } from "../subjects.ts";
@@ -14,15 +14,16 @@ const maxLookups = 64;
  * according to the log: inventory itself ends a hold only when it next touches the SKU, which may be never. Nothing is
  * written. If there is no log, or this user may not read it, the value is returned as stored.
  */
-export async function createSettler(connection: Connection): Promise<(stored: Stock) => Promise<Stock>> {
-  const log = await readOrUndefined(() => readStreamIdentity(connection, ordersStream));
+export async function createSettler(log: FlowLog): Promise<(stored: Stock) => Promise<Stock>> {
+  const { connection } = log;
+  const identity = await readOrUndefined(() => readStreamIdentity(connection, ordersStream));
   const floor = await readOrUndefined(() =>
     readConsumerProgress(connection, ordersStream, inventoryConsumer),
   );
-  const lookUp = createLookUp(connection);
+  const lookUp = createLookUp(log);
   return async (stored) => {
-    if (log === undefined || floor === undefined) return stored;
-    const stock = rebase(stored, log);
+    if (identity === undefined || floor === undefined) return stored;
+    const stock = rebase(stored, identity);
     const settled = [...stock.holds.keys()].filter((sequence) => sequence <= floor);
     const answers = await Promise.all(settled.map(lookUp));
     for (const [index, sequence] of settled.entries()) {
@@ -34,14 +35,14 @@ export async function createSettler(connection: Connection): Promise<(stored: St
 }
 
 /** Looks up an order of several SKUs once. */
-function createLookUp(connection: Connection): (sequence: number) => Promise<boolean | undefined> {
+function createLookUp(log: FlowLog): (sequence: number) => Promise<boolean | undefined> {
   const known = new Map<number, Promise<boolean | undefined>>();
   const turns = Array.from({ length: maxLookups }, (): Promise<unknown> => Promise.resolve());
   return (sequence) => {
     const asked = known.get(sequence);
     if (asked) return asked;
     const turn = known.size % maxLookups;
-    const read = () => readOrUndefined(() => readReserved(connection, sequence));
+    const read = () => readOrUndefined(() => readReserved(log, sequence));
     const answer = (turns[turn] ?? Promise.resolve()).then(read);
     turns[turn] = answer.catch(() => undefined);
     known.set(sequence, answer);

@@ -1,7 +1,7 @@
-import type { Connection } from "../../jetstream/client/connection.ts";
+import type { FlowLog } from "../../flow/flow.ts";
+import { readEvent, readMessage } from "../../flow/key-log.ts";
 import { readAckFloor } from "../../jetstream/streams/apply-topology.ts";
 import type { Bucket } from "../../jetstream/streams/bucket.ts";
-import { readBySequence, readLast } from "../../jetstream/streams/read-message.ts";
 import type { OrderEvent } from "../events.ts";
 import type { ConsumerName } from "../flow.ts";
 import { ordersStream, parseSubject, subjectOf } from "../subjects.ts";
@@ -15,7 +15,7 @@ export const inventoryBucket = "INVENTORY";
 export const inventoryConsumer: ConsumerName = "inventory-reserver";
 
 /** Keeps stock in the inventory bucket, and answers `SettledHolds`' questions about payments from the log. */
-export function createStockStore(connection: Connection, bucket: Bucket): StockStore {
+export function createStockStore(log: FlowLog, bucket: Bucket): StockStore {
   return {
     async read(sku) {
       const entry = await bucket.read(sku);
@@ -25,8 +25,8 @@ export function createStockStore(connection: Connection, bucket: Bucket): StockS
       return { stock, revision: entry.revision };
     },
     write: (sku, { stock, revision }) => bucket.write({ key: sku, value: encodeStock(stock), revision }),
-    ackFloor: () => readAckFloor(connection, ordersStream, inventoryConsumer),
-    wasReserved: (sequence) => readReserved(connection, sequence),
+    ackFloor: () => readAckFloor(log.connection, ordersStream, inventoryConsumer),
+    wasReserved: (sequence) => readReserved(log, sequence),
   };
 }
 
@@ -34,12 +34,12 @@ export function createStockStore(connection: Connection, bucket: Bucket): StockS
  * Whether the order of the payment at `sequence` is RESERVED in the log; undefined if the log has no readable
  * reservation of it.
  */
-export async function readReserved(connection: Connection, sequence: number): Promise<boolean | undefined> {
-  const payment = await readBySequence(connection, ordersStream, sequence);
+export async function readReserved(log: FlowLog, sequence: number): Promise<boolean | undefined> {
+  const payment = await readMessage(log, sequence);
   const orderId = payment && parseSubject(payment.subject)?.orderId;
   if (!orderId) return undefined;
   const subject = subjectOf("reservations", orderId);
-  const stored = await readLast(connection, ordersStream, subject);
+  const stored = await readEvent(log, subject);
   // A reservation that is older than its payment was not stored by inventory.
   const event = stored && stored.sequence > sequence ? readable(subject, stored.payload) : undefined;
   return event?.kind === "reservations" ? event.status === "RESERVED" : undefined;

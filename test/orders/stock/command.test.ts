@@ -9,6 +9,7 @@ import { setStock } from "../../../src/orders/stock/set-stock.ts";
 import { decodeStock, encodeStock, takeUnits } from "../../../src/orders/stock/stock.ts";
 import { encodeEvent } from "../../../src/orders/wire/codec.ts";
 import { reserved } from "../../support/handler-context.ts";
+import { orderLog } from "../../support/order-log.ts";
 import { runCommand } from "../../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
 
@@ -103,7 +104,7 @@ describe("inventory set", () => {
     await inventory("set BUSY=1000");
     const sequences = Array.from({ length: 40 }, (_, index) => index + 1);
     const taking = Promise.all(sequences.map((sequence) => take("BUSY", sequence, 1)));
-    for (let round = 0; round < 10; round++) await setStock(connection, new Map([["BUSY", 500]]));
+    for (let round = 0; round < 10; round++) await setStock(orderLog(connection), new Map([["BUSY", 500]]));
     await taking;
     const { stock } = await readSku("BUSY");
     expect([...stock.holds.keys()].sort((a, b) => a - b)).toEqual(sequences);
@@ -186,7 +187,7 @@ describe("inventory list", () => {
 
   it("misses none that changes while it is listed", async () => {
     const hot = ["HOT-1", "HOT-2", "HOT-3"];
-    await setStock(connection, new Map(hot.map((sku) => [sku, 100_000])));
+    await setStock(orderLog(connection), new Map(hot.map((sku) => [sku, 100_000])));
     let busy = true;
     let sequence = 0;
     const taking = hot.map(async (sku) => {

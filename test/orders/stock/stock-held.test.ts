@@ -56,7 +56,7 @@ it("holds a paid order whose stock cannot be read, says so once, keeps up no oth
   const { consumers } = await readServiceLag(orderLog(connection), { stream: "ORDERS", intervalMs: 50 });
   const lag = consumers.find(({ consumer }) => consumer === "inventory-reserver");
   expect(lag?.reasons).toContain(text);
-  await setStock(connection, new Map([["TORN", 50]]));
+  await setStock(orderLog(connection), new Map([["TORN", 50]]));
   for (const orderId of held) await log.ended(orderId);
   expect(services.problems()).toEqual([]);
   const reserved = reservedUnits(await readLog(connection)).get("TORN");
@@ -80,7 +80,7 @@ it("tells nothing as held once nothing is under way, and what was given back as 
   const stored = await readShelf(connection);
   expect([...stored.values()].some(({ holds }) => holds.size > 0)).toBe(true);
   const reserved = reservedUnits(await readLog(connection));
-  const levels = await readStock(connection);
+  const levels = await readStock(orderLog(connection));
   expect(levels).toHaveLength(stored.size);
   for (const level of levels) {
     const taken = reserved.get(level.sku) ?? 0;

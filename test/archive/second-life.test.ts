@@ -1,0 +1,221 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Segment } from "../../src/archive/manifest.ts";
+import { readDeadLetters } from "../../src/dead-letters/dead-letters.ts";
+import { repeatOfArchived } from "../../src/flow/archived-log.ts";
+import type { RunningServices } from "../../src/flow/run-services.ts";
+import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { readLast } from "../../src/jetstream/streams/read-message.ts";
+import type { PaymentGateway } from "../../src/orders/gateway/gateway.ts";
+import { ordersStream, subjectOf } from "../../src/orders/subjects.ts";
+import { encodeEvent } from "../../src/orders/wire/codec.ts";
+import { type ArchiveFolder, archiveFolder, archiveLog, purgeArchived } from "../support/archive-log.ts";
+import { created } from "../support/handler-context.ts";
+import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
+import { orderLog } from "../support/order-log.ts";
+import { readLog } from "../support/read-log.ts";
+import { runCommand } from "../support/run-command.ts";
+import { serve } from "../support/serving.ts";
+import { startServices } from "../support/start-services.ts";
+import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
+import { until } from "../support/until.ts";
+
+let broker: TestBroker;
+let connection: Connection;
+let log: LogWriter;
+let folder: ArchiveFolder;
+/** The orders that were charged, each as often as it was. */
+let charged: string[];
+let notes: string[];
+let running: RunningServices[];
+
+const gateway: PaymentGateway = {
+  async charge({ orderId }) {
+    charged.push(orderId);
+    return { status: "APPROVED", chargeId: `ch_${orderId}` };
+  },
+  refund: async ({ chargeId }) => ({ refundId: `re_${chargeId}` }),
+};
+
+beforeEach(async () => {
+  broker = await startTestBroker();
+  connection = await openTestConnection(broker.url);
+  log = await openLogWriter(connection);
+  folder = await archiveFolder();
+  charged = [];
+  notes = [];
+  running = [];
+});
+
+afterEach(async () => {
+  await Promise.all(running.map((services) => services.stop(2000)));
+  log.close();
+  await connection.close();
+  await broker.stop();
+});
+
+const order = (orderId: string) => ({ ...created, orderId });
+const letters = async () => (await readDeadLetters(orderLog(connection))).map(({ letter }) => letter);
+const pathOf = ({ files }: Segment) => join(folder.path, files.keys.name);
+
+async function start(names?: readonly string[]): Promise<RunningServices> {
+  const note = (text: string) => void notes.push(text);
+  const services = await startServices(connection, names, { gateway, note });
+  running.push(services);
+  return services;
+}
+
+const all = ["order", "payment", "inventory", "shipping", "notification"];
+
+const archive = () => archiveLog(connection, folder);
+
+async function passed(ms: number): Promise<void> {
+  const startedAt = performance.now();
+  await until(() => performance.now() - startedAt > ms);
+}
+
+async function archiveAndPurge(): Promise<Segment> {
+  const segment = await archive();
+  await purgeArchived(connection, segment);
+  expect(await readLog(connection)).toEqual([]);
+  return segment;
+}
+
+/** The order was stored again, was not worked on, and is one dead letter. */
+async function mustBeRefused(orderId: string): Promise<void> {
+  await until(async () => (await letters()).length > 0);
+  expect(await letters()).toMatchObject([
+    {
+      orderId,
+      reason: "repeat",
+      service: "payment",
+      attempts: 1,
+      detail: expect.stringContaining(repeatOfArchived),
+    },
+  ]);
+  expect(charged).toEqual([orderId]);
+  expect((await readLog(connection)).map(({ event }) => event.kind)).toEqual(["created"]);
+  expect(notes.filter((note) => note.includes(repeatOfArchived))).toHaveLength(1);
+}
+
+describe("an archived order that is stored once more", () => {
+  it("by a program of somebody else", async () => {
+    const before = await start();
+    await log.store(order("o-1"));
+    await log.ended("o-1");
+    await before.stop(2000);
+    await archiveAndPurge();
+    await start();
+    await connection.nats.jetstream().publish(subjectOf("created", "o-1"), encodeEvent(order("o-1")));
+    await mustBeRefused("o-1");
+  });
+
+  it("by `publish order`", async () => {
+    const before = await start();
+    const publish = () => runCommand(`publish order --seed 7 --server ${broker.url}`);
+    expect(await publish()).toMatchObject({ exitCode: 0 });
+    const [{ event } = { event: created }] = await readLog(connection);
+    await log.ended(event.orderId);
+    await before.stop(2000);
+    await archiveAndPurge();
+    await start();
+    expect(await publish()).toMatchObject({ exitCode: 0 });
+    await mustBeRefused(event.orderId);
+  });
+
+  it("by a request", async () => {
+    const post = async ({ serving }: RunningServices) => {
+      const body = JSON.stringify({ order_id: "o-1", total_amount: "10.00" });
+      const headers = { "content-type": "application/json" };
+      expect((await fetch(`${serving.url}/orders`, { method: "POST", headers, body })).status).toBe(201);
+    };
+    const before = await start(all);
+    await post(before);
+    await log.ended("o-1");
+    await before.stop(2000);
+    await archiveAndPurge();
+    await post(await start(all));
+    await mustBeRefused("o-1");
+  });
+
+  it("while the services run that worked on it", async () => {
+    await start();
+    await log.store(order("o-1"));
+    await log.ended("o-1");
+    const segment = await archive();
+    // From then on everybody has to know of it.
+    await passed(5000);
+    await purgeArchived(connection, segment);
+    await log.store(order("o-1"));
+    await mustBeRefused("o-1");
+  });
+
+  it("of which `orderctl serve` and `dlq` tell, and which a redrive makes a dead letter again", async () => {
+    await log.store(order("o-1"));
+    await archiveAndPurge();
+    await log.store(order("o-1"));
+    serve(broker.url, "payment");
+    await until(async () => (await letters()).length === 1);
+    const dlq = (words: string) => runCommand(`dlq ${words} --server ${broker.url}`);
+    expect((await dlq("list")).stdout).toMatch(/payment +o-1 +1 +repeat/);
+    expect((await dlq("list --reason timeout")).stdout).toContain("no dead letters");
+    expect((await dlq("show 1")).stdout).toContain(`${repeatOfArchived}, which began as message 1`);
+    expect((await dlq("redrive 1")).exitCode).toBe(0);
+    await until(async () => (await letters()).length === 2);
+    expect(await letters()).toMatchObject([
+      { reason: "repeat", redriveOf: 1, storedSequence: 2 },
+      { reason: "repeat", state: "failed_again" },
+    ]);
+    expect(await readLast(connection, ordersStream, subjectOf("payments", "o-1"))).toBeUndefined();
+  });
+});
+
+describe("while the archive cannot be read", () => {
+  const away = (path: string) => rename(path, `${path}.away`);
+  const back = (path: string) => rename(`${path}.away`, path);
+  it("a service starts, says why it takes nothing, and takes all once it can be read", async () => {
+    await log.store(order("o-1"));
+    const path = pathOf(await archiveAndPurge());
+    await away(path);
+    await log.store(order("o-1"), order("o-2"));
+    const services = await start();
+    await passed(600);
+    expect(charged).toEqual([]);
+    expect(await letters()).toEqual([]);
+    const told = { consumer: "payment-processor", text: expect.stringMatching(/^takes nothing: .*\.keys/) };
+    expect(services.problems()).toMatchObject([told]);
+    expect(notes).toEqual([expect.stringMatching(/^payment: takes nothing: /)]);
+    await back(path);
+    await log.ended("o-2");
+    await until(async () => (await letters()).length === 1);
+    expect(await letters()).toMatchObject([{ orderId: "o-1", reason: "repeat" }]);
+    expect(charged).toEqual(["o-2"]);
+    expect(services.problems()).toEqual([]);
+  });
+
+  it("a running service pauses, and goes on afterwards", async () => {
+    const services = await start();
+    await log.store(order("o-1"));
+    await log.ended("o-1");
+    const path = pathOf(await archive());
+    await away(path);
+    await until(() => services.problems().length === 1, 15_000);
+    // Pulls that were open before end within a second.
+    await until(
+      async () => (await connection.jsm.consumers.info(ordersStream, "payment-processor")).num_waiting === 0,
+    );
+    await log.store(order("o-2"));
+    await passed(600);
+    expect(await connection.jsm.consumers.info(ordersStream, "payment-processor")).toMatchObject({
+      num_pending: 1,
+      num_ack_pending: 0,
+    });
+    expect(charged).toEqual(["o-1"]);
+    await back(path);
+    await log.ended("o-2");
+    expect(charged).toEqual(["o-1", "o-2"]);
+    expect(notes.filter((note) => note.includes("takes nothing"))).toHaveLength(2);
+  });
+});
