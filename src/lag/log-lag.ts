@@ -1,4 +1,5 @@
 import { archiveLine } from "../cli/archive-line.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { FlowLog } from "../flow/flow.ts";
 import { buildLogArchive, type LogArchive } from "../flow/log-archive.ts";
 import { createLogMeter } from "../flow/log-cost.ts";
@@ -19,10 +20,17 @@ export function createLagReader(log: FlowLog, query: LagQuery): () => Promise<Lo
   const { stream, signal } = query;
   if (stream !== flow.stream) return async () => ({ ...(await readServiceLag(log, query)), archive: null });
   const measure = createLogMeter(connection, stream);
+  // Who may not ask, asks once: each refusal is a line in the server's log.
+  let mayAsk = true;
+  const ask = () =>
+    readProcesses(connection, signal).catch((thrown) => {
+      mayAsk = OrderctlError.from(thrown).code !== "denied";
+      return undefined;
+    });
   return async () => {
     const [lag, processes] = await Promise.all([
       readServiceLag(log, query),
-      readProcesses(connection, signal).catch(() => undefined),
+      mayAsk ? ask() : undefined,
       // The first of two samples, for whoever asks once.
       measure(),
     ]);

@@ -104,6 +104,7 @@ export function askAll(
     const stopListening = onDenied((refused) => {
       if (refused === subject) refuse(noPermission({ operation: "publish", subject }));
       if (refused === replyTo) refuse(noPermission({ operation: "subscription", subject: replyTo }));
+      return refused === subject || refused === replyTo;
     });
     const subscription = nats.subscribe(replyTo, {
       callback: (error, message) => {

@@ -52,8 +52,11 @@ export type Connection = {
   /** A fresh reply subject that only this program listens on. */
   newInbox(): string;
   onReconnect(callback: () => void): () => void;
-  /** Calls `callback` with each subject that the broker refuses this user. */
-  onDenied(callback: (subject: string) => void): () => void;
+  /**
+   * Calls `callback` with each subject that the broker refuses this user. One that answers true makes an error of it:
+   * then no line is written.
+   */
+  onDenied(callback: (subject: string) => unknown): () => void;
   /** Calls `callback` when the broker ends the connection because it could not parse what this program sent. */
   onUnread(callback: (error: OrderctlError) => void): () => void;
   /**
@@ -234,7 +237,7 @@ function refusalsOf(
 type Watched = {
   connected: boolean;
   reconnected: Set<() => void>;
-  denied: Set<(subject: string) => void>;
+  denied: Set<(subject: string) => unknown>;
   unread: Set<(error: OrderctlError) => void>;
 };
 
@@ -302,8 +305,8 @@ function handlersOf(
       if (authErrors.includes(code)) onRefused(true);
       if (code === ErrorCode.ProtocolError) tellUnread(nats, watched);
       if (refused === undefined) return;
-      if (isSilent(refused)) refusals.add(`${user}: ${noPermission(refused)}`);
-      for (const callback of watched.denied) callback(refused.subject);
+      const isTold = [...watched.denied].map((callback) => callback(refused.subject)).includes(true);
+      if (isSilent(refused) && !isTold) refusals.add(`${user}: ${noPermission(refused)}`);
     },
     [DebugEvents.Reconnecting]: tellUnreadable(tls, note),
     [DebugEvents.StaleConnection]: () => note("the broker stopped answering"),
