@@ -84,7 +84,7 @@ describe.skipIf(refusesReplicas).concurrent("on three nodes", () => {
     const diff = await runCommand(`topology diff --replicas 3 --server ${cluster.urls}`);
     expect(diff).toMatchObject({
       exitCode: 0,
-      stdout: "6 streams and 14 consumers, all as they should be\n",
+      stdout: "7 streams and 14 consumers, all as they should be\n",
     });
     await cluster.whenCurrent();
     const leader = await cluster.leaderOf("ORDERS");

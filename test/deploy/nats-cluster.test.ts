@@ -52,7 +52,7 @@ it.skipIf(refusesReplicas)(
     const diff = await patiently(as("operator", "topology diff --replicas 3"));
     expect(diff).toMatchObject({
       exitCode: 0,
-      stdout: "6 streams and 14 consumers, all as they should be\n",
+      stdout: "7 streams and 14 consumers, all as they should be\n",
     });
     expect(await patiently(as("publisher", "publish order --count 20"))).toMatchObject({ exitCode: 0 });
     expect(await patiently(as("operator", "audit"))).toMatchObject({ exitCode: 0 });

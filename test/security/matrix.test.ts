@@ -21,6 +21,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
   beforeAll(async () => {
     world = await openSecuredWorld(server);
     expect(await world.as("admin", "topology apply")).toMatchObject({ exitCode: 0 });
+    await createObjectStore();
     const opened = roles.map(async (role) => [role, await open(role)] as const);
     as = Object.fromEntries(await Promise.all(opened)) as typeof as;
   });
@@ -29,6 +30,15 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     await Promise.all(Object.values(as ?? {}).map((connection) => connection.close()));
     await world?.stop();
   });
+
+  /** As `nats object add ORDERS` does. */
+  async function createObjectStore() {
+    const admin = await open("admin");
+    const settings = { discard: "new", allow_rollup_hdrs: true, allow_direct: true };
+    const store = { name: "OBJ_ORDERS", subjects: ["$O.ORDERS.>"], ...settings };
+    await admin.jsm.streams.add(store as never);
+    await admin.close();
+  }
 
   const open = (role: Role) =>
     openTestConnection(world.broker.url, {
@@ -56,7 +66,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     const before = await readState(as.admin, role);
     const connection = as[role];
     const { denied } = await probe(connection, role);
-    if (role === "operator") await createReader(connection);
+    if (readers.includes(role)) await createReader(connection);
     const requests = subjectsOf("publish", role).filter((subject) => !denied.has(subject));
     const replies = hostileReplies.filter((reply) => !requests.includes(reply.replace("hostile", "x")));
     for (const subject of requests) askWith(connection, subject, replies);
@@ -66,22 +76,25 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
 
   it("have services and collector answer nobody but the operator, and whoever has an inbox", async () => {
     const before = await readState(as.admin, "payment");
-    const announced = roles.slice(0, 5).map((role) => announceProcess(as[role], () => status(role)));
+    const announced = roles.slice(0, 6).map((role) => announceProcess(as[role], () => status(role)));
     const collector = announceCollector(as.collector, "http://127.0.0.1:4318");
     await Promise.all(roles.map((role) => as[role].nats.flush()));
     for (const reply of hostileReplies) {
       as.operator.nats.publish("orderctl.status", undefined, { reply });
       as.publisher.nats.publish("orderctl.collector", undefined, { reply });
     }
-    expect(await readProcesses(as.operator)).toHaveLength(5);
+    expect(await readProcesses(as.operator)).toHaveLength(6);
     expect(await findCollector(as.publisher)).toBe("http://127.0.0.1:4318");
     for (const each of [...announced, collector]) each.stop();
     await settle(as.operator, as.admin);
     expect(await readState(as.admin, "payment")).toEqual(before);
   });
 
-  it("cannot have a consumer of their own deliver into a stream or to JetStream", async () => {
-    const before = await readState(as.admin, "operator");
+  it.each([
+    ["operator", "DEAD_LETTERS"],
+    ["archive", "ORDERS"],
+  ] as const)("cannot have a consumer of their own deliver into a stream or to JetStream: %s", async (role, stream) => {
+    const before = await readState(as.admin, role);
     for (const [index, deliver] of hostileReplies.entries()) {
       const config = {
         name: `reader-${index}`,
@@ -89,16 +102,16 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
         ack_policy: "none",
         headers_only: true,
       };
-      const body = JSON.stringify({ stream_name: "DEAD_LETTERS", config });
-      await as.operator.nats.request(`$JS.API.CONSUMER.CREATE.DEAD_LETTERS.reader-${index}`, body);
+      const body = JSON.stringify({ stream_name: stream, config });
+      await as[role].nats.request(`$JS.API.CONSUMER.CREATE.${stream}.reader-${index}`, body);
     }
-    await settle(as.operator, as.admin);
-    const { kept, consumers } = await readState(as.admin, "operator");
+    await settle(as[role], as.admin);
+    const { kept, consumers } = await readState(as.admin, role);
     expect(kept).toEqual(before.kept);
     // The oldest lets such a consumer pull: services' messages then come again after their ack wait (docs/security.md).
     if (!isOlder(server.version, "2.10.0")) expect(consumers).toEqual(before.consumers);
     for (const index of hostileReplies.keys())
-      await as.operator.nats.request(`$JS.API.CONSUMER.DELETE.DEAD_LETTERS.reader-${index}`);
+      await as[role].nats.request(`$JS.API.CONSUMER.DELETE.${stream}.reader-${index}`);
   });
 });
 
@@ -143,7 +156,7 @@ function matches(pattern: string, subject: string): boolean {
 }
 
 const isStored = (subject: string): boolean =>
-  /^(?:ORDERS|DEAD_LETTERS|REDRIVES|TRACES|\$KV)\./.test(subject);
+  /^(?:ORDERS|DEAD_LETTERS|REDRIVES|TRACES|\$KV|\$O)\./.test(subject);
 
 /** What nobody should get written. */
 const hostileReplies = [
@@ -232,6 +245,9 @@ function askWith({ nats }: Connection, subject: string, replies: string[]): void
     nats.publish(isStored(subject) ? `${subject}-own-${index}` : subject, bodyFor(subject), { reply });
 }
 
+/** They may make consumers of their own. */
+const readers: readonly Role[] = ["operator", "archive"];
+
 /** A reader of headers alone: what it is given has no body, as the requests to delete and to purge have none. */
 async function createReader({ nats }: Connection): Promise<void> {
   const stream = "ORDERS";
@@ -245,6 +261,7 @@ async function createReader({ nats }: Connection): Promise<void> {
 function bodyFor(subject: string): string {
   if (subject.includes(".MSG.NEXT.")) return '{"batch":1,"no_wait":true}';
   if (subject.includes(".MSG.GET.")) return '{"seq":1}';
+  if (subject.includes(".PURGE.")) return purgeNothing;
   return "";
 }
 

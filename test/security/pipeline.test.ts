@@ -1,4 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startCommand } from "../support/start-command.ts";
 import { until } from "../support/until.ts";
@@ -11,22 +15,28 @@ const start = ({ env }: SecuredWorld, role: Role, words: string) =>
 
 /** Acts of the services that the broker refused, but for looking at what is not theirs. */
 async function refusedActs({ broker }: SecuredWorld): Promise<string[]> {
-  const own = /user:(?:payment|inventory|shipping|notification)"/;
+  const own = /user:(?:payment|inventory|shipping|notification|archive)"/;
   const acts = (await broker.log())
     .split("\n")
     .filter((line) => line.includes("Violation") && own.test(line));
-  const isOthers = /"\$JS\.API\.STREAM\.(?:INFO\.KV_INVENTORY|CREATE\.ORDERS)"/;
+  const isOthers = /"\$JS\.API\.STREAM\.(?:INFO\.(?:KV_INVENTORY|KV_SUSPECTS|REDRIVES)|CREATE\.ORDERS)"/;
   return acts.filter((line) => !isOthers.test(line));
 }
 
 describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $version", (server) => {
   let world: SecuredWorld;
+  /** Once something is archived there, no order is worked on without it. */
+  let folder: string;
 
   beforeAll(async () => {
     world = await openSecuredWorld(server);
+    folder = await mkdtemp(join(tmpdir(), "orderctl-archive-"));
   });
 
-  afterAll(() => world.stop());
+  afterAll(async () => {
+    await world.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   it("are told what to do while the streams are missing, and only the admin creates them", async () => {
     for (const [role, words] of [
@@ -91,16 +101,34 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     expect(await refusedActs(world)).toEqual([]);
   });
 
+  it("have the log archived under its own user, and no archived order begins again", async () => {
+    const how = `--archive ${folder} --keep 1s --segment-events 10 --json`;
+    const archiver = start(world, "archive", `serve archive ${how}`);
+    const admin = await openTestConnection(world.broker.url, {
+      user: "admin",
+      password: world.passwords.admin,
+      inboxPrefix: "_INBOX_admin",
+    });
+    onTestFinished(() => admin.close());
+    const firstInLog = async () => (await admin.jsm.streams.info("ORDERS")).state.first_seq;
+    await until(async () => (await firstInLog()) > 50, 40_000);
+    const payment = start(world, "payment", "serve payment --json");
+    await world.as("publisher", "publish order --count 3 --seed 7");
+    const letters = async () => (await world.as("operator", "dlq list --json --reason repeat")).lines();
+    await until(async () => (await letters()).length === 3, 20_000);
+    await world.as("admin", "dlq purge --all --yes");
+    expect(await payment.stop()).toMatchObject({ exitCode: 0 });
+    expect(await archiver.stop()).toMatchObject({ exitCode: 0 });
+    expect(await refusedActs(world)).toEqual([]);
+  });
+
   it("keep dead letters, which the operator reads and the admin alone gives back", async () => {
     const away = "--gateway http://127.0.0.1:1 --gateway-attempts 1 --breaker-failures 1000 --max-attempts 1";
     const failing = start(world, "payment", `serve payment --json ${away}`);
     await until(() => failing.stdout() !== "");
     await world.as("publisher", "publish order --seed 5");
-    const letters = async (words: string) => {
-      const { stdout } = await world.as("operator", `dlq list --json ${words}`);
-      return JSON.parse(stdout).data.letters ?? JSON.parse(stdout).data;
-    };
-    await until(async () => JSON.stringify(await letters("")).includes("payment-processor"), 15_000);
+    const letters = async (words: string) => (await world.as("operator", `dlq list --json ${words}`)).stdout;
+    await until(async () => (await letters("")).includes("payment-processor"), 15_000);
     expect(await failing.stop()).toMatchObject({ exitCode: 0 });
     expect(await world.as("operator", "dlq redrive --all")).toMatchObject({
       exitCode: 7,
@@ -112,7 +140,7 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     });
     const working = start(world, "payment", "serve payment --json");
     expect(await world.as("admin", "dlq redrive --all")).toMatchObject({ exitCode: 0 });
-    await until(async () => JSON.stringify(await letters("--redriven")).includes('"done"'), 15_000);
+    await until(async () => (await letters("--redriven")).includes('"done"'), 15_000);
     expect(await working.stop()).toMatchObject({ exitCode: 0 });
     expect(await refusedActs(world)).toEqual([]);
   });

@@ -11,7 +11,16 @@ export type Act = {
   subjects(role: Role): string[];
 };
 
-export const streams = ["ORDERS", "DEAD_LETTERS", "REDRIVES", "KV_INVENTORY", "KV_SUSPECTS", "TRACES"];
+export const streams = [
+  "ORDERS",
+  "DEAD_LETTERS",
+  "REDRIVES",
+  "KV_INVENTORY",
+  "KV_SUSPECTS",
+  "KV_ORDERS_ARCHIVE",
+  "OBJ_ORDERS",
+  "TRACES",
+];
 
 /** Each service's consumers, as `<stream>.<consumer>`. */
 const { services: serviceNames, subscriptionsOf } = orderShape;
@@ -84,7 +93,7 @@ export const acts: readonly Act[] = [
   ...stores(...eventKinds.map((kind) => `ORDERS.${kind}.*`), "$KV.INVENTORY.>"),
   letters("`DEAD_LETTERS.*.*` of its service", (role) => serviceNames.filter((name) => name === role)),
   letters("`DEAD_LETTERS.*.*` of others", others),
-  ...stores("$KV.SUSPECTS.*", "TRACES.*", "REDRIVES.*.*.*"),
+  ...stores("$KV.SUSPECTS.*", "$KV.ORDERS_ARCHIVE.>", "$O.ORDERS.>", "TRACES.*", "REDRIVES.*.*.*"),
   ...onConsumers("takes messages from", "$JS.API.CONSUMER.MSG.NEXT.<consumer>"),
   ...onConsumers("acknowledges for", "$JS.ACK.<consumer>.1.1.1.1.0"),
   ...onStreams("reads any message of", "STREAM.MSG.GET.<stream>"),
@@ -110,13 +119,13 @@ export const acts: readonly Act[] = [
     "$JS.API.CONSUMER.UNPIN.<consumer>",
     "$JS.API.CONSUMER.LEADER.STEPDOWN.<consumer>",
   ),
+  ...onStreams("empties", "STREAM.PURGE.<stream>"),
   ...onStreams(
-    "creates, changes, empties, deletes, restores",
+    "creates, changes, deletes, restores",
     "CONSUMER.CREATE.<stream>",
     "STREAM.CREATE.<stream>",
     "STREAM.UPDATE.<stream>",
     "STREAM.DELETE.<stream>",
-    "STREAM.PURGE.<stream>",
     "STREAM.MSG.DELETE.<stream>",
     "STREAM.SNAPSHOT.<stream>",
     "STREAM.RESTORE.<stream>",
@@ -141,6 +150,7 @@ export const acts: readonly Act[] = [
     "ORDERS.unknown.x",
     "DEAD_LETTERS.x",
     "$KV.OTHER.x",
+    "$O.OTHER.x",
     "$JS.FC.x",
     "$JS.EVENT.ADVISORY.x",
     "$SYS.REQ.SERVER.PING",

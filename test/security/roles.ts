@@ -11,6 +11,7 @@ export const roles = [
   "inventory",
   "shipping",
   "notification",
+  "archive",
   "publisher",
   "operator",
   "collector",

@@ -17,7 +17,7 @@ it("tells what is missing, creates it once, and shows what somebody changed with
 
   const missing = await topology("diff");
   expect(missing).toMatchObject({ exitCode: 1, stderr: "" });
-  expect(missing.stdout).toContain("6 streams and 14 consumers: 20 missing\n");
+  expect(missing.stdout).toContain("7 streams and 14 consumers: 21 missing\n");
   expect(missing.stdout).toContain("  missing stream ORDERS\n");
 
   const applied = await topology("apply --json");
@@ -26,14 +26,14 @@ it("tells what is missing, creates it once, and shows what somebody changed with
   expect(line).toMatchObject({
     kind: "topology",
     version: 1,
-    data: { streams: 6, consumers: 14, drifts: [] },
+    data: { streams: 7, consumers: 14, drifts: [] },
   });
   expect(line?.data).toHaveProperty(
     "created",
     expect.arrayContaining(["stream TRACES", "consumer payment-processor"]),
   );
   const again = await topology("apply");
-  expect(again).toMatchObject({ exitCode: 0, stdout: "6 streams and 14 consumers, all as they should be\n" });
+  expect(again).toMatchObject({ exitCode: 0, stdout: "7 streams and 14 consumers, all as they should be\n" });
 
   const connection = await openTestConnection(broker.url);
   onTestFinished(() => connection.close());
@@ -43,7 +43,7 @@ it("tells what is missing, creates it once, and shows what somebody changed with
     const { exitCode, stdout } = await topology(words);
     expect(exitCode).toBe(words === "diff" ? 1 : 0);
     expect(stdout).toBe(
-      "6 streams and 14 consumers: 2 settings differ\n" +
+      "7 streams and 14 consumers: 2 settings differ\n" +
         "  stream ORDERS: max_msgs is 1000, wanted -1; left as it is\n" +
         "  stream ORDERS: max_age is 1h00m, wanted 0; left as it is\n",
     );
