@@ -51,6 +51,10 @@ export const commands: Record<string, Entry> = {
     summary: "prove from the log that no order was lost, doubled or wrongly charged",
     load: async () => (await import("./audit/command.ts")).registerAudit,
   },
+  archive: {
+    summary: "the oldest part of the log, out of the broker: list, show, verify, restore, prune",
+    load: async () => (await import("./archive/command.ts")).registerArchive,
+  },
   dlq: {
     summary: "dead letters: list, show, redrive, purge; remove-event",
     load: async () => (await import("./dead-letters/command.ts")).registerDlq,

@@ -59,7 +59,8 @@ export const roles: Record<string, string> = {
   orders:
     "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
   audit: "every promise, checked over the log",
-  archive: "the oldest part of the log, moved out of the broker: segments, their manifest, reading them",
+  archive:
+    "the oldest part of the log, moved out of the broker: segments, their manifest, reading, verifying, restoring them",
   broker: "a nats-server of one's own: find, fetch, start, stop",
   collector: "receives spans over OTLP/HTTP, keeps them in the stream `TRACES`, reads them back",
   completion: "completes command lines in bash, zsh and fish",

@@ -1,4 +1,5 @@
 import type { Online, Register } from "../cli/command-action.ts";
+import { openDestination } from "../cli/destination.ts";
 import { explainMissingLog } from "../cli/missing-log.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { openTelemetry } from "../cli/telemetry-options.ts";
@@ -6,7 +7,6 @@ import { OrderctlError } from "../core/errors.ts";
 import { type ReplayStream, readReplayStream } from "../jetstream/streams/replay-streams.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { readerGone } from "../terminal/output.ts";
-import { openDestination } from "./destination.ts";
 import { openFileTarget } from "./file.ts";
 import { checkReplayFlags, placeTimes, type ReplayFlags, withReplayFlags } from "./options.ts";
 import { createPrefixTarget } from "./prefix.ts";

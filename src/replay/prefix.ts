@@ -1,11 +1,12 @@
+import type { Destination } from "../cli/destination.ts";
 import { isoTime } from "../core/units.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
+import { underPrefix } from "../jetstream/streams/replay-streams.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { Tracing } from "../telemetry/tracing/tracing.ts";
-import type { Destination } from "./destination.ts";
-import { traceNames, underPrefix } from "./selection.ts";
+import { traceNames } from "./selection.ts";
 import type { PrefixResult, ReplayTarget, Settle } from "./target.ts";
 
 /** Where the original is: its stream, sequence and time of storage. */

@@ -158,12 +158,6 @@ export function logSubject(flow: FlowShape, subject: string): string {
   return flow.parseSubject(own) ? own : subject;
 }
 
-/** The subject with its first token replaced by `prefix`. */
-export function underPrefix(subject: string, prefix: string): string {
-  const dot = subject.indexOf(".");
-  return dot < 0 ? prefix : prefix + subject.slice(dot);
-}
-
 /** The subject with its last token replaced by `*`, under which messages are counted: `ORDERS.created.*`. */
 export function subjectGroup(subject: string): string {
   const dot = subject.lastIndexOf(".");

@@ -106,3 +106,9 @@ export const isFilter = (text: string): boolean =>
 /** True for the first tokens of a subject: no wildcard, and no subject that the broker reserves (`$…`, `_INBOX`). */
 export const isPrefix = (text: string): boolean =>
   isFilter(text) && !/[*>]/.test(text) && !/^(\$|_INBOX(_|\.|$))/.test(text);
+
+/** The subject with its first token replaced by `prefix`. */
+export function underPrefix(subject: string, prefix: string): string {
+  const dot = subject.indexOf(".");
+  return dot < 0 ? prefix : prefix + subject.slice(dot);
+}
