@@ -24,6 +24,10 @@ export type ArchiverOptions = {
   segmentEvents: number;
   /** The least time between two purges, each of which stops the stream for a moment, ms. */
   purgeEveryMs: number;
+  /** How long an entry stands in the manifest before its messages are purged, ms; `settleMs` by default. */
+  settleMs?: number;
+  /** How long a consumer stands at a message that should be archived until it is told to hold back, ms. */
+  heldAfterMs?: number;
   note: Note;
 };
 
@@ -53,15 +57,11 @@ export type Archiver = {
   stop(deadlineMs: number): Promise<void>;
 };
 
-/**
- * How long an entry stands in the manifest before its messages are purged: twice the age of what anybody may know of
- * the manifest, so that whoever misses a message in the stream knows where it is.
- */
-export const settleMs = 10_000;
+/** Twice the age of what anybody may know of the manifest: whoever misses a message in the stream knows where it is. */
+const settleMs = 10_000;
 
 const lookEveryMs = 1000;
 const maxBackoffMs = 30_000;
-/** A consumer holds back once it stands this long at a message that should be archived. */
 const heldAfterMs = 60_000;
 
 /**
@@ -88,7 +88,7 @@ type Work = { log: FlowLog; archive: SegmentedLog; options: ArchiverOptions; sig
 class Archiving {
   readonly #log: FlowLog;
   readonly #archive: SegmentedLog;
-  readonly #options: ArchiverOptions;
+  readonly #options: Required<ArchiverOptions>;
   readonly #signal: AbortSignal;
   readonly problems: Problems;
   /** By its first sequence: when this process first saw an entry of which the stream still holds messages. */
@@ -101,7 +101,7 @@ class Archiving {
   constructor({ log, archive, options, signal }: Work) {
     this.#log = log;
     this.#archive = archive;
-    this.#options = options;
+    this.#options = { settleMs, heldAfterMs, ...options };
     this.#signal = signal;
     this.problems = new Problems("archive", options.note);
   }
@@ -216,7 +216,7 @@ class Archiving {
     const now = performance.now();
     for (const { from } of held) if (!this.#seenAt.has(from)) this.#seenAt.set(from, now);
     const due = held.filter(
-      ({ from, to }) => now - (this.#seenAt.get(from) ?? now) >= settleMs && to <= movable,
+      ({ from, to }) => now - (this.#seenAt.get(from) ?? now) >= this.#options.settleMs && to <= movable,
     );
     const last = due.at(-1);
     if (!last || now - this.#purgedAt < this.#options.purgeEveryMs) return;
@@ -238,7 +238,7 @@ class Archiving {
 
   #report({ firstSequence }: StreamSize, { kept, range, heldBack, nowUs }: Seen): void {
     const { movedTo, segments } = this.#archive.manifest;
-    const overdueUs = (this.#options.keepMs + heldAfterMs) * 1000;
+    const overdueUs = (this.#options.keepMs + this.#options.heldAfterMs) * 1000;
     const holder = heldBack && nowUs - heldBack.storedAtUs > overdueUs ? heldBack : undefined;
     this.#dueSince = range && performance.now() - range.dueForUs / 1000;
     this.#seen = {
