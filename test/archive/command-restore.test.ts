@@ -156,6 +156,15 @@ describe("archive restore, at a rebuilt broker", () => {
     expect((await rebuilt.archive("restore --to ORDERS --from-store s3://x")).exitCode).toBe(2);
   });
 
+  it("names what creates the log without a service, where there is none", async () => {
+    await rebuilt.connection.jsm.streams.delete("ORDERS");
+    const ran = await restore();
+    expect(ran.exitCode).toBe(4);
+    expect(ran.stderr).toMatch(
+      /^error: there is no stream ORDERS at .*\n {2}`orderctl topology apply` creates it/,
+    );
+  });
+
   it("refuses while a process that runs services is there", async () => {
     const announced = announceProcess(rebuilt.connection, () => archiving(null, { services: ["payment"] }));
     await rebuilt.connection.nats.flush();
