@@ -18,7 +18,7 @@ export type RestoreTarget = { stream: string; prefix: string; isLog: boolean };
 export async function openRestoreTarget(online: Online, to: string): Promise<RestoreTarget> {
   const { connection, flow } = online;
   const source = await readReplayStream(connection, flow.stream).catch((thrown) => {
-    throw explainMissingLog(thrown, online);
+    throw withoutServices(explainMissingLog(thrown, online));
   });
   if (to === flow.stream) {
     await mustHaveNoArchive(online);
@@ -31,6 +31,15 @@ export async function openRestoreTarget(online: Online, to: string): Promise<Res
     hint: "choose a name under which none does: a stream is made for it",
   });
 }
+
+/** A service may not be what creates the stream: it would work there. */
+const withoutServices = (error: OrderctlError): OrderctlError =>
+  error.code === "not_found"
+    ? new OrderctlError(error.code, error.message, {
+        hint: "`orderctl topology apply` creates it; --server or --context names another broker",
+        cause: error,
+      })
+    : error;
 
 /** What the manifest names would be archived twice, under other sequences. */
 async function mustHaveNoArchive({ connection, flow, env }: Online): Promise<void> {
