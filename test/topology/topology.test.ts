@@ -135,5 +135,5 @@ it("shows what it wants without a broker: each stream with its consumers, in the
   expect(stdout).toContain('  consumer payment-processor\n    ack_policy: "explicit"\n');
   const [line] = (await runCommand("topology show --json")).lines();
   expect(line).toMatchObject({ kind: "topology-wanted", version: 1 });
-  expect(line?.data).toMatchObject({ streams: { length: 6 }, consumers: { length: 14 } });
+  expect(line?.data).toMatchObject({ streams: { length: 7 }, consumers: { length: 14 } });
 });
