@@ -3,7 +3,7 @@ import { OrderctlError } from "../core/errors.ts";
 import { type Moment, momentNow, msSince } from "../core/moment.ts";
 import type { Note } from "../core/note.ts";
 import type { ArchivedFirst, ArchivedKeys } from "../flow/archived-log.ts";
-import type { FlowLog, FlowShape } from "../flow/flow.ts";
+import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
 import { hasKeyHash, keyHash } from "./key-hashes.ts";
 import type { Segment } from "./manifest.ts";
@@ -50,7 +50,7 @@ export async function openArchivedKeys(
 type Known = { from: number; to: number };
 
 class FollowedKeys implements ArchivedKeys {
-  readonly #flow: FlowShape;
+  readonly #flow: Flow;
   readonly #archive: SegmentedLog;
   readonly #note: Note;
   readonly #problems: Problems;
@@ -62,7 +62,7 @@ class FollowedKeys implements ArchivedKeys {
   readonly #stopping = new AbortController();
 
   constructor(
-    flow: FlowShape,
+    flow: Flow,
     archive: SegmentedLog,
     { who, note, mostBytes = defaultBytes }: Omit<Options, "env">,
   ) {
@@ -173,7 +173,10 @@ class FollowedKeys implements ArchivedKeys {
       return { sequence: oldest.from, payload: undefined };
     const subject = this.#flow.subjectOf(this.#flow.firstKind, key);
     const messages = await this.#archive.readKey(key);
-    return messages.find((message) => message.subject === subject);
+    return messages.find(
+      (message) =>
+        message.subject === subject && findFault(this.#flow, subject, message.payload) === undefined,
+    );
   }
 
   /** Which of the segments have a hash, the oldest first. */

@@ -77,14 +77,20 @@ function hexDump(bytes: Buffer): string[] {
   return lines;
 }
 
-function nextSteps({ sequence, state, orderId, traceId, event }: DeadLetterDetail): string[] {
+function nextSteps(letter: DeadLetterDetail): string[] {
+  const { orderId, traceId, event } = letter;
   const traced = event ? orderId : null;
   const trace = traced ?? traceId;
   return [
     ...(trace === null ? [] : [`What happened to it: orderctl trace ${operand(trace)}`]),
-    ...(state === "open" && event ? [`Once more:           orderctl dlq redrive ${sequence}`] : []),
-    ...(state === "open" && !event
-      ? [`It would only fail again. Away with it: orderctl dlq purge ${sequence} --yes`]
-      : []),
+    ...wayOn(letter),
   ];
+}
+
+function wayOn({ sequence, state, event, reason }: DeadLetterDetail): string[] {
+  if (state !== "open") return [];
+  const away = `Away with it: orderctl dlq purge ${sequence} --yes`;
+  if (!event) return [`It would only fail again. ${away}`];
+  if (reason === "repeat") return [`There is nothing to do. ${away}`];
+  return [`Once more:           orderctl dlq redrive ${sequence}`];
 }

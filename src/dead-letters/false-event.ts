@@ -2,8 +2,9 @@ import { OrderctlError } from "../core/errors.ts";
 import { isoTime } from "../core/units.ts";
 import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
 import { type LoggedKey, readKey } from "../flow/key-log.ts";
+import { readMessage } from "../flow/log-message.ts";
 import { deleteMessage } from "../jetstream/dead-letters/dead-letter-store.ts";
-import { readBySequence } from "../jetstream/streams/read-message.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { decodeHop, hopHeader } from "../telemetry/hop.ts";
 import { findDeadLetters } from "./filter.ts";
 
@@ -13,6 +14,8 @@ export type FalseEvent = {
   subject: string;
   storedAt: string;
   fault: string | null;
+  /** The archived event that it repeats; `null` for a message that is no repeat. */
+  repeatOf: number | null;
   payloadBytes: number;
   orderId: string | null;
   /** True when it takes the place of the first event of an order: the order itself was never stored. */
@@ -28,11 +31,15 @@ export type FalseEvent = {
 
 export type Removal = FalseEvent & { removed: boolean };
 
-/** Rejects with `not_found` when the log holds no such message. */
+/**
+ * Rejects with `not_found` when the log holds no such message, with `usage` when it is archived, which nobody can undo,
+ * and with `unavailable` when the archive cannot be read.
+ */
 export async function readFalseEvent(log: FlowLog, sequence: number): Promise<FalseEvent> {
-  const { connection, flow } = log;
-  const message = await readBySequence(connection, flow.stream, sequence);
+  const { flow } = log;
+  const message = await readMessage(log, sequence);
   if (!message) throw gone(log, sequence);
+  if (sequence <= (await log.archive.movedTo())) throw archived(message);
   const { subject, payload, storedAtUs, header } = message;
   const place = flow.parseSubject(subject);
   const hop = decodeHop(header(hopHeader));
@@ -45,6 +52,7 @@ export async function readFalseEvent(log: FlowLog, sequence: number): Promise<Fa
     subject,
     storedAt: isoTime(storedAtUs),
     fault: findFault(flow, subject, payload) ?? (logged && causeFault(flow, logged, sequence)) ?? null,
+    repeatOf: logged?.falseMessages.find((told) => told.sequence === sequence)?.repeatOf ?? null,
     payloadBytes: payload.length,
     orderId: place?.key ?? null,
     isFirst: place?.kind === flow.firstKind,
@@ -83,6 +91,11 @@ export async function removeFalseEvent(
   if (!(await deleteMessage(log.connection, log.flow.stream, sequence))) throw gone(log, sequence);
   return { ...found, removed: true };
 }
+
+const archived = ({ sequence, subject }: StoredMessage): OrderctlError =>
+  new OrderctlError("usage", `message ${sequence} is archived and cannot be removed: ${subject}`, {
+    hint: "it takes no event's place once it has left the broker: what was given up on because of it can be redriven then",
+  });
 
 const gone = ({ connection: { server }, flow }: FlowLog, sequence: number): OrderctlError =>
   new OrderctlError("not_found", `${flow.stream} holds no message ${sequence} at ${server}`, {

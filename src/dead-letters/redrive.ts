@@ -7,7 +7,8 @@ import { deadLettersStream, flowTopology, redrivesStream } from "../flow/flow-to
 import { redriveHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology } from "../jetstream/streams/apply-topology.ts";
-import { readBySequence, type WholeMessage } from "../jetstream/streams/read-message.ts";
+import { readBySequence } from "../jetstream/streams/read-message.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { type DeadLetter, type DeadMessage, unreadable } from "./dead-letters.ts";
 
 export type RedriveOptions = {
@@ -71,12 +72,14 @@ function tally(report: RedriveReport, { letter }: DeadMessage, why: string | und
   else report.left.push({ letter, why });
 }
 
-function objectionTo(dead: DeadMessage, { again }: RedriveOptions): string | undefined {
+function objectionTo(dead: DeadMessage, { again, named }: RedriveOptions): string | undefined {
   const { state, next, redrives, hasPayload, reason } = dead.letter;
   if (reason === unreadable) return "it cannot be read as a dead letter, so nobody knows whom to give it to";
   if (state === "failed_again") return `it was redriven and failed again: redrive ${next} instead`;
   const last = redrives.at(-1);
   if (last && !again) return `${last.by} redrove it at ${last.at}; --again does it once more`;
+  if (reason === "repeat" && !named)
+    return "it repeats an archived order and would only be refused again; name its number to try all the same";
   return hasPayload ? undefined : "its message was too large to be copied";
 }
 
@@ -88,7 +91,7 @@ async function findEvent(
   log: FlowLog,
   { mark: { consumer, origin }, subject }: DeadMessage,
   payload: Uint8Array,
-): Promise<WholeMessage | Unfounded> {
+): Promise<StreamMessage | Unfounded> {
   const service = subject.split(".")[1] ?? "";
   const on = consumedBy(log.flow, service, consumer);
   if (on !== undefined) return readClaimed(log, { origin, payload, on });

@@ -91,7 +91,9 @@ export function removalReport(removal: Removal, style: Style): string {
   ].join("\n");
 }
 
-function next({ removed, sequence, isFirst, orderId, copies, waiting }: Removal): string[] {
+function next({ removed, sequence, isFirst, repeatOf, orderId, copies, waiting }: Removal): string[] {
+  if (!removed && repeatOf !== null)
+    return ["", `There is nothing to do: message ${repeatOf} counts. To remove it: --yes`];
   if (!removed) return ["", `Away with it: orderctl dlq remove-event ${sequence} --yes`];
   const give =
     waiting.length > 0 ? [`The order goes on with: orderctl dlq redrive ${waiting.join(" ")}`] : [];
@@ -100,6 +102,9 @@ function next({ removed, sequence, isFirst, orderId, copies, waiting }: Removal)
       ? [`Its own dead letters are of no use: orderctl dlq purge ${copies.join(" ")} --yes`]
       : [];
   const look = orderId === null ? [] : [`What became of it: orderctl trace ${operand(orderId)}`];
-  const again = isFirst ? ["The order itself was never stored: whoever sent it has to send it again"] : [];
+  const isNeverStored = isFirst && repeatOf === null;
+  const again = isNeverStored
+    ? ["The order itself was never stored: whoever sent it has to send it again"]
+    : [];
   return ["", ...again, ...give, ...away, ...look];
 }

@@ -1,3 +1,4 @@
+import { OrderctlError } from "../core/errors.ts";
 import type { Problem } from "../jetstream/consume/problems.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 
@@ -6,7 +7,8 @@ import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
  * for broker headers, which are renamed to `Original-Nats-…`. What it knows is at most 5 s old, and nothing leaves the
  * broker within 10 s after it was archived: a message that the stream no longer holds is found here.
  *
- * Every read rejects with `unavailable` when the archive cannot be read: never an answer as if nothing were there.
+ * Every read rejects with `unavailable` when the archive cannot be read: never an answer as if nothing were there. Reads
+ * of messages that were removed from the archive by their age reject with `not_found` and source `store` (`isPruned`).
  */
 export type ArchivedLog = {
   /** The last sequence that is archived; 0 where nothing is. Later messages are in the stream alone. */
@@ -63,6 +65,10 @@ export const nothingArchived: ArchivedLog = {
   auditState: async () => undefined,
   verify: async () => ({ faults: [] }),
 };
+
+/** Whether a read of the archive failed because the messages were removed from it by their age. */
+export const isPruned = (thrown: unknown): boolean =>
+  thrown instanceof OrderctlError && thrown.code === "not_found" && thrown.source === "store";
 
 /**
  * Why a service gives up on the first event of a key that has one in the archive: the detail of its dead letter begins

@@ -1,7 +1,9 @@
+import { OrderctlError } from "../core/errors.ts";
 import type { Origin } from "../jetstream/dead-letters/dead-letter.ts";
-import type { WholeMessage } from "../jetstream/streams/read-message.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
+import { isPruned } from "./archived-log.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
-import { readMessage } from "./key-log.ts";
+import { readMessage } from "./log-message.ts";
 
 /** A copy of an event, and the place in the log that the copy claims to come from. */
 export type Claim = { origin: Origin; payload: Uint8Array; on: string };
@@ -18,12 +20,18 @@ export type Unfounded = { why: string; isForged: boolean };
 
 /**
  * Reads the event that a copy claims to be, or says why the log does not hold it. Anyone who may store a copy can write
- * anything into it, so only what the log holds there is processed. Rejects when the log cannot be read.
+ * anything into it, so only what the log holds there is processed. Rejects when log or archive cannot be read.
  */
-export async function readClaimed(
-  log: FlowLog,
-  { origin, payload, on }: Claim,
-): Promise<WholeMessage | Unfounded> {
+export async function readClaimed(log: FlowLog, claim: Claim): Promise<StreamMessage | Unfounded> {
+  try {
+    return await findClaimed(log, claim);
+  } catch (thrown) {
+    if (isPruned(thrown)) return { why: OrderctlError.from(thrown).message, isForged: false };
+    throw thrown;
+  }
+}
+
+async function findClaimed(log: FlowLog, { origin, payload, on }: Claim): Promise<StreamMessage | Unfounded> {
   const { flow } = log;
   const { stream, subject, sequence } = origin;
   const forged = (why: string): Unfounded => ({ why, isForged: true });

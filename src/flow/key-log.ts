@@ -1,13 +1,10 @@
 import { OrderctlError } from "../core/errors.ts";
-import {
-  readBySequence,
-  readLast,
-  type StoredMessage,
-  type WholeMessage,
-} from "../jetstream/streams/read-message.ts";
+import { readLast, type StoredMessage } from "../jetstream/streams/read-message.ts";
+import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
 import { parseTraceparent, type SpanContext } from "../telemetry/tracing/span.ts";
 import { type Flow, type FlowEvent, type FlowLog, type FlowShape, findFault } from "./flow.ts";
+import { mergeMessages } from "./log-message.ts";
 
 /** An event of a key as the log holds it. */
 export type LoggedEvent<E extends FlowEvent = FlowEvent> = {
@@ -23,9 +20,17 @@ export type LoggedEvent<E extends FlowEvent = FlowEvent> = {
 };
 
 /** A message in the log that is not the event its subject names, and why. */
-export type FalseMessage = { sequence: number; subject: string; fault: string };
+export type FalseMessage = {
+  sequence: number;
+  subject: string;
+  fault: string;
+  /** The sequence of the archived event that it repeats; `null` for a message that is no repeat. */
+  repeatOf: number | null;
+  /** An archived message cannot be removed, and once it has left the broker it takes no event's place. */
+  isArchived: boolean;
+};
 
-/** What the log holds under the subjects of one key, both lists in stream order. */
+/** What the log holds under the subjects of one key, both lists in the order of the log. */
 export type LoggedKey<E extends FlowEvent = FlowEvent> = {
   events: LoggedEvent<E>[];
   falseMessages: FalseMessage[];
@@ -33,106 +38,102 @@ export type LoggedKey<E extends FlowEvent = FlowEvent> = {
 
 /**
  * Reads everything the log holds about one key, in the stream and in the archive; both lists are empty for an unknown
- * key. One read per kind, whatever the size of the log. Of two events of a kind the first one stored counts: the other
- * is a repeat, told as a false message. Rejects with `unavailable` when the archive cannot be read.
+ * key. One read per kind, whatever the size of the stream, and what `ArchivedLog.readKey` takes. Rejects with
+ * `unavailable` when the archive cannot be read.
  */
-export async function readKey<E extends FlowEvent>(log: FlowLog<E>, key: string): Promise<LoggedKey<E>> {
-  const { connection, flow } = log;
+export async function readKey<E extends FlowEvent>(
+  { connection, flow, archive }: FlowLog<E>,
+  key: string,
+): Promise<LoggedKey<E>> {
   const reads = flow.kinds.map((kind) => readLast(connection, flow.stream, flow.subjectOf(kind, key)));
-  const held = (await Promise.all(reads)).filter((message) => message !== undefined);
-  // Read after the stream: what had left that by then is here.
-  const archived = await log.archive.readKey(key);
-  const messages = [...archived, ...held].sort(bySequence);
-  const firsts = flow.kinds.flatMap((kind) => {
-    const message = messages.find(({ subject }) => subject === flow.subjectOf(kind, key));
-    return message ? [{ kind, key, message }] : [];
-  });
-  const logged = sortOut(flow, firsts);
-  logged.falseMessages.push(...repeatsAmong(messages, firsts));
-  logged.falseMessages.sort(bySequence);
-  return logged;
+  const stored = (await Promise.all(reads)).filter((each) => each !== undefined);
+  // The stream comes first: what has left it by then is in the archive.
+  return sortOut(flow, { key, stored, archived: await archive.readKey(key) });
 }
 
-type Found = { kind: string; key: string; message: StoredMessage };
+/** What the archive alone holds about one key. Rejects with `unavailable` when it cannot be read. */
+export const readArchivedKey = async <E extends FlowEvent>(
+  { flow, archive }: Pick<FlowLog<E>, "flow" | "archive">,
+  key: string,
+): Promise<LoggedKey<E>> => sortOut(flow, { key, stored: [], archived: await archive.readKey(key) });
 
-const repeatsAmong = (messages: readonly StoredMessage[], firsts: readonly Found[]): FalseMessage[] =>
-  messages.flatMap(({ sequence, subject }) => {
-    const first = firsts.find(({ message }) => message.subject === subject);
-    if (!first || first.message.sequence === sequence) return [];
-    return [{ sequence, subject, fault: `it repeats message ${first.message.sequence}, which is archived` }];
-  });
+/** All messages of a key, each list in the order of the log. */
+type Found = { key: string; stored: readonly StreamMessage[]; archived: readonly StreamMessage[] };
 
-/**
- * The event under a subject, in the stream or, where that has none, in the archive; undefined where neither has one.
- * Rejects with `unavailable` when the archive cannot be read.
- */
-export async function readEvent(
-  { connection, flow, archive }: FlowLog,
-  subject: string,
-): Promise<StoredMessage | undefined> {
-  const held = await readLast(connection, flow.stream, subject);
-  const place = held ? undefined : flow.parseSubject(subject);
-  if (!place) return held;
-  return (await archive.readKey(place.key)).find((message) => message.subject === subject);
-}
-
-/** As `readEvent`, by the sequence of a message. */
-export async function readMessage(
-  { connection, flow, archive }: FlowLog,
-  sequence: number,
-): Promise<WholeMessage | undefined> {
-  const held = await readBySequence(connection, flow.stream, sequence);
-  return held ?? (await archive.readBySequence(sequence));
-}
-
-/**
- * `found` lists causes before their effects. A message that is not a valid event is left out of `placed`, so it does
- * not count as a cause.
- */
-function sortOut<E extends FlowEvent>(flow: Flow<E>, found: readonly Found[]): LoggedKey<E> {
+/** The first valid message of each kind is the event; those that are not valid do not count as causes. */
+function sortOut<E extends FlowEvent>(flow: Flow<E>, { key, stored, archived }: Found): LoggedKey<E> {
+  const messages = mergeMessages(archived, stored);
+  const archivedTo = archived.at(-1)?.sequence ?? 0;
   const logged: LoggedKey<E> = { events: [], falseMessages: [] };
-  const placed: PlacedKind[] = [];
-  for (const { kind, key, message } of found) {
-    const { sequence, subject, payload } = message;
-    const later = findLaterCause(flow, { kind, sequence }, placed);
-    const fault = findFault(flow, subject, payload) ?? (later && storedTooEarly(later.sequence));
-    if (fault !== undefined) logged.falseMessages.push({ sequence, subject, fault });
-    else {
-      logged.events.push(loggedEvent(flow, { kind, key, message }));
-      placed.push({ kind, sequence });
-    }
+  // Causes come before their effects.
+  const found = flow.kinds.flatMap((kind) =>
+    messages
+      .filter(({ subject }) => subject === flow.subjectOf(kind, key))
+      .map((message) => ({ kind, key, message })),
+  );
+  for (const placed of found) {
+    const event = logged.events.find(({ kind }) => kind === placed.kind);
+    const fault = event ? repeats(event) : faultOf(flow, placed, logged.events);
+    if (fault === undefined) logged.events.push(loggedEvent(flow, placed));
+    else logged.falseMessages.push(falseMessage(placed.message, { fault, event, archivedTo }));
   }
   logged.events.sort(bySequence);
   logged.falseMessages.sort(bySequence);
   return logged;
 }
 
+type Refuted = { fault: string; event: PlacedKind | undefined; archivedTo: number };
+
+const falseMessage = (
+  { sequence, subject }: StoredMessage,
+  { fault, event, archivedTo }: Refuted,
+): FalseMessage => ({
+  ...{ sequence, subject, fault },
+  repeatOf: event?.sequence ?? null,
+  isArchived: sequence <= archivedTo,
+});
+
+const repeats = ({ sequence }: PlacedKind): string => `it is a repeat of archived message ${sequence}`;
+
+/** Why a message cannot be the event that its subject names; undefined when it can. */
+function faultOf(
+  flow: Flow,
+  { kind, message: { sequence, subject, payload } }: Placed,
+  placed: readonly PlacedKind[],
+): string | undefined {
+  const later = findLaterCause(flow, { kind, sequence }, placed);
+  return findFault(flow, subject, payload) ?? (later && storedTooEarly(later.sequence));
+}
+
 const bySequence = (a: { sequence: number }, b: { sequence: number }): number => a.sequence - b.sequence;
 
-/**
- * The error for a subject that a false message occupies: the real event cannot be stored until the message is removed.
- */
-export const takenBy = (
-  { sequence, subject, fault }: FalseMessage,
-  code: "conflict" | "bad_message",
-): OrderctlError =>
-  new OrderctlError(
+/** The error for a key of which the log holds nothing but false messages, or for an event whose place one takes. */
+export const takenBy = (message: FalseMessage, code: "conflict" | "bad_message"): OrderctlError => {
+  const { sequence, subject, fault } = message;
+  return new OrderctlError(
     code,
     `message ${sequence} takes the place of ${subject} and is no such event: ${fault}`,
-    {
-      hint: `who may have stored it, and away with it: orderctl dlq remove-event ${sequence}`,
-      source: "message",
-    },
+    { hint: remedyFor(message), source: "message" },
   );
+};
+
+/** What to do about a false message. Only one in the stream keeps an event from being stored, and can be removed. */
+export function remedyFor({ sequence, repeatOf: earlier, isArchived }: FalseMessage): string {
+  if (earlier !== null) return `there is nothing to do: message ${earlier} counts`;
+  if (isArchived) return "it is archived, so it stays; once it has left the broker, its place is free";
+  return `who may have stored it, and away with it: orderctl dlq remove-event ${sequence}`;
+}
 
 /** The fault of an event that was stored before its cause. */
 export const storedTooEarly = (causeSequence: number): string =>
   `it was stored before message ${causeSequence}, which it would follow from`;
 
+type Placed = { kind: string; key: string; message: StoredMessage };
+
 /** Throws `bad_message` when the message cannot be decoded. */
 export const loggedEvent = <E extends FlowEvent>(
   flow: Flow<E>,
-  { kind, key, message: { subject, payload, sequence, storedAtUs, header } }: Found,
+  { kind, key, message: { subject, payload, sequence, storedAtUs, header } }: Placed,
 ): LoggedEvent<E> => ({
   kind,
   key,

@@ -93,7 +93,8 @@ export function readEarlier<E extends FlowEvent>(
   if (existing === undefined) return undefined;
   const subject = flow.subjectOf(event.kind, flow.keyOf(event));
   const fault = findFault(flow, subject, existing);
-  if (fault !== undefined) throw takenBy({ sequence, subject, fault }, "conflict");
+  if (fault !== undefined)
+    throw takenBy({ sequence, subject, fault, repeatOf: null, isArchived: false }, "conflict");
   return flow.decode(subject, existing);
 }
 

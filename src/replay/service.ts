@@ -3,7 +3,7 @@ import { ChangeSignal } from "../core/change-signal.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog, FlowShape } from "../flow/flow.ts";
 import { type Handler, handlerOf } from "../flow/handler.ts";
-import { readEvent } from "../flow/key-log.ts";
+import { readEvent } from "../flow/log-message.ts";
 import { processWith } from "../flow/process-event.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
 import type { Processor } from "../jetstream/consume/worker-options.ts";
@@ -112,7 +112,8 @@ async function handle(
   } catch (thrown) {
     return { outcome: failedOutcome(flow, message, OrderctlError.from(thrown)), publication };
   }
-  const stored = publication && (await readEvent(log, publication.subject));
+  const place = publication && flow.parseSubject(publication.subject);
+  const stored = place && (await readEvent(log, place.kind, place.key));
   return { outcome: compareOutcome(flow, message, { publication, stored }), publication };
 }
 

@@ -1,4 +1,5 @@
 import { readTrace } from "../collector/read-trace.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { FlowLog } from "../flow/flow.ts";
 import { type FalseMessage, type LoggedEvent, type LoggedKey, readKey } from "../flow/key-log.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
@@ -32,17 +33,16 @@ type Sources = { log: FlowLog | undefined; spansOf: SpanSource };
 /**
  * Finds an order in the log and its spans in `spansOf`. An id that looks like a trace id is tried as an order id first,
  * then as a trace id; the log is then read for the order that all its spans name. Spans of unsampled traces are not
- * requested. Without a log only spans are found.
+ * requested. Without a log only spans are found. Rejects with `unavailable` when the archive cannot be read.
  */
 export async function findTrace(
   { log, spansOf }: Sources,
   { orderId, traceId }: { orderId: string; traceId: string | undefined },
 ): Promise<FoundTrace> {
   const readLog = async (id: string) => (log ? readKey(log, id) : nothing);
-  // A broker that keeps only traces has no log to read.
   const { events: logged, falseMessages } = await readLog(orderId).catch((thrown) => {
     if (traceId === undefined) throw thrown;
-    return nothing;
+    return withoutLog(thrown);
   });
   if (logged.length > 0) {
     const reading = await spansOf({ traceIds: sampledTraces(logged), orderId });
@@ -53,11 +53,17 @@ export async function findTrace(
   const reading = await spansOf(wanted);
   const [told, ...others] = orderIdsOf(reading.spans);
   if (told === undefined || others.length > 0) return { logged: [], falseMessages, ...reading };
-  const order = await readLog(told).catch(() => nothing);
+  const order = await readLog(told).catch(withoutLog);
   return { logged: order.events, falseMessages: order.falseMessages, ...reading };
 }
 
 const nothing: LoggedKey = { events: [], falseMessages: [] };
+
+/** A broker that keeps only traces has no log to read. An archive that cannot be read may hold the order. */
+function withoutLog(thrown: unknown): LoggedKey {
+  if (OrderctlError.from(thrown).source === "store") throw thrown;
+  return nothing;
+}
 
 const sampledTraces = (logged: readonly LoggedEvent[]): string[] => [
   ...new Set(logged.flatMap(({ trace }) => (trace?.sampled ? [trace.traceId] : []))),

@@ -7,6 +7,7 @@ import { type FlowLog, findFault } from "../flow/flow.ts";
 import { type LoggedEvent, loggedEvent } from "../flow/key-log.ts";
 import { buildTimeline } from "../flow/timeline.ts";
 import type { BrokerClock } from "../jetstream/client/broker-clock.ts";
+import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import { attribute } from "../telemetry/tracing/span-names.ts";
@@ -102,24 +103,28 @@ type Following = {
 };
 
 /**
- * Calls `onEvent` for each event of an order, stored ones first, with all events up to that one. Resolves after the
- * event that ends the order, or when `signal` aborts.
+ * Calls `onEvent` for each event of an order, archived and stored ones first, with all events up to that one. Resolves
+ * after the event that ends the order, or when `signal` aborts.
  */
 export async function followOrder(
-  { connection, flow }: FlowLog,
+  { connection, flow, archive }: FlowLog,
   { orderId, fromSequence, signal }: Following,
   onEvent: (logged: readonly LoggedEvent[]) => void,
 ): Promise<void> {
   const ended = new AbortController();
   const logged: LoggedEvent[] = [];
   const filter = flow.subjectOf("*", orderId);
-  const scan = { stream: flow.stream, filter, start: { sequence: fromSequence }, follow: true };
-  await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, (message) => {
-    // A message that does not decode as an event is skipped.
+  const onMessage = (message: StoredMessage) => {
     const place = flow.parseSubject(message.subject);
-    if (!place || findFault(flow, message.subject, message.payload) !== undefined) return;
+    // A message that does not decode as an event is skipped, and so is a repeat of an archived one.
+    if (!place || logged.some(({ kind }) => kind === place.kind)) return;
+    if (findFault(flow, message.subject, message.payload) !== undefined) return;
     logged.push(loggedEvent(flow, { ...place, message }));
     onEvent([...logged]);
     if (place.kind === flow.ending) ended.abort();
-  });
+  };
+  for (const message of await archive.readKey(orderId)) onMessage(message);
+  if (ended.signal.aborted) return;
+  const scan = { stream: flow.stream, filter, start: { sequence: fromSequence }, follow: true };
+  await scanStream(connection, { ...scan, signal: AbortSignal.any([signal, ended.signal]) }, onMessage);
 }

@@ -78,8 +78,11 @@ async function guarded(
     return await work();
   } catch (thrown) {
     const problem = problemOf(thrown);
-    if (problem.status === 500 || problem.status === 409)
-      note(`order ${orderId}: ${toldInFull(OrderctlError.from(thrown))}`);
+    const error = OrderctlError.from(thrown);
+    // That the broker is away is noted by its connection; nobody else tells of the archive.
+    const isArchiveAway = problem.status === 503 && error.source === "store";
+    if (problem.status === 500 || problem.status === 409 || isArchiveAway)
+      note(`order ${orderId}: ${toldInFull(error)}`);
     return problemAnswer({ ...problem, orderId });
   }
 }

@@ -9,15 +9,16 @@ export type TraceContext = Readonly<Record<string, string>>;
 
 /**
  * Where an order is stored. `duplicate`: an order with this id was stored before and stays as it is; `existing` is that
- * order.
+ * order, undefined if nobody can read it any more.
  */
 export type Placed = { sequence: number; duplicate: boolean; existing?: OrderCreated | undefined };
 
 /**
- * The order log as the order API needs it. `place` resolves once the order is stored, and never stores a second order
- * under an id. During an outage it holds the order for `patienceMs`, by default forever; then it rejects and never
- * tries the order again, and `isUncertain` of the error tells whether the order may be stored. Both methods reject with
- * an `OrderctlError`: `conflict` if the message stored under the id is not an order.
+ * The order log as the order API needs it. `place` resolves once the order is stored, and stores no second order under
+ * an id, as far as stream and archive are known. During an outage of the broker it holds the order for `patienceMs`, by
+ * default forever; then it rejects and never tries the order again, and `isUncertain` of the error tells whether the
+ * order may be stored. Both methods reject with an `OrderctlError`: `conflict` if the message stored under the id is not
+ * an order, `unavailable` with source `store` if the archive may know the order and cannot be read.
  */
 export type OrderStore = {
   place(order: OrderCreated, trace: TraceContext, patienceMs?: number): Promise<Placed>;

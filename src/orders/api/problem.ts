@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { type ErrorCode, OrderctlError } from "../../core/errors.ts";
+import { isPruned } from "../../flow/archived-log.ts";
 
 /** What went wrong with a request. `code` is for programs; `field` names the part of the order that is at fault. */
 export type Problem = {
@@ -59,6 +60,12 @@ const causes: Partial<Record<ErrorCode, Cause>> = {
   too_large: { status: 413, code: "too_large", detail: "the order is larger than the order log takes" },
 };
 
+const pruned: Cause = {
+  status: 410,
+  code: "pruned",
+  detail: "this order was archived, and has been removed from there by its age",
+};
+
 const internal: Cause = {
   status: 500,
   code: "internal",
@@ -68,6 +75,7 @@ const internal: Cause = {
 /** The problem to answer for an error of the order log; the error's own message is for the operator and is left out. */
 export function problemOf(thrown: unknown): Problem {
   if (!(thrown instanceof OrderctlError)) return internal;
+  if (isPruned(thrown)) return pruned;
   return causes[thrown.isUncertain && thrown.code === "unavailable" ? "timeout" : thrown.code] ?? internal;
 }
 

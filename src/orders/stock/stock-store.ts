@@ -1,10 +1,11 @@
+import { isPruned } from "../../flow/archived-log.ts";
 import type { FlowLog } from "../../flow/flow.ts";
-import { readEvent, readMessage } from "../../flow/key-log.ts";
+import { readMessage, readMessages } from "../../flow/log-message.ts";
 import { readAckFloor } from "../../jetstream/streams/apply-topology.ts";
 import type { Bucket } from "../../jetstream/streams/bucket.ts";
 import type { OrderEvent } from "../events.ts";
 import type { ConsumerName } from "../flow.ts";
-import { ordersStream, parseSubject, subjectOf } from "../subjects.ts";
+import { ordersStream, parseSubject } from "../subjects.ts";
 import { decodeEvent } from "../wire/codec.ts";
 import { decodeStock, encodeStock } from "./stock.ts";
 import type { StockStore } from "./stock-shelf.ts";
@@ -32,16 +33,26 @@ export function createStockStore(log: FlowLog, bucket: Bucket): StockStore {
 
 /**
  * Whether the order of the payment at `sequence` is RESERVED in the log; undefined if the log has no readable
- * reservation of it.
+ * reservation of it. True for a payment that was pruned from the archive, as nobody can tell any more: its units stay
+ * taken. Rejects with `unavailable` when the archive cannot be read.
  */
 export async function readReserved(log: FlowLog, sequence: number): Promise<boolean | undefined> {
+  try {
+    return await findReserved(log, sequence);
+  } catch (thrown) {
+    if (isPruned(thrown)) return true;
+    throw thrown;
+  }
+}
+
+async function findReserved(log: FlowLog, sequence: number): Promise<boolean | undefined> {
   const payment = await readMessage(log, sequence);
   const orderId = payment && parseSubject(payment.subject)?.orderId;
   if (!orderId) return undefined;
-  const subject = subjectOf("reservations", orderId);
-  const stored = await readEvent(log, subject);
   // A reservation that is older than its payment was not stored by inventory.
-  const event = stored && stored.sequence > sequence ? readable(subject, stored.payload) : undefined;
+  const later = (await readMessages(log, "reservations", orderId)).filter((each) => each.sequence > sequence);
+  const events = later.flatMap(({ subject, payload }) => readable(subject, payload) ?? []);
+  const event = events.find(({ kind }) => kind === "reservations");
   return event?.kind === "reservations" ? event.status === "RESERVED" : undefined;
 }
 

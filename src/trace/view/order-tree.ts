@@ -1,5 +1,5 @@
 import type { FlowShape } from "../../flow/flow.ts";
-import type { FalseMessage } from "../../flow/key-log.ts";
+import { type FalseMessage, remedyFor } from "../../flow/key-log.ts";
 import { formatDuration } from "../../terminal/format.ts";
 import { paint } from "../../terminal/paint.ts";
 import { cutMiddle, wrapWords } from "../../terminal/plain-text.ts";
@@ -65,9 +65,10 @@ const warnings = ({ falseMessages }: OrderTrace, style: Style): string[] =>
     .flatMap((message) => wrapWords(safeText(falseMessageText(message), style), style.width))
     .map((line) => paint(style).yellow(cutToWidth(line, style.width, style)));
 
-const falseMessageText = ({ sequence, subject, fault }: FalseMessage): string =>
-  `message ${sequence} is left out, no event: ${subject}: ${fault}; ` +
-  `away with it: orderctl dlq remove-event ${sequence}`;
+function falseMessageText(message: FalseMessage): string {
+  const { sequence, subject, fault } = message;
+  return `message ${sequence} is left out, no event: ${subject}: ${fault}; ${remedyFor(message)}`;
+}
 
 /** When the order began and who published it; also who handled the rest, if that was a single process. */
 function origin(flow: FlowShape, { startedAt, hops }: OrderTrace, style: Style): string {
