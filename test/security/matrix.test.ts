@@ -66,7 +66,10 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     const before = await readState(as.admin, role);
     const connection = as[role];
     const { denied } = await probe(connection, role);
-    if (readers.includes(role)) await createReader(connection);
+    for (const { filter } of readers.filter((reader) => reader.role === role)) {
+      const [, name = ""] = readerOf("").split(".");
+      expect(await createReader(connection, { filter, name })).not.toContain("error");
+    }
     const requests = subjectsOf("publish", role).filter((subject) => !denied.has(subject));
     const replies = hostileReplies.filter((reply) => !requests.includes(reply.replace("hostile", "x")));
     for (const subject of requests) askWith(connection, subject, replies);
@@ -90,28 +93,22 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     expect(await readState(as.admin, "payment")).toEqual(before);
   });
 
-  it.each([
-    ["operator", "DEAD_LETTERS"],
-    ["archive", "ORDERS"],
-  ] as const)("cannot have a consumer of their own deliver into a stream or to JetStream: %s", async (role, stream) => {
+  it.each(
+    readers,
+  )("cannot have a consumer of their own deliver into a stream or to JetStream: $role", async ({
+    role,
+    filter,
+  }) => {
     const before = await readState(as.admin, role);
-    for (const [index, deliver] of hostileReplies.entries()) {
-      const config = {
-        name: `reader-${index}`,
-        deliver_subject: deliver,
-        ack_policy: "none",
-        headers_only: true,
-      };
-      const body = JSON.stringify({ stream_name: stream, config });
-      await as[role].nats.request(`$JS.API.CONSUMER.CREATE.${stream}.reader-${index}`, body);
-    }
+    for (const [index, deliver] of hostileReplies.entries())
+      await createReader(as[role], { filter, name: `reader-${index}`, deliver_subject: deliver });
     await settle(as[role], as.admin);
     const { kept, consumers } = await readState(as.admin, role);
     expect(kept).toEqual(before.kept);
     // The oldest lets such a consumer pull: services' messages then come again after their ack wait (docs/security.md).
     if (!isOlder(server.version, "2.10.0")) expect(consumers).toEqual(before.consumers);
     for (const index of hostileReplies.keys())
-      await as[role].nats.request(`$JS.API.CONSUMER.DELETE.${stream}.reader-${index}`);
+      await as[role].nats.request(`$JS.API.CONSUMER.DELETE.${streamOf(filter)}.reader-${index}`);
   });
 });
 
@@ -245,17 +242,24 @@ function askWith({ nats }: Connection, subject: string, replies: string[]): void
     nats.publish(isStored(subject) ? `${subject}-own-${index}` : subject, bodyFor(subject), { reply });
 }
 
-/** They may make consumers of their own. */
-const readers: readonly Role[] = ["operator", "archive"];
+/** Who may make consumers of their own, and for what. */
+const readers: readonly { role: Role; filter: string }[] = [
+  { role: "operator", filter: "DEAD_LETTERS.>" },
+  { role: "archive", filter: "ORDERS.>" },
+  ...roles.slice(0, 7).map((role) => ({ role, filter: "$O.ORDERS.>" })),
+];
+
+const streamOf = (filter: string): string => filter.replace("$O.", "OBJ_").replace(/\..*$/, "");
 
 /** A reader of headers alone: what it is given has no body, as the requests to delete and to purge have none. */
-async function createReader({ nats }: Connection): Promise<void> {
-  const stream = "ORDERS";
-  const [, name] = readerOf(stream).split(".");
-  const config = { name, ack_policy: "none", headers_only: true };
+async function createReader(
+  { nats }: Connection,
+  { filter, name, ...more }: { filter: string; name: string; deliver_subject?: string },
+): Promise<string> {
+  const stream = streamOf(filter);
+  const config = { name, filter_subject: filter, ack_policy: "none", headers_only: true, ...more };
   const body = JSON.stringify({ stream_name: stream, config });
-  const made = await nats.request(`$JS.API.CONSUMER.CREATE.${readerOf(stream)}`, body);
-  expect(made.string()).not.toContain("error");
+  return (await nats.request(`$JS.API.CONSUMER.CREATE.${stream}.${name}.${filter}`, body)).string();
 }
 
 function bodyFor(subject: string): string {

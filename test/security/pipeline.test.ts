@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { subjectOf } from "../../src/orders/subjects.ts";
@@ -28,18 +25,12 @@ async function refusedActs({ broker }: SecuredWorld): Promise<string[]> {
 
 describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $version", (server) => {
   let world: SecuredWorld;
-  /** Once something is archived there, no order is worked on without it. */
-  let folder: string;
 
   beforeAll(async () => {
     world = await openSecuredWorld(server);
-    folder = await mkdtemp(join(tmpdir(), "orderctl-archive-"));
   });
 
-  afterAll(async () => {
-    await world.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => world.stop());
 
   it("are told what to do while the streams are missing, and only the admin creates them", async () => {
     for (const [role, words] of [
@@ -105,8 +96,6 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
   });
 
   it("have the log archived under its own user, and no archived order begins again", async () => {
-    const how = `--archive ${folder} --keep 1s --segment-events 10 --json`;
-    const archiver = start(world, "archive", `serve archive ${how}`);
     const connect = async (role: "admin" | "publisher") => {
       const inboxPrefix = `_INBOX_${role}`;
       const user = { user: role, password: world.passwords[role], inboxPrefix };
@@ -115,6 +104,10 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
       return connection;
     };
     const [admin, publisher] = [await connect("admin"), await connect("publisher")];
+    // As `nats object add ORDERS` does.
+    await admin.nats.jetstream().views.os("ORDERS");
+    const how = "--archive nats://ORDERS --keep 1s --segment-events 10 --json";
+    const archiver = start(world, "archive", `serve archive ${how}`);
     const firstInLog = async () => (await admin.jsm.streams.info("ORDERS")).state.first_seq;
     await until(async () => (await firstInLog()) > 50, 40_000);
     const payment = start(world, "payment", "serve payment --json");

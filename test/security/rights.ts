@@ -68,7 +68,10 @@ const onConsumers = (does: string, ...verbs: string[]): Act[] => {
       consumers.filter(({ service }) => service === role).map(({ name }) => name),
     ),
     act("other services' consumers", consumersBeside),
-    act("consumers of no service", () => streams.map(readerOf)),
+    ...streams.map((stream) => ({
+      ...act(`\`${stream}\``, () => [readerOf(stream)]),
+      does: `${does} consumers of no service on`,
+    })),
   ];
 };
 
