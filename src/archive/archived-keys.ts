@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { type Moment, momentNow, msSince } from "../core/moment.ts";
 import type { Note } from "../core/note.ts";
+import { untilAborted } from "../core/waiting.ts";
 import type { ArchivedFirst, ArchivedKeys } from "../flow/archived-log.ts";
 import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
@@ -17,6 +18,8 @@ type Options = {
   note: Note;
   /** Most memory for the keys, 4 MB per million; the oldest beyond that are looked up in their files, each time. */
   mostBytes?: number;
+  /** Waits for the first read, however long it takes, until this aborts. */
+  patient?: AbortSignal;
 };
 
 /** Half of the time for which an archived message stays in the stream. */
@@ -33,16 +36,18 @@ const problem = "archive";
 
 /**
  * Reads the keys of a log's archive, and every 2 s those that are new. Resolves once they are read, or a read has
- * failed, or has taken 2 s; goes on in any case, and tells in a note why the keys are not certain.
+ * failed, or, unless `patient`, has taken 2 s; goes on in any case, and tells in a note why the keys are not certain.
  */
 export async function openArchivedKeys(
   { connection, flow }: Pick<FlowLog, "connection" | "flow">,
-  { env, ...options }: Options,
+  { env, patient, ...options }: Options,
 ): Promise<ArchivedKeys> {
   const keys = new FollowedKeys(flow, new SegmentedLog(connection, flow, env), options);
-  const first = keys.read();
+  // What took long to read is no longer new.
+  const first = keys.read().then((isRead) => (isRead && !keys.isCertain() ? keys.read() : isRead));
   void first.then((isRead) => keys.follow(isRead));
-  await Promise.race([first, wait(longMs, undefined, { ref: false })]);
+  if (patient) await untilAborted(first, patient);
+  else await Promise.race([first, wait(longMs, undefined, { ref: false })]);
   return keys;
 }
 
@@ -64,7 +69,7 @@ class FollowedKeys implements ArchivedKeys {
   constructor(
     flow: Flow,
     archive: SegmentedLog,
-    { who, note, mostBytes = defaultBytes }: Omit<Options, "env">,
+    { who, note, mostBytes = defaultBytes }: Pick<Options, "who" | "note" | "mostBytes">,
   ) {
     this.#flow = flow;
     this.#archive = archive;

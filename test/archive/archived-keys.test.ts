@@ -7,14 +7,18 @@ import type { ArchivedKeys } from "../../src/flow/archived-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { type ArchiveFolder, archiveFolder, archiveLog, purgeArchived } from "../support/archive-log.ts";
 import { brokerOfTest } from "../support/broker-of-test.ts";
+import { freeze, thaw } from "../support/freeze.ts";
 import { created } from "../support/handler-context.ts";
 import { openLogWriter } from "../support/log-writer.ts";
+import { openTestConnection } from "../support/open-test-connection.ts";
 import { orderLog } from "../support/order-log.ts";
 import { until } from "../support/until.ts";
 
 type Opened = { keys: ArchivedKeys; notes: string[] };
 
-async function open(connection: Connection, settings: { mostBytes?: number } = {}): Promise<Opened> {
+type Settings = { mostBytes?: number; patient?: AbortSignal };
+
+async function open(connection: Connection, settings: Settings = {}): Promise<Opened> {
   const notes: string[] = [];
   const keys = await openArchivedKeys(orderLog(connection), {
     env: process.env,
@@ -162,6 +166,24 @@ it("is not certain 5 s after the broker was last heard, and says so", async () =
   await until(() => !keys.isCertain(), 9000);
   await until(() => notes.length > 0, 5000);
   expect(notes[0]).toMatch(/^payment: takes nothing: cannot tell what of ORDERS is archived/);
+});
+
+it("waits for the first read as long as it takes for who is patient, and for no more than 2 s for others", async () => {
+  const { broker } = await world();
+  const slow = await openTestConnection(broker.url, { timeoutMs: 10_000 });
+  onTestFinished(() => slow.close());
+  await freeze(broker.pid);
+  onTestFinished(() => void thaw(broker.pid));
+  const opening = open(slow, { patient: new AbortController().signal });
+  const hasty = await open(slow);
+  expect(hasty.keys.isCertain()).toBe(false);
+  const ending = new AbortController();
+  const ended = open(slow, { patient: ending.signal });
+  ending.abort();
+  expect((await ended).keys.isCertain()).toBe(false);
+  thaw(broker.pid);
+  expect((await opening).keys.isCertain()).toBe(true);
+  await until(() => hasty.keys.isCertain());
 });
 
 it("is not certain where a segment is of another stream of that name", async () => {

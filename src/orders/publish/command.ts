@@ -109,7 +109,9 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
   const { env } = app;
-  const archivedKeys = await openArchivedKeys(online, { env, who: "publish", note: terminal.note });
+  // The first order that cannot be looked up ends it, with an error that says why.
+  const asking = { env, who: "publish", note: () => {}, patient: app.signal };
+  const archivedKeys = await openArchivedKeys(online, asking);
   const { report, failure, isStored } = await feed({ connection, archive, flow: orderFlow }, orders, {
     origin: { service: "publish", instance },
     window: options.window,
