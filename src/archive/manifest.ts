@@ -211,9 +211,9 @@ const ofOtherLog = (stream: string, log: string): OrderctlError =>
   );
 
 function unreadable(stream: string, error: OrderctlError): OrderctlError {
-  const { code, message, hint } = error;
+  const { code, message, hint, source } = error;
   if (code === "conflict" || code === "not_found") return error;
   const known = code === "denied" || code === "timeout" ? code : "unavailable";
   const text = `cannot tell what of ${stream} is archived: ${message}`;
-  return new OrderctlError(known, text, { hint, cause: error, source: "store" });
+  return new OrderctlError(known, text, { hint, cause: error, source: source ?? "store" });
 }
