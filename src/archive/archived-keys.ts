@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { type Moment, momentNow, msSince } from "../core/moment.ts";
 import type { Note } from "../core/note.ts";
+import { untilAborted } from "../core/waiting.ts";
 import type { ArchivedFirst, ArchivedKeys } from "../flow/archived-log.ts";
 import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
@@ -15,6 +16,8 @@ type Options = {
   /** What notes call the services that may not work without the keys. */
   who: string;
   note: Note;
+  /** With it, the first read is waited for however long it takes, until this aborts. */
+  waitUntil?: AbortSignal;
   /** Most memory for the keys, 3 MB per million; the oldest beyond that are looked up in their files, each time. */
   mostBytes?: number;
 };
@@ -33,16 +36,17 @@ const problem = "archive";
 
 /**
  * Reads the keys of a log's archive, and every 2 s those that are new. Resolves once they are read, or a read has
- * failed, or has taken 2 s; goes on in any case, and tells in a note why the keys are not certain.
+ * failed, or has taken 2 s where nobody waits longer; goes on in any case, and tells in a note why the keys are not certain.
  */
 export async function openArchivedKeys(
   { connection, flow }: Pick<FlowLog, "connection" | "flow">,
-  { env, ...options }: Options,
+  { env, waitUntil, ...options }: Options,
 ): Promise<ArchivedKeys> {
   const keys = new FollowedKeys(flow, new SegmentedLog(connection, flow, env), options);
   const first = keys.read();
   void first.then((isRead) => keys.follow(isRead));
-  await Promise.race([first, wait(longMs, undefined, { ref: false })]);
+  const waiting = waitUntil ? untilAborted(first, waitUntil) : wait(longMs, undefined, { ref: false });
+  await Promise.race([first, waiting]);
   return keys;
 }
 
@@ -64,7 +68,7 @@ class FollowedKeys implements ArchivedKeys {
   constructor(
     flow: Flow,
     archive: SegmentedLog,
-    { who, note, mostBytes = defaultBytes }: Omit<Options, "env">,
+    { who, note, mostBytes = defaultBytes }: Omit<Options, "env" | "waitUntil">,
   ) {
     this.#flow = flow;
     this.#archive = archive;
