@@ -18,7 +18,7 @@ type Options = {
   note: Note;
   /** With it, the first read is waited for however long it takes, until this aborts. */
   waitUntil?: AbortSignal;
-  /** Most memory for the keys, 3 MB per million; the oldest beyond that are looked up in their files, each time. */
+  /** Most memory for the keys, 4 MB per million; the oldest beyond that are looked up in their files, each time. */
   mostBytes?: number;
 };
 
@@ -30,7 +30,7 @@ const retryMs = 500;
 const longMs = 2000;
 /** How many files are read at the same time. */
 const atOnce = 16;
-/** Enough for 89 million keys. */
+/** Enough for 67 million keys. */
 const defaultBytes = 256 * 2 ** 20;
 const problem = "archive";
 

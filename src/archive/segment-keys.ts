@@ -7,7 +7,7 @@ type Layer = { filter: KeyFilter; segments: Set<Segment> };
 type End = "newest" | "oldest";
 
 /**
- * Which segments may have a key, by what fits into memory of the hashes of their keys: 3 MB per million keys. The
+ * Which segments may have a key, by what fits into memory of the hashes of their keys: 4 MB per million keys. The
  * newest segments are in memory; the others may have any key.
  */
 export class SegmentKeys {
