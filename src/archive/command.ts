@@ -68,7 +68,8 @@ holds anything else is refused.
 
 A lost broker: start one, \`orderctl topology apply\`, then restore with --to ORDERS --from-store, before any service
 starts. None may work meanwhile, and the restore ends where one does: an order would begin again before its payment is
-back. What consumers are handed afterwards, services recognise by the outcomes that are there.`;
+back. Into that stream each comes with a header Orderctl-Restored, its old sequence: services do not work once more on
+one whose outcome is there, and go on with the others.`;
 
 const shownSegments = 20;
 

@@ -1,8 +1,9 @@
 import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { FlowShape } from "../flow/flow.ts";
+import { restoredHeader } from "../flow/restored.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
-import type { Stored } from "../jetstream/publish/publication.ts";
+import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { readStream } from "../jetstream/streams/read-stream.ts";
 import { underPrefix } from "../jetstream/streams/replay-streams.ts";
@@ -129,6 +130,14 @@ function mustBeRestored(plan: RestorePlan, held: StreamMessage, archived: Stream
   if (Buffer.compare(archived.payload, held.payload) !== 0) throw isOther(plan, archived);
 }
 
+/** In its own log, services have to know that an event was worked on before. */
+function copyOf(message: StreamMessage, { prefix }: RestorePlan, { stream }: FlowShape): Publication {
+  const { payload, sequence } = message;
+  const mark = prefix === stream ? { [restoredHeader]: String(sequence) } : {};
+  const headers = { ...message.headers(), ...mark };
+  return { subject: underPrefix(message.subject, prefix), payload, headers };
+}
+
 /** Archived messages that have been read and not been found in the target. */
 class Waiting {
   readonly #source: AsyncGenerator<StreamMessage[], undefined>;
@@ -183,7 +192,7 @@ async function storeAll(
   publisher: Publisher,
   messages: readonly StreamMessage[],
 ): Promise<void> {
-  const { plan, seen, signal } = options;
+  const { flow, plan, seen, signal } = options;
   const refused: { message: StreamMessage; existing: Uint8Array }[] = [];
   let failure: OrderctlError | undefined;
   const onStored = (message: StreamMessage, { duplicate, existing }: Stored) => {
@@ -193,17 +202,12 @@ async function storeAll(
   };
   for (const message of messages) {
     if (signal.aborted || failure) break;
-    const { payload } = message;
-    const subject = underPrefix(message.subject, plan.prefix);
-    publisher.send(
-      { subject, payload, headers: message.headers() },
-      {
-        resolve: (stored) => onStored(message, stored),
-        reject(error) {
-          failure ??= error;
-        },
+    publisher.send(copyOf(message, plan, flow), {
+      resolve: (stored) => onStored(message, stored),
+      reject(error) {
+        failure ??= error;
       },
-    );
+    });
     if (publisher.isFull) await untilAborted(publisher.ready(), signal);
   }
   await untilAborted(publisher.drain(), signal, graceMs);

@@ -15,6 +15,7 @@ import type { Flow, FlowLog, FlowShape, Subscription } from "./flow.ts";
 import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./flow-topology.ts";
 import { type Handler, handlerOf } from "./handler.ts";
 import { processWith } from "./process-event.ts";
+import { unlessRestored } from "./restored.ts";
 
 /**
  * A circuit breaker around a system that a service depends on: while it is open, the service's workers pull nothing.
@@ -209,7 +210,8 @@ function startWorkers(
       const isIdle = otherStatus(flow, subscription);
       const deadLetters = deadLetterRule(flow, { service, instance, consumer }, maxAttempts);
       const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
-      workers.set(consumer, new Worker(working, { ...settings, stream: flow.stream }, process));
+      const unless = unlessRestored(working, subscription, process);
+      workers.set(consumer, new Worker(working, { ...settings, stream: flow.stream }, unless));
       const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
       const again = { ...settings, ...place, concurrency: redriveConcurrency };
       redrivers.set(

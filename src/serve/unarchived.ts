@@ -4,8 +4,9 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
 import type { FlowLog } from "../flow/flow.ts";
 import { buildLogArchive } from "../flow/log-archive.ts";
-import { createLogMeter, manyEvents } from "../flow/log-cost.ts";
+import { costOf, manyEvents } from "../flow/log-cost.ts";
 import { readProcesses } from "../flow/process-status.ts";
+import { readStreamSize } from "../jetstream/streams/read-message.ts";
 
 type Pace = {
   /** Leaves an archiver that is started at the same time, time to say so. */
@@ -25,10 +26,10 @@ export function watchUnarchived(
   { afterMs = 5000, everyMs = 60_000, fromEvents = manyEvents }: Pace = {},
 ): { stop(): void } {
   const ended = new AbortController();
-  const measure = createLogMeter(connection, flow.stream);
   let worthTelling = fromEvents;
   const look = async () => {
-    const cost = await measure();
+    const size = await readStreamSize(connection, flow.stream);
+    const cost = size && costOf({ ...size, rooms: [], atMs: performance.now() });
     if (!cost || cost.events <= worthTelling || ended.signal.aborted) return;
     const processes = await readProcesses(connection, ended.signal);
     const sampledAt = new Date().toISOString();

@@ -2,6 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
+import { subjectOf } from "../../src/orders/subjects.ts";
+import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { runCommand } from "../support/run-command.ts";
 import { startCommand } from "../support/start-command.ts";
@@ -104,16 +107,22 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
   it("have the log archived under its own user, and no archived order begins again", async () => {
     const how = `--archive ${folder} --keep 1s --segment-events 10 --json`;
     const archiver = start(world, "archive", `serve archive ${how}`);
-    const admin = await openTestConnection(world.broker.url, {
-      user: "admin",
-      password: world.passwords.admin,
-      inboxPrefix: "_INBOX_admin",
-    });
-    onTestFinished(() => admin.close());
+    const connect = async (role: "admin" | "publisher") => {
+      const inboxPrefix = `_INBOX_${role}`;
+      const user = { user: role, password: world.passwords[role], inboxPrefix };
+      const connection = await openTestConnection(world.broker.url, user);
+      onTestFinished(() => connection.close());
+      return connection;
+    };
+    const [admin, publisher] = [await connect("admin"), await connect("publisher")];
     const firstInLog = async () => (await admin.jsm.streams.info("ORDERS")).state.first_seq;
     await until(async () => (await firstInLog()) > 50, 40_000);
     const payment = start(world, "payment", "serve payment --json");
-    await world.as("publisher", "publish order --count 3 --seed 7");
+    const again = await world.as("publisher", "publish order --count 3 --seed 7");
+    expect(again.stdout).toMatch(/^nothing new: /);
+    // Whoever does not ask has them stored.
+    for (const order of generateOrders(3, 7).orders)
+      await publisher.nats.jetstream().publish(subjectOf("created", order.orderId), encodeEvent(order));
     const letters = async () => (await world.as("operator", "dlq list --json --reason repeat")).lines();
     await until(async () => (await letters()).length === 3, 20_000);
     await world.as("admin", "dlq purge --all --yes");

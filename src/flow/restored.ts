@@ -1,0 +1,29 @@
+import type { Delivery } from "../jetstream/consume/delivery.ts";
+import type { Processor } from "../jetstream/consume/worker-options.ts";
+import { readLast } from "../jetstream/streams/read-message.ts";
+import type { FlowLog, Subscription } from "./flow.ts";
+
+/** Marks an event that was brought back from the archive into its own log; its value is the sequence that it had. */
+export const restoredHeader = "Orderctl-Restored";
+
+/**
+ * Processes deliveries, but for restored ones whose outcome is in the log behind them: those were worked on before, and
+ * doing so again would call the gateway and take stock once more.
+ */
+export const unlessRestored =
+  (log: FlowLog, { emits }: Subscription, process: Processor): Processor =>
+  (delivery, signal) =>
+    delivery.header(restoredHeader) === undefined
+      ? process(delivery, signal)
+      : hasOutcome(log, emits, delivery).then((has) => (has ? undefined : process(delivery, signal)));
+
+async function hasOutcome(
+  { connection, flow }: FlowLog,
+  emits: string,
+  { subject, sequence }: Delivery,
+): Promise<boolean> {
+  const place = flow.parseSubject(subject);
+  if (!place) return false;
+  const outcome = await readLast(connection, flow.stream, flow.subjectOf(emits, place.key));
+  return outcome !== undefined && outcome.sequence > sequence;
+}
