@@ -6,6 +6,7 @@ import type { ArchivedKeys } from "../flow/archived-log.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
 import type { Origin } from "../flow/process-event.ts";
 import {
+  type Asking,
   createFirstPublisher,
   findArchived,
   type PublishEvent,
@@ -68,14 +69,15 @@ export async function publishEvents<E extends FlowEvent>(
   const due = dueAt(options);
   const publish = createFirstPublisher(flow, { publisher, telemetry: options.telemetry }, options.origin);
   const lookUps = new LookUps();
-  const publishing = { flow, publisher, lookUps, publish, options, counts };
+  const asking = { publisher, signal: options.signal };
+  const publishing = { flow, asking, lookUps, publish, options, counts };
   let sent = 0;
   try {
     for await (const order of source) {
       await due(sent);
       if (publisher.isFull) await untilAborted(publisher.ready(), options.signal);
       // Waited for one by one, so that the orders stay in the order of the source.
-      await whenCertain(options.archivedKeys, { publisher, signal: options.signal });
+      await whenCertain(options.archivedKeys, asking);
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
@@ -108,7 +110,7 @@ async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCou
 /** What publishes the orders, and where it counts what became of them. */
 type Publishing<E extends FlowEvent> = {
   flow: Flow<E>;
-  publisher: Publisher;
+  asking: Asking;
   lookUps: LookUps;
   publish: PublishEvent<E>;
   options: PublishOptions<E>;
@@ -142,15 +144,24 @@ function publishNext<E extends FlowEvent>(
   publishing: Publishing<E>,
   placed: Placed<E>,
 ): Promise<unknown> | undefined {
-  const { flow, publisher, lookUps, publish, options } = publishing;
+  const { flow, asking, lookUps, publish, options } = publishing;
   const { order } = placed;
-  const { archivedKeys, signal } = options;
-  const archived = findArchived(archivedKeys, flow.keyOf(order), { publisher, signal });
+  const archived = findArchived(options.archivedKeys, flow.keyOf(order), asking);
   const storing = archived ? archived.then((earlier) => earlier ?? publish(order)) : publish(order);
-  const settled = storing
-    .then((stored) => onStored(publishing, placed, stored))
-    .catch((thrown) => onFailed(publishing, placed, OrderctlError.from(thrown)));
-  return archived && untilAborted(lookUps.add(settled), signal);
+  const settled = settle(publishing, placed, storing);
+  return archived && untilAborted(lookUps.add(settled), options.signal);
+}
+
+async function settle<E extends FlowEvent>(
+  publishing: Publishing<E>,
+  placed: Placed<E>,
+  storing: Promise<Stored>,
+): Promise<void> {
+  try {
+    onStored(publishing, placed, await storing);
+  } catch (thrown) {
+    onFailed(publishing, placed, OrderctlError.from(thrown));
+  }
 }
 
 function onStored<E extends FlowEvent>(
