@@ -171,13 +171,14 @@ class FollowedKeys implements ArchivedKeys {
   }
 
   async #lookUp(key: string, hash: bigint, segments: readonly Segment[]): Promise<ArchivedFirst | undefined> {
-    const [oldest, ...others] = await this.#holding(hash, segments);
+    const holding = await this.#holding(hash, segments);
+    const [oldest] = holding;
     if (!oldest) return undefined;
     // What was pruned cannot tell; its hash alone makes a repeat of the key.
-    if ([oldest, ...others].some(({ prunedAtMs }) => prunedAtMs !== undefined))
+    if (holding.some(({ prunedAtMs }) => prunedAtMs !== undefined))
       return { sequence: oldest.from, payload: undefined };
     const subject = this.#flow.subjectOf(this.#flow.firstKind, key);
-    const messages = await this.#archive.readKey(key);
+    const messages = await this.#archive.readKeyIn(holding, key);
     return messages.find(
       (message) =>
         message.subject === subject && findFault(this.#flow, subject, message.payload) === undefined,

@@ -68,8 +68,13 @@ export class SegmentedLog implements ArchivedLog {
   }
 
   async readKey(key: string): Promise<StreamMessage[]> {
+    return this.readKeyIn(await this.#holding(key), key);
+  }
+
+  /** What some segments, given in stream order, hold about a key. */
+  async readKeyIn(segments: readonly Segment[], key: string): Promise<StreamMessage[]> {
     const messages: StreamMessage[] = [];
-    for (const segment of await this.#holding(key)) {
+    for (const segment of segments) {
       messages.push(...(await this.#within(segment, (reader) => reader.readKey(key))));
     }
     return messages;

@@ -1,4 +1,5 @@
 import { OrderctlError } from "../core/errors.ts";
+import { isPruned } from "../flow/archived-log.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 
 /**
@@ -10,7 +11,7 @@ export function explainMissingLog(
   { connection: { server }, flow: { stream } }: { connection: Connection; flow: { stream: string } },
 ): OrderctlError {
   const error = OrderctlError.from(thrown);
-  if (error.code !== "not_found") return error;
+  if (error.code !== "not_found" || isPruned(error)) return error;
   return new OrderctlError("not_found", `there is no stream ${stream} at ${server}`, {
     hint: "`orderctl up` or `orderctl serve all` creates it; --server or --context names another broker",
     cause: thrown,

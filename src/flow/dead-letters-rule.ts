@@ -7,6 +7,7 @@ import { type Origin, redriveHeader } from "../jetstream/dead-letters/dead-lette
 import { readClaimed } from "./dead-letter-origin.ts";
 import type { FlowLog, FlowShape, Subscription } from "./flow.ts";
 import { deadLettersStream, suspectsBucket } from "./flow-topology.ts";
+import { readArchivedKey } from "./key-log.ts";
 import type { Origin as Worker } from "./process-event.ts";
 
 /**
@@ -54,8 +55,9 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
 
 /**
  * Processes a redriven dead letter as a delivery of the original event: it has the original's sequence, so its outcome
- * names the same cause. Does nothing when that outcome is archived, as the stream would take it a second time. Throws
- * `bad_message` when the log does not hold that event; the message then becomes a dead letter again.
+ * names the same cause. Where that outcome is archived, the stream would take it a second time, so the event is not
+ * worked on: it is stored already. Throws `bad_message` when the log does not hold that event; the message then becomes
+ * a dead letter again.
  */
 export const processRedriven =
   (log: FlowLog, { on, emits }: Subscription, process: Processor): Processor =>
@@ -65,24 +67,26 @@ export const processRedriven =
     const held = await readClaimed(log, claim);
     if ("why" in held)
       throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { source: "message" });
-    if (await isOutcomeArchived(log, original, emits)) return undefined;
+    const archived = await findArchivedOutcome(log, original, emits);
+    if (archived !== undefined) return { sequence: archived, duplicate: true };
     const answer = process(original, signal);
     // `process` sets the watch before its first await, and the worker reads it after the work has ended.
     delivery.watch = original.watch;
     return answer;
   };
 
-async function isOutcomeArchived(
-  { archive, flow }: FlowLog,
+/** The sequence of the archived event of kind `emits` that an event led to; undefined when there is none. */
+async function findArchivedOutcome(
+  log: FlowLog,
   { subject, sequence }: Delivery,
   emits: string,
-): Promise<boolean> {
+): Promise<number | undefined> {
+  const { flow, archive } = log;
   const place = flow.parseSubject(subject);
-  if (!place || sequence > (await archive.movedTo())) return false;
-  const outcome = flow.subjectOf(emits, place.key);
-  const archived = await archive.readKey(place.key);
+  if (!place || sequence > (await archive.movedTo())) return undefined;
+  const { events } = await readArchivedKey(log, place.key);
   // An outcome that is older than this event is that of another one.
-  return archived.some((message) => message.subject === outcome && message.sequence > sequence);
+  return events.find((event) => event.kind === emits && event.sequence > sequence)?.sequence;
 }
 
 function originalOf(delivery: Delivery): Delivery {

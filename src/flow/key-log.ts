@@ -51,6 +51,12 @@ export async function readKey<E extends FlowEvent>(
   return sortOut(flow, { key, stored, archived: await archive.readKey(key) });
 }
 
+/** What the archive alone holds about one key. Rejects with `unavailable` when it cannot be read. */
+export const readArchivedKey = async <E extends FlowEvent>(
+  { flow, archive }: Pick<FlowLog<E>, "flow" | "archive">,
+  key: string,
+): Promise<LoggedKey<E>> => sortOut(flow, { key, stored: [], archived: await archive.readKey(key) });
+
 /** All messages of a key, each list in the order of the log. */
 type Found = { key: string; stored: readonly StreamMessage[]; archived: readonly StreamMessage[] };
 

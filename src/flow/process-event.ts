@@ -1,8 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { NoteFields } from "../core/note.ts";
 import type { Delivery, DeliveryWatch } from "../jetstream/consume/delivery.ts";
-import type { Processor } from "../jetstream/consume/worker-options.ts";
-import type { Stored } from "../jetstream/publish/publication.ts";
+import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { addHold, encodeHop, type Hold, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
 import type { ArchivedKeys } from "./archived-log.ts";
@@ -21,12 +20,19 @@ type WorkingAs = Origin & {
   archivedKeys?: ArchivedKeys | undefined;
 };
 
+/** A processor that leaves it to the publisher to find out what is stored already. */
+export type EventProcessor = (delivery: Delivery, signal: AbortSignal) => Promise<Publication | undefined>;
+
 /**
  * Binds a service's handler to the log: decodes the event, calls the handler, encodes its outcome and adds the hop
  * header (service, attempt, times). Hot path: ~8 µs besides the handler and the report.
  */
 export const processWith =
-  (flow: Flow, handler: Handler, { service, instance, startReport, archivedKeys }: WorkingAs): Processor =>
+  (
+    flow: Flow,
+    handler: Handler,
+    { service, instance, startReport, archivedKeys }: WorkingAs,
+  ): EventProcessor =>
   async (delivery, signal) => {
     const receivedAtUs = nowUs();
     const report = startReport?.(delivery, receivedAtUs);

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import type { Publisher } from "../jetstream/publish/publisher.ts";
@@ -58,21 +59,66 @@ export function createFirstPublisher<E extends FlowEvent>(
   };
 }
 
+/** Who asks for the keys of an archive: `giveUpMs` is the publisher's own by default. */
+export type Asking = {
+  publisher: Publisher;
+  giveUpMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+};
+
 /**
  * What a publisher is told of a key that has begun in the archive: the same as the stream tells of one that it holds.
- * Undefined, at once, for nearly every other key. Throws or rejects with `unavailable` when the archive cannot tell.
+ * Undefined, at once, for nearly every other key. Rejects with `unavailable` when the archive cannot tell, and otherwise
+ * as `whenCertain` does.
  */
 export function findArchived(
   keys: ArchivedKeys | undefined,
   key: string,
+  asking: Asking,
 ): Promise<Stored | undefined> | undefined {
-  if (keys?.isCertain() === false) {
-    const why = keys.problems()[0]?.text ?? "its keys are not read yet";
-    throw new OrderctlError("unavailable", `cannot tell whether ${key} is archived: ${why}`, {
-      source: "store",
-    });
+  const waiting = whenCertain(keys, asking);
+  if (waiting) return waiting.then(() => findArchived(keys, key, asking));
+  return keys?.findFirst(key)?.then(
+    (first) => first && storedAs(first),
+    (thrown) => {
+      const { code, message, hint, source } = OrderctlError.from(thrown);
+      throw new OrderctlError(code, `cannot tell whether ${key} is archived: ${message}`, { hint, source });
+    },
+  );
+}
+
+const pollMs = 50;
+/** How long it may take that the keys are certain, beside an outage of the broker. */
+const patienceMs = 2000;
+
+/**
+ * Undefined when the archive's keys are certain; else resolves when they are. While the broker is away they cannot be,
+ * so that is waited for, as the publisher itself waits for the broker. Rejects with `unavailable` when they are not
+ * certain 2 s after such an outage or after `giveUpMs`, and with `interrupted` when the signal aborts.
+ */
+export const whenCertain = (keys: ArchivedKeys | undefined, asking: Asking): Promise<void> | undefined =>
+  keys?.isCertain() === false ? untilCertain(keys, asking) : undefined;
+
+async function untilCertain(
+  keys: ArchivedKeys,
+  { publisher, giveUpMs = publisher.giveUpMs, signal }: Asking,
+): Promise<void> {
+  const startedAt = performance.now();
+  let awayAt = startedAt;
+  while (!keys.isCertain()) {
+    const now = performance.now();
+    if (publisher.isHolding) awayAt = now;
+    if (signal?.aborted) throw new OrderctlError("interrupted", "interrupted before the last order");
+    if (now - awayAt > patienceMs || now - startedAt > giveUpMs) throw uncertain(keys, publisher);
+    await wait(pollMs);
   }
-  return keys?.findFirst(key)?.then((first) => first && storedAs(first));
+}
+
+function uncertain(keys: ArchivedKeys, { isHolding }: Publisher): OrderctlError {
+  const why = isHolding ? "the broker is away" : (keys.problems()[0]?.text ?? "its keys are not read yet");
+  return new OrderctlError("unavailable", `cannot tell what is archived: ${why}`, {
+    source: isHolding ? "broker" : "store",
+  });
 }
 
 const storedAs = ({ sequence, payload }: ArchivedFirst): Stored => ({

@@ -1,16 +1,26 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { ChangeSignal } from "../core/change-signal.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { ArchivedKeys } from "../flow/archived-log.ts";
 import type { Flow, FlowEvent } from "../flow/flow.ts";
 import type { Origin } from "../flow/process-event.ts";
-import { createFirstPublisher, findArchived, type PublishEvent, readEarlier } from "../flow/publish-event.ts";
+import {
+  type Asking,
+  createFirstPublisher,
+  findArchived,
+  type PublishEvent,
+  readEarlier,
+  whenCertain,
+} from "../flow/publish-event.ts";
 import type { Stored } from "../jetstream/publish/publication.ts";
 import type { Publisher } from "../jetstream/publish/publisher.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** How long a stopped caller waits for publishes in flight: as long as an acknowledgement may take. */
 const drainMs = 5000;
+/** How many orders are looked up in the archive at the same time. */
+const mostLookUps = 16;
 
 export type Pace = { rate: number; profile: Profile };
 
@@ -45,8 +55,9 @@ export type PublishCounts = {
 };
 
 /**
- * Stores every order of `source`, in that order. Keeps the publisher's window full and no more orders than that in
- * memory. The first error ends the run and closes the publisher; `stored` always counts what the broker acknowledged.
+ * Stores every order of `source` that is not archived, in that order. Keeps the publisher's window full, and no more
+ * orders in memory than that and 16 that are looked up in the archive. The first error ends the run and closes the
+ * publisher; `stored` always counts what the broker acknowledged.
  */
 export async function publishEvents<E extends FlowEvent>(
   { flow, publisher }: { flow: Flow<E>; publisher: Publisher },
@@ -57,19 +68,25 @@ export async function publishEvents<E extends FlowEvent>(
   const startedAt = performance.now();
   const due = dueAt(options);
   const publish = createFirstPublisher(flow, { publisher, telemetry: options.telemetry }, options.origin);
+  const lookUps = new LookUps();
+  const asking = { publisher, signal: options.signal };
+  const publishing = { flow, asking, lookUps, publish, options, counts };
   let sent = 0;
   try {
     for await (const order of source) {
       await due(sent);
       if (publisher.isFull) await untilAborted(publisher.ready(), options.signal);
+      // Waited for one by one, so that the orders stay in the order of the source.
+      await whenCertain(options.archivedKeys, asking);
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);
-      await publishNext({ flow, publish, options, counts }, { order, place: sent });
+      await publishNext(publishing, { order, place: sent });
     }
   } catch (thrown) {
     if (!options.signal.aborted) counts.failure ??= OrderctlError.from(thrown);
   }
+  await untilAborted(lookUps.drain(), options.signal, drainMs);
   await end(publisher, options.signal, counts);
   counts.seconds = (performance.now() - startedAt) / 1000;
   return counts;
@@ -79,7 +96,9 @@ export async function publishEvents<E extends FlowEvent>(
  * Waits for publishes in flight, unless one was given up because of an outage: the others would be given up as well.
  */
 async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCounts): Promise<void> {
-  if (counts.failure?.code !== "unavailable") await untilAborted(publisher.drain(), signal, drainMs);
+  const { failure } = counts;
+  const isOutage = failure?.code === "unavailable" && failure.source !== "store";
+  if (!isOutage) await untilAborted(publisher.drain(), signal, drainMs);
   if (signal.aborted)
     counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
   if (!counts.failure) return;
@@ -91,6 +110,8 @@ async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCou
 /** What publishes the orders, and where it counts what became of them. */
 type Publishing<E extends FlowEvent> = {
   flow: Flow<E>;
+  asking: Asking;
+  lookUps: LookUps;
   publish: PublishEvent<E>;
   options: PublishOptions<E>;
   counts: PublishCounts;
@@ -98,19 +119,49 @@ type Publishing<E extends FlowEvent> = {
 
 type Placed<E> = { order: E; place: number };
 
-/** To be awaited, where it is anything, before the next order: nothing else bounds how many are looked up at a time. */
+/** The orders of which the archive is asked. */
+class LookUps {
+  readonly #changes = new ChangeSignal();
+  #count = 0;
+
+  /** Resolves when there is room for another one. */
+  add(settled: Promise<void>): Promise<void> {
+    this.#count += 1;
+    void settled.then(() => {
+      this.#count -= 1;
+      this.#changes.changed();
+    });
+    return this.#changes.until(() => this.#count < mostLookUps);
+  }
+
+  drain(): Promise<void> {
+    return this.#changes.until(() => this.#count === 0);
+  }
+}
+
+/** Publishes an order. Where it is looked up in the archive, resolves when there is room to look up another one. */
 function publishNext<E extends FlowEvent>(
   publishing: Publishing<E>,
   placed: Placed<E>,
-): Promise<void> | undefined {
-  const { flow, publish, options } = publishing;
+): Promise<unknown> | undefined {
+  const { flow, asking, lookUps, publish, options } = publishing;
   const { order } = placed;
-  const archived = findArchived(options.archivedKeys, flow.keyOf(order));
+  const archived = findArchived(options.archivedKeys, flow.keyOf(order), asking);
   const storing = archived ? archived.then((earlier) => earlier ?? publish(order)) : publish(order);
-  const settled = storing
-    .then((stored) => onStored(publishing, placed, stored))
-    .catch((thrown) => onFailed(publishing, placed, OrderctlError.from(thrown)));
-  return archived && settled;
+  const settled = settle(publishing, placed, storing);
+  return archived && untilAborted(lookUps.add(settled), options.signal);
+}
+
+async function settle<E extends FlowEvent>(
+  publishing: Publishing<E>,
+  placed: Placed<E>,
+  storing: Promise<Stored>,
+): Promise<void> {
+  try {
+    onStored(publishing, placed, await storing);
+  } catch (thrown) {
+    onFailed(publishing, placed, OrderctlError.from(thrown));
+  }
 }
 
 function onStored<E extends FlowEvent>(

@@ -38,8 +38,7 @@ export class ReplayRun {
     this.#options = options;
     this.#pace = new ReplayPace(options.speed);
     this.stop = AbortSignal.any([options.signal, this.#failed.signal]);
-    const { start } = options.plan.place;
-    this.#position = "sequence" in start ? start.sequence - 1 : 0;
+    this.#position = options.plan.place.start.sequence - 1;
   }
 
   get failure(): OrderctlError | undefined {
@@ -100,17 +99,16 @@ export class ReplayRun {
   }
 }
 
-/** The messages of a plan: what is archived of it first, and then what the stream holds. */
+/** The messages of a plan. Those of the log come from the archive as well, also where they are moved meanwhile. */
 async function* readPlanned(
   log: FlowLog,
   { place, archivedTo, key }: ReplayPlan,
   signal: AbortSignal,
 ): AsyncGenerator<StreamMessage[]> {
   const { start, toSequence: to, filter, untilUs } = place;
-  if (archivedTo === 0 || !("sequence" in start))
-    return yield* readStream(log.connection, { ...place, signal });
+  if (place.stream !== log.flow.stream) return yield* readStream(log.connection, { ...place, signal });
   const range = { from: start.sequence, to, filter, untilUs, signal };
-  if (key === undefined) return yield* readLog(log, range);
+  if (key === undefined || start.sequence > archivedTo) return yield* readLog(log, range);
   const archived = await log.archive.readKey(key);
   yield archived.filter(
     ({ sequence, storedAtUs }) =>

@@ -2,7 +2,7 @@ import { OrderctlError } from "../core/errors.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
-import { countFrom, type StreamRange } from "../jetstream/streams/read-stream.ts";
+import { countFrom, type StreamRange, sequenceAt } from "../jetstream/streams/read-stream.ts";
 import { covers, isFilter, overlap, type ReplayStream } from "../jetstream/streams/replay-streams.ts";
 import type { StreamStart } from "../jetstream/streams/stream-cursor.ts";
 
@@ -22,8 +22,8 @@ export type ReplaySelection = {
 };
 
 export type ReplayPlan = {
-  place: StreamRange & { start: StreamStart; toSequence: number };
-  /** The last archived sequence that may be read; 0 where nothing archived is. */
+  place: StreamRange & { start: { sequence: number }; toSequence: number };
+  /** The last archived sequence of the log; 0 for another stream. */
   archivedTo: number;
   /** Where only one key's messages are wanted: what is archived of them is looked up. */
   key: string | undefined;
@@ -64,15 +64,27 @@ export async function planReplay(
   const beyond = Math.max(...ends.map(({ ahead }) => ahead));
   const total = Math.max(0, first.ahead - beyond);
   const archivedFrom = archivedTo === 0 ? 1 : await firstArchived(log, selection);
-  const start = archivedFrom <= archivedTo ? { sequence: archivedFrom } : first.start;
+  const isArchived = archivedFrom <= archivedTo;
+  const sequence = isArchived ? archivedFrom : await sequenceOf(connection, stream.name, first.start);
   return {
-    place: { ...base, start },
-    archivedTo: archivedFrom <= archivedTo ? archivedTo : 0,
-    key: isLog ? selection.orderId : undefined,
+    place: { ...base, start: { sequence } },
+    archivedTo,
+    key: isLog ? keyIn(flow, selection) : undefined,
     wants: chooser(flow, selection),
     total,
     removed: await countRemoved(connection, stream, archivedTo),
   };
+}
+
+/** Fixed now: by the time that it is reached, what is there may have been moved into the archive. */
+const sequenceOf = async (connection: Connection, stream: string, start: StreamStart): Promise<number> =>
+  "sequence" in start ? start.sequence : sequenceAt(connection, { stream, start });
+
+/** The key that all selected messages of the log are about; undefined where there may be several. */
+function keyIn(flow: FlowShape, { orderId, subject = "" }: ReplaySelection): string | undefined {
+  const [stream, , key = "", ...others] = subject.split(".");
+  const isOfKey = stream === flow.stream && others.length === 0 && flow.isKey(key);
+  return orderId ?? (isOfKey ? key : undefined);
 }
 
 /** The first archived sequence that may be selected. */

@@ -4,9 +4,8 @@ import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog, FlowShape } from "../flow/flow.ts";
 import { type Handler, handlerOf } from "../flow/handler.ts";
 import { readEvent } from "../flow/log-message.ts";
-import { processWith } from "../flow/process-event.ts";
+import { type EventProcessor, processWith } from "../flow/process-event.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
-import type { Processor } from "../jetstream/consume/worker-options.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
@@ -101,7 +100,7 @@ async function handle(
     processors,
     message,
     signal,
-  }: { processors: Map<string, Processor>; message: StreamMessage; signal: AbortSignal },
+  }: { processors: Map<string, EventProcessor>; message: StreamMessage; signal: AbortSignal },
 ): Promise<Handled> {
   const { flow } = log;
   const kind = flow.parseSubject(message.subject)?.kind;
@@ -132,7 +131,7 @@ const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: StreamMe
 const processorsOf = (
   flow: Flow,
   { service, handlers, instance }: ServiceReplayOptions,
-): Map<string, Processor> =>
+): Map<string, EventProcessor> =>
   new Map(
     flow
       .subscriptionsOf(service)

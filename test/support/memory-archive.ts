@@ -18,6 +18,8 @@ export class MemoryArchive implements ArchivedLog {
   faults: string[] = [];
   /** While true, messages cannot be read. */
   isDamaged = false;
+  /** While true, it is known which keys it has, and nothing can be read of them. */
+  isAway = false;
   /** The parts that were read. */
   readonly reads: string[] = [];
   /** The keys that were looked up one by one. */
@@ -83,10 +85,13 @@ export class MemoryArchive implements ArchivedLog {
 
   async readKey(key: string): Promise<StreamMessage[]> {
     this.lookedUp.push(key);
+    const [found] = this.#messages().filter(({ subject }) => subject.endsWith(`.${key}`));
+    this.#mustBeReadable(found?.sequence);
     return this.#messages().filter(({ subject }) => subject.endsWith(`.${key}`));
   }
 
   async readBySequence(sequence: number): Promise<StreamMessage | undefined> {
+    this.#mustBeReadable(sequence);
     return this.#messages().find((message) => message.sequence === sequence);
   }
 
@@ -98,6 +103,7 @@ export class MemoryArchive implements ArchivedLog {
 
   async *read({ from, to }: { from: number; to: number }): AsyncGenerator<StreamMessage[]> {
     this.reads.push(`${from}-${to}`);
+    this.#mustBeReadable(from);
     const pruned = this.#segments.findLast(({ isPruned }) => isPruned);
     if (this.isDamaged || (pruned && from <= pruned.to))
       throw new OrderctlError("unavailable", "memory: a segment cannot be read", { source: "store" });
@@ -123,6 +129,13 @@ export class MemoryArchive implements ArchivedLog {
 
   async verify(): Promise<{ faults: string[] }> {
     return { faults: this.faults };
+  }
+
+  #mustBeReadable(sequence: number | undefined): void {
+    const segment = this.#segments.find(({ to }) => sequence !== undefined && sequence <= to);
+    if (!segment) return;
+    if (this.isAway)
+      throw new OrderctlError("unavailable", "memory: cannot read ORDERS.parquet", { source: "store" });
   }
 
   #messages(): StreamMessage[] {

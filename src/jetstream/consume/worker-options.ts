@@ -1,10 +1,16 @@
 import type { Note } from "../../core/note.ts";
 import type { Origin } from "../dead-letters/dead-letter.ts";
-import type { Publication } from "../publish/publication.ts";
+import type { Publication, Stored } from "../publish/publication.ts";
 import type { Delivery } from "./delivery.ts";
 
-/** Turns a delivery into the message that it leads to, or into nothing. It may set the delivery's `watch`. */
-export type Processor = (delivery: Delivery, signal: AbortSignal) => Promise<Publication | undefined>;
+/**
+ * Turns a delivery into the message that it leads to, or into nothing; `Stored` where that message is known to be stored
+ * already. It may set the delivery's `watch`.
+ */
+export type Processor = (
+  delivery: Delivery,
+  signal: AbortSignal,
+) => Promise<Publication | Stored | undefined>;
 
 export type WorkerOptions = {
   stream: string;

@@ -172,8 +172,9 @@ export class Worker {
     delivery.slot = this.#inFlight.add(delivery);
     try {
       const outcome = await this.#process(delivery, this.#abort.signal);
-      if (outcome) this.#publisher.send(outcome, this.#afterStoring(delivery));
-      else this.#finish(delivery);
+      if (!outcome) this.#finish(delivery);
+      else if ("subject" in outcome) this.#publisher.send(outcome, this.#afterStoring(delivery));
+      else this.#afterStoring(delivery).resolve(outcome);
     } catch (thrown) {
       this.#onFailure(delivery, OrderctlError.from(thrown), "working");
     }

@@ -67,6 +67,16 @@ export class Publisher {
     connection.onUnread((error) => this.#onUnread(error));
   }
 
+  /** How many messages may be in flight. */
+  get window(): number {
+    return this.#options.window;
+  }
+
+  /** How long a message is held that the broker does not store, unless the message says otherwise. */
+  get giveUpMs(): number {
+    return this.#options.giveUpMs;
+  }
+
   /** True when another `publish` would wait for a place in the window. */
   get isFull(): boolean {
     return this.#inFlight.size >= this.#options.window;

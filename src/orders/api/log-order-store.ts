@@ -23,16 +23,27 @@ type Working = {
 export function createOrderStore(working: Working, origin: Origin): OrderStore {
   const { connection, archive, archivedKeys, publisher } = working;
   const publish = createFirstPublisher(orderFlow, working, origin);
+  /** Orders that wait until it is known what is archived. */
+  let waiting = 0;
+  const isFull = () => publisher.isFull || waiting >= publisher.window;
+  const findEarlier = async (orderId: string, giveUpMs: number | undefined) => {
+    waiting += 1;
+    try {
+      return await findArchived(archivedKeys, orderId, { publisher, giveUpMs });
+    } finally {
+      waiting -= 1;
+    }
+  };
   return {
     isReady: () => !publisher.isHolding,
     async place(order, parent, giveUpMs) {
       // Bounds the number of orders that are held in memory during an outage.
-      if (publisher.isHolding && publisher.isFull)
+      if (publisher.isHolding && isFull())
         throw new OrderctlError(
           "unavailable",
           "the order log is away, and as many orders wait for it as may",
         );
-      const archived = await findArchived(archivedKeys, order.orderId);
+      const archived = await findEarlier(order.orderId, giveUpMs);
       const stored = archived ?? (await publish(order, { parent, giveUpMs }));
       const { sequence, duplicate } = stored;
       const earlier = readEarlier<OrderEvent>(orderFlow, order, stored);

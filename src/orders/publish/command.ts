@@ -6,6 +6,8 @@ import { count, positive, time, withConnection, withGiveUp } from "../../cli/opt
 import { sameCommand } from "../../cli/same-command.ts";
 import { openTelemetry, type TracingFlags, withTracingFlags } from "../../cli/telemetry-options.ts";
 import { OrderctlError } from "../../core/errors.ts";
+import type { ArchivedKeys } from "../../flow/archived-log.ts";
+import { lookUpKeys } from "../../flow/look-up-keys.ts";
 import { feed } from "../../publish/feed.ts";
 import { feedProgressText, readingText } from "../../publish/feed-progress.ts";
 import type { Profile } from "../../publish/publish-events.ts";
@@ -108,10 +110,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   const { seed, total, orders } = sourceOf(online, options, { rejects, progress });
   const { instance } = await app.config();
   const telemetry = await openTelemetry(online, options, { service: "publish", instance, prometheus: false });
-  const { env } = app;
-  // The first order that cannot be looked up ends it, with an error that says why.
-  const asking = { env, who: "publish", note: () => {}, patient: app.signal };
-  const archivedKeys = await openArchivedKeys(online, asking);
+  const archivedKeys = await openKeys(online, options);
   const { report, failure, isStored } = await feed({ connection, archive, flow: orderFlow }, orders, {
     origin: { service: "publish", instance },
     window: options.window,
@@ -139,16 +138,28 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
   return rejected + report.conflicts + report.blocked > 0 && !options.skipInvalid ? exitOnRejects : 0;
 }
 
+/** So few orders are looked up in the archive one by one. */
+const fewOrders = 64;
+
+/** The keys of all that is archived; for a few orders that are published at once, it would take too long to read them. */
+async function openKeys(online: Online, { file, count, rate }: Options): Promise<ArchivedKeys> {
+  if (file === undefined && rate === undefined && count <= fewOrders) return lookUpKeys(online);
+  const { env, signal } = online;
+  // The first order that cannot be looked up ends it, with an error that says why.
+  return openArchivedKeys(online, { env, who: "publish", note: () => {}, patient: signal });
+}
+
 /**
  * The command that publishes the same orders again; those already stored are not stored twice. `null` unless the broker
- * failed or the run was interrupted: in other cases the orders themselves are at fault.
+ * or the archive failed or the run was interrupted: in other cases the orders themselves are at fault.
  */
 function goOnCommand(
   { argv }: Online,
   { file, seed: given }: Options,
   { seed, failure }: Fed,
 ): string | null {
-  if (failure?.source !== "broker" && failure?.code !== "interrupted") return null;
+  const isPassing = failure?.source === "broker" || failure?.source === "store";
+  if (!isPassing && failure?.code !== "interrupted") return null;
   return sameCommand(argv, file === undefined && given === undefined ? ["--seed", String(seed)] : []);
 }
 

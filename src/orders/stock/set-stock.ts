@@ -6,6 +6,7 @@ import { applyTopology, readStreamIdentity } from "../../jetstream/streams/apply
 import { Bucket, type BucketEntry, type Key } from "../../jetstream/streams/bucket.ts";
 import type { StoredMessage } from "../../jetstream/streams/read-message.ts";
 import { readEach } from "../../jetstream/streams/read-subject.ts";
+import { decodeState } from "../audit/audit-state.ts";
 import type { OrderEvent } from "../events.ts";
 import { orderShape } from "../flow.ts";
 import { ordersStream, subjectOf } from "../subjects.ts";
@@ -111,27 +112,31 @@ function readOnce<T>(read: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** Units of these SKUs in all RESERVED reservations of the log. */
+/** Units of these SKUs in all RESERVED reservations of the log; of those that are archived, as the audit counted them. */
 async function readReservedUnits(
   { connection, archive }: FlowLog,
   skus: ReadonlySet<string>,
 ): Promise<Map<string, number>> {
-  const units = new Map<string, number>();
-  const add = ({ subject, payload }: StoredMessage) => {
+  const reservations = { stream: ordersStream, subject: subjectOf("reservations", "*") };
+  for (;;) {
+    const archived = await archive.auditState();
+    const movedTo = archived?.to ?? 0;
+    const { reserved } = archived ? decodeState(archived.state) : { reserved: [] };
+    const units = new Map(reserved.filter(([sku]) => skus.has(sku)));
+    await readEach(connection, { ...reservations, from: movedTo + 1 }, addReserved(units, skus));
+    // What was archived meanwhile may have left the stream before it was read.
+    if ((await archive.movedTo()) === movedTo) return units;
+  }
+}
+
+const addReserved =
+  (units: Map<string, number>, skus: ReadonlySet<string>) =>
+  ({ subject, payload }: StoredMessage): void => {
     const event = reservationIn(subject, payload);
     if (event?.status !== "RESERVED") return;
     for (const { sku, quantity } of event.lines)
       if (skus.has(sku)) units.set(sku, (units.get(sku) ?? 0) + quantity);
   };
-  const held = new Map<number, StoredMessage>();
-  const reservations = { stream: ordersStream, subject: subjectOf("reservations", "*") };
-  await readEach(connection, reservations, (message) => void held.set(message.sequence, message));
-  // Read after the stream: what had left that by then is here.
-  const movedTo = await archive.movedTo();
-  for await (const batch of archive.read({ from: 1, to: movedTo })) batch.forEach(add);
-  for (const [sequence, message] of held) if (sequence > movedTo) add(message);
-  return units;
-}
 
 function reservationIn(
   subject: string,

@@ -1,12 +1,14 @@
 import type { Listening } from "../../../src/core/listening.ts";
-import { nothingArchived } from "../../../src/flow/archived-log.ts";
+import type { ArchivedKeys } from "../../../src/flow/archived-log.ts";
 import { flowTopology } from "../../../src/flow/flow-topology.ts";
+import { lookUpKeys } from "../../../src/flow/look-up-keys.ts";
 import { type Connection, openConnection } from "../../../src/jetstream/client/connection.ts";
 import { Publisher } from "../../../src/jetstream/publish/publisher.ts";
 import { applyTopology } from "../../../src/jetstream/streams/apply-topology.ts";
 import { createOrderStore } from "../../../src/orders/api/log-order-store.ts";
 import { openOrderApi } from "../../../src/orders/api/order-api.ts";
 import { orderShape } from "../../../src/orders/flow.ts";
+import { MemoryArchive } from "../../support/memory-archive.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
 
 export type Answer = { status: number; headers: Headers; body: Record<string, never> };
@@ -16,6 +18,7 @@ export type OrderWorld = {
   broker: TestBroker;
   connection: Connection;
   publisher: Publisher;
+  archive: MemoryArchive;
   api: Listening;
   notes: string[];
   post(order: unknown, headers?: Record<string, string>): Promise<Answer>;
@@ -23,12 +26,18 @@ export type OrderWorld = {
   close(): Promise<void>;
 };
 
-type Setting = { patienceMs?: number; window?: number; broker?: Promise<TestBroker> };
+type Setting = {
+  patienceMs?: number;
+  window?: number;
+  broker?: Promise<TestBroker>;
+  keysOf?: (archive: MemoryArchive) => ArchivedKeys;
+};
 
 export async function openOrderWorld({
   patienceMs = 10_000,
   window = 256,
   broker: starting = startTestBroker(),
+  keysOf = ({ log }) => lookUpKeys(log),
 }: Setting = {}): Promise<OrderWorld> {
   const broker = await starting;
   const connection = await openConnection({
@@ -41,8 +50,9 @@ export async function openOrderWorld({
   });
   await applyTopology(connection, flowTopology(orderShape));
   const publisher = new Publisher(connection, { window });
+  const archive = new MemoryArchive(connection);
   const orders = createOrderStore(
-    { connection, archive: nothingArchived, publisher },
+    { connection, archive, archivedKeys: keysOf(archive), publisher },
     { service: "order", instance: "host-1" },
   );
   const notes: string[] = [];
@@ -52,6 +62,7 @@ export async function openOrderWorld({
     broker,
     connection,
     publisher,
+    archive,
     api,
     notes,
     post: (order, headers = {}) =>
