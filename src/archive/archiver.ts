@@ -6,12 +6,13 @@ import type { FlowLog } from "../flow/flow.ts";
 import { heldBackText } from "../flow/log-archive.ts";
 import { readBrokerClock } from "../jetstream/client/broker-clock.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
+import { readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type HeldBack, readMovable } from "../jetstream/streams/movable.ts";
 import { purgeBefore } from "../jetstream/streams/purge.ts";
 import { readNext, readStreamSize, type StreamSize } from "../jetstream/streams/read-message.ts";
 import { readStream, sequenceAt } from "../jetstream/streams/read-stream.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import type { Segment, SegmentEntry } from "./manifest.ts";
+import { ofOtherLog, type Segment, type SegmentEntry } from "./manifest.ts";
 import type { SegmentStore } from "./segment-store.ts";
 import type { SegmentedLog } from "./segmented-log.ts";
 import { findDamage, removeFiles, repairSegment, writeSegment } from "./write-segment.ts";
@@ -143,12 +144,16 @@ class Archiving {
     await manifest.refresh();
     const last = manifest.segments.at(-1);
     if (last) mustBe(this.#options.store, last);
-    const [{ nowUs }, size] = await Promise.all([
+    const [{ nowUs }, size, identity] = await Promise.all([
       readBrokerClock(connection, flow.stream),
       readStreamSize(connection, flow.stream),
+      readStreamIdentity(connection, flow.stream),
     ]);
     if (!size) throw new OrderctlError("not_found", `there is no stream ${flow.stream}`);
-    const movable = await readMovable(connection, flow.stream);
+    // In a stream that was made anew meanwhile, the same sequences are events that nobody has archived.
+    if (last && last.log !== identity) throw ofOtherLog(flow.stream, last.log);
+    const needed = flow.subscriptions.map(({ consumer }) => consumer);
+    const movable = await readMovable(connection, flow.stream, needed);
     const keptFromUs = nowUs() - this.#options.keepMs * 1000;
     const kept = await sequenceAt(connection, { stream: flow.stream, start: { timeUs: keptFromUs } });
     const range = await this.#nextRange(kept - 1, keptFromUs);

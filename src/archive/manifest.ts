@@ -203,7 +203,8 @@ const damaged = (stream: string, how: string): OrderctlError =>
     source: "store",
   });
 
-const ofOtherLog = (stream: string, log: string): OrderctlError =>
+/** The error for an archive whose stream was deleted and made anew. */
+export const ofOtherLog = (stream: string, log: string): OrderctlError =>
   new OrderctlError(
     "conflict",
     `the archive ${archiveBucket(stream)} is of another stream ${stream}, created at ${log}`,

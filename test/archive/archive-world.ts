@@ -13,6 +13,7 @@ import type { StreamMessage } from "../../src/jetstream/streams/stream-message.t
 import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
+import { idleLog } from "../support/order-log.ts";
 import { type Ran, runCommand } from "../support/run-command.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
@@ -60,7 +61,7 @@ export class ArchiveWorld {
   /** Archives everything up to a sequence, in segments of so many events. */
   async archiveTo(to: number, segmentEvents: number): Promise<void> {
     const archive = new SegmentedLog(this.connection, orderFlow, {});
-    const log = { connection: this.connection, flow: orderFlow, archive };
+    const log = { ...idleLog(this.connection), archive };
     const archiver = startArchiver(log, archive, {
       store: openDirectoryStore(this.folder),
       keepMs: 0,

@@ -7,7 +7,7 @@ import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
-import { orderLog } from "../support/order-log.ts";
+import { idleLog } from "../support/order-log.ts";
 import { startTestBroker, type TestBroker } from "../support/start-test-broker.ts";
 import { until } from "../support/until.ts";
 
@@ -45,7 +45,7 @@ const fullStore: SegmentStore = {
 
 /** An archiver of the ten events, which are old enough at once. */
 function archive(segmentEvents: number): Archiver {
-  const log = orderLog(connection);
+  const log = idleLog(connection);
   const segments = new SegmentedLog(connection, log.flow, {});
   const options = { store: fullStore, keepMs: 0, segmentEvents, purgeEveryMs: 0, note: () => {} };
   const archiver = startArchiver(log, segments, options);

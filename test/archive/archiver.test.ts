@@ -6,13 +6,16 @@ import { openDirectoryStore } from "../../src/archive/directory-store.ts";
 import type { SegmentStore } from "../../src/archive/segment-store.ts";
 import { SegmentedLog } from "../../src/archive/segmented-log.ts";
 import { OrderctlError } from "../../src/core/errors.ts";
+import { flowTopology } from "../../src/flow/flow-topology.ts";
 import { readLog } from "../../src/flow/read-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
 import { readExtent } from "../../src/jetstream/streams/read-message.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
-import { orderLog } from "../support/order-log.ts";
+import { idleLog, orderLog } from "../support/order-log.ts";
 import { startTestBroker } from "../support/start-test-broker.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
@@ -44,7 +47,7 @@ type Started = { archiver: Archiver; archive: SegmentedLog };
 
 /** One that purges at once what it has archived. */
 function start(given: Partial<ArchiverOptions> = {}): Started {
-  const flowLog = orderLog(connection);
+  const flowLog = idleLog(connection);
   const archive = new SegmentedLog(connection, flowLog.flow, {});
   const archiver = startArchiver(flowLog, archive, {
     store: openDirectoryStore(folder),
@@ -193,6 +196,34 @@ describe("is refused", () => {
     expect(notes[0]).toMatch(/^archive: the log is archived in file:\S+ up to message 10, not in file:/);
     expect((await extent()).messages).toBe(10);
   });
+});
+
+it("moves nothing while a consumer of the flow is missing, which will be handed everything once it is there", async () => {
+  await log.store(...orders(10));
+  const whole = orderLog(connection);
+  const archive = new SegmentedLog(connection, whole.flow, {});
+  const archiver = startArchiver(whole, archive, {
+    store: openDirectoryStore(folder),
+    ...{ keepMs: 0, segmentEvents: 10, purgeEveryMs: 0, settleMs: 0 },
+    note: (text) => void notes.push(text),
+  });
+  onTestFinished(() => archiver.stop(5000));
+  await until(() => notes.length === 1);
+  expect(notes).toEqual([
+    expect.stringMatching(/^archive: consumer payment-processor of stream ORDERS is missing: /),
+  ]);
+  expect(await extent()).toMatchObject({ messages: 10 });
+});
+
+it("purges nothing of a stream that was made anew while it ran", async () => {
+  await log.store(...orders(10));
+  const { archive } = start({ settleMs: 2000 });
+  await until(() => archive.manifest.movedTo === 10);
+  await connection.jsm.streams.delete("ORDERS");
+  await applyTopology(connection, flowTopology(orderFlow));
+  await log.store(...orders(10, 2));
+  await until(() => notes.some((note) => note.includes("is of another stream ORDERS")));
+  expect(await extent()).toMatchObject({ messages: 10, firstSequence: 1 });
 });
 
 it("archives an event that nobody can read, with its bytes", async () => {

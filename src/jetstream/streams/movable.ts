@@ -1,6 +1,8 @@
 import type { ConsumerInfo } from "nats";
+import { OrderctlError } from "../../core/errors.ts";
 import type { Connection } from "../client/connection.ts";
 import { fromNats } from "../client/nats-error.ts";
+import { remedy } from "../client/remedies.ts";
 import { firstUnsettled } from "./oldest-message.ts";
 import { readExtent } from "./read-message.ts";
 
@@ -14,14 +16,23 @@ export type HeldBack = { consumer: string; sequence: number; storedAtUs: number 
  * It is not the ack floor that tells: a consumer whose filter seldom matches leaves that behind for days. Nor the
  * number of pending messages, which servers have been known to miscount. What counts is the first message of its
  * filters behind all that it has settled.
+ *
+ * Rejects with `not_found` while one of the `needed` consumers is missing: once it is made anew, it has to be handed
+ * everything.
  */
 export async function readMovable(
   connection: Connection,
   stream: string,
+  needed: readonly string[] = [],
 ): Promise<{ to: number; heldBack: HeldBack | undefined }> {
   // Read before the consumers: what is stored meanwhile is behind it.
   const { lastSequence } = await readExtent(connection, stream);
   const consumers = await listDurables(connection, stream);
+  const missing = needed.find((name) => consumers.every((info) => info.name !== name));
+  if (missing !== undefined) {
+    const text = `consumer ${missing} of stream ${stream} is missing: nothing is known of what it has yet to be handed`;
+    throw new OrderctlError("not_found", text, { hint: remedy("create_topology"), source: "broker" });
+  }
   const waiting = await Promise.all(consumers.map((info) => oldestOf(connection, info)));
   const [first] = waiting.filter((each) => each !== undefined).sort((a, b) => a.sequence - b.sequence);
   if (!first || first.sequence > lastSequence) return { to: lastSequence, heldBack: undefined };
