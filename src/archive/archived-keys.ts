@@ -82,6 +82,10 @@ class FollowedKeys implements ArchivedKeys {
     return this.#certainAt !== undefined && msSince(this.#certainAt) <= mostAgeMs;
   }
 
+  isRead(): boolean {
+    return this.#certainAt !== undefined;
+  }
+
   findFirst(key: string): Promise<ArchivedFirst | undefined> | undefined {
     if (this.#keys.isEmpty) return undefined;
     const hash = keyHash(key);

@@ -88,6 +88,8 @@ export type ArchivedKeys = {
    * may be worked on.
    */
   isCertain(): boolean;
+  /** True once the keys were read, however old that is: enough for who only stores what a service checks again. */
+  isRead(): boolean;
   /**
    * The archived first event of `key`; undefined for a key without one. Answers at once for nearly every key without
    * one, in ~1 µs for each 10 million keys; otherwise it looks the key up, and rejects with `unavailable` where it

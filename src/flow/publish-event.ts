@@ -69,14 +69,14 @@ export type Asking = {
 /**
  * What a publisher is told of a key that has begun in the archive: the same as the stream tells of one that it holds.
  * Undefined, at once, for nearly every other key. Rejects with `unavailable` when the archive cannot tell, and otherwise
- * as `whenCertain` does.
+ * as `whenRead` does.
  */
 export function findArchived(
   keys: ArchivedKeys | undefined,
   key: string,
   asking: Asking,
 ): Promise<Stored | undefined> | undefined {
-  const waiting = whenCertain(keys, asking);
+  const waiting = whenRead(keys, asking);
   if (waiting) return waiting.then(() => findArchived(keys, key, asking));
   return keys?.findFirst(key)?.then(
     (first) => first && storedAs(first),
@@ -88,33 +88,34 @@ export function findArchived(
 }
 
 const pollMs = 50;
-/** How long it may take that the keys are certain, beside an outage of the broker. */
+/** How long the first read of the keys may take, beside an outage of the broker. */
 const patienceMs = 2000;
 
 /**
- * Undefined when the archive's keys are certain; else resolves when they are. While the broker is away they cannot be,
- * so that is waited for, as the publisher itself waits for the broker. Rejects with `unavailable` when they are not
- * certain 2 s after such an outage or after `giveUpMs`, and with `interrupted` when the signal aborts.
+ * Undefined when the archive's keys were read, be they old by now: a service checks again what is stored. Else resolves
+ * when they are read; while the broker is away that is waited for, as the publisher itself waits for it. Rejects with
+ * `unavailable` when they are not read 2 s after such an outage or after `giveUpMs`, and with `interrupted` when the
+ * signal aborts.
  */
-export const whenCertain = (keys: ArchivedKeys | undefined, asking: Asking): Promise<void> | undefined =>
-  keys?.isCertain() === false ? untilCertain(keys, asking) : undefined;
+export const whenRead = (keys: ArchivedKeys | undefined, asking: Asking): Promise<void> | undefined =>
+  keys?.isRead() === false ? untilRead(keys, asking) : undefined;
 
-async function untilCertain(
+async function untilRead(
   keys: ArchivedKeys,
   { publisher, giveUpMs = publisher.giveUpMs, signal }: Asking,
 ): Promise<void> {
   const startedAt = performance.now();
   let awayAt = startedAt;
-  while (!keys.isCertain()) {
+  while (!keys.isRead()) {
     const now = performance.now();
     if (publisher.isHolding) awayAt = now;
     if (signal?.aborted) throw new OrderctlError("interrupted", "interrupted before the last order");
-    if (now - awayAt > patienceMs || now - startedAt > giveUpMs) throw uncertain(keys, publisher);
+    if (now - awayAt > patienceMs || now - startedAt > giveUpMs) throw unread(keys, publisher);
     await wait(pollMs);
   }
 }
 
-function uncertain(keys: ArchivedKeys, { isHolding }: Publisher): OrderctlError {
+function unread(keys: ArchivedKeys, { isHolding }: Publisher): OrderctlError {
   const why = isHolding ? "the broker is away" : (keys.problems()[0]?.text ?? "its keys are not read yet");
   return new OrderctlError("unavailable", `cannot tell what is archived: ${why}`, {
     source: isHolding ? "broker" : "store",

@@ -11,7 +11,7 @@ import {
   findArchived,
   type PublishEvent,
   readEarlier,
-  whenCertain,
+  whenRead,
 } from "../flow/publish-event.ts";
 import type { Stored } from "../jetstream/publish/publication.ts";
 import type { Publisher } from "../jetstream/publish/publisher.ts";
@@ -77,7 +77,7 @@ export async function publishEvents<E extends FlowEvent>(
       await due(sent);
       if (publisher.isFull) await untilAborted(publisher.ready(), options.signal);
       // Waited for one by one, so that the orders stay in the order of the source.
-      await whenCertain(options.archivedKeys, asking);
+      await whenRead(options.archivedKeys, asking);
       if (counts.failure || options.signal.aborted) break;
       sent += 1;
       options.onSent?.(order);

@@ -5,6 +5,7 @@ import { contextOf } from "../support/handler-context.ts";
 
 const keysOf = (first: Record<string, number>, isCertain = () => true): ArchivedKeys => ({
   isCertain,
+  isRead: () => true,
   findFirst: (key) =>
     key in first ? Promise.resolve({ sequence: first[key] ?? 0, payload: undefined }) : undefined,
   problems: () => [],

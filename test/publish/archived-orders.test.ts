@@ -94,6 +94,7 @@ function slowKeys(): ArchivedKeys & { isKnown: boolean; open: (() => void)[]; mo
     open: [] as (() => void)[],
     most: 0,
     isCertain: () => keys.isKnown,
+    isRead: () => keys.isKnown,
     findFirst: async () => {
       const answer = new Promise<undefined>((resolve) => keys.open.push(() => resolve(undefined)));
       keys.most = Math.max(keys.most, keys.open.length);
@@ -130,7 +131,7 @@ it("looks several orders up at the same time, and reads no further ahead", async
 });
 
 it("waits until it is known what is archived, and ends when it is interrupted meanwhile", async () => {
-  const keys = { ...slowKeys(), findFirst: () => undefined, isCertain: () => keys.isKnown };
+  const keys = { ...slowKeys(), findFirst: () => undefined, isRead: () => keys.isKnown };
   keys.isKnown = false;
   const feeding = feed(ordersOf(5), { archivedKeys: keys });
   setTimeout(() => {

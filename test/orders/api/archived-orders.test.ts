@@ -69,6 +69,7 @@ it("holds orders while it is not known what is archived because the broker is aw
   let isKnown = true;
   const keysOf = () => ({
     isCertain: () => isKnown,
+    isRead: () => isKnown,
     findFirst: () => undefined,
     problems: () => [],
     stop: () => {},
