@@ -3,6 +3,7 @@ import type { ArchivedAudit, ArchivedLog } from "../../src/flow/archived-log.ts"
 import { findRepeats } from "../../src/flow/find-repeats.ts";
 import type { FlowLog } from "../../src/flow/flow.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { purgeBefore } from "../../src/jetstream/streams/purge.ts";
 import { scanStream } from "../../src/jetstream/streams/read-stream.ts";
 import type { StreamMessage } from "../../src/jetstream/streams/stream-message.ts";
 import { orderFlow } from "../../src/orders/built-in-flow.ts";
@@ -59,7 +60,7 @@ export class MemoryArchive implements ArchivedLog {
 
   /** Removes from the stream what is archived. */
   async purge(): Promise<void> {
-    await this.#connection.jsm.streams.purge("ORDERS", { seq: (await this.movedTo()) + 1 });
+    await purgeBefore(this.#connection, "ORDERS", (await this.movedTo()) + 1);
   }
 
   async moveAndPurge(to: number): Promise<void> {

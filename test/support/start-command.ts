@@ -7,6 +7,8 @@ export type RunningCommand = {
   stderr(): string;
   /** As Ctrl-C does; resolves when the command has ended. May be called again. */
   stop(): Promise<Ran>;
+  /** Resolves when it ends by itself, or was stopped. */
+  ended: Promise<Ran>;
 };
 
 type StartOptions = Pick<RunOptions, "env" | "columns"> & {
@@ -36,5 +38,5 @@ export function startCommand(
     return ran;
   };
   onTestFinished(async () => void (await stop()));
-  return { stdout: () => said.stdout, stderr: () => said.stderr, stop };
+  return { stdout: () => said.stdout, stderr: () => said.stderr, stop, ended: ran };
 }

@@ -83,7 +83,7 @@ it("follows an order from its archived events to those that come", async () => {
   await until(() => lines().length === 3);
   await writer.store(event("created", "o-1"), ...ways.SHIPPED("o-1").slice(3));
   await until(() => lines().length === 5);
-  expect(await following.stop()).toMatchObject({ exitCode: 0 });
+  expect(await following.ended).toMatchObject({ exitCode: 0 });
   expect(lines().map((line) => JSON.parse(line).data.kind)).toEqual(kinds);
 });
 

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { isOlder } from "../../../src/core/compare-versions.ts";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import { ObjectBucket } from "../../../src/jetstream/streams/object-bucket.ts";
 import { brokerOfTest } from "../../support/broker-of-test.ts";
@@ -62,7 +63,10 @@ describe("a bucket of objects", () => {
     expect(config).toMatchObject({ storage: "file", num_replicas: 1, discard: "new", max_age: 0 });
     const replicated = new ObjectBucket(connection, { bucket: `${name}_R3`, replicas: 3 });
     onTestFinished(() => replicated.close());
-    await expect(replicated.put("a", Buffer.from("x"))).rejects.toMatchObject({ code: "usage" });
+    // One server cannot have three replicas; nats-server 2.9 is not trusted with several at all.
+    await expect(replicated.put("a", Buffer.from("x"))).rejects.toMatchObject({
+      code: isOlder(connection.version, "2.9.21") ? "unavailable" : "usage",
+    });
   });
 
   it("lists what is there, each once, under any name", async () => {
