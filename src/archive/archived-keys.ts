@@ -9,7 +9,7 @@ import { type Problem, Problems } from "../jetstream/consume/problems.ts";
 import { hasKeyHash, keyHash } from "./key-hashes.ts";
 import type { Segment } from "./manifest.ts";
 import { SegmentKeys } from "./segment-keys.ts";
-import { SegmentedLog, withFile } from "./segmented-log.ts";
+import { SegmentedLog, withStored } from "./segmented-log.ts";
 
 type Options = {
   env: NodeJS.ProcessEnv;
@@ -202,6 +202,6 @@ class FollowedKeys implements ArchivedKeys {
 
   async #hasHash({ store, files }: Segment, hash: bigint): Promise<boolean> {
     const opened = await this.#archive.storeAt(store);
-    return withFile(opened, files.keys.name, (file) => hasKeyHash(file, hash));
+    return withStored(opened, files.keys, (file) => hasKeyHash(file, hash));
   }
 }

@@ -9,7 +9,7 @@ import { type Problem, Problems } from "../jetstream/consume/problems.ts";
 import { readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type HeldBack, readMovable } from "../jetstream/streams/movable.ts";
 import { purgeBefore } from "../jetstream/streams/purge.ts";
-import { readNext, readStreamSize, type StreamSize } from "../jetstream/streams/read-message.ts";
+import { readExtent, readNext, readStreamSize, type StreamSize } from "../jetstream/streams/read-message.ts";
 import { readStream, sequenceAt } from "../jetstream/streams/read-stream.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { ofOtherLog, type Segment, type SegmentEntry } from "./manifest.ts";
@@ -61,6 +61,8 @@ export type Archiver = {
 /** Twice the age of what anybody may know of the manifest: whoever misses a message in the stream knows where it is. */
 const settleMs = 10_000;
 
+/** Payloads of one segment, at most one batch more. */
+const mostBytes = 64 * 2 ** 20;
 const lookEveryMs = 1000;
 const maxBackoffMs = 30_000;
 const heldAfterMs = 60_000;
@@ -150,8 +152,7 @@ class Archiving {
       readStreamIdentity(connection, flow.stream),
     ]);
     if (!size) throw new OrderctlError("not_found", `there is no stream ${flow.stream}`);
-    // In a stream that was made anew meanwhile, the same sequences are events that nobody has archived.
-    if (last && last.log !== identity) throw ofOtherLog(flow.stream, last.log);
+    if (last) mustGoOn(flow.stream, { identity, ...size }, last);
     const needed = flow.subscriptions.map(({ consumer }) => consumer);
     const movable = await readMovable(connection, flow.stream, needed);
     const keptFromUs = nowUs() - this.#options.keepMs * 1000;
@@ -161,11 +162,11 @@ class Archiving {
     this.#report(size, { kept, range, heldBack: movable.heldBack, nowUs: nowUs() });
     await this.#purge(size, movable.to);
     if (!range || range.to > movable.to) return false;
-    const messages = await this.#read(range);
+    const { to, messages } = await this.#readNext(range);
     if (this.#signal.aborted) return false;
-    const { from, to } = range;
     const { store } = this.#options;
-    const entry = await writeSegment(this.#log, this.#archive, { from, to, messages, store });
+    const part = { log: identity, from: range.from, to, messages, store };
+    const entry = await writeSegment(this.#log, this.#archive, part);
     await this.#enter(entry);
     return true;
   }
@@ -195,7 +196,8 @@ class Archiving {
     const nextDay =
       isDayOver && (await sequenceAt(connection, { stream: flow.stream, start: { timeUs: nextDayUs } }));
     const full = first.sequence + this.#options.segmentEvents - 1;
-    const to = nextDay ? Math.min(full, nextDay - 1) : full;
+    // Where the broker's clock was set back, the next day may lie before the first message.
+    const to = nextDay && nextDay > first.sequence ? Math.min(full, nextDay - 1) : full;
     if (to > last) return undefined;
     const end =
       to < full ? undefined : await readNext(connection, flow.stream, { seq: to, next_by_subj: ">" });
@@ -203,12 +205,39 @@ class Archiving {
     return { from: from === 1 ? first.sequence : from, to, dueForUs: keptFromUs - wholeUs };
   }
 
-  async #read({ from, to }: SegmentRange): Promise<StreamMessage[]> {
+  /** Reads no more than fits into memory: then the segment ends earlier. */
+  async #readNext(range: SegmentRange): Promise<{ to: number; messages: StreamMessage[] }> {
     const messages: StreamMessage[] = [];
+    let bytes = 0;
+    for await (const batch of this.#read(range)) {
+      messages.push(...batch);
+      bytes += batch.reduce((sum, { payload }) => sum + payload.length, 0);
+      if (bytes > mostBytes) break;
+    }
+    await this.#mustBeAll(range.from, messages);
+    const last = messages.at(-1)?.sequence ?? range.to;
+    return { to: bytes > mostBytes ? last : range.to, messages };
+  }
+
+  #read({ from, to }: SegmentRange): AsyncGenerator<StreamMessage[]> {
     const { connection, flow } = this.#log;
-    const range = { stream: flow.stream, start: { sequence: from }, toSequence: to, signal: this.#signal };
-    for await (const batch of readStream(connection, range)) messages.push(...batch);
-    return messages;
+    const place = { stream: flow.stream, start: { sequence: from }, toSequence: to, signal: this.#signal };
+    return readStream(connection, place);
+  }
+
+  /** A reader may be served by a copy that has lost messages: the leader tells whether what is missing was deleted. */
+  async #mustBeAll(from: number, messages: readonly StreamMessage[]): Promise<void> {
+    const { connection, flow } = this.#log;
+    let expected = from;
+    for (const { sequence } of messages) {
+      const query = { seq: expected, next_by_subj: ">" };
+      const next = sequence === expected ? undefined : await readNext(connection, flow.stream, query);
+      if (next && next.sequence < sequence)
+        throw new OrderctlError("unavailable", `message ${next.sequence} of ${flow.stream} was not read`, {
+          source: "broker",
+        });
+      expected = sequence + 1;
+    }
   }
 
   /**
@@ -227,6 +256,12 @@ class Archiving {
     if (!last || now - this.#purgedAt < this.#options.purgeEveryMs) return;
     for (const segment of due) await this.#mustBeWhole(segment);
     const { connection, flow } = this.#log;
+    // Asked again, as that may have taken long.
+    const [identity, size] = [
+      await readStreamIdentity(connection, flow.stream),
+      await readExtent(connection, flow.stream),
+    ];
+    mustGoOn(flow.stream, { identity, ...size }, last);
     await purgeBefore(connection, flow.stream, last.to + 1);
     this.#purgedAt = now;
     for (const { from } of due) this.#seenAt.delete(from);
@@ -237,7 +272,9 @@ class Archiving {
     const damage = await findDamage(this.#archive, segment);
     if (damage === undefined) return this.problems.end(`damage ${segment.from}`);
     this.problems.add(`damage ${segment.from}`, `${damage}; it is written again from the log`);
-    await repairSegment(this.#log, this.#archive, { segment, messages: await this.#read(segment) });
+    const messages: StreamMessage[] = [];
+    for await (const batch of this.#read(segment)) messages.push(...batch);
+    await repairSegment(this.#log, this.#archive, { segment, messages });
     this.problems.end(`damage ${segment.from}`);
   }
 
@@ -268,6 +305,21 @@ type Seen = { kept: number; range: NextRange | undefined; heldBack: HeldBack | u
 
 const dayUs = 24 * 3600 * 1e6;
 const dayOf = (us: number): number => Math.floor(us / dayUs) * dayUs;
+
+/**
+ * In a stream that was made anew, or set back to an earlier state, the sequences of the archive are events that nobody
+ * has archived.
+ */
+function mustGoOn(
+  stream: string,
+  { identity, lastSequence }: { identity: string; lastSequence: number },
+  { log, to }: Segment,
+): void {
+  if (log !== identity) throw ofOtherLog(stream, log);
+  if (lastSequence >= to) return;
+  const text = `stream ${stream} ends with message ${lastSequence}, and was archived up to message ${to}: it was set back`;
+  throw new OrderctlError("conflict", text, { source: "store" });
+}
 
 /** Two stores would each hold a part that the other archiver takes for missing. */
 function mustBe({ url }: SegmentStore, { store, to }: Segment): void {

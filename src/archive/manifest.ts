@@ -109,6 +109,9 @@ export class Manifest {
 
   /** Adds the next segment; false when another archiver was first. `refresh` then tells which segment that one added. */
   async append(entry: SegmentEntry): Promise<boolean> {
+    // An entry that nobody can read would make the archive unreadable for good.
+    if (!isEntry(entry) || entry.events === 0)
+      throw new OrderctlError("internal", `messages ${entry.from} to ${entry.to} make no segment`);
     return this.#write(segmentKey(entry.from), entryText(entry));
   }
 
@@ -135,10 +138,18 @@ export class Manifest {
       const last = size?.lastSequence ?? 0;
       if (last < this.#seen) throw damaged(this.#stream, "it has fewer entries than before");
       if (size && last > this.#seen) await this.#readFrom(stream, last);
+      await this.#mustBeTheSame();
       this.#known = known;
     } catch (thrown) {
       throw unreadable(this.#stream, OrderctlError.from(thrown));
     }
+  }
+
+  /** In a stream that was made anew meanwhile, the same sequences are other messages. */
+  async #mustBeTheSame(): Promise<void> {
+    if (this.#segments.length === 0) return;
+    const now = await readStreamIdentity(this.#connection, this.#stream);
+    if (now !== this.#log) throw ofOtherLog(this.#stream, this.#log ?? "");
   }
 
   async #readFrom(stream: string, last: number): Promise<void> {
@@ -148,7 +159,9 @@ export class Manifest {
       const sequences = Array.from({ length: count }, (_, index) => this.#seen + 1 + index);
       const read = (sequence: number) => readBySequence(this.#connection, stream, sequence);
       for (const [index, message] of (await Promise.all(sequences.map(read))).entries()) {
-        if (message) this.#take(message);
+        if (!message)
+          throw new OrderctlError("unavailable", `${stream} does not give entry ${sequences[index]}`);
+        this.#take(message);
         this.#seen = sequences[index] ?? last;
       }
     }

@@ -11,7 +11,7 @@ import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { hasKeyHash, keyHash } from "./key-hashes.ts";
 import type { Segment } from "./manifest.ts";
 import { SegmentReader } from "./segment.ts";
-import { type SegmentedLog, withFile } from "./segmented-log.ts";
+import { type SegmentedLog, withStored } from "./segmented-log.ts";
 
 export type RestorePlan = {
   segments: readonly Segment[];
@@ -229,9 +229,9 @@ async function isRepeat(
   for (const segment of plan.segments.filter(({ from }) => from < sequence)) {
     const store = await archive.storeAt(segment.store);
     const { keys, data } = segment.files;
-    if (!(await withFile(store, keys.name, (file) => hasKeyHash(file, keyHash(key))))) continue;
+    if (!(await withStored(store, keys, (file) => hasKeyHash(file, keyHash(key))))) continue;
     if (segment.prunedAtMs !== undefined) continue;
-    const messages = await withFile(store, data.name, async (file) =>
+    const messages = await withStored(store, data, async (file) =>
       (await SegmentReader.open(file)).readKey(key),
     );
     const isEarlier = (message: StreamMessage) =>

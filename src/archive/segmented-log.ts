@@ -75,7 +75,10 @@ export class SegmentedLog implements ArchivedLog {
   async readKeyIn(segments: readonly Segment[], key: string): Promise<StreamMessage[]> {
     const messages: StreamMessage[] = [];
     for (const segment of segments) {
-      messages.push(...(await this.#within(segment, (reader) => reader.readKey(key))));
+      const found = await this.#within(segment, (reader) => reader.readKey(key));
+      // Its hash is there, and hashes of 64 bits do not meet.
+      if (found.length === 0) throw damagedFile(await this.storeAt(segment.store), segment.files.data.name);
+      messages.push(...found);
     }
     return messages;
   }
@@ -129,13 +132,13 @@ export class SegmentedLog implements ArchivedLog {
   }
 
   async #hasKey({ store, files }: Segment, hash: bigint): Promise<boolean> {
-    return withFile(await this.storeAt(store), files.keys.name, (file) => hasKeyHash(file, hash));
+    return withStored(await this.storeAt(store), files.keys, (file) => hasKeyHash(file, hash));
   }
 
   async #within<T>(segment: Segment, read: (reader: SegmentReader) => Promise<T>): Promise<T> {
     if (segment.prunedAtMs !== undefined) throw pruned(segment);
     const store = await this.storeAt(segment.store);
-    return withFile(store, segment.files.data.name, async (file) => read(await SegmentReader.open(file)));
+    return withStored(store, segment.files.data, async (file) => read(await SegmentReader.open(file)));
   }
 }
 
@@ -159,6 +162,17 @@ const pruned = ({ from, to, prunedAtMs = 0 }: Segment): OrderctlError =>
     { source: "store" },
   );
 
+/** As `withFile`, for a file that has to be as long as the manifest says: a shorter one would hide what it held. */
+export const withStored = <T>(
+  store: SegmentStore,
+  { name, bytes }: StoredFile,
+  read: (file: SegmentFile) => Promise<T>,
+): Promise<T> =>
+  withFile(store, name, (file) => {
+    if (file.bytes !== bytes) throw damagedFile(store, name);
+    return read(file);
+  });
+
 /** The bytes of a file; rejects with `unavailable` when they are not those that it has to hold. */
 export async function readWhole(
   store: SegmentStore,
@@ -167,7 +181,10 @@ export async function readWhole(
   const content = await withFile(store, name, (file) => file.read(0, file.bytes));
   const isWhole = content.length === bytes && createHash("sha256").update(content).digest("hex") === sha256;
   if (isWhole) return content;
-  throw new OrderctlError("unavailable", `${name} in ${store.url} is damaged: it is not what was written`, {
+  throw damagedFile(store, name);
+}
+
+const damagedFile = ({ url }: SegmentStore, name: string): OrderctlError =>
+  new OrderctlError("unavailable", `${name} in ${url} is damaged: it is not what was written`, {
     source: "store",
   });
-}

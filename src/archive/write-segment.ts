@@ -4,7 +4,6 @@ import { OrderctlError } from "../core/errors.ts";
 import { addToAudit } from "../flow/audit-contract.ts";
 import { findRepeats } from "../flow/find-repeats.ts";
 import type { FlowLog } from "../flow/flow.ts";
-import { readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { buildKeyHashes } from "./key-hashes.ts";
 import { entryText, type Segment, type SegmentEntry, type StoredFile } from "./manifest.ts";
@@ -17,16 +16,16 @@ type Part = { from: number; to: number; messages: readonly StreamMessage[] };
 type Content = { data: Uint8Array; keys: Uint8Array; audit: Uint8Array; keyCount: number };
 
 /**
- * Writes the files of the next segment and reads them back; the entry that it returns is to be entered into the
+ * Writes the files of the next segment of the stream with identity `log`, and reads them back; the entry that it returns is to be entered into the
  * manifest. Its files have names that no other attempt has. Rejects with `unavailable` when the store cannot take or
  * give back what it was given.
  */
 export async function writeSegment(
   log: FlowLog,
   archive: SegmentedLog,
-  { store, ...part }: Part & { store: SegmentStore },
+  { store, log: identity, ...part }: Part & { log: string; store: SegmentStore },
 ): Promise<SegmentEntry> {
-  const { connection, flow } = log;
+  const { flow } = log;
   const before = archive.manifest.segments.at(-1);
   const content = await contentOf(log, archive, { before, ...part });
   const base = baseName(flow.stream, part);
@@ -40,7 +39,7 @@ export async function writeSegment(
   const entry: SegmentEntry = {
     version: 1,
     store: store.url,
-    log: await readStreamIdentity(connection, flow.stream),
+    log: identity,
     from,
     to,
     events: messages.length,

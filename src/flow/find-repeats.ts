@@ -1,3 +1,4 @@
+import { isPruned } from "./archived-log.ts";
 import type { Auditor } from "./audit-contract.ts";
 import type { FlowLog } from "./flow.ts";
 
@@ -15,7 +16,15 @@ export async function findRepeats(
   if (suspects.length === 0 || to < 1) return repeats;
   // They are few: each lookup is exact, and takes as long as reading a page of a segment.
   for (const key of await archive.hasKeys(suspects, to)) {
-    const archived = await archive.readKey(key);
+    const archived = await archive.readKey(key).catch((thrown) => {
+      if (isPruned(thrown)) return undefined;
+      throw thrown;
+    });
+    // What was pruned cannot tell; that it was archived makes a repeat of the key.
+    if (!archived) {
+      repeats.add(key);
+      continue;
+    }
     const isFirst = (subject: string) => flow.parseSubject(subject)?.kind === flow.firstKind;
     if (archived.some(({ subject, sequence }) => sequence <= to && isFirst(subject))) repeats.add(key);
   }

@@ -194,7 +194,9 @@ describe("is refused", () => {
     start({ store: openDirectoryStore(await temporaryFolder()) });
     await until(() => notes.length === 1);
     expect(notes[0]).toMatch(/^archive: the log is archived in file:\S+ up to message 10, not in file:/);
-    expect((await extent()).messages).toBe(10);
+    await archive.manifest.refresh();
+    expect(archive.manifest.movedTo).toBe(10);
+    expect(await sequences()).toEqual(upTo(20));
   });
 });
 
@@ -224,6 +226,15 @@ it("purges nothing of a stream that was made anew while it ran", async () => {
   await log.store(...orders(10, 2));
   await until(() => notes.some((note) => note.includes("is of another stream ORDERS")));
   expect(await extent()).toMatchObject({ messages: 10, firstSequence: 1 });
+});
+
+it("ends a segment earlier where its events are large", async () => {
+  const large = "x".repeat(900_000);
+  for (let n = 0; n < 90; n += 1) await log.storeBytes(`ORDERS.created.large-${n}`, large);
+  const { archive } = start({ segmentEvents: 90 });
+  await until(() => archive.manifest.movedTo > 0);
+  expect(archive.manifest.movedTo).toBeLessThan(90);
+  expect(archive.manifest.segments[0]?.events).toBe(archive.manifest.segments[0]?.to);
 });
 
 it("archives an event that nobody can read, with its bytes", async () => {

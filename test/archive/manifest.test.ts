@@ -157,3 +157,21 @@ it("is never taken for empty while the broker does not answer", async () => {
     message: expect.stringMatching(/^cannot tell what of ORDERS is archived: /),
   });
 });
+
+it("takes no entry that nobody could read", async () => {
+  const manifest = open();
+  await manifest.refresh();
+  for (const changed of [{ to: 0 }, { events: 0 }])
+    await expect(manifest.append(entry(1, null, changed))).rejects.toMatchObject({ code: "internal" });
+  await manifest.refresh();
+  expect(manifest.segments).toEqual([]);
+});
+
+it("is of another stream as soon as its own is made anew", async () => {
+  const manifest = open();
+  await manifest.refresh();
+  await enter(manifest, 1);
+  await connection.jsm.streams.delete("ORDERS");
+  await applyTopology(connection, flowTopology(orderShape));
+  await expect(manifest.refresh()).rejects.toMatchObject({ code: "conflict" });
+});

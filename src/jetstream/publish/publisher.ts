@@ -35,6 +35,8 @@ export class Publisher {
   /** The API prefix of the domain whose acks count; undefined when no domain is configured. */
   readonly #domainApi: string | undefined;
   readonly #subscription: Subscription;
+  /** The connection outlives it, and would keep it. */
+  readonly #unlisten: readonly (() => void)[];
   readonly #inFlight = new SlotTable<Entry>();
   readonly #queue: Entry[] = [];
   readonly #settled = new ChangeSignal();
@@ -62,9 +64,11 @@ export class Publisher {
     });
     this.#timer = setInterval(() => this.#onTick(performance.now()), tickMs);
     this.#timer.unref();
-    connection.onReconnect(() => this.#resendAll());
-    connection.onDenied((subject) => this.#onDenied(subject));
-    connection.onUnread((error) => this.#onUnread(error));
+    this.#unlisten = [
+      connection.onReconnect(() => this.#resendAll()),
+      connection.onDenied((subject) => this.#onDenied(subject)),
+      connection.onUnread((error) => this.#onUnread(error)),
+    ];
   }
 
   /** How many messages may be in flight. */
@@ -124,6 +128,7 @@ export class Publisher {
     this.#closed = true;
     clearInterval(this.#timer);
     this.#subscription.unsubscribe();
+    for (const remove of this.#unlisten) remove();
     const queued = this.#queue.splice(0);
     for (const entry of [...this.#inFlight.items(), ...queued])
       this.#settle(entry).reject(notSettled(entry, "interrupted", "not acknowledged before the end"));
