@@ -9,7 +9,7 @@ import { formatCount, formatRate } from "../terminal/format.ts";
 import { readArchiveList, readSegmentDetail, sumOf } from "./inspect.ts";
 import { archiveListView, segmentView } from "./inspect-view.ts";
 import type { Segment } from "./manifest.ts";
-import { nothingArchived, openSegments } from "./open-segments.ts";
+import { noArchive, openSegments } from "./open-segments.ts";
 import { storeUrl } from "./open-store.ts";
 import { planPrune, pruneSegments } from "./prune.ts";
 import { archiveVerdictView, pruneView, restoreView } from "./report-views.ts";
@@ -112,7 +112,7 @@ async function readVerdict(
     throw error;
   }
   const { segments } = archive.manifest;
-  if (segments.length === 0) throw nothingArchived(online);
+  if (segments.length === 0) throw noArchive(online);
   const progress = await terminal.progress();
   const onSegment = (segment: Segment) => {
     const index = segments.indexOf(segment);

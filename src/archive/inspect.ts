@@ -4,8 +4,7 @@ import type { FlowLog } from "../flow/flow.ts";
 import { readStreamSize, type StreamSize } from "../jetstream/streams/read-message.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { Segment, StoredFile } from "./manifest.ts";
-import { SegmentReader } from "./segment.ts";
-import { type SegmentedLog, withFile } from "./segmented-log.ts";
+import { readSegmentMessages, type SegmentedLog } from "./segmented-log.ts";
 import { entryName } from "./write-segment.ts";
 
 /** A segment as the manifest tells it. Times are the broker's; `bytes` are those of its messages in the store. */
@@ -113,10 +112,7 @@ export async function readSegmentDetail(
     await fileDetail(archive, present, { segment, file: audit }),
   ];
   const entry = entryName(segment);
-  const messages =
-    files[0]?.state === "whole"
-      ? await withFile(store, data.name, async (file) => (await SegmentReader.open(file)).readAll())
-      : null;
+  const messages = files[0]?.state === "whole" ? await readSegmentMessages(store, data) : null;
   const message = messages?.find((each) => each.sequence === sequence);
   return {
     ...{ stream: flow.stream, store: segment.store, segment: summaryOf(segment) },

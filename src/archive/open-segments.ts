@@ -13,11 +13,12 @@ export async function openSegments(place: Place): Promise<SegmentedLog> {
   await archive.manifest.refresh().catch((thrown) => {
     throw explainMissingLog(thrown, place);
   });
-  if (archive.manifest.segments.length === 0) throw nothingArchived(place);
+  if (archive.manifest.segments.length === 0) throw noArchive(place);
   return archive;
 }
 
-export const nothingArchived = (
+/** The error for a log of which nothing is archived. */
+export const noArchive = (
   { flow, connection }: Place,
   hint = "orderctl serve archive archives it",
 ): OrderctlError =>

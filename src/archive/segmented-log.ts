@@ -173,6 +173,10 @@ export const withStored = <T>(
     return read(file);
   });
 
+/** All messages of a segment's file, in stream order. */
+export const readSegmentMessages = (store: SegmentStore, data: StoredFile): Promise<StreamMessage[]> =>
+  withStored(store, data, async (file) => (await SegmentReader.open(file)).readAll());
+
 /** The bytes of a file; rejects with `unavailable` when they are not those that it has to hold. */
 export async function readWhole(
   store: SegmentStore,

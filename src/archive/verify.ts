@@ -1,7 +1,6 @@
 import { OrderctlError } from "../core/errors.ts";
 import { entryText, type Segment, type StoredFile } from "./manifest.ts";
-import { SegmentReader } from "./segment.ts";
-import { type SegmentedLog, withFile } from "./segmented-log.ts";
+import { readSegmentMessages, type SegmentedLog, withFile } from "./segmented-log.ts";
 import { entryName } from "./write-segment.ts";
 
 /** What is wrong with a segment. `text` names its file. */
@@ -43,9 +42,7 @@ async function faultsOf(archive: SegmentedLog, segment: Segment): Promise<string
 async function checkMessages(archive: SegmentedLog, segment: Segment, file: StoredFile): Promise<void> {
   await archive.readFile(segment, file);
   const store = await archive.storeAt(segment.store);
-  const messages = await withFile(store, file.name, async (opened) =>
-    (await SegmentReader.open(opened)).readAll(),
-  );
+  const messages = await readSegmentMessages(store, file);
   const { from, to, events } = segment;
   const [first, last] = [messages[0]?.sequence ?? from, messages.at(-1)?.sequence ?? to];
   if (messages.length === events && first >= from && last <= to) return;

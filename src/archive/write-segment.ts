@@ -7,9 +7,9 @@ import type { FlowLog } from "../flow/flow.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { buildKeyHashes } from "./key-hashes.ts";
 import { entryText, type Segment, type SegmentEntry, type StoredFile } from "./manifest.ts";
-import { buildSegment, SegmentReader } from "./segment.ts";
+import { buildSegment } from "./segment.ts";
 import type { SegmentStore } from "./segment-store.ts";
-import { readWhole, type SegmentedLog, withFile } from "./segmented-log.ts";
+import { readSegmentMessages, readWhole, type SegmentedLog } from "./segmented-log.ts";
 
 type Part = { from: number; to: number; messages: readonly StreamMessage[] };
 
@@ -134,14 +134,14 @@ async function writeFile(store: SegmentStore, name: string, content: Uint8Array)
 /** What a reader finds in the file has to be what the log holds. */
 async function mustReadBack(
   store: SegmentStore,
-  { name }: StoredFile,
+  data: StoredFile,
   messages: readonly StreamMessage[],
 ): Promise<void> {
-  const read = await withFile(store, name, async (file) => (await SegmentReader.open(file)).readAll());
+  const read = await readSegmentMessages(store, data);
   const differs = messages.findIndex((message, index) => !isSame(message, read[index]));
   if (differs < 0 && read.length === messages.length) return;
   const at = messages[differs]?.sequence ?? read[messages.length]?.sequence;
-  throw new OrderctlError("internal", `${name} gives back message ${at} other than it was given`, {
+  throw new OrderctlError("internal", `${data.name} gives back message ${at} other than it was given`, {
     source: "store",
   });
 }
