@@ -25,8 +25,8 @@ export type ArchiverOptions = {
   segmentEvents: number;
   /** The least time between two purges, each of which stops the stream for a moment, ms. */
   purgeEveryMs: number;
-  /** How long an entry stands in the manifest before its messages are purged, ms; `settleMs` by default. */
-  settleMs?: number;
+  /** How long an entry stands in the manifest before its messages are purged, ms; `leastSettleMs` at least. */
+  settleMs: number;
   /** How long a consumer stands at a message that should be archived until it is told to hold back, ms. */
   heldAfterMs?: number;
   note: Note;
@@ -59,10 +59,15 @@ export type Archiver = {
 };
 
 /** Twice the age of what anybody may know of the manifest: whoever misses a message in the stream knows where it is. */
-const settleMs = 10_000;
+export const leastSettleMs = 10_000;
 
 /** Payloads of one segment, at most one batch more. */
 const mostBytes = 64 * 2 ** 20;
+/**
+ * The stream takes nothing while the broker purges, which takes longer the more it holds. That, and what has piled up
+ * meanwhile, must stay well below one order in a hundred.
+ */
+const purgeShare = 1 / 200;
 const lookEveryMs = 1000;
 const maxBackoffMs = 30_000;
 const heldAfterMs = 60_000;
@@ -96,7 +101,7 @@ class Archiving {
   readonly problems: Problems;
   /** By its first sequence: when this process first saw an entry of which the stream still holds messages. */
   readonly #seenAt = new Map<number, number>();
-  #purgedAt = Number.NEGATIVE_INFINITY;
+  #purgeAt = Number.NEGATIVE_INFINITY;
   #seen: Omit<ArchiveStatus, "lagMs"> | undefined;
   /** Since when the next segment could have been written, by the monotonic clock. */
   #dueSince: number | undefined;
@@ -104,7 +109,7 @@ class Archiving {
   constructor({ log, archive, options, signal }: Work) {
     this.#log = log;
     this.#archive = archive;
-    this.#options = { settleMs, heldAfterMs, ...options };
+    this.#options = { heldAfterMs, ...options };
     this.#signal = signal;
     this.problems = new Problems("archive", options.note);
   }
@@ -253,7 +258,7 @@ class Archiving {
       ({ from, to }) => now - (this.#seenAt.get(from) ?? now) >= this.#options.settleMs && to <= movable,
     );
     const last = due.at(-1);
-    if (!last || now - this.#purgedAt < this.#options.purgeEveryMs) return;
+    if (!last || now < this.#purgeAt) return;
     for (const segment of due) await this.#mustBeWhole(segment);
     const { connection, flow } = this.#log;
     // Asked again, as that may have taken long.
@@ -262,8 +267,10 @@ class Archiving {
       await readExtent(connection, flow.stream),
     ];
     mustGoOn(flow.stream, { identity, ...size }, last);
+    const purgedAt = performance.now();
     await purgeBefore(connection, flow.stream, last.to + 1);
-    this.#purgedAt = now;
+    const tookMs = performance.now() - purgedAt;
+    this.#purgeAt = purgedAt + Math.max(this.#options.purgeEveryMs, tookMs / purgeShare);
     for (const { from } of due) this.#seenAt.delete(from);
   }
 

@@ -49,6 +49,7 @@ export const registerArchive: Register = (command, act) => {
     )
     .option("--from-seq <n>", "begin with this message of the archive", positive)
     .option("--to-seq <n>", "end with this one", positive)
+    .option("--incomplete", "end before the archive does, in the flow's own stream too", false)
     .addHelpText("after", restoreHelp);
   withConnection(restoring).action(act.online(restoreRange, { check: checkRestore }));
 
@@ -121,7 +122,7 @@ async function readVerdict(
   return verifyArchive(flow, archive, { removeLeftovers, signal, onSegment }).finally(() => progress.end());
 }
 
-type RestoreFlags = { to: string; fromStore?: string; fromSeq?: number; toSeq?: number };
+type RestoreFlags = { to: string; fromStore?: string; fromSeq?: number; toSeq?: number; incomplete: boolean };
 
 function checkRestore({ fromStore, fromSeq = 1, toSeq = fromSeq }: RestoreFlags): void {
   if (fromStore !== undefined) storeUrl(fromStore);
@@ -135,6 +136,7 @@ async function restoreRange(online: Online, flags: RestoreFlags): Promise<undefi
   const segments = await findSegments(online, archive, flags);
   const range = rangeOf(segments, flags);
   const target = await openRestoreTarget(online, flags.to);
+  if (target.isLog && !flags.incomplete) mustBeTheEnd(range, segments.at(-1)?.to ?? 0);
   const seen = nothingRestored();
   await run(online, archive, { plan: { ...target, segments, ...range }, target, seen });
   if (signal.aborted) throw interrupted(online, seen);
@@ -142,6 +144,15 @@ async function restoreRange(online: Online, flags: RestoreFlags): Promise<undefi
   const tookMs = Math.round(performance.now() - startedAt);
   terminal.show("archive-restore", { ...seen, stream, isLog, ...range, tookMs }, restoreView);
   return undefined;
+}
+
+/** Services would go on with orders of which they had stored what is not restored. */
+function mustBeTheEnd({ to }: { to: number }, last: number): void {
+  if (to >= last) return;
+  const text = `messages ${to + 1} to ${last} would be missing: services would work again on orders that have gone further`;
+  throw new OrderctlError("usage", text, {
+    hint: "--incomplete restores the rest, where those messages are lost",
+  });
 }
 
 /** Those that the manifest names, or the entries in a store where the broker that had the manifest is lost. */

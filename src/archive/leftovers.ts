@@ -2,7 +2,8 @@ import { OrderctlError } from "../core/errors.ts";
 import type { FlowShape } from "../flow/flow.ts";
 import { parseEntry, type Segment } from "./manifest.ts";
 import type { SegmentStore } from "./segment-store.ts";
-import { type SegmentedLog, withFile } from "./segmented-log.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
+import { withFile } from "./stored-file.ts";
 import { entryName } from "./write-segment.ts";
 
 /**

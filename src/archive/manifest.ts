@@ -48,7 +48,8 @@ export type Segment = SegmentEntry & {
   prunedAtMs: number | undefined;
 };
 
-const segmentKey = (from: number): string => `segment-${String(from).padStart(16, "0")}`;
+/** By its number, from 1: of two archivers that would enter a next segment, whatever it holds, one finds it taken. */
+const segmentKey = (number: number): string => `segment-${String(number).padStart(8, "0")}`;
 const prunedKey = (from: number): string => `pruned-${String(from).padStart(16, "0")}`;
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -112,7 +113,7 @@ export class Manifest {
     // An entry that nobody can read would make the archive unreadable for good.
     if (!isEntry(entry) || entry.events === 0)
       throw new OrderctlError("internal", `messages ${entry.from} to ${entry.to} make no segment`);
-    return this.#write(segmentKey(entry.from), entryText(entry));
+    return this.#write(segmentKey(this.#segments.length + 1), entryText(entry));
   }
 
   /** Notes that the messages of a segment are removed from now on. */
@@ -178,9 +179,10 @@ export class Manifest {
 
   #add(entry: SegmentEntry, text: string): void {
     const before = this.#segments.at(-1);
+    const key = segmentKey(this.#segments.length + 1);
     const fault = entry.previous !== (before?.sha256 ?? null) && `does not follow from the one before`;
     const gap = before && entry.from !== before.to + 1 && `does not begin behind message ${before.to}`;
-    if (fault || gap) throw damaged(this.#stream, `entry ${segmentKey(entry.from)} ${fault || gap}`);
+    if (fault || gap) throw damaged(this.#stream, `entry ${key} ${fault || gap}`);
     if (entry.log !== this.#log) throw ofOtherLog(this.#stream, entry.log);
     this.#segments.push({ ...entry, sha256: sha256(text), prunedAtMs: undefined });
   }

@@ -11,7 +11,8 @@ import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { hasKeyHash, keyHash } from "./key-hashes.ts";
 import type { Segment } from "./manifest.ts";
 import { SegmentReader } from "./segment.ts";
-import { type SegmentedLog, withStored } from "./segmented-log.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
+import { withStored } from "./stored-file.ts";
 
 export type RestorePlan = {
   segments: readonly Segment[];

@@ -1,20 +1,19 @@
-import { createHash } from "node:crypto";
 import { archiveCacheDir } from "../core/directories.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { ArchivedAudit, ArchivedLog } from "../flow/archived-log.ts";
 import type { FlowShape } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import { commonHashes, hasKeyHash, keyHash } from "./key-hashes.ts";
+import { commonHashes, keyHash } from "./key-hashes.ts";
+import { KeyIndex, mostKeyBytes, segmentsWith } from "./key-index.ts";
 import { Manifest, type Segment, type StoredFile } from "./manifest.ts";
 import { openStore } from "./open-store.ts";
 import { SegmentReader } from "./segment.ts";
-import type { SegmentFile, SegmentStore } from "./segment-store.ts";
+import type { SegmentStore } from "./segment-store.ts";
+import { damagedFile, readWhole, withStored } from "./stored-file.ts";
 
 /** Half of the time for which an archived message stays in the stream. */
 const maxAgeMs = 5000;
-/** How many segments are asked for a key at the same time. */
-const atOnce = 32;
 
 export class SegmentedLog implements ArchivedLog {
   readonly manifest: Manifest;
@@ -22,6 +21,8 @@ export class SegmentedLog implements ArchivedLog {
   /** Where files of a remote store are kept, so that they are fetched once. */
   readonly cacheDir: string;
   readonly #stores = new Map<string, Promise<SegmentStore>>();
+  /** Of all segments, once it was asked for many keys. */
+  #index: KeyIndex | undefined;
 
   constructor(connection: Connection, { stream }: FlowShape, env: NodeJS.ProcessEnv) {
     this.manifest = new Manifest(connection, stream);
@@ -36,10 +37,18 @@ export class SegmentedLog implements ArchivedLog {
 
   async hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>> {
     await this.movedTo();
+    this.#index ??= new KeyIndex(this, mostKeyBytes);
+    await this.#index.read(this.manifest.segments);
     const hashes = keys.map(keyHash);
-    const sorted = BigUint64Array.from(hashes).sort();
+    const wanted = new Set<Segment>();
+    const suspects = hashes.filter((hash) => {
+      const maybe = this.#index?.mayHave(hash)?.filter((segment) => segment.to <= to) ?? [];
+      for (const segment of maybe) wanted.add(segment);
+      return maybe.length > 0;
+    });
+    const sorted = BigUint64Array.from(suspects).sort();
     const found = new Set<bigint>();
-    for (const segment of this.manifest.segments.filter((each) => each.to <= to)) {
+    for (const segment of wanted) {
       const file = await this.readFile(segment, segment.files.keys);
       for (const hash of commonHashes(file, sorted)) found.add(hash);
     }
@@ -120,38 +129,13 @@ export class SegmentedLog implements ArchivedLog {
   /** The segments with a key, in stream order. */
   async #holding(key: string): Promise<Segment[]> {
     await this.movedTo();
-    const hash = keyHash(key);
-    const segments = this.manifest.segments;
-    const found: Segment[] = [];
-    for (let at = 0; at < segments.length; at += atOnce) {
-      const some = segments.slice(at, at + atOnce);
-      const has = await Promise.all(some.map((segment) => this.#hasKey(segment, hash)));
-      found.push(...some.filter((_, index) => has[index]));
-    }
-    return found;
-  }
-
-  async #hasKey({ store, files }: Segment, hash: bigint): Promise<boolean> {
-    return withStored(await this.storeAt(store), files.keys, (file) => hasKeyHash(file, hash));
+    return segmentsWith(this, keyHash(key), this.manifest.segments);
   }
 
   async #within<T>(segment: Segment, read: (reader: SegmentReader) => Promise<T>): Promise<T> {
     if (segment.prunedAtMs !== undefined) throw pruned(segment);
     const store = await this.storeAt(segment.store);
     return withStored(store, segment.files.data, async (file) => read(await SegmentReader.open(file)));
-  }
-}
-
-export async function withFile<T>(
-  store: SegmentStore,
-  name: string,
-  read: (file: SegmentFile) => Promise<T>,
-): Promise<T> {
-  const file = await store.open(name);
-  try {
-    return await read(file);
-  } finally {
-    await file.close();
   }
 }
 
@@ -162,33 +146,6 @@ const pruned = ({ from, to, prunedAtMs = 0 }: Segment): OrderctlError =>
     { source: "store" },
   );
 
-/** As `withFile`, for a file that has to be as long as the manifest says: a shorter one would hide what it held. */
-export const withStored = <T>(
-  store: SegmentStore,
-  { name, bytes }: StoredFile,
-  read: (file: SegmentFile) => Promise<T>,
-): Promise<T> =>
-  withFile(store, name, (file) => {
-    if (file.bytes !== bytes) throw damagedFile(store, name);
-    return read(file);
-  });
-
 /** All messages of a segment's file, in stream order. */
 export const readSegmentMessages = (store: SegmentStore, data: StoredFile): Promise<StreamMessage[]> =>
   withStored(store, data, async (file) => (await SegmentReader.open(file)).readAll());
-
-/** The bytes of a file; rejects with `unavailable` when they are not those that it has to hold. */
-export async function readWhole(
-  store: SegmentStore,
-  { name, bytes, sha256 }: StoredFile,
-): Promise<Uint8Array> {
-  const content = await withFile(store, name, (file) => file.read(0, file.bytes));
-  const isWhole = content.length === bytes && createHash("sha256").update(content).digest("hex") === sha256;
-  if (isWhole) return content;
-  throw damagedFile(store, name);
-}
-
-const damagedFile = ({ url }: SegmentStore, name: string): OrderctlError =>
-  new OrderctlError("unavailable", `${name} in ${url} is damaged: it is not what was written`, {
-    source: "store",
-  });

@@ -1,7 +1,7 @@
 import { archiveDir } from "../core/directories.ts";
 import type { Note } from "../core/note.ts";
 import type { FlowLog } from "../flow/flow.ts";
-import { type Archiver, startArchiver } from "./archiver.ts";
+import { type Archiver, leastSettleMs, startArchiver } from "./archiver.ts";
 import { openStore, storeUrl } from "./open-store.ts";
 import { SegmentedLog } from "./segmented-log.ts";
 
@@ -16,6 +16,11 @@ export type ArchiveFlags = {
 export type StartedArchive = Archiver & { store: string };
 
 const longestBetweenPurgesMs = 60_000;
+/**
+ * nats-server writes its files through to the disk every 2 minutes: an entry of the manifest that a power cut could
+ * still undo must not have its messages purged, which would stay purged.
+ */
+const throughMs = 130_000;
 
 /**
  * Starts the archiver of a log, into the store that the flags name, else the one that the manifest names, else a folder
@@ -37,6 +42,7 @@ export async function startArchive(
     keepMs: keep,
     segmentEvents,
     purgeEveryMs: Math.min(keep / 2, longestBetweenPurgesMs),
+    settleMs: Math.max(leastSettleMs, Math.min(keep, throughMs)),
     note,
   });
   return { ...archiver, store: url };

@@ -1,6 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import { entryText, type Segment, type StoredFile } from "./manifest.ts";
-import { readSegmentMessages, type SegmentedLog, withFile } from "./segmented-log.ts";
+import { readSegmentMessages, type SegmentedLog } from "./segmented-log.ts";
+import { withFile } from "./stored-file.ts";
 import { entryName } from "./write-segment.ts";
 
 /** What is wrong with a segment. `text` names its file. */

@@ -9,7 +9,8 @@ import { buildKeyHashes } from "./key-hashes.ts";
 import { entryText, type Segment, type SegmentEntry, type StoredFile } from "./manifest.ts";
 import { buildSegment } from "./segment.ts";
 import type { SegmentStore } from "./segment-store.ts";
-import { readSegmentMessages, readWhole, type SegmentedLog } from "./segmented-log.ts";
+import { readSegmentMessages, type SegmentedLog } from "./segmented-log.ts";
+import { readWhole } from "./stored-file.ts";
 
 type Part = { from: number; to: number; messages: readonly StreamMessage[] };
 

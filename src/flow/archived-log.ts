@@ -79,14 +79,31 @@ export const repeatOfArchived = "repeat of an archived order";
 /** Where that event was pruned, it has no payload and a sequence that is not above its own. */
 export type ArchivedFirst = { sequence: number; payload: Uint8Array | undefined };
 
+/** How far a log is archived, as far as a process knows. */
+export type ArchiveProgress = {
+  /**
+   * False while it may not know of a segment whose events the broker no longer holds: then nothing may be stored that
+   * follows from an event, as the stream might not refuse what is archived already.
+   */
+  isKnown(): boolean;
+  /**
+   * Whether a message is archived; to be asked while that `isKnown`. Only a message that every consumer has settled is
+   * archived, and so is what follows from it, or will be.
+   */
+  hasArchived(sequence: number): boolean;
+  /** Why it is not known, once that is known. */
+  problems(): Problem[];
+  stop(): void;
+};
+
+/** What a process that runs services follows of the archive: `keys` where it takes first events. */
+export type FollowedArchive = { progress: ArchiveProgress; keys: ArchivedKeys | undefined };
+
 /**
  * Tells which keys have archived first events, so that none of them begins again. Kept in memory: a few bytes a key.
  */
-export type ArchivedKeys = {
-  /**
-   * False while it may not know of a segment whose events the broker no longer holds: then nothing that begins a key
-   * may be worked on.
-   */
+export type ArchivedKeys = Pick<ArchiveProgress, "problems" | "stop"> & {
+  /** False while it may not know of a segment whose events the broker no longer holds: then nothing that begins a key may be worked on. */
   isCertain(): boolean;
   /** True once the keys were read, however old that is: enough for who only stores what a service checks again. */
   isRead(): boolean;
@@ -96,7 +113,4 @@ export type ArchivedKeys = {
    * cannot.
    */
   findFirst(key: string): Promise<ArchivedFirst | undefined> | undefined;
-  /** Why it is not certain, once that is known. */
-  problems(): Problem[];
-  stop(): void;
 };

@@ -1,6 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Listening } from "../core/listening.ts";
 import type { Note } from "../core/note.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
 import type { Problem } from "../jetstream/consume/problems.ts";
 import { Worker } from "../jetstream/consume/worker.ts";
 import type { WorkerCounts } from "../jetstream/consume/worker-options.ts";
@@ -8,7 +9,7 @@ import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology, readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type Drift, driftText } from "../jetstream/streams/settings-drift.ts";
 import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
-import type { ArchivedKeys } from "./archived-log.ts";
+import type { ArchivedKeys, ArchiveProgress, FollowedArchive } from "./archived-log.ts";
 import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
 import type { Flow, FlowLog, FlowShape, Subscription } from "./flow.ts";
@@ -46,10 +47,10 @@ export type FlowParts = {
 export type ServiceOptions = {
   parts: FlowParts;
   /**
-   * Opens the archived keys, for services that take first events; notes call these `who`. Undefined only where the log
-   * is never archived.
+   * Follows the archive, with its `keys` for services that take first events; notes call the services `who`. Undefined
+   * only where the log is never archived.
    */
-  archivedKeys: ((log: FlowLog, who: string) => Promise<ArchivedKeys>) | undefined;
+  followArchive: ((log: FlowLog, as: { who: string; keys: boolean }) => Promise<FollowedArchive>) | undefined;
   /** Deliveries in flight per worker. */
   concurrency: number;
   /** How often an event may fail in one process before it becomes a dead letter. */
@@ -116,30 +117,25 @@ export async function runServices(
   for (const drift of drifts) note(driftText(drift));
   const publisher = new Publisher(connection, { window: options.window });
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
-  const firsts = names.flatMap(flow.subscriptionsOf).filter(({ on }) => on === flow.firstKind);
+  const subscriptions = names.flatMap(flow.subscriptionsOf);
+  const firsts = subscriptions.filter(({ on }) => on === flow.firstKind);
+  const follow = names.length > 0 ? options.followArchive : undefined;
   const takers = new Set([...(server ? [server.name] : []), ...firsts.map(({ service }) => service)]);
-  const archivedKeys = await openArchivedKeys(flowLog, [...takers], options);
-  const working = { ...flowLog, publisher, archivedKeys };
+  const as = { who: [...(takers.size > 0 ? takers : names)].join(" and "), keys: takers.size > 0 };
+  const { progress, keys } = (await follow?.(flowLog, as)) ?? {};
+  const working = { ...flowLog, publisher, archivedKeys: keys };
   // The server starts before the workers: if its port is taken, no worker is left running.
   const listening = await server?.open(working);
-  const { workers, redrivers } = startWorkers({ ...working, log }, names, options);
+  const { workers, redrivers } = startWorkers({ ...working, log, progress }, names, options);
+  // It keeps all of them from their work, and is told once.
+  const [told] = [...firsts, ...subscriptions];
   const { text = "", data = {} } = parts.told?.(names) ?? {};
+  const url = listening?.url ?? null;
   return {
-    serving: {
-      services: [...names],
-      broker: connection.server,
-      brokerVersion: connection.version,
-      instance,
-      url: listening?.url ?? null,
-      metricsUrl: null,
-      spansTo: null,
-      archive: null,
-      ...data,
-      drifts,
-    },
+    serving: { ...servingOf(connection, names, instance), url, ...data, drifts },
     told: text,
     problems: () => [
-      ...firsts.flatMap(({ consumer }) => of(consumer, archivedKeys?.problems() ?? [])),
+      ...(told ? of(told.consumer, progress?.problems() ?? []) : []),
       ...[...workers, ...redrivers].flatMap(([consumer, { problems }]) => of(consumer, problems)),
     ],
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
@@ -148,19 +144,20 @@ export async function runServices(
       try {
         await Promise.all(parts.map((part) => part?.stop(deadlineMs)));
       } finally {
-        archivedKeys?.stop();
+        progress?.stop();
       }
       publisher.close();
     },
   };
 }
 
-/** Undefined where nobody takes first events, neither from the log nor from other programs. */
-const openArchivedKeys = async (
-  log: FlowLog,
-  takers: readonly string[],
-  { archivedKeys: open }: ServiceOptions,
-): Promise<ArchivedKeys | undefined> => (takers.length === 0 ? undefined : open?.(log, takers.join(" and ")));
+const servingOf = ({ server, version }: Connection, names: readonly string[], instance: string) => ({
+  services: [...names],
+  broker: server,
+  brokerVersion: version,
+  instance,
+  ...{ metricsUrl: null, spansTo: null, archive: null },
+});
 
 const of = (consumer: string, problems: readonly Problem[]) =>
   problems.map((problem) => ({ consumer, ...problem }));
@@ -186,11 +183,11 @@ function refuseBrokenPromises(flow: FlowShape, drifts: readonly Drift[], names: 
 }
 
 function startWorkers(
-  working: Working & { log: string; archivedKeys: ArchivedKeys | undefined },
+  working: Working & { log: string; progress: ArchiveProgress | undefined },
   names: readonly string[],
   options: ServiceOptions,
 ): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
-  const { flow } = working;
+  const { flow, progress } = working;
   const { parts, concurrency, instance, note, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry, aheadUs } = options;
   const handlers = parts.handlers(working);
@@ -203,10 +200,14 @@ function startWorkers(
     for (const subscription of flow.subscriptionsOf(service)) {
       const { consumer, on } = subscription;
       const archivedKeys = on === flow.firstKind ? working.archivedKeys : undefined;
-      const isPaused = pausedBy(breaker, archivedKeys);
+      const isPaused = () =>
+        breaker?.state() === "open" || progress?.isKnown() === false || archivedKeys?.isCertain() === false;
       const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
       const as = { service, instance, startReport, archivedKeys };
-      const process = processWith(flow, handlerOf(handlers, consumer), as);
+      const handler = handlerOf(handlers, consumer);
+      const process = processWith(flow, handler, { ...as, progress });
+      // Its event may be archived.
+      const redrive = processWith(flow, handler, as);
       const isIdle = otherStatus(flow, subscription);
       const deadLetters = deadLetterRule(flow, { service, instance, consumer }, maxAttempts);
       const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
@@ -216,17 +217,12 @@ function startWorkers(
       const again = { ...settings, ...place, concurrency: redriveConcurrency };
       redrivers.set(
         again.consumer,
-        new Worker(working, again, processRedriven(working, subscription, process)),
+        new Worker(working, again, processRedriven(working, subscription, redrive)),
       );
     }
   }
   return { workers, redrivers };
 }
-
-/** A worker pulls nothing that its service could not work on. */
-const pausedBy = (breaker: ServiceBreaker | undefined, archivedKeys: ArchivedKeys | undefined) => {
-  return (): boolean => breaker?.state() === "open" || archivedKeys?.isCertain() === false;
-};
 
 /** Undefined for a subscription that takes every status. */
 const otherStatus = (

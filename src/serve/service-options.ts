@@ -50,9 +50,9 @@ export async function serviceOptions(
   const instance = await instanceOf(app, flags);
   return {
     parts: await app.program.openParts(app, flags, { instance, telemetry }),
-    async archivedKeys(log, who) {
-      const { openArchivedKeys } = await import("../archive/archived-keys.ts");
-      return openArchivedKeys(log, { env: app.env, who, note: app.terminal.note });
+    async followArchive(log, as) {
+      const { followArchive } = await import("../archive/archived-keys.ts");
+      return followArchive(log, { env: app.env, note: app.terminal.note, ...as });
     },
     telemetry,
     concurrency: flags.concurrency,

@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import type { StartedArchive } from "../archive/start-archive.ts";
 import type { Online } from "../cli/command-action.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
@@ -116,12 +117,25 @@ async function runAll(
   if (ofFlow.length === names.length) return { ...services, archive: undefined };
   const { startArchive } = await import("../archive/start-archive.ts");
   const { env } = online;
+  if (ofFlow.length === 0) giveWay();
   try {
     const archive = await startArchive(online, flags, { env, replicas: flags.replicas, note: options.note });
     return { ...services, archive, ...withArchive(services, names, archive) };
   } catch (thrown) {
     await services.stop(0);
     throw thrown;
+  }
+}
+
+/**
+ * Lets everybody else's work on this machine go first: the archiver has time, and would keep broker and services from
+ * the processor while it writes a segment.
+ */
+function giveWay(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW);
+  } catch {
+    // Where the system refuses, the archiver works as it is.
   }
 }
 

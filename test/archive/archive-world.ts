@@ -67,6 +67,7 @@ export class ArchiveWorld {
       keepMs: 0,
       segmentEvents,
       purgeEveryMs: 1e9,
+      settleMs: 0,
       note: () => {},
     });
     await until(() => archive.manifest.movedTo >= to);

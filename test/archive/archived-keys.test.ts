@@ -196,3 +196,21 @@ it("is not certain where a segment is of another stream of that name", async () 
   expect(keys.isCertain()).toBe(false);
   expect(notes[0]).toContain("is of another stream ORDERS");
 });
+
+it("is not certain from a reconnect on, until it has read again: the machine may have stood still", async () => {
+  const { broker, connection } = await world();
+  let reconnect = () => {};
+  const onReconnect = (callback: () => void) => {
+    reconnect = callback;
+    return () => {};
+  };
+  const { keys, notes } = await open({ ...connection, onReconnect });
+  await freeze(broker.pid);
+  onTestFinished(() => void thaw(broker.pid));
+  reconnect();
+  expect(keys.isCertain()).toBe(false);
+  expect(keys.isRead()).toBe(true);
+  thaw(broker.pid);
+  await until(() => keys.isCertain());
+  expect(notes).toEqual([]);
+});

@@ -47,7 +47,14 @@ const fullStore: SegmentStore = {
 function archive(segmentEvents: number): Archiver {
   const log = idleLog(connection);
   const segments = new SegmentedLog(connection, log.flow, {});
-  const options = { store: fullStore, keepMs: 0, segmentEvents, purgeEveryMs: 0, note: () => {} };
+  const options = {
+    store: fullStore,
+    keepMs: 0,
+    segmentEvents,
+    purgeEveryMs: 0,
+    settleMs: 0,
+    note: () => {},
+  };
   const archiver = startArchiver(log, segments, options);
   onTestFinished(() => archiver.stop(1000));
   return archiver;

@@ -137,7 +137,7 @@ describe("archive restore, at a rebuilt broker", () => {
   });
 
   it("brings the log back from the store alone, and the audit proves it", async () => {
-    const ran = await restore("--to-seq 30");
+    const ran = await restore("--to-seq 30 --incomplete");
     expect(ran).toMatchObject({ exitCode: 0, stderr: "" });
     expect(ran.stdout).toMatch(
       /^30 messages, .* are in stream ORDERS: 30 stored.*\n\n.*orderctl audit --all$/m,
@@ -145,8 +145,17 @@ describe("archive restore, at a rebuilt broker", () => {
     mustBeSame(await rebuilt.read("ORDERS"), 1, 30);
     const audit = await rebuilt.run("audit --all");
     expect(audit.stdout).toMatch(/^PASS {2}6 orders, each ended exactly once/);
-    const again = await restore("--to-seq 30");
+    const again = await restore("--to-seq 30 --incomplete");
     expect(again.stdout).toContain("0 stored, 30 were there");
+  });
+
+  it("leaves out nothing at the end of the log, unless it is told to", async () => {
+    const ran = await restore("--to-seq 29");
+    expect(ran.exitCode).toBe(2);
+    expect(ran.stderr).toMatch(
+      /^error: messages 30 to \d+ would be missing: services would work again .*\n {2}--incomplete restores/,
+    );
+    expect(await rebuilt.read("ORDERS")).toEqual([]);
   });
 
   it("says what to name where no manifest tells of an archive", async () => {

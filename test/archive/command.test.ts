@@ -151,7 +151,7 @@ describe("archive verify", () => {
   it("fails where the manifest's chain is broken", async () => {
     await storeAndArchive();
     const { nats } = world.connection;
-    await nats.jetstream().publish("$KV.ORDERS_ARCHIVE.segment-0000000000000021", "{}");
+    await nats.jetstream().publish("$KV.ORDERS_ARCHIVE.segment-00000003", "{}");
     const ran = await world.archive("verify");
     expect(ran.exitCode).toBe(1);
     expect(ran.stdout).toMatch(/^FAIL {2}the archive's manifest ORDERS_ARCHIVE is damaged: /);

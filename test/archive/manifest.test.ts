@@ -116,8 +116,8 @@ describe("is damaged", () => {
       "does not follow from the one before",
     ],
   ])("with an entry %s", async (_, text, why) => {
-    await put("segment-0000000000000001", entryText(entry(1, null)));
-    await put("segment-0000000000000011", text());
+    await put("segment-00000001", entryText(entry(1, null)));
+    await put("segment-00000002", text());
     await expect(open().refresh()).rejects.toMatchObject({
       code: "conflict",
       message: expect.stringContaining(why),
@@ -128,12 +128,21 @@ describe("is damaged", () => {
     const manifest = open();
     await manifest.refresh();
     await enter(manifest, 1);
-    await put("segment-0000000000000021", entryText(entry(21, manifest.segments[0]?.sha256 ?? "")));
+    await put("segment-00000002", entryText(entry(21, manifest.segments[0]?.sha256 ?? "")));
     await expect(manifest.refresh()).rejects.toMatchObject({
       code: "conflict",
       message: expect.stringContaining("does not begin behind message 10"),
     });
   });
+});
+
+it("takes one first segment, whatever two archivers found to be the first message", async () => {
+  const [one, other] = [open(), open()];
+  await Promise.all([one.refresh(), other.refresh()]);
+  expect(await one.append(entry(1, null))).toBe(true);
+  expect(await other.append(entry(2, null))).toBe(false);
+  await other.refresh();
+  expect(other.segments.map(({ from }) => from)).toEqual([1]);
 });
 
 it("belongs to one stream: another of the same name has none of its messages", async () => {

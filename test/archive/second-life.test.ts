@@ -11,7 +11,7 @@ import type { PaymentGateway } from "../../src/orders/gateway/gateway.ts";
 import { ordersStream, subjectOf } from "../../src/orders/subjects.ts";
 import { encodeEvent } from "../../src/orders/wire/codec.ts";
 import { type ArchiveFolder, archiveFolder, archiveLog, purgeArchived } from "../support/archive-log.ts";
-import { created } from "../support/handler-context.ts";
+import { approved, created } from "../support/handler-context.ts";
 import { type LogWriter, openLogWriter } from "../support/log-writer.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { orderLog } from "../support/order-log.ts";
@@ -247,5 +247,43 @@ describe("while the archive cannot be read", () => {
     await log.ended("o-2");
     expect(charged).toEqual(["o-1", "o-2"]);
     expect(notes.filter((note) => note.includes("takes nothing"))).toHaveLength(2);
+  });
+});
+
+describe("a worker that was suspended", () => {
+  /** Payment hangs in the charge of an order while another process ends the order, and all of it is archived. */
+  async function overtaken(): Promise<{ services: RunningServices; goOn(): void }> {
+    let goOn = () => {};
+    const hanging = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const slow: PaymentGateway = {
+      async charge(request) {
+        await hanging;
+        return gateway.charge(request);
+      },
+      refund: gateway.refund,
+    };
+    const services = await startServices(connection, ["payment"], {
+      gateway: slow,
+      note: (text) => void notes.push(text),
+    });
+    running.push(services);
+    await log.store(order("o-1"));
+    await until(() => services.counts()["payment-processor"]?.inFlight === 1);
+    await log.store({ ...approved, orderId: "o-1" });
+    return { services, goOn };
+  }
+
+  it("does not store once more what followed from an archived event", async () => {
+    const { services, goOn } = await overtaken();
+    await archiveAndPurge();
+    // By then it knows what is archived.
+    await passed(2500);
+    goOn();
+    await until(() => services.counts()["payment-processor"]?.failed === 1);
+    expect(await readLog(connection)).toEqual([]);
+    expect(await letters()).toEqual([]);
+    expect(notes.join()).toContain("cannot store ORDERS.payments.o-1: it comes too late");
   });
 });

@@ -1,4 +1,4 @@
-import { openArchivedKeys } from "../../src/archive/archived-keys.ts";
+import { followArchive } from "../../src/archive/archived-keys.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../../src/flow/run-services.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { createRetryingGateway } from "../../src/orders/gateway/retrying-gateway.ts";
@@ -6,7 +6,7 @@ import { createSimulatedGateway } from "../../src/orders/gateway/simulated-gatew
 import { orderParts, type PartsOptions } from "../../src/orders/service-parts.ts";
 import { orderLog } from "./order-log.ts";
 
-type Options = Omit<ServiceOptions, "parts" | "archivedKeys"> & PartsOptions;
+type Options = Omit<ServiceOptions, "parts" | "followArchive"> & PartsOptions;
 
 const defaults: Options = {
   gateway: createRetryingGateway(createSimulatedGateway({ seed: 1, declineShare: 0, latencyMs: 0 }), {
@@ -35,6 +35,6 @@ export function startServices(
   return runServices(orderLog(connection), names, {
     ...options,
     parts: orderParts(options),
-    archivedKeys: (log, who) => openArchivedKeys(log, { env: process.env, who, note }),
+    followArchive: (log, as) => followArchive(log, { env: process.env, note, ...as }),
   });
 }

@@ -11,7 +11,12 @@ export type Publication = {
   headers?: Readonly<Record<string, string>>;
   expectedSequence?: number;
   giveUpMs?: number;
+  /** Asked each time before it is sent: whether it still may be. */
+  fence?: Fence;
 };
+
+/** `wait` while that is not known; a message whose fence is `closed` is not stored. */
+export type Fence = () => "open" | "wait" | "closed";
 
 /**
  * Where a message is stored. `duplicate` says that the subject already held a message, which stays; `existing`

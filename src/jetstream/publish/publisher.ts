@@ -7,7 +7,7 @@ import { leaderless } from "../client/election.ts";
 import { subjectFrom } from "../client/raw-message.ts";
 import { readLast } from "../streams/read-message.ts";
 import { isOfOtherDomain, parseAck, type Refusal } from "./pub-ack.ts";
-import { headersOf, notStored, type Publication, type Stored } from "./publication.ts";
+import { type Fence, headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 
 const tickMs = 50;
 const maxBackoffMs = 1000;
@@ -149,7 +149,8 @@ export class Publisher {
     entry.waiting = "ack";
     entry.dueAt = performance.now() + this.#options.ackWaitMs;
     if (!this.#connection.isConnected()) return;
-    const { subject, payload } = entry.publication;
+    const { subject, payload, fence } = entry.publication;
+    if (fence && this.#isStopped(entry, fence)) return;
     try {
       const headers = headersOf(entry.publication);
       const { frames } = this.#connection;
@@ -161,6 +162,14 @@ export class Publisher {
     } catch (thrown) {
       this.#settle(entry).reject(OrderctlError.from(thrown));
     }
+  }
+
+  #isStopped(entry: Entry, fence: Fence): boolean {
+    const passes = fence();
+    if (passes === "wait") this.#retry(entry, "it is not certain that it still may be stored");
+    else if (passes === "closed")
+      this.#settle(entry).reject(notSettled(entry, "unavailable", "it comes too late"));
+    return passes !== "open";
   }
 
   #onAck(message: Msg): void {

@@ -1,5 +1,6 @@
 import type { ConsumerInfo } from "nats";
 import { OrderctlError } from "../../core/errors.ts";
+import { parseObject } from "../../core/parse-object.ts";
 import type { Connection } from "../client/connection.ts";
 import { fromNats } from "../client/nats-error.ts";
 import { remedy } from "../client/remedies.ts";
@@ -39,16 +40,54 @@ export async function readMovable(
   return { to: first.sequence - 1, heldBack: first };
 }
 
-async function listDurables({ jsm }: Connection, stream: string): Promise<ConsumerInfo[]> {
-  const durables: ConsumerInfo[] = [];
+/**
+ * On a cluster the list leaves out consumers whose leader does not answer at the moment; their names are known all the
+ * same.
+ */
+async function listDurables(connection: Connection, stream: string): Promise<ConsumerInfo[]> {
+  const infos = new Map<string, ConsumerInfo>();
   try {
-    for await (const info of jsm.consumers.list(stream)) {
-      if (info.config.durable_name !== undefined) durables.push(info);
-    }
+    for await (const info of connection.jsm.consumers.list(stream)) infos.set(info.name, info);
+    const left = (await readNames(connection, stream)).filter((name) => !infos.has(name));
+    for (const info of await Promise.all(left.map((name) => readConsumer(connection, stream, name))))
+      if (info) infos.set(info.name, info);
   } catch (thrown) {
     throw fromNats(thrown, `read the consumers of stream ${stream}`);
   }
-  return durables;
+  return [...infos.values()].filter(({ config }) => config.durable_name !== undefined);
+}
+
+/** Undefined for one that is gone meanwhile. */
+async function readConsumer(
+  { jsm }: Connection,
+  stream: string,
+  name: string,
+): Promise<ConsumerInfo | undefined> {
+  try {
+    return await jsm.consumers.info(stream, name);
+  } catch (thrown) {
+    if (fromNats(thrown, "").code === "not_found") return undefined;
+    throw thrown;
+  }
+}
+
+type Names = { total: number; consumers: string[] | null };
+
+async function readNames({ nats, apiPrefix, timeoutMs }: Connection, stream: string): Promise<string[]> {
+  const names: string[] = [];
+  const subject = `${apiPrefix}.CONSUMER.NAMES.${stream}`;
+  for (let total = 1; names.length < total; ) {
+    const from = JSON.stringify({ offset: names.length });
+    const { data } = await nats.request(subject, from, { timeout: timeoutMs });
+    const page = parseObject<Names>(Buffer.from(data).toString());
+    if (page?.total === undefined)
+      throw new OrderctlError("unavailable", "the broker does not tell their names");
+    const { consumers } = page;
+    if (!consumers?.length) break;
+    names.push(...consumers);
+    total = page.total;
+  }
+  return names;
 }
 
 async function oldestOf(connection: Connection, info: ConsumerInfo): Promise<HeldBack | undefined> {

@@ -115,7 +115,7 @@ async function runAllServices(connection: Connection, task: WorkTask, tell: Tell
         note: tell.note,
       }),
       // Nobody archives what it measures.
-      archivedKeys: undefined,
+      followArchive: undefined,
       telemetry,
       concurrency,
       window,

@@ -161,3 +161,34 @@ describe("close", () => {
     await expect(publisher.publish(textTo("CLOSE.late"))).rejects.toMatchObject({ code: "interrupted" });
   }, 5000);
 });
+
+describe("a fence", () => {
+  it("holds a message until it opens", async () => {
+    const log = await createOwnLog();
+    const publisher = openPublisher();
+    let passes: "wait" | "open" = "wait";
+    let asked = 0;
+    const fence = () => {
+      asked += 1;
+      return passes;
+    };
+    const publishing = publisher.publish({ ...textTo(`${log}.a`, "one"), fence });
+    await until(() => asked > 2);
+    expect(await countStored(connection, log)).toBe(0);
+    passes = "open";
+    expect(await publishing).toEqual({ sequence: 1, duplicate: false });
+  });
+
+  it("that closes keeps a message from being sent again, which then may be stored or not", async () => {
+    const publisher = openPublisher({ ackWaitMs: 50 });
+    const held = holdAnswers("fenced.a");
+    const fence = () => (held.length === 0 ? "open" : "closed");
+    await expect(publisher.publish({ ...textTo("fenced.a", "one"), fence })).rejects.toMatchObject({
+      code: "unavailable",
+      source: "broker",
+      isUncertain: true,
+      message: "cannot store fenced.a: it comes too late",
+    });
+    expect(held).toHaveLength(1);
+  });
+});

@@ -97,3 +97,13 @@ it("asks for nothing of readers that pass", async () => {
 it("is not given where there is no such stream", async () => {
   await expect(readMovable(connection, "NOWHERE")).rejects.toMatchObject({ code: "not_found" });
 });
+
+it("knows of consumers that the list leaves out, as a cluster does while their leader is away", async () => {
+  const { take } = await world("LEFT", "aaa", { reader: {} });
+  await take("reader", 1, [1]);
+  const { consumers } = connection.jsm;
+  const info = (stream: string, name: string) => consumers.info(stream, name);
+  const jsm = { ...connection.jsm, consumers: { list: async function* () {}, info } };
+  const partial = { ...connection, jsm: jsm as unknown as Connection["jsm"] };
+  expect(await readMovable(partial, "LEFT")).toMatchObject({ to: 1, heldBack: { consumer: "reader" } });
+});

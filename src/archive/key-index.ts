@@ -1,0 +1,86 @@
+import { hasKeyHash } from "./key-hashes.ts";
+import type { Segment } from "./manifest.ts";
+import { SegmentKeys } from "./segment-keys.ts";
+import type { SegmentedLog } from "./segmented-log.ts";
+import { withStored } from "./stored-file.ts";
+
+type KeyFiles = Pick<SegmentedLog, "readFile" | "storeAt">;
+
+/** How many files are read at the same time. */
+const atOnce = 16;
+/** Most memory for the keys of an archive: enough for 67 million. */
+export const mostKeyBytes = 256 * 2 ** 20;
+
+/** Which segments of an archive have a key: in memory as far as there is room, and in their files beyond that. */
+export class KeyIndex {
+  readonly #archive: KeyFiles;
+  readonly #keys: SegmentKeys;
+  /** Of which of the manifest's segments the keys are read. */
+  #read: { from: number; to: number } | undefined;
+
+  constructor(archive: KeyFiles, mostBytes: number) {
+    this.#archive = archive;
+    this.#keys = new SegmentKeys(mostBytes);
+  }
+
+  get isEmpty(): boolean {
+    return this.#keys.isEmpty;
+  }
+
+  /** How many segments have no room in memory. */
+  get outside(): number {
+    return this.#keys.outside.size;
+  }
+
+  /**
+   * Reads the keys of the segments that are new since the last call; one call at a time. The newest segments come
+   * first: of the oldest there may be more than have room.
+   */
+  async read(segments: readonly Segment[]): Promise<void> {
+    this.#read ??= { from: segments.length, to: segments.length };
+    const read = this.#read;
+    while (read.to < segments.length) {
+      const newer = segments.slice(read.to, read.to + atOnce);
+      for (const [segment, hashes] of await this.#readHashes(newer)) this.#keys.addNewer(segment, hashes);
+      read.to += newer.length;
+    }
+    while (read.from > 0) {
+      const older = segments.slice(Math.max(0, read.from - atOnce), read.from);
+      await this.#addOlder(older.reverse());
+      read.from -= older.length;
+    }
+  }
+
+  /** The segments that may have a key, in any order; undefined for none. Hot path: ~1 µs for 10 million keys. */
+  mayHave(hash: bigint): readonly Segment[] | undefined {
+    return this.#keys.mayHave(hash);
+  }
+
+  async #addOlder(segments: readonly Segment[]): Promise<void> {
+    if (!this.#keys.hasRoom) return this.#keys.addOutside(segments);
+    for (const [segment, hashes] of await this.#readHashes(segments)) this.#keys.addOlder(segment, hashes);
+  }
+
+  #readHashes(segments: readonly Segment[]): Promise<(readonly [Segment, Uint8Array])[]> {
+    const read = async (segment: Segment) =>
+      [segment, await this.#archive.readFile(segment, segment.files.keys)] as const;
+    return Promise.all(segments.map(read));
+  }
+}
+
+/** Which of some segments have a key, by their files, the oldest first. */
+export async function segmentsWith(
+  archive: KeyFiles,
+  hash: bigint,
+  segments: readonly Segment[],
+): Promise<Segment[]> {
+  const has = async ({ store, files }: Segment): Promise<boolean> =>
+    withStored(await archive.storeAt(store), files.keys, (file) => hasKeyHash(file, hash));
+  const found: Segment[] = [];
+  for (let at = 0; at < segments.length; at += atOnce) {
+    const some = segments.slice(at, at + atOnce);
+    const hits = await Promise.all(some.map(has));
+    found.push(...some.filter((_, index) => hits[index]));
+  }
+  return found.sort((a, b) => a.from - b.from);
+}
