@@ -270,7 +270,7 @@ class Archiving {
     const purgedAt = performance.now();
     await purgeBefore(connection, flow.stream, last.to + 1);
     const tookMs = performance.now() - purgedAt;
-    this.#purgeAt = purgedAt + Math.max(this.#options.purgeEveryMs, tookMs / purgeShare);
+    this.#purgeAt = purgedAt + pauseAfterPurge(tookMs, this.#options);
     for (const { from } of due) this.#seenAt.delete(from);
   }
 
@@ -312,6 +312,11 @@ type Seen = { kept: number; range: NextRange | undefined; heldBack: HeldBack | u
 
 const dayUs = 24 * 3600 * 1e6;
 const dayOf = (us: number): number => Math.floor(us / dayUs) * dayUs;
+
+/** Bounded by what is kept: what piles up until then makes the next purge longer. */
+function pauseAfterPurge(tookMs: number, { purgeEveryMs, keepMs }: ArchiverOptions): number {
+  return Math.max(purgeEveryMs, Math.min(tookMs / purgeShare, keepMs));
+}
 
 /**
  * In a stream that was made anew, or set back to an earlier state, the sequences of the archive are events that nobody

@@ -14,9 +14,7 @@ import { brokerDataDir } from "../core/directories.ts";
 import type { Note } from "../core/note.ts";
 import { archiveService } from "../flow/log-archive.ts";
 import type { RunningServices } from "../flow/run-services.ts";
-import type { StreamLag } from "../jetstream/streams/lag.ts";
-import { lagTable } from "../lag/lag-table.ts";
-import { readServiceLag } from "../lag/service-lag.ts";
+import { createLagReader, type LogLag, lagReport } from "../lag/log-lag.ts";
 import { withServiceFlags } from "../serve/service-options.ts";
 import { servingLine } from "../serve/serving-line.ts";
 import { type ServingFlags, startServices } from "../serve/start-services.ts";
@@ -117,8 +115,9 @@ async function showLag(
   const display = showOn(screen, online, { view: upView(services) });
   display.sample(undefined);
   let told = false;
+  const readLag = createLagReader(online, sample);
   const read = async () => {
-    const lag = await readServiceLag(online, sample);
+    const lag = await readLag();
     if (!told) noteClock(online.terminal, lag.clock);
     told = true;
     return lag;
@@ -127,10 +126,10 @@ async function showLag(
   display.close();
 }
 
-/** What is served, wrapped, and the lag once it is known. */
+/** What is served, wrapped, and the lag and the archive once they are known. */
 export const upView =
-  ({ serving, told }: RunningServices): View<StreamLag | undefined> =>
+  ({ serving, told }: RunningServices): View<LogLag | undefined> =>
   (lag, style) => {
     const lines = wrapWords(servingLine(told)(serving, style), style.width);
-    return [lines.join("\n"), ...(lag ? [lagTable(lag, style)] : [])].join("\n\n");
+    return [lines.join("\n"), ...(lag ? [lagReport(lag, style)] : [])].join("\n\n");
   };
