@@ -34,8 +34,10 @@ describe.skipIf("missing" in found)(about, () => {
     let url: string;
     let store: string;
 
-    const publish = (count: number) =>
-      orderctl(`publish order --count ${count} --wait --server ${broker.url}`);
+    const publish = async (count: number) => {
+      const published = await orderctl(`publish order --count ${count} --wait --server ${broker.url}`);
+      expect(published, published.stderr).toMatchObject({ exitCode: 0 });
+    };
     const read = async (promql: string): Promise<number> =>
       Number((await prometheus.query(promql))[0]?.value[1] ?? Number.NaN);
 
@@ -43,8 +45,9 @@ describe.skipIf("missing" in found)(about, () => {
       broker = await startTestBroker();
       const port = await freePort();
       url = `http://127.0.0.1:${port}`;
-      // A gateway that fails now and then, and is asked once only: some deliveries come again.
-      const gateway = "--gateway-errors 0.3 --gateway-attempts 1 --breaker-failures 1000 --decline-share 0.2";
+      // A gateway that fails now and then, and is asked once only: some deliveries come again, none so often that it is given up.
+      const gateway =
+        "--gateway-errors 0.15 --gateway-attempts 1 --breaker-failures 1000 --decline-share 0.2";
       const ports = `--http-port 0 --metrics-port ${port}`;
       store = await mkdtemp(join(tmpdir(), "orderctl-archive-"));
       const archive = `--archive ${store} --keep 1s --segment-events 200`;
