@@ -5,9 +5,10 @@ import type { Note } from "../core/note.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { ArchivedFirst, ArchivedKeys, ArchiveProgress, FollowedArchive } from "../flow/archived-log.ts";
 import { type Flow, type FlowLog, findFault } from "../flow/flow.ts";
+import type { Connection } from "../jetstream/client/connection.ts";
 import { type Problem, Problems } from "../jetstream/consume/problems.ts";
 import { keyHash } from "./key-hashes.ts";
-import { KeyIndex, mostKeyBytes, segmentsWith } from "./key-index.ts";
+import { KeyIndex, mostKeyBytes } from "./key-index.ts";
 import type { Segment } from "./manifest.ts";
 import { SegmentedLog } from "./segmented-log.ts";
 
@@ -102,10 +103,13 @@ class Followed implements ArchiveProgress, ArchivedKeys {
   /** Of the keys of all segments that the manifest names. */
   readonly #keysAge = new Age();
   #archivedTo = 0;
+  /** Of the connection: what was asked for on an earlier one does not count. */
+  #generation = 0;
   #isToldOfOutside = false;
   readonly #stopping = new AbortController();
   /** Ends the wait for the next read. */
   #next = new AbortController();
+  readonly #connection: Connection;
   readonly #unlisten: () => void;
 
   /** Without `mostKeyBytes` it knows no keys. */
@@ -115,6 +119,7 @@ class Followed implements ArchiveProgress, ArchivedKeys {
     this.#note = note;
     this.#problems = new Problems(who, note);
     this.#index = mostKeyBytes === undefined ? undefined : new KeyIndex(this.#archive, mostKeyBytes);
+    this.#connection = connection;
     this.#unlisten = connection.onReconnect(() => this.#forget());
   }
 
@@ -138,7 +143,7 @@ class Followed implements ArchiveProgress, ArchivedKeys {
     if (!this.#index || this.#index.isEmpty) return undefined;
     const hash = keyHash(key);
     const segments = this.#index.mayHave(hash);
-    return segments && this.#lookUp(key, hash, segments);
+    return segments && this.#lookUp(key, this.#index.holding(hash, segments));
   }
 
   problems(): Problem[] {
@@ -152,23 +157,30 @@ class Followed implements ArchiveProgress, ArchivedKeys {
   }
 
   async follow(isRead: boolean): Promise<void> {
-    for (let isWell = isRead; !this.#stopping.signal.aborted; isWell = await this.read()) {
+    for (let isWell = isRead; !this.#stopping.signal.aborted; ) {
       const restMs = isWell ? everyMs - this.#keysAge.ms : retryMs;
       const { signal } = this.#next;
       await wait(Math.max(0, restMs), undefined, { ref: false, signal }).catch(() => undefined);
-      if (!this.#stopping.signal.aborted) this.#next = new AbortController();
+      if (this.#stopping.signal.aborted) return;
+      this.#next = new AbortController();
+      isWell = await this.read();
     }
   }
 
   /** False when it failed. */
   async read(): Promise<boolean> {
+    const generation = this.#generation;
     try {
       const at = momentNow();
       const { manifest } = this.#archive;
+      // A question on a lost connection is answered late, and keeps the next one waiting.
+      if (!this.#connection.isConnected()) throw brokerAway(this.#flow);
       await manifest.refresh();
+      if (generation !== this.#generation) return true;
       this.#archivedTo = manifest.movedTo;
       this.#manifestAge.read(at);
       await this.#readNew(manifest.segments);
+      if (generation !== this.#generation) return true;
       this.#keysAge.read(at);
       if (this.isCertain()) this.#problems.end(problem);
       return true;
@@ -196,6 +208,7 @@ class Followed implements ArchiveProgress, ArchivedKeys {
 
   /** Where a whole machine stood still, none of its clocks tells; that the broker has ended the connection does. */
   #forget(): void {
+    this.#generation += 1;
     this.#manifestAge.forget();
     this.#keysAge.forget();
     this.#next.abort();
@@ -206,8 +219,8 @@ class Followed implements ArchiveProgress, ArchivedKeys {
     this.#problems.add(problem, `takes nothing: ${why}`);
   }
 
-  async #lookUp(key: string, hash: bigint, segments: readonly Segment[]): Promise<ArchivedFirst | undefined> {
-    const holding = await segmentsWith(this.#archive, hash, segments);
+  async #lookUp(key: string, finding: Promise<Segment[]>): Promise<ArchivedFirst | undefined> {
+    const holding = await finding;
     const [oldest] = holding;
     if (!oldest) return undefined;
     // What was pruned cannot tell; its hash alone makes a repeat of the key.
@@ -221,3 +234,8 @@ class Followed implements ArchiveProgress, ArchivedKeys {
     );
   }
 }
+
+const brokerAway = ({ stream }: Flow): OrderctlError =>
+  new OrderctlError("unavailable", `cannot tell what of ${stream} is archived: the broker is away`, {
+    source: "broker",
+  });

@@ -182,9 +182,8 @@ class Archiving {
     await manifest.append(entry);
     await manifest.refresh();
     // Only what the manifest holds tells whose it is: the answer to an attempt may have been lost.
-    const entered = manifest.segments.find(({ from }) => from === entry.from);
-    if (entered && entered.files.data.name !== entry.files.data.name)
-      await removeFiles(this.#options.store, entry);
+    const isEntered = manifest.segments.some(({ files }) => files.data.name === entry.files.data.name);
+    if (!isEntered) await removeFiles(this.#options.store, entry);
   }
 
   /**
@@ -252,13 +251,9 @@ class Archiving {
   async #purge({ firstSequence, messages }: StreamSize, movable: number): Promise<void> {
     const { segments } = this.#archive.manifest;
     const held = messages === 0 ? [] : segments.filter(({ to }) => to >= firstSequence);
-    const now = performance.now();
-    for (const { from } of held) if (!this.#seenAt.has(from)) this.#seenAt.set(from, now);
-    const due = held.filter(
-      ({ from, to }) => now - (this.#seenAt.get(from) ?? now) >= this.#options.settleMs && to <= movable,
-    );
+    const due = this.#settled(held).filter(({ to }) => to <= movable);
     const last = due.at(-1);
-    if (!last || now < this.#purgeAt) return;
+    if (!last || performance.now() < this.#purgeAt) return;
     for (const segment of due) await this.#mustBeWhole(segment);
     const { connection, flow } = this.#log;
     // Asked again, as that may have taken long.
@@ -271,7 +266,15 @@ class Archiving {
     await purgeBefore(connection, flow.stream, last.to + 1);
     const tookMs = performance.now() - purgedAt;
     this.#purgeAt = purgedAt + pauseAfterPurge(tookMs, this.#options);
-    for (const { from } of due) this.#seenAt.delete(from);
+  }
+
+  /** Those of the segments that this process has known for long enough. */
+  #settled(held: readonly Segment[]): Segment[] {
+    const now = performance.now();
+    const first = held[0]?.from ?? Number.POSITIVE_INFINITY;
+    for (const from of this.#seenAt.keys()) if (from < first) this.#seenAt.delete(from);
+    for (const { from } of held) if (!this.#seenAt.has(from)) this.#seenAt.set(from, now);
+    return held.filter(({ from }) => now - (this.#seenAt.get(from) ?? now) >= this.#options.settleMs);
   }
 
   /** Files that were damaged while the log still has their messages are written again. */

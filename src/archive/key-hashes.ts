@@ -39,6 +39,18 @@ export async function hasKeyHash(file: SegmentFile, wanted: bigint): Promise<boo
   return false;
 }
 
+/** Whether the content of a file of key hashes has this one. */
+export function includesHash(content: Uint8Array, wanted: bigint): boolean {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  let low = 0;
+  for (let high = content.length / hashBytes; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (view.getBigUint64(middle * hashBytes) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low * hashBytes < content.length && view.getBigUint64(low * hashBytes) === wanted;
+}
+
 /**
  * Which of some hashes, in ascending order, are in a whole file of key hashes. One pass over both: for many hashes far
  * cheaper than one search for each.

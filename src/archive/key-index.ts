@@ -1,4 +1,4 @@
-import { hasKeyHash } from "./key-hashes.ts";
+import { hasKeyHash, includesHash } from "./key-hashes.ts";
 import type { Segment } from "./manifest.ts";
 import { SegmentKeys } from "./segment-keys.ts";
 import type { SegmentedLog } from "./segmented-log.ts";
@@ -8,6 +8,8 @@ type KeyFiles = Pick<SegmentedLog, "readFile" | "storeAt">;
 
 /** How many files are read at the same time. */
 const atOnce = 16;
+const nothing = new Uint8Array();
+const mostFileBytes = 64 * 2 ** 20;
 /** Most memory for the keys of an archive: enough for 67 million. */
 export const mostKeyBytes = 256 * 2 ** 20;
 
@@ -15,6 +17,9 @@ export const mostKeyBytes = 256 * 2 ** 20;
 export class KeyIndex {
   readonly #archive: KeyFiles;
   readonly #keys: SegmentKeys;
+  readonly #files = new Map<Segment, Uint8Array>();
+  #fileBytes = 0;
+  #reading: Promise<void> = Promise.resolve();
   /** Of which of the manifest's segments the keys are read. */
   #read: { from: number; to: number } | undefined;
 
@@ -32,11 +37,15 @@ export class KeyIndex {
     return this.#keys.outside.size;
   }
 
-  /**
-   * Reads the keys of the segments that are new since the last call; one call at a time. The newest segments come
-   * first: of the oldest there may be more than have room.
-   */
-  async read(segments: readonly Segment[]): Promise<void> {
+  /** Reads the keys of the segments that are new since the last call. */
+  read(segments: readonly Segment[]): Promise<void> {
+    const reading = this.#reading.then(() => this.#readNew(segments));
+    this.#reading = reading.catch(() => undefined);
+    return reading;
+  }
+
+  /** The newest segments come first: of the oldest there may be more than have room. */
+  async #readNew(segments: readonly Segment[]): Promise<void> {
     this.#read ??= { from: segments.length, to: segments.length };
     const read = this.#read;
     while (read.to < segments.length) {
@@ -54,6 +63,36 @@ export class KeyIndex {
   /** The segments that may have a key, in any order; undefined for none. Hot path: ~1 µs for 10 million keys. */
   mayHave(hash: bigint): readonly Segment[] | undefined {
     return this.#keys.mayHave(hash);
+  }
+
+  /**
+   * Which of some segments have a key, the oldest first. Files that were read for it stay in memory, the last 64 MB of
+   * them: a file of orders that is published once more asks for one key after the other.
+   */
+  async holding(hash: bigint, segments: readonly Segment[]): Promise<Segment[]> {
+    const found: Segment[] = [];
+    for (let at = 0; at < segments.length; at += atOnce) {
+      const some = segments.slice(at, at + atOnce);
+      const files = await Promise.all(some.map((segment) => this.#fileOf(segment)));
+      found.push(...some.filter((_, index) => includesHash(files[index] ?? nothing, hash)));
+    }
+    return found.sort((a, b) => a.from - b.from);
+  }
+
+  #fileOf(segment: Segment): Uint8Array | Promise<Uint8Array> {
+    return this.#files.get(segment) ?? this.#readFile(segment);
+  }
+
+  async #readFile(segment: Segment): Promise<Uint8Array> {
+    const file = await this.#archive.readFile(segment, segment.files.keys);
+    if (!this.#files.has(segment)) this.#fileBytes += file.length;
+    this.#files.set(segment, file);
+    for (const [oldest, { length }] of this.#files) {
+      if (this.#fileBytes <= mostFileBytes) break;
+      this.#files.delete(oldest);
+      this.#fileBytes -= length;
+    }
+    return file;
   }
 
   async #addOlder(segments: readonly Segment[]): Promise<void> {

@@ -108,12 +108,17 @@ export class Manifest {
     await this.#refreshing;
   }
 
-  /** Adds the next segment; false when another archiver was first. `refresh` then tells which segment that one added. */
+  /**
+   * Adds the next segment; false when another archiver was first, be that known here by now or not. `refresh` then tells
+   * which segment that one added.
+   */
   async append(entry: SegmentEntry): Promise<boolean> {
     // An entry that nobody can read would make the archive unreadable for good.
     if (!isEntry(entry) || entry.events === 0)
       throw new OrderctlError("internal", `messages ${entry.from} to ${entry.to} make no segment`);
-    return this.#write(segmentKey(this.#segments.length + 1), entryText(entry));
+    const last = this.#segments.at(-1);
+    const follows = entry.previous === (last?.sha256 ?? null) && (!last || entry.from === last.to + 1);
+    return follows && this.#write(segmentKey(this.#segments.length + 1), entryText(entry));
   }
 
   /** Notes that the messages of a segment are removed from now on. */

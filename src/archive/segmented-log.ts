@@ -7,6 +7,7 @@ import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { commonHashes, keyHash } from "./key-hashes.ts";
 import { KeyIndex, mostKeyBytes, segmentsWith } from "./key-index.ts";
 import { Manifest, type Segment, type StoredFile } from "./manifest.ts";
+import { OftenRead } from "./often-read.ts";
 import { openStore } from "./open-store.ts";
 import { SegmentReader } from "./segment.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -15,17 +16,23 @@ import { damagedFile, readWhole, withStored } from "./stored-file.ts";
 /** Half of the time for which an archived message stays in the stream. */
 const maxAgeMs = 5000;
 
+/** So many keys are looked up in the files of all segments; for more of them, the keys of all are read once. */
+const fewLookUps = 16;
+
 export class SegmentedLog implements ArchivedLog {
   readonly manifest: Manifest;
   readonly #connection: Connection;
   /** Where files of a remote store are kept, so that they are fetched once. */
   readonly cacheDir: string;
   readonly #stores = new Map<string, Promise<SegmentStore>>();
+  readonly #often: OftenRead;
   /** Of all segments, once it was asked for many keys. */
   #index: KeyIndex | undefined;
+  #lookUps = 0;
 
-  constructor(connection: Connection, { stream }: FlowShape, env: NodeJS.ProcessEnv) {
-    this.manifest = new Manifest(connection, stream);
+  constructor(connection: Connection, flow: FlowShape, env: NodeJS.ProcessEnv) {
+    this.manifest = new Manifest(connection, flow.stream);
+    this.#often = new OftenRead((subject) => flow.parseSubject(subject)?.key);
     this.#connection = connection;
     this.cacheDir = archiveCacheDir(env);
   }
@@ -37,12 +44,11 @@ export class SegmentedLog implements ArchivedLog {
 
   async hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>> {
     await this.movedTo();
-    this.#index ??= new KeyIndex(this, mostKeyBytes);
-    await this.#index.read(this.manifest.segments);
+    const index = await this.#readIndex();
     const hashes = keys.map(keyHash);
     const wanted = new Set<Segment>();
     const suspects = hashes.filter((hash) => {
-      const maybe = this.#index?.mayHave(hash)?.filter((segment) => segment.to <= to) ?? [];
+      const maybe = index.mayHave(hash)?.filter((segment) => segment.to <= to) ?? [];
       for (const segment of maybe) wanted.add(segment);
       return maybe.length > 0;
     });
@@ -84,12 +90,18 @@ export class SegmentedLog implements ArchivedLog {
   async readKeyIn(segments: readonly Segment[], key: string): Promise<StreamMessage[]> {
     const messages: StreamMessage[] = [];
     for (const segment of segments) {
-      const found = await this.#within(segment, (reader) => reader.readKey(key));
+      const found = await this.#readKeyOf(segment, key);
       // Its hash is there, and hashes of 64 bits do not meet.
       if (found.length === 0) throw damagedFile(await this.storeAt(segment.store), segment.files.data.name);
       messages.push(...found);
     }
     return messages;
+  }
+
+  async #readKeyOf(segment: Segment, key: string): Promise<StreamMessage[]> {
+    const whole = this.#often.messagesOf(segment, () => this.#within(segment, (reader) => reader.readAll()));
+    if (whole) return (await whole).get(key) ?? [];
+    return this.#within(segment, (reader) => reader.readKey(key));
   }
 
   async readBySequence(sequence: number): Promise<StreamMessage | undefined> {
@@ -129,7 +141,18 @@ export class SegmentedLog implements ArchivedLog {
   /** The segments with a key, in stream order. */
   async #holding(key: string): Promise<Segment[]> {
     await this.movedTo();
-    return segmentsWith(this, keyHash(key), this.manifest.segments);
+    const hash = keyHash(key);
+    this.#lookUps += 1;
+    if (this.#lookUps <= fewLookUps) return segmentsWith(this, hash, this.manifest.segments);
+    const index = await this.#readIndex();
+    const segments = index.mayHave(hash);
+    return segments ? index.holding(hash, segments) : [];
+  }
+
+  async #readIndex(): Promise<KeyIndex> {
+    this.#index ??= new KeyIndex(this, mostKeyBytes);
+    await this.#index.read(this.manifest.segments);
+    return this.#index;
   }
 
   async #within<T>(segment: Segment, read: (reader: SegmentReader) => Promise<T>): Promise<T> {

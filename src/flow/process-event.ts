@@ -4,8 +4,9 @@ import type { Delivery, DeliveryWatch } from "../jetstream/consume/delivery.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
 import { nowUs } from "../telemetry/clock.ts";
 import { addHold, encodeHop, type Hold, hopHeader, orderTimeOf } from "../telemetry/hop.ts";
-import type { ArchivedKeys, ArchiveProgress } from "./archived-log.ts";
+import type { ArchivedKeys } from "./archived-log.ts";
 import type { DeliveryReport, StartReport } from "./delivery-report.ts";
+import type { OutcomeFence } from "./fence.ts";
 import { type Flow, type FlowEvent, findFault } from "./flow.ts";
 import type { Handler, HandlerContext, WatchedCall } from "./handler.ts";
 import { storedTooEarly } from "./key-log.ts";
@@ -19,7 +20,7 @@ type WorkingAs = Origin & {
   /** For first events: those of archived keys are refused. */
   archivedKeys?: ArchivedKeys | undefined;
   /** For deliveries from the log: what follows from an archived event is not stored again. */
-  progress?: ArchiveProgress | undefined;
+  fence?: OutcomeFence | undefined;
 };
 
 /** A processor that leaves it to the publisher to find out what is stored already. */
@@ -33,7 +34,7 @@ export const processWith =
   (
     flow: Flow,
     handler: Handler,
-    { service, instance, startReport, archivedKeys, progress }: WorkingAs,
+    { service, instance, startReport, archivedKeys, fence }: WorkingAs,
   ): EventProcessor =>
   async (delivery, signal) => {
     const receivedAtUs = nowUs();
@@ -63,17 +64,8 @@ export const processWith =
     const message = { subject, bodyBytes: payload.length, orderAtUs };
     const headers = report?.storing(outcome, message) ?? traceOf(delivery);
     headers[hopHeader] = hop;
-    return { subject, payload, headers, ...(progress && { fence: () => fenceOf(progress, delivery) }) };
+    return { subject, payload, headers, ...(fence && { fence: fence(delivery.sequence, subject) }) };
   };
-
-/**
- * A worker that was suspended may come back to a delivery that another has settled long ago. Once its event is archived,
- * what followed from it may have left the stream, which then would take it again.
- */
-function fenceOf(progress: ArchiveProgress, { sequence }: Delivery): "open" | "wait" | "closed" {
-  if (!progress.isKnown()) return "wait";
-  return progress.hasArchived(sequence) ? "closed" : "open";
-}
 
 const orderTime = (flow: Flow, { kind }: FlowEvent, delivery: Delivery): number | undefined =>
   kind === flow.firstKind ? delivery.storedAtUs : orderTimeOf(delivery.header(hopHeader));

@@ -12,6 +12,7 @@ import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import type { ArchivedKeys, ArchiveProgress, FollowedArchive } from "./archived-log.ts";
 import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
 import { createReports } from "./delivery-report.ts";
+import { outcomeFence } from "./fence.ts";
 import type { Flow, FlowLog, FlowShape, Subscription } from "./flow.ts";
 import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./flow-topology.ts";
 import { type Handler, handlerOf } from "./handler.ts";
@@ -115,7 +116,6 @@ export async function runServices(
   refuseBrokenPromises(flow, drifts, names);
   const log = await readStreamIdentity(connection, flow.stream);
   for (const drift of drifts) note(driftText(drift));
-  const publisher = new Publisher(connection, { window: options.window });
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
   const subscriptions = names.flatMap(flow.subscriptionsOf);
   const firsts = subscriptions.filter(({ on }) => on === flow.firstKind);
@@ -123,6 +123,8 @@ export async function runServices(
   const takers = new Set([...(server ? [server.name] : []), ...firsts.map(({ service }) => service)]);
   const as = { who: [...(takers.size > 0 ? takers : names)].join(" and "), keys: takers.size > 0 };
   const { progress, keys } = (await follow?.(flowLog, as)) ?? {};
+  // After a reconnect, what is known of the archive has to be forgotten before anything is sent again.
+  const publisher = new Publisher(connection, { window: options.window });
   const working = { ...flowLog, publisher, archivedKeys: keys };
   // The server starts before the workers: if its port is taken, no worker is left running.
   const listening = await server?.open(working);
@@ -192,6 +194,7 @@ function startWorkers(
   const { telemetry = noTelemetry, aheadUs } = options;
   const handlers = parts.handlers(working);
   const counters = telemetry.metrics && flow.countersOf(telemetry.metrics);
+  const fence = progress && outcomeFence(working, progress);
   const workers = new Map<string, Worker>();
   const redrivers = new Map<string, Worker>();
   for (const service of names) {
@@ -205,7 +208,7 @@ function startWorkers(
       const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
       const as = { service, instance, startReport, archivedKeys };
       const handler = handlerOf(handlers, consumer);
-      const process = processWith(flow, handler, { ...as, progress });
+      const process = processWith(flow, handler, { ...as, fence });
       // Its event may be archived.
       const redrive = processWith(flow, handler, as);
       const isIdle = otherStatus(flow, subscription);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { openArchivedKeys } from "../../src/archive/archived-keys.ts";
 import { Manifest, type Segment } from "../../src/archive/manifest.ts";
+import { SegmentedLog } from "../../src/archive/segmented-log.ts";
 import type { ArchivedKeys } from "../../src/flow/archived-log.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { type ArchiveFolder, archiveFolder, archiveLog, purgeArchived } from "../support/archive-log.ts";
@@ -213,4 +214,33 @@ it("is not certain from a reconnect on, until it has read again: the machine may
   thaw(broker.pid);
   await until(() => keys.isCertain());
   expect(notes).toEqual([]);
+});
+
+it("reads a segment whole once it is asked for many of its keys", async () => {
+  const { connection, store, folder } = await world();
+  const ids = Array.from({ length: 120 }, (_, n) => `o-${n}`);
+  await store(...ids);
+  const segment = await archiveLog(connection, folder);
+  const { keys } = await open(connection);
+  for (const [index, id] of ids.slice(0, 100).entries())
+    expect(await keys.findFirst(id)).toMatchObject({ sequence: index + 1 });
+  await rename(join(folder.path, segment.files.data.name), join(folder.path, "away"));
+  for (const [index, id] of ids.entries())
+    expect(await keys.findFirst(id)).toMatchObject({ sequence: index + 1 });
+  expect(await keys.findFirst("o-120")).toBeUndefined();
+});
+
+it("looks many keys up in memory, those of new segments too", async () => {
+  const { connection, store, folder } = await world();
+  await store("o-1");
+  const segment = await archiveLog(connection, folder);
+  const archive = new SegmentedLog(connection, orderLog(connection).flow, process.env);
+  for (let n = 0; n < 20; n += 1) expect(await archive.readKey(`none-${n}`)).toEqual([]);
+  await rename(pathOf(folder, segment), `${pathOf(folder, segment)}.away`);
+  expect(await archive.readKey("none-20")).toEqual([]);
+  await rename(`${pathOf(folder, segment)}.away`, pathOf(folder, segment));
+  await store("o-2");
+  await archiveLog(connection, folder);
+  await archive.manifest.refresh();
+  expect(await archive.readKey("o-2")).toMatchObject([{ sequence: 2 }]);
 });

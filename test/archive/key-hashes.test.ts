@@ -1,7 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { buildKeyHashes, commonHashes, hasKeyHash, keyHash } from "../../src/archive/key-hashes.ts";
+import {
+  buildKeyHashes,
+  commonHashes,
+  hasKeyHash,
+  includesHash,
+  keyHash,
+} from "../../src/archive/key-hashes.ts";
 import type { SegmentFile } from "../../src/archive/segment-store.ts";
 
 /** A file in memory that counts how often it is read. */
@@ -94,6 +100,14 @@ describe("a file of key hashes", () => {
     await expect(hasKeyHash(fileOf(bytes.subarray(1)), 1n)).rejects.toMatchObject(rejected);
     await expect(hasKeyHash(fileOf(bytes.fill(7, 700, 900)), keyHash("x"))).rejects.toMatchObject(rejected);
   });
+});
+
+it("finds a hash in a whole file, and no other", () => {
+  const keys = Array.from({ length: 500 }, (_, n) => `order-${n}`);
+  const file = buildKeyHashes(keys.slice(0, 250));
+  expect(keys.filter((key) => includesHash(file, keyHash(key)))).toEqual(keys.slice(0, 250));
+  expect([0n, 2n ** 64n - 1n].filter((hash) => includesHash(file, hash))).toEqual([]);
+  expect(includesHash(new Uint8Array(), keyHash("order-1"))).toBe(false);
 });
 
 it("finds which of many hashes a whole file has", () => {

@@ -145,6 +145,17 @@ it("takes one first segment, whatever two archivers found to be the first messag
   expect(other.segments.map(({ from }) => from)).toEqual([1]);
 });
 
+it("takes no entry that does not follow from the last one, which was entered while it was made", async () => {
+  const [one, other] = [open(), open()];
+  await Promise.all([one.refresh(), other.refresh()]);
+  const late = entry(1, null);
+  await one.append(entry(1, null));
+  await other.refresh();
+  expect(await other.append(late)).toBe(false);
+  await other.refresh();
+  expect(other.segments.map(({ from }) => from)).toEqual([1]);
+});
+
 it("belongs to one stream: another of the same name has none of its messages", async () => {
   const manifest = open();
   await manifest.refresh();

@@ -279,11 +279,28 @@ describe("a worker that was suspended", () => {
     const { services, goOn } = await overtaken();
     await archiveAndPurge();
     // By then it knows what is archived.
-    await passed(2500);
+    await passed(4500);
     goOn();
     await until(() => services.counts()["payment-processor"]?.failed === 1);
     expect(await readLog(connection)).toEqual([]);
     expect(await letters()).toEqual([]);
     expect(notes.join()).toContain("cannot store ORDERS.payments.o-1: it comes too late");
+  });
+
+  it("acknowledges an archived event whose outcome is still in the stream", async () => {
+    const { services, goOn } = await overtaken();
+    await archive();
+    await passed(4500);
+    goOn();
+    await until(() => services.counts()["payment-processor"]?.duplicates === 1);
+    expect(services.counts()["payment-processor"]).toMatchObject({ processed: 1, failed: 0 });
+  });
+
+  it("goes on with an archived event that led to nothing, as a consumer made anew is handed", async () => {
+    await log.store(order("o-1"));
+    await archive();
+    const services = await start(["payment"]);
+    await until(async () => (await readLast(connection, ordersStream, "ORDERS.payments.o-1")) !== undefined);
+    expect(services.counts()["payment-processor"]).toMatchObject({ processed: 1, failed: 0 });
   });
 });

@@ -15,8 +15,11 @@ export type Publication = {
   fence?: Fence;
 };
 
-/** `wait` while that is not known; a message whose fence is `closed` is not stored. */
-export type Fence = () => "open" | "wait" | "closed";
+/** `wait` while that is not known; it is asked again soon. A promise is for what has to be looked up first. */
+export type Fence = () => "open" | "wait" | Promise<Passage>;
+
+/** `closed`: the message is not stored. Or it is stored already: where. */
+export type Passage = "open" | "closed" | Stored;
 
 /**
  * Where a message is stored. `duplicate` says that the subject already held a message, which stays; `existing`

@@ -7,7 +7,7 @@ import { leaderless } from "../client/election.ts";
 import { subjectFrom } from "../client/raw-message.ts";
 import { readLast } from "../streams/read-message.ts";
 import { isOfOtherDomain, parseAck, type Refusal } from "./pub-ack.ts";
-import { type Fence, headersOf, notStored, type Publication, type Stored } from "./publication.ts";
+import { headersOf, notStored, type Passage, type Publication, type Stored } from "./publication.ts";
 
 const tickMs = 50;
 const maxBackoffMs = 1000;
@@ -149,8 +149,36 @@ export class Publisher {
     entry.waiting = "ack";
     entry.dueAt = performance.now() + this.#options.ackWaitMs;
     if (!this.#connection.isConnected()) return;
-    const { subject, payload, fence } = entry.publication;
-    if (fence && this.#isStopped(entry, fence)) return;
+    const passage = entry.publication.fence?.() ?? "open";
+    if (passage === "open") this.#send(entry);
+    else if (passage === "wait") this.#askAgain(entry);
+    else void this.#sendAfter(entry, passage);
+  }
+
+  /** With the next tick; that counts as no attempt, and the broker is not to blame. */
+  #askAgain(entry: Entry): void {
+    entry.waiting = "backoff";
+    entry.dueAt = 0;
+  }
+
+  async #sendAfter(entry: Entry, passage: Promise<Passage>): Promise<void> {
+    entry.waiting = "answer";
+    try {
+      const passed = await passage;
+      if (this.#inFlight.get(entry.slot) !== entry) return;
+      entry.waiting = "ack";
+      entry.dueAt = performance.now() + this.#options.ackWaitMs;
+      if (passed === "open") this.#send(entry);
+      else if (passed === "closed")
+        this.#settle(entry).reject(notSettled(entry, "unavailable", "it comes too late"));
+      else this.#settle(entry).resolve(passed);
+    } catch (thrown) {
+      this.#retry(entry, OrderctlError.from(thrown).message);
+    }
+  }
+
+  #send(entry: Entry): void {
+    const { subject, payload } = entry.publication;
     try {
       const headers = headersOf(entry.publication);
       const { frames } = this.#connection;
@@ -162,14 +190,6 @@ export class Publisher {
     } catch (thrown) {
       this.#settle(entry).reject(OrderctlError.from(thrown));
     }
-  }
-
-  #isStopped(entry: Entry, fence: Fence): boolean {
-    const passes = fence();
-    if (passes === "wait") this.#retry(entry, "it is not certain that it still may be stored");
-    else if (passes === "closed")
-      this.#settle(entry).reject(notSettled(entry, "unavailable", "it comes too late"));
-    return passes !== "open";
   }
 
   #onAck(message: Msg): void {

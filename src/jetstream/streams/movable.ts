@@ -66,12 +66,15 @@ async function readConsumer(
   try {
     return await jsm.consumers.info(stream, name);
   } catch (thrown) {
-    if (fromNats(thrown, "").code === "not_found") return undefined;
+    if (fromNats(thrown, "").code === "not_found" || ownReader.test(name)) return undefined;
     throw thrown;
   }
 }
 
-type Names = { total: number; consumers: string[] | null };
+/** A consumer that a command of ours reads with: one that a lost server had is named until that is back, and holds nothing. */
+const ownReader = /^reader-[0-9A-Z]{22}$/;
+
+type Names = { total: number; consumers: string[] | null; error?: { description?: string } };
 
 async function readNames({ nats, apiPrefix, timeoutMs }: Connection, stream: string): Promise<string[]> {
   const names: string[] = [];
@@ -80,12 +83,15 @@ async function readNames({ nats, apiPrefix, timeoutMs }: Connection, stream: str
     const from = JSON.stringify({ offset: names.length });
     const { data } = await nats.request(subject, from, { timeout: timeoutMs });
     const page = parseObject<Names>(Buffer.from(data).toString());
-    if (page?.total === undefined)
-      throw new OrderctlError("unavailable", "the broker does not tell their names");
-    const { consumers } = page;
-    if (!consumers?.length) break;
-    names.push(...consumers);
-    total = page.total;
+    const { consumers, error } = page ?? {};
+    const isMissing = !consumers?.length && names.length < (page?.total ?? 1);
+    if (error || isMissing)
+      throw new OrderctlError(
+        "unavailable",
+        error?.description ?? "the broker does not tell all their names",
+      );
+    names.push(...(consumers ?? []));
+    total = page?.total ?? 0;
   }
   return names;
 }

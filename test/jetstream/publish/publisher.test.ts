@@ -182,7 +182,7 @@ describe("a fence", () => {
   it("that closes keeps a message from being sent again, which then may be stored or not", async () => {
     const publisher = openPublisher({ ackWaitMs: 50 });
     const held = holdAnswers("fenced.a");
-    const fence = () => (held.length === 0 ? "open" : "closed");
+    const fence = () => (held.length === 0 ? "open" : Promise.resolve("closed" as const));
     await expect(publisher.publish({ ...textTo("fenced.a", "one"), fence })).rejects.toMatchObject({
       code: "unavailable",
       source: "broker",
@@ -190,5 +190,11 @@ describe("a fence", () => {
       message: "cannot store fenced.a: it comes too late",
     });
     expect(held).toHaveLength(1);
+  });
+
+  it("that knows where a message is stored settles it", async () => {
+    const stored = { sequence: 7, duplicate: true, existing: new Uint8Array([1]) };
+    const publication = { ...textTo("fenced.b", "one"), fence: () => Promise.resolve(stored) };
+    expect(await openPublisher().publish(publication)).toEqual(stored);
   });
 });
