@@ -70,7 +70,7 @@ async function opened(followed: Followed, { patient }: Options): Promise<Followe
 }
 
 /** How old what was read is. */
-class Age {
+class Freshness {
   #readAt: Moment | undefined;
   #isForgotten = false;
 
@@ -78,7 +78,7 @@ class Age {
     return this.#readAt ? msSince(this.#readAt) : Number.POSITIVE_INFINITY;
   }
 
-  get isYoung(): boolean {
+  get isFresh(): boolean {
     return !this.#isForgotten && this.ms <= mostAgeMs;
   }
 
@@ -87,7 +87,7 @@ class Age {
     this.#isForgotten = false;
   }
 
-  /** It counts for old until the next read. */
+  /** It counts for stale until the next read. */
   forget(): void {
     this.#isForgotten = true;
   }
@@ -99,9 +99,9 @@ class Followed implements ArchiveProgress, ArchivedKeys {
   readonly #note: Note;
   readonly #problems: Problems;
   readonly #index: KeyIndex | undefined;
-  readonly #manifestAge = new Age();
+  readonly #manifest = new Freshness();
   /** Of the keys of all segments that the manifest names. */
-  readonly #keysAge = new Age();
+  readonly #keys = new Freshness();
   #archivedTo = 0;
   /** Of the connection: what was asked for on an earlier one does not count. */
   #generation = 0;
@@ -124,7 +124,7 @@ class Followed implements ArchiveProgress, ArchivedKeys {
   }
 
   isKnown(): boolean {
-    return this.#manifestAge.isYoung;
+    return this.#manifest.isFresh;
   }
 
   hasArchived(sequence: number): boolean {
@@ -132,11 +132,11 @@ class Followed implements ArchiveProgress, ArchivedKeys {
   }
 
   isCertain(): boolean {
-    return this.#keysAge.isYoung;
+    return this.#keys.isFresh;
   }
 
   isRead(): boolean {
-    return this.#keysAge.ms < Number.POSITIVE_INFINITY;
+    return this.#keys.ms < Number.POSITIVE_INFINITY;
   }
 
   findFirst(key: string): Promise<ArchivedFirst | undefined> | undefined {
@@ -158,7 +158,7 @@ class Followed implements ArchiveProgress, ArchivedKeys {
 
   async follow(isRead: boolean): Promise<void> {
     for (let isWell = isRead; !this.#stopping.signal.aborted; ) {
-      const restMs = isWell ? everyMs - this.#keysAge.ms : retryMs;
+      const restMs = isWell ? everyMs - this.#keys.ms : retryMs;
       const { signal } = this.#next;
       await wait(Math.max(0, restMs), undefined, { ref: false, signal }).catch(() => undefined);
       if (this.#stopping.signal.aborted) return;
@@ -178,10 +178,10 @@ class Followed implements ArchiveProgress, ArchivedKeys {
       await manifest.refresh();
       if (generation !== this.#generation) return true;
       this.#archivedTo = manifest.movedTo;
-      this.#manifestAge.read(at);
+      this.#manifest.read(at);
       await this.#readNew(manifest.segments);
       if (generation !== this.#generation) return true;
-      this.#keysAge.read(at);
+      this.#keys.read(at);
       if (this.isCertain()) this.#problems.end(problem);
       return true;
     } catch (thrown) {
@@ -209,13 +209,13 @@ class Followed implements ArchiveProgress, ArchivedKeys {
   /** Where a whole machine stood still, none of its clocks tells; that the broker has ended the connection does. */
   #forget(): void {
     this.#generation += 1;
-    this.#manifestAge.forget();
-    this.#keysAge.forget();
+    this.#manifest.forget();
+    this.#keys.forget();
     this.#next.abort();
   }
 
   #tell(why: string): void {
-    if (this.#keysAge.ms <= mostAgeMs || this.#stopping.signal.aborted) return;
+    if (this.#keys.ms <= mostAgeMs || this.#stopping.signal.aborted) return;
     this.#problems.add(problem, `takes nothing: ${why}`);
   }
 

@@ -88,7 +88,7 @@ export type ArchiveProgress = {
   isKnown(): boolean;
   /**
    * Whether a message is archived; to be asked while that `isKnown`. Only a message that every consumer has settled is
-   * archived, and so is what follows from it, or will be.
+   * archived, though one that is made anew is handed it once more while the broker holds it.
    */
   hasArchived(sequence: number): boolean;
   /** Why it is not known, once that is known. */

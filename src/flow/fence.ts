@@ -1,4 +1,4 @@
-import type { Fence, Passage } from "../jetstream/publish/publication.ts";
+import type { Fence, FenceAnswer } from "../jetstream/publish/publication.ts";
 import { readBySequence, readLast } from "../jetstream/streams/read-message.ts";
 import type { ArchiveProgress } from "./archived-log.ts";
 import type { FlowLog } from "./flow.ts";
@@ -16,18 +16,18 @@ export const outcomeFence =
   (causeSequence, subject) =>
   () => {
     if (!progress.isKnown()) return "wait";
-    return progress.hasArchived(causeSequence) ? passage(log, causeSequence, subject) : "open";
+    return progress.hasArchived(causeSequence) ? lookUp(log, causeSequence, subject) : "open";
   };
 
 /**
  * The stream loses its messages from the front: while it holds the cause, it holds all that followed from it. That is
  * asked for in this order, and what is stored between the two is purged 10 s later at the earliest.
  */
-async function passage(
+async function lookUp(
   { connection, flow }: Pick<FlowLog, "connection" | "flow">,
   causeSequence: number,
   subject: string,
-): Promise<Passage> {
+): Promise<FenceAnswer> {
   const held = await readLast(connection, flow.stream, subject);
   if (held) return { sequence: held.sequence, duplicate: true, existing: held.payload };
   return (await readBySequence(connection, flow.stream, causeSequence)) ? "open" : "closed";

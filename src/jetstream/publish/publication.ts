@@ -16,10 +16,10 @@ export type Publication = {
 };
 
 /** `wait` while that is not known; it is asked again soon. A promise is for what has to be looked up first. */
-export type Fence = () => "open" | "wait" | Promise<Passage>;
+export type Fence = () => "open" | "wait" | Promise<FenceAnswer>;
 
 /** `closed`: the message is not stored. Or it is stored already: where. */
-export type Passage = "open" | "closed" | Stored;
+export type FenceAnswer = "open" | "closed" | Stored;
 
 /**
  * Where a message is stored. `duplicate` says that the subject already held a message, which stays; `existing`

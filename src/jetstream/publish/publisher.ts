@@ -7,7 +7,7 @@ import { leaderless } from "../client/election.ts";
 import { subjectFrom } from "../client/raw-message.ts";
 import { readLast } from "../streams/read-message.ts";
 import { isOfOtherDomain, parseAck, type Refusal } from "./pub-ack.ts";
-import { headersOf, notStored, type Passage, type Publication, type Stored } from "./publication.ts";
+import { type FenceAnswer, headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 
 const tickMs = 50;
 const maxBackoffMs = 1000;
@@ -149,10 +149,10 @@ export class Publisher {
     entry.waiting = "ack";
     entry.dueAt = performance.now() + this.#options.ackWaitMs;
     if (!this.#connection.isConnected()) return;
-    const passage = entry.publication.fence?.() ?? "open";
-    if (passage === "open") this.#send(entry);
-    else if (passage === "wait") this.#askAgain(entry);
-    else void this.#sendAfter(entry, passage);
+    const answer = entry.publication.fence?.() ?? "open";
+    if (answer === "open") this.#send(entry);
+    else if (answer === "wait") this.#askAgain(entry);
+    else void this.#sendAfter(entry, answer);
   }
 
   /** With the next tick; that counts as no attempt, and the broker is not to blame. */
@@ -161,10 +161,10 @@ export class Publisher {
     entry.dueAt = 0;
   }
 
-  async #sendAfter(entry: Entry, passage: Promise<Passage>): Promise<void> {
+  async #sendAfter(entry: Entry, answer: Promise<FenceAnswer>): Promise<void> {
     entry.waiting = "answer";
     try {
-      const passed = await passage;
+      const passed = await answer;
       if (this.#inFlight.get(entry.slot) !== entry) return;
       entry.waiting = "ack";
       entry.dueAt = performance.now() + this.#options.ackWaitMs;

@@ -6,6 +6,7 @@ import { fromNats } from "../client/nats-error.ts";
 import { remedy } from "../client/remedies.ts";
 import { firstUnsettled } from "./oldest-message.ts";
 import { readExtent } from "./read-message.ts";
+import { isCursor } from "./stream-cursor.ts";
 
 /** The message that a consumer may be handed next, and when it was stored, Unix µs. */
 export type HeldBack = { consumer: string; sequence: number; storedAtUs: number };
@@ -57,7 +58,10 @@ async function listDurables(connection: Connection, stream: string): Promise<Con
   return [...infos.values()].filter(({ config }) => config.durable_name !== undefined);
 }
 
-/** Undefined for one that is gone meanwhile. */
+/**
+ * Undefined for one that is gone meanwhile, and for a cursor that does not answer: one that a lost server had is named
+ * until that is back, and is handed nothing.
+ */
 async function readConsumer(
   { jsm }: Connection,
   stream: string,
@@ -66,13 +70,10 @@ async function readConsumer(
   try {
     return await jsm.consumers.info(stream, name);
   } catch (thrown) {
-    if (fromNats(thrown, "").code === "not_found" || ownReader.test(name)) return undefined;
+    if (fromNats(thrown, "").code === "not_found" || isCursor(name)) return undefined;
     throw thrown;
   }
 }
-
-/** A consumer that a command of ours reads with: one that a lost server had is named until that is back, and holds nothing. */
-const ownReader = /^reader-[0-9A-Z]{22}$/;
 
 type Names = { total: number; consumers: string[] | null; error?: { description?: string } };
 

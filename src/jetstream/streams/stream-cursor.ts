@@ -44,6 +44,13 @@ const closeMs = 1000;
  */
 const foundNothing: ReadonlySet<number> = new Set([404, 408]);
 
+const cursorPrefix = "reader-";
+/** The last token of an inbox, which the client library makes of 22 characters. */
+const cursorName = new RegExp(`^${cursorPrefix}[0-9A-Z]{22}$`);
+
+/** Whether a consumer's name is that of a cursor. */
+export const isCursor = (name: string): boolean => cursorName.test(name);
+
 /**
  * An ephemeral consumer on a stream, for one reader. Messages come in stream order, in batches; the next batch is
  * fetched while the reader works on the last one, and a slow reader holds no more than those two. After an error the
@@ -89,7 +96,7 @@ export class StreamCursor {
   static async open(connection: Connection, { stream, filter, start }: CursorPlace): Promise<StreamCursor> {
     const inbox = connection.newInbox();
     const config = {
-      name: `reader-${inbox.slice(inbox.lastIndexOf(".") + 1)}`,
+      name: `${cursorPrefix}${inbox.slice(inbox.lastIndexOf(".") + 1)}`,
       ...startOf(start),
       ...(filter === undefined ? {} : { filter_subject: filter }),
       ack_policy: "none",
