@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { closeSync, fstatSync, openSync, read, readSync } from "node:fs";
+import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { OrderctlError, systemCode } from "../core/errors.ts";
 import { checkFolder } from "../core/private-files.ts";
 import type { SegmentFile, SegmentStore } from "./segment-store.ts";
@@ -28,7 +30,8 @@ export function openDirectoryStore(folder: string): SegmentStore {
     url,
     write: (name, content) =>
       guarded(`write ${url}/${name}`, () => writeWhole({ root, path: pathOf(root, name) }, content)),
-    open: (name) => guarded(`read ${url}/${name}`, () => openFile(pathOf(root, name), `${url}/${name}`)),
+    open: (name) =>
+      guarded(`read ${url}/${name}`, async () => openFile(pathOf(root, name), `${url}/${name}`)),
     remove: (name) => guarded(`remove ${url}/${name}`, () => rm(pathOf(root, name), { force: true })),
     list: () => guarded(`list ${url}`, () => listFiles(root)),
     async close() {},
@@ -106,9 +109,13 @@ async function syncFolders(folder: string, highest: string): Promise<void> {
   if (folder !== highest) await syncFolders(dirname(folder), highest);
 }
 
-async function openFile(path: string, name: string): Promise<SegmentFile> {
-  const file = await open(path);
-  const { size } = await file.stat();
+/**
+ * The calls that block take 20 µs for a file and a small part of it; those that do not, through the thread pool, take
+ * five times as long, and a look-up opens the key files of all segments.
+ */
+function openFile(path: string, name: string): SegmentFile {
+  const file = openSync(path, "r");
+  const { size } = fstatSync(file);
   return {
     name,
     bytes: size,
@@ -119,16 +126,21 @@ async function openFile(path: string, name: string): Promise<SegmentFile> {
         throw unavailable(`cannot read ${name}`, thrown);
       }
     },
-    close: () => file.close(),
+    close: async () => closeSync(file),
   };
 }
 
-async function readPart(file: FileHandle, start: number, end: number): Promise<Uint8Array> {
+const smallPart = 64 * 1024;
+const readFromDisk = promisify(read);
+
+async function readPart(file: number, start: number, end: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(end - start);
   for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
-    if (bytesRead === 0) throw new Error(`it ends before byte ${end}`);
-    done += bytesRead;
+    const part = [bytes, done, bytes.length - done, start + done] as const;
+    const count =
+      bytes.length <= smallPart ? readSync(file, ...part) : (await readFromDisk(file, ...part)).bytesRead;
+    if (count === 0) throw new Error(`it ends before byte ${end}`);
+    done += count;
   }
   return bytes;
 }

@@ -51,11 +51,16 @@ export function includesHash(content: Uint8Array, wanted: bigint): boolean {
   return low * hashBytes < content.length && view.getBigUint64(low * hashBytes) === wanted;
 }
 
+/** A step of the pass over a file costs as much as a step of the search in it; 16 steps find one of 65,536. */
+const searchSteps = 16;
+
 /**
- * Which of some hashes, in ascending order, are in a whole file of key hashes. One pass over both: for many hashes far
- * cheaper than one search for each.
+ * Which of some hashes, in ascending order, are in a whole file of key hashes: one pass over both, or one search for each
+ * where they are few.
  */
 export function commonHashes(file: Uint8Array, sorted: BigUint64Array): bigint[] {
+  const isFew = sorted.length * searchSteps * hashBytes < file.length;
+  if (isFew) return Array.from(sorted).filter((wanted) => includesHash(file, wanted));
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const found: bigint[] = [];
   for (let at = 0, index = 0; at + hashBytes <= file.length && index < sorted.length; ) {

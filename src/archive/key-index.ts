@@ -1,4 +1,4 @@
-import { hasKeyHash, includesHash } from "./key-hashes.ts";
+import { commonHashes, hasKeyHash, includesHash } from "./key-hashes.ts";
 import type { Segment } from "./manifest.ts";
 import { SegmentKeys } from "./segment-keys.ts";
 import type { SegmentedLog } from "./segmented-log.ts";
@@ -76,7 +76,25 @@ export class KeyIndex {
       const files = await Promise.all(some.map((segment) => this.#fileOf(segment)));
       found.push(...some.filter((_, index) => includesHash(files[index] ?? nothing, hash)));
     }
-    return found.sort((a, b) => a.from - b.from);
+    return found.sort(byStart);
+  }
+
+  /** The segments that end at `to` at most and have any of the keys, the oldest first, each with the hashes that it has. */
+  async *holdingAny(
+    hashes: readonly bigint[],
+    to: number,
+  ): AsyncGenerator<{ segment: Segment; hashes: bigint[] }> {
+    const segments = new Set<Segment>();
+    const suspects = hashes.filter((hash) => {
+      const maybe = this.mayHave(hash)?.filter((segment) => segment.to <= to) ?? [];
+      for (const segment of maybe) segments.add(segment);
+      return maybe.length > 0;
+    });
+    const sorted = BigUint64Array.from(suspects).sort();
+    for (const segment of [...segments].sort(byStart)) {
+      const found = commonHashes(await this.#fileOf(segment), sorted);
+      if (found.length > 0) yield { segment, hashes: found };
+    }
   }
 
   #fileOf(segment: Segment): Uint8Array | Promise<Uint8Array> {
@@ -121,5 +139,7 @@ export async function segmentsWith(
     const hits = await Promise.all(some.map(has));
     found.push(...some.filter((_, index) => hits[index]));
   }
-  return found.sort((a, b) => a.from - b.from);
+  return found.sort(byStart);
 }
+
+const byStart = (a: Segment, b: Segment): number => a.from - b.from;

@@ -1,10 +1,10 @@
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import type { Segment } from "./manifest.ts";
 
-/** Reading a whole segment takes as long as so many look-ups of one key. */
-const oftenAsked = 100;
-/** Of 50,000 messages, a segment takes some 40 MB. */
-const mostHeld = 2;
+/** Reading a whole segment takes as long as a look-up of one key for each so many messages. */
+const messagesOfLookUp = 500;
+/** Two segments of the usual size, which take some 80 MB. */
+const mostMessages = 100_000;
 
 /**
  * The messages of segments that are asked for many keys, as by a file of orders that is published once more: read whole
@@ -28,14 +28,23 @@ export class OftenRead {
     if (held) return held;
     const asked = (this.#asked.get(segment) ?? 0) + 1;
     this.#asked.set(segment, asked);
-    if (asked < oftenAsked) return undefined;
+    if (asked < segment.events / messagesOfLookUp) return undefined;
     this.#asked.delete(segment);
     const reading = readAll().then((messages) => this.#byKey(messages));
     this.#held.set(segment, reading);
     reading.catch(() => this.#held.delete(segment));
-    const [oldest] = this.#held.keys();
-    if (this.#held.size > mostHeld && oldest) this.#held.delete(oldest);
+    this.#letGoOfOldest();
     return reading;
+  }
+
+  #letGoOfOldest(): void {
+    let messages = 0;
+    for (const { events } of this.#held.keys()) messages += events;
+    for (const oldest of this.#held.keys()) {
+      if (messages <= mostMessages || this.#held.size === 1) return;
+      this.#held.delete(oldest);
+      messages -= oldest.events;
+    }
   }
 
   #byKey(messages: readonly StreamMessage[]): ReadonlyMap<string, StreamMessage[]> {

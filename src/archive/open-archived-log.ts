@@ -24,6 +24,9 @@ export function openArchivedLog(
       yield* (await open()).read(range);
     },
     hasKeys: async (keys, to) => (await open()).hasKeys(keys, to),
+    async *readKeys(keys, to) {
+      yield* (await open()).readKeys(keys, to);
+    },
     auditState: async (which) => (await open()).auditState(which),
     verify: async (signal) => (await open()).verify(signal),
   };

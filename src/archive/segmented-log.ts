@@ -4,7 +4,7 @@ import type { ArchivedAudit, ArchivedLog } from "../flow/archived-log.ts";
 import type { FlowShape } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import { commonHashes, keyHash } from "./key-hashes.ts";
+import { keyHash } from "./key-hashes.ts";
 import { KeyIndex, mostKeyBytes, segmentsWith } from "./key-index.ts";
 import { Manifest, type Segment, type StoredFile } from "./manifest.ts";
 import { OftenRead } from "./often-read.ts";
@@ -43,22 +43,32 @@ export class SegmentedLog implements ArchivedLog {
   }
 
   async hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for await (const { held } of this.#holdingAny(keys, to)) for (const key of held) found.add(key);
+    return found;
+  }
+
+  async *readKeys(
+    keys: readonly string[],
+    to: number,
+  ): AsyncGenerator<{ key: string; messages: readonly StreamMessage[] | undefined }> {
+    for await (const { segment, held } of this.#holdingAny(keys, to)) {
+      const isPruned = segment.prunedAtMs !== undefined;
+      for (const key of held)
+        yield { key, messages: isPruned ? undefined : await this.readKeyIn([segment], key) };
+    }
+  }
+
+  /** The segments up to the sequence `to` that hold any of the keys, in stream order, each with those that it holds. */
+  async *#holdingAny(
+    keys: readonly string[],
+    to: number,
+  ): AsyncGenerator<{ segment: Segment; held: string[] }> {
     await this.movedTo();
     const index = await this.#readIndex();
-    const hashes = keys.map(keyHash);
-    const wanted = new Set<Segment>();
-    const suspects = hashes.filter((hash) => {
-      const maybe = index.mayHave(hash)?.filter((segment) => segment.to <= to) ?? [];
-      for (const segment of maybe) wanted.add(segment);
-      return maybe.length > 0;
-    });
-    const sorted = BigUint64Array.from(suspects).sort();
-    const found = new Set<bigint>();
-    for (const segment of wanted) {
-      const file = await this.readFile(segment, segment.files.keys);
-      for (const hash of commonHashes(file, sorted)) found.add(hash);
-    }
-    return new Set(keys.filter((_, index) => found.has(hashes[index] ?? 0n)));
+    const byHash = new Map(keys.map((key) => [keyHash(key), key]));
+    for await (const { segment, hashes } of index.holdingAny([...byHash.keys()], to))
+      yield { segment, held: hashes.flatMap((hash) => byHash.get(hash) ?? []) };
   }
 
   async auditState(which?: { storedBeforeUs: number } | "pruned"): Promise<ArchivedAudit | undefined> {

@@ -26,6 +26,14 @@ export type ArchivedLog = {
    */
   hasKeys(keys: readonly string[], to: number): Promise<ReadonlySet<string>>;
   /**
+   * The archived messages of those of the keys that have any up to the sequence `to`, the end of a segment: by segment,
+   * in stream order, so that each is read once however many of the keys it holds. Undefined where they were pruned.
+   */
+  readKeys(
+    keys: readonly string[],
+    to: number,
+  ): AsyncGenerator<{ key: string; messages: readonly StreamMessage[] | undefined }>;
+  /**
    * The flow's audit of the archive up to the end of a segment: of the last one, without `which`; of the last one whose
    * messages were all stored before a time; of the last one whose messages were pruned, and can no longer be read.
    * Undefined where there is no such segment.
@@ -62,6 +70,7 @@ export const nothingArchived: ArchivedLog = {
   sequenceAt: async () => 1,
   async *read() {},
   hasKeys: async () => new Set(),
+  async *readKeys() {},
   auditState: async () => undefined,
   verify: async () => ({ faults: [] }),
 };

@@ -1,4 +1,3 @@
-import { isPruned } from "./archived-log.ts";
 import type { Auditor } from "./audit-contract.ts";
 import type { FlowLog } from "./flow.ts";
 
@@ -14,19 +13,10 @@ export async function findRepeats(
   const suspects = [...new Set(auditor.maybeRepeated())];
   const repeats = new Set<string>();
   if (suspects.length === 0 || to < 1) return repeats;
-  // They are few: each lookup is exact, and takes as long as reading a page of a segment.
-  for (const key of await archive.hasKeys(suspects, to)) {
-    const archived = await archive.readKey(key).catch((thrown) => {
-      if (isPruned(thrown)) return undefined;
-      throw thrown;
-    });
+  const isFirst = (subject: string) => flow.parseSubject(subject)?.kind === flow.firstKind;
+  for await (const { key, messages } of archive.readKeys(suspects, to)) {
     // What was pruned cannot tell; that it was archived makes a repeat of the key.
-    if (!archived) {
-      repeats.add(key);
-      continue;
-    }
-    const isFirst = (subject: string) => flow.parseSubject(subject)?.kind === flow.firstKind;
-    if (archived.some(({ subject, sequence }) => sequence <= to && isFirst(subject))) repeats.add(key);
+    if (!messages || messages.some(({ subject }) => isFirst(subject))) repeats.add(key);
   }
   return repeats;
 }

@@ -121,6 +121,13 @@ export class MemoryArchive implements ArchivedLog {
     return new Set(keys.filter((key) => held.has(key)));
   }
 
+  async *readKeys(keys: readonly string[], to: number) {
+    for (const key of await this.hasKeys(keys, to)) {
+      const messages = this.#messages().filter(({ subject }) => subject.endsWith(`.${key}`));
+      yield { key, messages: messages.filter(({ sequence }) => sequence <= to) };
+    }
+  }
+
   async auditState(which?: { storedBeforeUs: number } | "pruned"): Promise<ArchivedAudit | undefined> {
     return this.#segments.findLast(({ isPruned, storedToUs }) => {
       if (which === undefined) return true;
