@@ -1,13 +1,18 @@
 import { Command, CommanderError } from "commander";
 import { createAct, type Register } from "./cli/command-action.ts";
+import type { FlowProgram } from "./cli/flow-program.ts";
 import { hintText } from "./cli/hints.ts";
 import { OrderctlError } from "./core/errors.ts";
 import { readVersion } from "./core/version.ts";
 import { untilAborted } from "./core/waiting.ts";
+import { findProgram, flowFlag } from "./flows/find-program.ts";
 import { readerGone, watchOutput } from "./terminal/output.ts";
 import { createTerminal, type World } from "./terminal/terminal.ts";
 
-type Entry = { summary: string; load: () => Promise<Register> };
+type Entry = { summary: string; load: (program: FlowProgram) => Promise<Register> };
+
+/** Those that work on the built-in flow alone, or on none. */
+const ofNoFlow: ReadonlySet<string> = new Set(["demo", "inventory", "bench", "broker", "collect"]);
 
 /** Every subcommand. Only the one that is called is loaded, so that `--version` and `--help` are instant. */
 export const commands: Record<string, Entry> = {
@@ -28,8 +33,8 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./collector/command.ts")).registerCollect,
   },
   publish: {
-    summary: "store orders: synthetic ones, or those of a file",
-    load: async () => (await import("./orders/publish/command.ts")).registerPublish,
+    summary: "store orders: synthetic ones, or those of a file; or first events of your own flow",
+    load: async ({ loadPublish }) => loadPublish(),
   },
   replay: {
     summary: "read messages again: to copies, through a service, into a file",
@@ -121,14 +126,15 @@ async function attempt(argv: readonly string[], world: World): Promise<Ended> {
     const setExitCode = (code: number) => {
       exitCode = code;
     };
-    const called = argv.find((word) => word !== "help" && !word.startsWith("-"));
+    const called = commandIn(argv);
+    let flowProgram: FlowProgram | undefined;
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = program.command(name).description(summary);
       // The completion script needs the options of every command.
       if (called === name || called === "completion") {
-        const { orderProgram } = await import("./orders/program.ts");
-        const act = createAct(world, { program: orderProgram, argv, setExitCode });
-        (await load())(command, act, orderProgram);
+        flowProgram ??= await programFor(name, argv, world);
+        const act = createAct(world, { program: flowProgram, argv, setExitCode });
+        (await load(flowProgram))(command, act, flowProgram);
       }
     }
     await program.parseAsync([...argv], { from: "user" });
@@ -138,6 +144,18 @@ async function attempt(argv: readonly string[], world: World): Promise<Ended> {
     // If the subcommand is missing, commander has already shown its help on stderr.
     return error && isHelp(thrown) ? { exitCode: error.exitCode } : { exitCode: 0, error };
   }
+}
+
+function commandIn(argv: readonly string[]): string | undefined {
+  const isWord = (word: string, index: number) =>
+    word !== "help" && !word.startsWith("-") && argv[index - 1] !== flowFlag;
+  return argv.find(isWord);
+}
+
+async function programFor(command: string, argv: readonly string[], { env }: World): Promise<FlowProgram> {
+  const builtIn = async () => (await import("./orders/program.ts")).orderProgram;
+  if (ofNoFlow.has(command)) return builtIn();
+  return findProgram({ argv, env, cwd: process.cwd() }, builtIn);
 }
 
 /** Undefined if the user asked for the help or the version, which commander has already shown. */
@@ -169,6 +187,10 @@ function createProgram({ stdout, stderr }: World): Command {
       // `run` shows commander's errors as it shows all others.
       outputError: () => {},
     });
+  program.option(
+    `${flowFlag} <module>`,
+    "your own flow, as ./claims.ts, or its name in orderctl.config (env ORDERCTL_FLOW)",
+  );
   program.addHelpText("after", "\nFirst time here? `orderctl demo` shows everything in under a minute.");
   return program;
 }

@@ -18,6 +18,7 @@ export const rows: Record<string, string[]> = {
     "broker/background-broker",
     "archive/open-archived-log",
     "orders/program",
+    "flows/find-program",
   ],
 
   core: [],
@@ -28,6 +29,9 @@ export const rows: Record<string, string[]> = {
 
   // The built-in flow, and what only makes sense of orders: their stock, gateway, API, files, demo and benchmark.
   orders: [...feature, "archive", "audit", "broker", "lag", "publish", "serve", "trace"],
+
+  flows: [...feature, "archive", "publish"],
+  index: ["flow/define"],
 
   archive: feature,
   audit: [...feature, "archive", "dead-letters"],
@@ -58,6 +62,8 @@ export const roles: Record<string, string> = {
   flow: "defining and running a flow: its table, one event's processing, one key's state and timeline",
   orders:
     "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
+  flows: "flows of one's own: finding and loading their modules, publishing their events",
+  index: '`index.ts` is the library: what `import … from "orderctl"` gives a module that defines a flow',
   audit: "every promise, checked over the log",
   archive:
     "the oldest part of the log, moved out of the broker: segments, their manifest, reading, verifying, restoring them",
@@ -79,7 +85,8 @@ export const roles: Record<string, string> = {
 /** One folder per vendor; the benchmark compares with the bare client. */
 export const vendors: Record<string, string[]> = {
   nats: ["jetstream", "orders/bench"],
-  protobufjs: ["orders/wire"],
+  protobufjs: ["orders/wire", "flow/define"],
+  jiti: ["flows"],
   "#wire": ["orders/wire"],
   "#otlp": ["telemetry/otlp"],
   cockatiel: ["orders/gateway"],
@@ -89,6 +96,7 @@ export const vendors: Record<string, string[]> = {
     ...Object.keys(rows).map((row) => `${row}/command`),
     "orders",
     "replay/options",
+    "flows/publish-command",
     "serve/service-options",
   ],
   chalk: ["terminal"],

@@ -58,7 +58,7 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 export const entryText = (entry: SegmentEntry): string => JSON.stringify(entry);
 
 /** How many entries are read at the same time. Each by its sequence: to make a consumer, a service has no right. */
-const atOnce = 64;
+const atOnce = 512;
 
 /**
  * The segments of a flow's archive: a key-value bucket with an entry for each, which are a chain, each with the hash of

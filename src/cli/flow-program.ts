@@ -3,7 +3,7 @@ import type { Flow, FlowLog } from "../flow/flow.ts";
 import type { Handler } from "../flow/handler.ts";
 import type { FlowParts } from "../flow/run-services.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import type { App } from "./command-action.ts";
+import type { App, Register } from "./command-action.ts";
 
 /** Options of a command as commander has parsed them; the code that registered them knows their types. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -18,13 +18,17 @@ export type FlowProgram = {
    * What `serve` can run: first the service that answers requests of others, then the services that work on the log.
    */
   runnable: readonly string[];
+  /** What a service is called on the broker, in events and dead letters, by the name with which users start it. */
+  serviceOf(name: string): string;
   /** Adds the flags of the flow's services. */
   withServiceFlags(command: Command): Command;
   openParts(app: App, flags: Flags, as: OpenAs): Promise<FlowParts>;
-  companion: Companion;
+  companion?: Companion;
   /** Adds the flags for what the flow's audit reads besides the log. */
   withAuditFlags(command: Command): Command;
   replay: ReplayProgram;
+  /** The `publish` command. */
+  loadPublish(): Promise<Register>;
 };
 
 /**

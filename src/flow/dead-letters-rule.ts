@@ -75,18 +75,18 @@ export const processRedriven =
     return answer;
   };
 
-/** The sequence of the archived event of kind `emits` that an event led to; undefined when there is none. */
+/** The sequence of the archived event, of one of the kinds, that an event led to; undefined when there is none. */
 async function findArchivedOutcome(
   log: FlowLog,
   { subject, sequence }: Delivery,
-  emits: string,
+  emits: readonly string[],
 ): Promise<number | undefined> {
   const { flow, archive } = log;
   const place = flow.parseSubject(subject);
   if (!place || sequence > (await archive.movedTo())) return undefined;
   const { events } = await readArchivedKey(log, place.key);
   // An outcome that is older than this event is that of another one.
-  return events.find((event) => event.kind === emits && event.sequence > sequence)?.sequence;
+  return events.find((event) => emits.includes(event.kind) && event.sequence > sequence)?.sequence;
 }
 
 function originalOf(delivery: Delivery): Delivery {

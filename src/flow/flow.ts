@@ -15,6 +15,8 @@ export type FlowTable = {
   /** What a key is called in messages to people (`an order id`), and which texts are keys (`1 to 64 letters …`). */
   keyName: string;
   keyForm: string;
+  /** What the flow is about, for people: an order, orders. */
+  noun: Noun;
   /** The field of an event's document that holds its key, and the placeholder for it in span names (`order_id`). */
   keyField: string;
   /** What the services call outside of the flow, as traces name it. */
@@ -31,6 +33,8 @@ export type FlowTable = {
   /** Key-value buckets in which the services keep state beside the log. */
   buckets?: readonly BucketEntry[];
 };
+
+export type Noun = { one: string; many: string };
 
 /**
  * A key-value bucket. `promises` maps a setting of the bucket's stream to what goes wrong when that setting differs.
@@ -49,16 +53,17 @@ export type KindEntry = {
   becomes?: string | Readonly<Record<string, string>>;
   /** The statuses that are a business refusal, such as a declined payment. */
   refusals?: readonly string[];
-  ends?: true;
+  /** Whether such an event ends its key: always, or with which statuses. */
+  ends?: true | readonly string[];
   /** For a kind that ends a key: each outcome that its event can carry, and how good that outcome is. */
   outcomes?: Readonly<Record<string, Tone>>;
 };
 
 /**
- * A durable consumer of a service: the kind it consumes (with `when`, only events with that status) and the kind it
- * emits.
+ * A durable consumer of a service: the kind it consumes (with `when`, only events with that status), and the kinds of
+ * which it emits one for each event, or none.
  */
-export type SubscriptionEntry = { consumer: string; on: string; when?: string; emits: string };
+export type SubscriptionEntry = { consumer: string; on: string; when?: string; emits: readonly string[] };
 
 export type Subscription = SubscriptionEntry & { service: string };
 
@@ -74,9 +79,11 @@ export type FlowShape = {
   readonly subscriptions: readonly Subscription[];
   readonly buckets: readonly BucketEntry[];
   readonly secondEvent: string;
-  /** The kinds of a key's first and last event. */
   readonly firstKind: string;
-  readonly ending: string;
+  /** The kinds of which an event can end a key. */
+  readonly endings: readonly string[];
+  /** Whether this event ends its key. */
+  endsWith(kind: string, status: string | undefined): boolean;
   /** Every outcome with which a key can end, and how good it is. */
   readonly outcomes: Readonly<Record<string, Tone>>;
   /** The subject is an event's identity: the stream holds at most one message per subject. */
@@ -90,6 +97,7 @@ export type FlowShape = {
   parseSubject(subject: string): EventPlace | undefined;
   isKey(text: string): boolean;
   readonly keyName: string;
+  readonly noun: Noun;
   readonly keyForm: string;
   readonly keyField: string;
   readonly callee: string | undefined;
@@ -118,7 +126,7 @@ export type FlowShape = {
  * the table.
  */
 export function compileFlow(table: FlowTable): FlowShape {
-  const { stream, isKey, keyName, keyForm, keyField, callee } = table;
+  const { stream, isKey, keyName, keyForm, keyField, noun, callee } = table;
   const { kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
   const [firstKind = ""] = kinds;
@@ -127,13 +135,18 @@ export function compileFlow(table: FlowTable): FlowShape {
   );
   checkTable(table, subscriptions);
   const causes = causesIn(kinds, subscriptions);
-  const onTheWay = subscriptions.filter(({ emits }) => entries[emits]?.becomes ?? entries[emits]?.ends);
-  const storing = (kind: string) => subscriptions.filter(({ emits }) => emits === kind);
+  const isStep = (kind: string) => (entries[kind]?.becomes ?? entries[kind]?.ends) !== undefined;
+  const onTheWay = subscriptions.filter(({ emits }) => emits.some(isStep));
+  const storing = (kind: string) => subscriptions.filter(({ emits }) => emits.includes(kind));
   return {
-    ...{ stream, isKey, keyName, keyForm, keyField, callee },
+    ...{ stream, isKey, keyName, keyForm, keyField, noun, callee },
     ...{ kinds, firstKind, subscriptions, buckets, secondEvent },
     services: Object.keys(table.services),
-    ending: kinds.find((kind) => entries[kind]?.ends) ?? "",
+    endings: kinds.filter((kind) => entries[kind]?.ends !== undefined),
+    endsWith(kind, status = "") {
+      const ends = entries[kind]?.ends;
+      return ends === true || (ends?.includes(status) ?? false);
+    },
     outcomes: Object.fromEntries(kinds.flatMap((kind) => Object.entries(entries[kind]?.outcomes ?? {}))),
     subjectOf: (kind, key) => `${stream}.${kind}.${key}`,
     templateOf: (kind) => `${stream}.${kind}.{${keyField}}`,
@@ -167,7 +180,7 @@ function causesIn(
   const nearestFirst = kinds.toReversed();
   return new Map(
     kinds.map((kind) => {
-      const from = subscriptions.filter(({ emits }) => emits === kind).map(({ on }) => on);
+      const from = subscriptions.filter(({ emits }) => emits.includes(kind)).map(({ on }) => on);
       return [kind, nearestFirst.filter((cause) => from.includes(cause))];
     }),
   );
@@ -186,8 +199,7 @@ function subjectParser({ stream, kinds, isKey }: FlowTable): FlowShape["parseSub
 }
 
 function checkTable({ kinds: entries }: FlowTable, subscriptions: readonly Subscription[]): void {
-  const endings = Object.values(entries).filter(({ ends }) => ends);
-  if (endings.length !== 1) throw new Error(`a flow ends with one kind of event, not ${endings.length}`);
+  if (!Object.values(entries).some(({ ends }) => ends)) throw new Error("no kind of event ends the flow");
   const consumers = subscriptions.map(({ consumer }) => consumer);
   const twice = consumers.find((consumer, index) => consumers.indexOf(consumer) !== index);
   if (twice !== undefined) throw new Error(`there are two consumers ${twice}`);
@@ -195,16 +207,18 @@ function checkTable({ kinds: entries }: FlowTable, subscriptions: readonly Subsc
     const fault = faultOf(entries, subscription);
     const { consumer, on, when, emits } = subscription;
     if (fault)
-      throw new Error(`${consumer} makes ${emits} of ${[when, on].filter(Boolean).join(" ")}, ${fault}`);
+      throw new Error(
+        `${consumer} makes ${emits.join(" or ") || "nothing"} of ${[when, on].filter(Boolean).join(" ")}, ${fault}`,
+      );
   }
 }
 
 function faultOf(entries: FlowTable["kinds"], { on, when, emits }: Subscription): string | undefined {
   const kinds = Object.keys(entries);
   const becomes = entries[on]?.becomes;
-  if (!(on in entries) || !(emits in entries)) return "which are no kinds of the flow";
+  if (![on, ...emits].every((kind) => kind in entries)) return "which are no kinds of the flow";
   // Kinds that lead back to an earlier one would make a circle.
-  if (kinds.indexOf(on) >= kinds.indexOf(emits)) return "which stands before it";
+  if (emits.some((kind) => kinds.indexOf(on) >= kinds.indexOf(kind))) return "which stands before it";
   const hasStatus = when === undefined || (typeof becomes === "object" && when in becomes);
   return hasStatus ? undefined : `and ${on} has no such status`;
 }

@@ -30,7 +30,7 @@ export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly Pla
   const [first] = events;
   if (first === undefined) throw new OrderctlError("not_found", "no event of this order is stored");
   const steps = events.map((placed) => ({ placed, kind: placed.event.kind, ...flow.describe(placed.event) }));
-  const ending = steps.find(({ kind }) => kind === flow.ending);
+  const ending = steps.find(({ kind, outcome }) => flow.endsWith(kind, outcome));
   // Endings and side steps leave the state unchanged, so the last event that has a state decides.
   const last = steps.findLast(({ kind, outcome }) => flow.stateAfter(kind, outcome) !== undefined);
   const subscription = ending || !last ? undefined : flow.nextAfter(last.kind, last.outcome);

@@ -19,11 +19,12 @@ export const unlessRestored =
 
 async function hasOutcome(
   { connection, flow }: FlowLog,
-  emits: string,
+  emits: readonly string[],
   { subject, sequence }: Delivery,
 ): Promise<boolean> {
   const place = flow.parseSubject(subject);
   if (!place) return false;
-  const outcome = await readLast(connection, flow.stream, flow.subjectOf(emits, place.key));
-  return outcome !== undefined && outcome.sequence > sequence;
+  const subjects = emits.map((kind) => flow.subjectOf(kind, place.key));
+  const outcomes = await Promise.all(subjects.map((each) => readLast(connection, flow.stream, each)));
+  return outcomes.some((outcome) => outcome !== undefined && outcome.sequence > sequence);
 }

@@ -41,6 +41,8 @@ export type FlowParts = {
   breakers?: Readonly<Record<string, ServiceBreaker>>;
   /** A server for other programs (the order API), and the name under which users start it, as they start a service. */
   server?: { name: string; open: (working: Working) => Promise<Listening> };
+  /** Called after the last delivery. */
+  close?: () => Promise<void>;
   /** What the flow reports when services start: `text` for people, `data` for the JSON output. */
   told?: (names: readonly string[]) => { text: string; data: Record<string, unknown> };
 };
@@ -142,11 +144,12 @@ export async function runServices(
     ],
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
-      const parts = [listening, ...workers.values(), ...redrivers.values()];
+      const running = [listening, ...workers.values(), ...redrivers.values()];
       try {
-        await Promise.all(parts.map((part) => part?.stop(deadlineMs)));
+        await Promise.all(running.map((part) => part?.stop(deadlineMs)));
       } finally {
         progress?.stop();
+        await parts.close?.();
       }
       publisher.close();
     },

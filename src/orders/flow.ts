@@ -13,6 +13,7 @@ const table = {
   keyName: "an order id",
   keyForm: "1 to 64 letters, digits, '-' or '_'",
   keyField: "order_id",
+  noun: { one: "order", many: "orders" },
   callee: "gateway",
   kinds: {
     created: { label: "created", becomes: "created" },
@@ -44,15 +45,17 @@ const table = {
   ],
   services: {
     payment: [
-      { consumer: "payment-processor", on: "created", emits: "payments" },
-      { consumer: "payment-refunder", on: "reservations", when: "OUT_OF_STOCK", emits: "refunds" },
+      { consumer: "payment-processor", on: "created", emits: ["payments"] },
+      { consumer: "payment-refunder", on: "reservations", when: "OUT_OF_STOCK", emits: ["refunds"] },
     ],
-    inventory: [{ consumer: "inventory-reserver", on: "payments", when: "APPROVED", emits: "reservations" }],
-    shipping: [{ consumer: "shipping-booker", on: "reservations", when: "RESERVED", emits: "shipments" }],
+    inventory: [
+      { consumer: "inventory-reserver", on: "payments", when: "APPROVED", emits: ["reservations"] },
+    ],
+    shipping: [{ consumer: "shipping-booker", on: "reservations", when: "RESERVED", emits: ["shipments"] }],
     notification: [
-      { consumer: "notification-declined", on: "payments", when: "DECLINED", emits: "notifications" },
-      { consumer: "notification-shipped", on: "shipments", emits: "notifications" },
-      { consumer: "notification-refunded", on: "refunds", emits: "notifications" },
+      { consumer: "notification-declined", on: "payments", when: "DECLINED", emits: ["notifications"] },
+      { consumer: "notification-shipped", on: "shipments", emits: ["notifications"] },
+      { consumer: "notification-refunded", on: "refunds", emits: ["notifications"] },
     ],
   },
 } as const satisfies FlowTable & { kinds: Record<EventKind, KindEntry> };

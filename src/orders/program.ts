@@ -10,10 +10,12 @@ import { openOrderParts, withOrderServiceFlags } from "./service-flags.ts";
 export const orderProgram: FlowProgram = {
   flow: orderFlow,
   runnable: ["order", ...orderShape.services],
+  serviceOf: (name) => name,
   withServiceFlags: withOrderServiceFlags,
   openParts: openOrderParts,
   companion: gatewayCompanion,
   withAuditFlags: (command) =>
     command.option("--gateway <url>", "compare with what this payment gateway has booked", httpUrl),
   replay: orderReplay,
+  loadPublish: async () => (await import("./publish/command.ts")).registerPublish,
 };

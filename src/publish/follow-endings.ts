@@ -1,6 +1,7 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
+import { endingIn, endingsFilter } from "../flow/endings.ts";
 import type { Flow, FlowLog } from "../flow/flow.ts";
 import { readLastSequence } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
@@ -32,7 +33,7 @@ export class EndingsFollower {
   private constructor({ connection, flow }: FlowLog, fromSequence: number) {
     this.#flow = flow;
     this.#outcomes = Object.fromEntries(Object.keys(flow.outcomes).map((outcome) => [outcome, 0]));
-    const filter = flow.subjectOf(flow.ending, "*");
+    const filter = endingsFilter(flow);
     const start = { sequence: fromSequence };
     const scan = { stream: flow.stream, filter, start, follow: true, signal: this.#stop.signal };
     this.#scan = scanStream(connection, scan, ({ subject, payload }) =>
@@ -105,7 +106,8 @@ export class EndingsFollower {
     const startedAt = this.#started.get(orderId)?.at;
     if (startedAt === undefined) return;
     // Decoded before anything is counted: an unreadable message does not end the order.
-    const { outcome } = this.#flow.describe(this.#flow.decode(subject, payload));
+    const outcome = endingIn(this.#flow, { subject, payload });
+    if (outcome === undefined) return;
     this.#started.delete(orderId);
     this.#ended += 1;
     this.#histogram.record(Math.max(1, Math.round((performance.now() - startedAt) * 1e3)));
@@ -113,7 +115,8 @@ export class EndingsFollower {
   }
 
   #ordersUnderWay(): string {
-    return this.#started.size === 1 ? "1 order has" : `${this.#started.size} orders have`;
+    const { one, many } = this.#flow.noun;
+    return this.#started.size === 1 ? `1 ${one} has` : `${this.#started.size} ${many} have`;
   }
 
   #stalled(patienceMs: number): OrderctlError {

@@ -1,10 +1,11 @@
-import type { FlowLog } from "../flow/flow.ts";
+import { endingIn, endingsFilter } from "../flow/endings.ts";
+import type { Flow, FlowLog } from "../flow/flow.ts";
 import { buildLogArchive, type LogArchive } from "../flow/log-archive.ts";
 import { createLogMeter } from "../flow/log-cost.ts";
 import { countDeadLetters } from "../flow/observe-log.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
 import { readLag, type StreamLag } from "../jetstream/streams/lag.ts";
-import { readLastSequence } from "../jetstream/streams/read-message.ts";
+import { readLastSequence, type StoredMessage } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 import { withProcesses } from "../lag/service-lag.ts";
 import { hopHeader, orderTimeOf } from "../telemetry/hop.ts";
@@ -101,6 +102,15 @@ export function withRates(now: ProcessStatus, before: readonly ProcessStatus[]):
 const sumOf = ({ workers }: ProcessStatus, of: "processed" | "failed"): number =>
   workers.reduce((sum, worker) => sum + worker[of], 0);
 
+/** What cannot be read is told by others. */
+function ends(flow: Flow, message: Pick<StoredMessage, "subject" | "payload">): boolean {
+  try {
+    return endingIn(flow, message) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 async function readEndedLately(
   { connection, flow }: FlowLog,
   signal: AbortSignal,
@@ -108,14 +118,15 @@ async function readEndedLately(
   const last = await readLastSequence(connection, flow.stream);
   const scan = {
     stream: flow.stream,
-    filter: flow.subjectOf(flow.ending, "*"),
+    filter: endingsFilter(flow),
     start: { sequence: Math.max(1, last - recentEvents) },
     toSequence: last,
     signal,
   };
   const tookMs: number[] = [];
   let lastUs = 0;
-  await scanStream(connection, scan, ({ storedAtUs, header }) => {
+  await scanStream(connection, scan, ({ subject, payload, storedAtUs, header }) => {
+    if (!ends(flow, { subject, payload })) return;
     const orderAtUs = orderTimeOf(header(hopHeader));
     // A later storing with an earlier time shows that the broker's clock was set back: the duration is unknown.
     if (orderAtUs === undefined || orderAtUs > storedAtUs) return;

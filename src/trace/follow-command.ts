@@ -3,6 +3,7 @@ import type { Online } from "../cli/command-action.ts";
 import { readClock } from "../cli/read-clock.ts";
 import { showOn, showSamples } from "../cli/watch.ts";
 import { OrderctlError } from "../core/errors.ts";
+import { endingIn } from "../flow/endings.ts";
 import { type FlowLog, findFault } from "../flow/flow.ts";
 import { type LoggedEvent, loggedEvent } from "../flow/key-log.ts";
 import { buildTimeline } from "../flow/timeline.ts";
@@ -121,7 +122,7 @@ export async function followOrder(
     if (findFault(flow, message.subject, message.payload) !== undefined) return;
     logged.push(loggedEvent(flow, { ...place, message }));
     onEvent([...logged]);
-    if (place.kind === flow.ending) ended.abort();
+    if (endingIn(flow, message) !== undefined) ended.abort();
   };
   for (const message of await archive.readKey(orderId)) onMessage(message);
   if (ended.signal.aborted) return;

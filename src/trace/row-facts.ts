@@ -75,9 +75,15 @@ const heldByOf = (nodes: readonly TraceNode[]): string | null =>
 
 function tellPending(order: KnownOrder | undefined, breaker: string | null) {
   const service = order?.timeline.waitingFor ?? "";
-  const label = (order?.next && order.flow.labelOf(order.next.emits)) ?? service;
+  const label = labelOfNext(order) ?? service;
   const outcome = breaker === null ? `waiting for ${service}` : describeHold(breaker);
   return { is: "pending" as const, label, service, instance: null, sequence: null, outcome, refused: false };
+}
+
+/** What is due next, where it is one kind of event. */
+function labelOfNext(order: KnownOrder | undefined): string | undefined {
+  const [kind, ...others] = order?.next?.emits ?? [];
+  return kind === undefined || others.length > 0 ? undefined : order?.flow.labelOf(kind);
 }
 
 /** The facts of a span, or of several that share a row. */

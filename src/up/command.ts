@@ -50,7 +50,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await app.terminal.openScreen() : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
   const log = await openServiceLog(app, flags, {
-    services: [...app.program.runnable, archiveService],
+    services: [...app.program.runnable.map(app.program.serviceOf), archiveService],
     screen: write && { write },
   });
   const { note } = log;
@@ -77,7 +77,8 @@ type Shown = { screen: LiveScreen | undefined; note: (text: string) => void };
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
   const noting = { ...online, terminal: { ...online.terminal, note } };
-  const names = [...online.program.runnable, archiveService];
+  const { runnable, serviceOf } = online.program;
+  const names = [...runnable.map(serviceOf), archiveService];
   const services = await startServices(noting, { names, flags, collector: collector?.url });
   if (!screen) online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();

@@ -7,6 +7,7 @@ const claims: FlowTable = {
   keyName: "a claim",
   keyForm: "small letters",
   keyField: "claim_id",
+  noun: { one: "claim", many: "claims" },
   kinds: {
     opened: { label: "opening", becomes: "open" },
     assessed: {
@@ -20,11 +21,11 @@ const claims: FlowTable = {
   sources: ["portal"],
   secondEvent: "a claim is paid twice",
   services: {
-    assess: [{ consumer: "assess", on: "opened", emits: "assessed" }],
-    file: [{ consumer: "file-copies", on: "assessed", emits: "copied" }],
+    assess: [{ consumer: "assess", on: "opened", emits: ["assessed"] }],
+    file: [{ consumer: "file-copies", on: "assessed", emits: ["copied"] }],
     close: [
-      { consumer: "close-covered", on: "assessed", when: "COVERED", emits: "closed" },
-      { consumer: "close-refused", on: "assessed", when: "REFUSED", emits: "closed" },
+      { consumer: "close-covered", on: "assessed", when: "COVERED", emits: ["closed"] },
+      { consumer: "close-refused", on: "assessed", when: "REFUSED", emits: ["closed"] },
     ],
   },
 };
@@ -58,7 +59,23 @@ describe("a flow", () => {
     expect(flow.storedBy("opened")).toEqual(["portal"]);
     expect(flow.storedBy("closed")).toEqual(["close"]);
     expect(flow.consumerBetween("close", "assessed", "closed")).toBe("close-covered");
-    expect([flow.firstKind, flow.ending]).toEqual(["opened", "closed"]);
+    expect([flow.firstKind, flow.endings]).toEqual(["opened", ["closed"]]);
+    expect(flow.endsWith("closed", undefined)).toBe(true);
+    expect(flow.endsWith("assessed", "REFUSED")).toBe(false);
+  });
+
+  it("ends with some statuses of a kind, and goes on with the others", () => {
+    const { close: _, ...services } = claims.services;
+    const kinds = { ...claims.kinds, assessed: { ...claims.kinds.assessed, label: "x", ends: ["REFUSED"] } };
+    const close = [{ consumer: "close", on: "assessed", when: "COVERED", emits: ["copied", "closed"] }];
+    const other = compileFlow({ ...claims, kinds, services: { ...services, close } });
+    expect(other.endings).toEqual(["assessed", "closed"]);
+    expect([other.endsWith("assessed", "REFUSED"), other.endsWith("assessed", "COVERED")]).toEqual([
+      true,
+      false,
+    ]);
+    expect(other.nextAfter("assessed", "COVERED")?.emits).toEqual(["copied", "closed"]);
+    expect(other.causesOf("copied")).toEqual(["assessed"]);
   });
 
   it("waits for what leads on, not for what is done beside", () => {
@@ -74,25 +91,29 @@ describe("a table that contradicts itself is refused", () => {
   it.each<[string, FlowTable, string]>([
     [
       "goes in a circle",
-      withService([{ consumer: "x", on: "assessed", emits: "opened" }]),
+      withService([{ consumer: "x", on: "assessed", emits: ["opened"] }]),
       "stands before it",
     ],
     [
       "has a kind that is none",
-      withService([{ consumer: "x", on: "opened", emits: "paid" }]),
+      withService([{ consumer: "x", on: "opened", emits: ["paid"] }]),
       "no kinds of the flow",
     ],
     [
       "waits for a status that is none",
-      withService([{ consumer: "x", on: "assessed", when: "HELD", emits: "closed" }]),
+      withService([{ consumer: "x", on: "assessed", when: "HELD", emits: ["closed"] }]),
       "assessed has no such status",
     ],
     [
       "has a consumer twice",
-      withService([{ consumer: "assess", on: "opened", emits: "closed" }]),
+      withService([{ consumer: "assess", on: "opened", emits: ["closed"] }]),
       "two consumers assess",
     ],
-    ["never ends", { ...claims, kinds: { ...claims.kinds, closed: { label: "closing" } } }, "not 0"],
+    [
+      "never ends",
+      { ...claims, kinds: { ...claims.kinds, closed: { label: "closing" } } },
+      "no kind of event ends",
+    ],
   ])("that %s", (_, table, why) => {
     expect(() => compileFlow(table)).toThrow(why);
   });

@@ -18,7 +18,7 @@ async function readLeaves(): Promise<Leaf[]> {
   };
   for (const [name, { load }] of Object.entries(commands)) {
     const command = new Command(name);
-    (await load())(command, noAct, orderProgram);
+    (await load(orderProgram))(command, noAct, orderProgram);
     visit(command, [name]);
   }
   return leaves;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OrderCreated } from "../../src/orders/events.ts";
 import { type FileSource, generateOrders, readOrders } from "../../src/orders/publish/open-order-source.ts";
-import type { Reject } from "../../src/orders/sources/source-item.ts";
+import type { Reject } from "../../src/publish/files/reject.ts";
 import { nowUs } from "../../src/telemetry/clock.ts";
 
 async function read(source: FileSource, stdin = "") {

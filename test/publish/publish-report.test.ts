@@ -105,6 +105,6 @@ describe("feedProgressText", () => {
     [{ done: 50, elapsedS: 1, underWay: 7 }, null, "50 orders, 50/s; 7 under way"],
     [{ done: 10, elapsedS: 1, underWay: 3 }, 10, "10 orders stored; 3 under way"],
   ])("tells %j of %j as %j", (progress, total, text) => {
-    expect(feedProgressText(progress, total)).toBe(text);
+    expect(feedProgressText(progress, total, { one: "order", many: "orders" })).toBe(text);
   });
 });

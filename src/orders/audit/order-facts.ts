@@ -89,7 +89,7 @@ const promised: Readonly<Record<string, Needed>> = {
 
 /** Needs any one of the events that a kind may follow from; nothing for the first kind. */
 function causeOf(kind: string): Needed {
-  const from = orderShape.subscriptions.filter(({ emits }) => emits === kind);
+  const from = orderShape.subscriptions.filter(({ emits }) => emits.includes(kind));
   const needs = from.flatMap(({ on, when }) => {
     if (when !== undefined) return [bitOf(on, when)];
     const statuses = orderShape.statusesOf(on);

@@ -96,7 +96,7 @@ async function feed({ connection, archive, terminal, signal }: Online, options: 
     pace: { rate: options.rate, profile: "steady" },
     waitMs: patienceMs,
     signal,
-    onProgress: (at) => progress.update(feedProgressText(at, options.count)),
+    onProgress: (at) => progress.update(feedProgressText(at, options.count, orderFlow.noun)),
   }).finally(() => progress.end());
   const data = {
     ...report,

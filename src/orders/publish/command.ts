@@ -10,10 +10,11 @@ import type { ArchivedKeys } from "../../flow/archived-log.ts";
 import { lookUpKeys } from "../../flow/look-up-keys.ts";
 import { feed } from "../../publish/feed.ts";
 import { feedProgressText, readingText } from "../../publish/feed-progress.ts";
+import type { Reject } from "../../publish/files/reject.ts";
+import { Rejects } from "../../publish/files/rejects.ts";
 import type { Profile } from "../../publish/publish-events.ts";
 import type { Progress } from "../../terminal/terminal.ts";
 import { orderFlow } from "../built-in-flow.ts";
-import type { Reject } from "../sources/source-item.ts";
 import { dryRun } from "./dry-run.ts";
 import {
   checkSource,
@@ -24,7 +25,6 @@ import {
   sourceFormats,
 } from "./open-order-source.ts";
 import { dryRunReport, type PublishReport, publishReport } from "./publish-report.ts";
-import { Rejects } from "./rejects.ts";
 
 type Options = TracingFlags &
   Partial<FileSource> & {
@@ -121,7 +121,7 @@ async function publishOrder(online: Online, options: Options): Promise<number> {
     signal: app.signal,
     onProgress: (at) => {
       // Before the first order is stored, the progress line shows how far the file is read (`onRead`).
-      if (total !== null || at.done > 0) progress.update(feedProgressText(at, total));
+      if (total !== null || at.done > 0) progress.update(feedProgressText(at, total, orderFlow.noun));
     },
   }).finally(() => {
     progress.end();

@@ -2,6 +2,8 @@ import { createReadStream } from "node:fs";
 import { typed } from "../../cli/connection-flags.ts";
 import { OrderctlError } from "../../core/errors.ts";
 import { untilAborted } from "../../core/waiting.ts";
+import type { ByteInput } from "../../publish/files/file-bytes.ts";
+import type { Reject } from "../../publish/files/reject.ts";
 import { nowUs } from "../../telemetry/clock.ts";
 import type { OrderCreated } from "../events.ts";
 import { createOrderGenerator, randomSeed } from "../generator.ts";
@@ -9,9 +11,8 @@ import { isCurrency } from "../money.ts";
 import { parseMapping } from "../sources/column-mapping.ts";
 import { readCsvOrders } from "../sources/csv-orders.ts";
 import { compileDateFormat } from "../sources/date-format.ts";
-import type { ByteInput } from "../sources/file-bytes.ts";
 import { readJsonOrders } from "../sources/json-orders.ts";
-import type { Reject, SourceItem } from "../sources/source-item.ts";
+import type { SourceItem } from "../sources/source-item.ts";
 
 /** `json` and `ndjson` are read alike: the reader recognises the form from the file's content. */
 export const sourceFormats = ["csv", "json", "ndjson"] as const;

@@ -1,15 +1,16 @@
 import { OrderctlError } from "../../core/errors.ts";
+import { type ByteInput, peekBytes, readBytes } from "../../publish/files/file-bytes.ts";
+import { beginningOf } from "../../publish/files/reject.ts";
 import { defaultCurrency } from "../money.ts";
 import type { DecimalMark } from "./amount-text.ts";
 import type { ColumnMapping } from "./column-mapping.ts";
 import { headBytes, readCsvHead } from "./csv-head.ts";
 import { type CsvRow, readCsvRows } from "./csv-rows.ts";
 import { FileDates } from "./dates.ts";
-import { type ByteInput, peekBytes, readBytes } from "./file-bytes.ts";
 import { type CsvLayout, orderIdsOf, readInvoiceLine } from "./invoice-line.ts";
 import { OrderAssembly, OrderTally, type ReadRow } from "./order-assembly.ts";
 import { RowSpool } from "./row-spool.ts";
-import { beginningOf, reasonOf, type SourceItem } from "./source-item.ts";
+import { reasonOf, type SourceItem } from "./source-item.ts";
 
 /** Memory bounds: 100 MB for counting this many orders, 200 MB for this many rows of orders that are not complete. */
 const limits = { orders: 5_000_000, heldRows: 500_000 };

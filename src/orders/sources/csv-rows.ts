@@ -1,5 +1,5 @@
 import { CsvError, parse } from "csv-parse";
-import { maxRowBytes } from "./source-item.ts";
+import { maxRowBytes } from "../../publish/files/reject.ts";
 
 /**
  * The fields of one record and the line it begins on; `unreadable` says why later rows are swallowed by it, or not

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { OrderCreated } from "../../../src/orders/events.ts";
-import type { Reject, SourceItem } from "../../../src/orders/sources/source-item.ts";
+import type { SourceItem } from "../../../src/orders/sources/source-item.ts";
+import type { Reject } from "../../../src/publish/files/reject.ts";
 
 /** The text as a stream of pieces of `size` bytes. */
 export function inPieces(text: string | Buffer, size = 1 << 16): Readable {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { Rejects } from "../../src/orders/publish/rejects.ts";
+import { Rejects } from "../../../src/publish/files/rejects.ts";
 
 const rejectOf = (row: number) => ({ row, reason: `reason ${row}`, text: `text "${row}"` });
 const rejects = Array.from({ length: 500 }, (_, index) => rejectOf(index + 1));

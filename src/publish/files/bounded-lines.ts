@@ -1,4 +1,4 @@
-import { maxRowBytes } from "./source-item.ts";
+import { maxRowBytes } from "./reject.ts";
 
 /** A line without its line break, numbered from 1; if `tooLong`, `bytes` has only its beginning. */
 export type Line = { row: number; bytes: Buffer; tooLong: boolean };

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import { OrderctlError } from "../../core/errors.ts";
-import type { Reject } from "../sources/source-item.ts";
+import type { Reject } from "./reject.ts";
 
 type Stream = ReturnType<FileHandle["createWriteStream"]>;
 

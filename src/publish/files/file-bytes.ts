@@ -7,7 +7,7 @@ export type ByteInput = AsyncIterable<Uint8Array | string>;
 const notText: [begin: number[], what: string, hint: string][] = [
   [[0x50, 0x4b, 0x03, 0x04], "a workbook or a ZIP archive", "save the sheet as CSV"],
   [[0xd0, 0xcf, 0x11, 0xe0], "a workbook", "save the sheet as CSV"],
-  [[0x1f, 0x8b], "compressed by gzip", "gunzip -c FILE | orderctl publish order --file - …"],
+  [[0x1f, 0x8b], "compressed by gzip", "gunzip -c FILE | orderctl publish … --file -"],
 ];
 
 /**
@@ -65,7 +65,7 @@ function converterFor(begin: Buffer, fileName: string): Converter {
   if (first === 0xfe && second === 0xff) return fromUtf16("utf-16be");
   if (first === 0 || second === 0) {
     throw new OrderctlError("bad_message", `${fileName} is not UTF-8, or UTF-16 without a byte order mark`, {
-      hint: "iconv -f UTF-16LE -t UTF-8 FILE | orderctl publish order --file - …",
+      hint: "iconv -f UTF-16LE -t UTF-8 FILE | orderctl publish … --file -",
     });
   }
   let isFirst = true;

@@ -1,0 +1,97 @@
+import { isDeepStrictEqual } from "node:util";
+import { OrderctlError } from "../../core/errors.ts";
+import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
+import type { DefinedFlow } from "./define-flow.ts";
+import { definitionFault } from "./definition-fault.ts";
+import { type DataEvent, decodeEvent, encodeEvent } from "./event-codec.ts";
+import { type DefinedEvents, eventsOf, kindsOf } from "./flow-kinds.ts";
+import { payloadsOf } from "./flow-payloads.ts";
+import { isName, subscriptionsOf } from "./flow-services.ts";
+import { keyOfToken, longestToken } from "./key-token.ts";
+import { lifecycleAudit } from "./lifecycle-audit.ts";
+import type { Payload } from "./payload.ts";
+
+/** A defined flow, in the form in which the code for any flow uses it. */
+export type CompiledFlow = { flow: Flow<DataEvent>; defined: DefinedFlow };
+
+/**
+ * Reads the definition's `.proto` files and checks that its parts fit together. Throws `usage` with file, line and
+ * reason.
+ */
+export async function compileDefinedFlow(defined: DefinedFlow): Promise<CompiledFlow> {
+  const fault = faultOf(defined);
+  if (fault !== undefined) throw definitionFault(defined.place, fault);
+  const events = eventsOf(defined);
+  const payloads = await payloadsOf(defined, events);
+  const shape = shapeOf(defined, events, payloads);
+  return { flow: flowOf(defined, { shape, events, payloads }), defined };
+}
+
+const streamForm = /^[A-Za-z0-9_-]{1,32}$/;
+
+function faultOf({ definition }: DefinedFlow): string | undefined {
+  const { name, stream, key } = definition;
+  if (!isName(name)) return `a flow's name is small letters, digits and '-', not ${JSON.stringify(name)}`;
+  if (stream !== undefined && !streamForm.test(stream))
+    return `${JSON.stringify(stream)} is no name of a stream`;
+  if (typeof key === "string" && key !== "") return undefined;
+  return "it has no key: the field that names what its events are about";
+}
+
+function shapeOf(
+  defined: DefinedFlow,
+  events: DefinedEvents,
+  payloads: Readonly<Record<string, Payload>>,
+): FlowShape {
+  const { name, key, stream = name.toUpperCase(), noun } = defined.definition;
+  const kinds = kindsOf({ defined, events, payloads });
+  // `claims` is about a claim.
+  const [one, many] = noun ?? [name.replace(/s$/, ""), name];
+  const table = {
+    stream,
+    isKey: (text: string) => keyOfToken(text) !== undefined,
+    keyName: `a ${key}`,
+    keyForm: `1 to ${longestToken} letters, digits, '-' or '_', with other characters escaped: %20`,
+    keyField: key,
+    noun: { one, many },
+    kinds,
+    services: subscriptionsOf(defined, kinds),
+    sources: [name],
+    secondEvent: `a second event of a kind for a ${one} is taken, and what follows from it is done twice`,
+  };
+  try {
+    return compileFlow(table);
+  } catch (thrown) {
+    throw definitionFault(defined.place, OrderctlError.from(thrown).message);
+  }
+}
+
+type Parts = { shape: FlowShape; events: DefinedEvents; payloads: Readonly<Record<string, Payload>> };
+
+function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts): Flow<DataEvent> {
+  const statusField = (kind: string) => events[kind]?.status;
+  const statusOf = ({ kind, data }: DataEvent) => {
+    const field = statusField(kind);
+    return field === undefined ? undefined : String(data[field]);
+  };
+  const decode = decodeEvent(payloads, definition.key);
+  return {
+    ...shape,
+    decode: (subject, bytes) => decode({ subject, place: shape.parseSubject(subject) }, bytes),
+    encode: (event) => encodeEvent(payloads, shape.subjectOf(event.kind, event.key), event),
+    keyOf: ({ key }) => key,
+    hasOtherStatus(kind, bytes, status) {
+      const field = statusField(kind);
+      const peeked = field === undefined ? undefined : payloads[kind]?.peek(bytes, field);
+      return peeked !== undefined && peeked !== status;
+    },
+    isSame: (one, other) => isDeepStrictEqual(one, other),
+    describe: (event) => ({ outcome: statusOf(event) ?? event.kind.toUpperCase(), detail: null }),
+    phrase: (kind, { outcome }) => (statusField(kind) === undefined ? "" : outcome),
+    totalOf: () => undefined,
+    document: ({ data }) => data,
+    columns: {},
+    audit: lifecycleAudit({ shape, promises: definition.audit ?? [], statusOf }),
+    countersOf: () => ({ stored: () => {}, called: () => {} }),
+  };
+}

@@ -1,0 +1,57 @@
+import { OrderctlError } from "../../core/errors.ts";
+import type { EventPlace } from "../flow.ts";
+import { keyOfToken, tokenOfKey } from "./key-token.ts";
+import type { Data, Payload } from "./payload.ts";
+
+/** An event of a flow that a user has defined. `key` is its token in subjects. */
+export type DataEvent = { readonly kind: string; readonly key: string; readonly data: Data };
+
+type Payloads = Readonly<Record<string, Payload>>;
+
+type Subject = { subject: string; place: EventPlace | undefined };
+
+/** Throws `bad_message` for what is no event of the subject's kind and key. */
+export function decodeEvent(
+  payloads: Payloads,
+  keyField: string,
+): (of: Subject, bytes: Uint8Array) => DataEvent {
+  return ({ subject, place }, bytes) => {
+    const payload = place && payloads[place.kind];
+    if (!place || !payload) throw refusal(subject, "not a subject of the flow");
+    const data = readable(subject, `not readable as an event of kind ${place.kind}`, () =>
+      payload.decode(bytes),
+    );
+    const told = data[keyField];
+    if (String(told) === keyOfToken(place.key)) return { ...place, data };
+    const shown = JSON.stringify(typeof told === "string" ? told.slice(0, 64) : told);
+    throw refusal(subject, `${keyField} is ${shown ?? "missing"}, not the subject's`);
+  };
+}
+
+/** Throws `bad_message` for data that is no event of its kind. */
+export function encodeEvent(payloads: Payloads, subject: string, { kind, data }: DataEvent): Uint8Array {
+  const payload = payloads[kind];
+  if (!payload) throw refusal(subject, `${kind} is no event of the flow`);
+  return readable(subject, `no event of kind ${kind}`, () => payload.encode(data));
+}
+
+function readable<T>(subject: string, what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw refusal(subject, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+}
+
+const refusal = (subject: string, reason: string, cause?: unknown): OrderctlError =>
+  new OrderctlError("bad_message", `${subject}: ${reason}`, { cause, source: "message" });
+
+/** An event as its producer gives it: the key is that of its data, as one token. Throws `bad_message` without one. */
+export function eventOf(keyField: string, kind: string, data: Data): DataEvent {
+  const told = data[keyField];
+  if (typeof told === "string" || typeof told === "number")
+    return { kind, key: tokenOfKey(String(told)), data };
+  throw new OrderctlError("bad_message", `an event of kind ${kind} has no ${keyField}, which is its key`, {
+    source: "message",
+  });
+}

@@ -1,0 +1,74 @@
+import type { KindEntry, SubscriptionEntry } from "../flow.ts";
+import type { DefinedFlow, DefinedService } from "./define-flow.ts";
+import { definitionFault } from "./definition-fault.ts";
+
+const nameForm = /^[a-z][a-z0-9-]{0,31}$/;
+/** What `serve` means by these is not a service of the flow. */
+const reserved: readonly string[] = ["all", "archive"];
+
+export const isName = (text: unknown): boolean => typeof text === "string" && nameForm.test(text);
+
+/** The name of a service on the broker: another flow may have one of the same name. */
+export const serviceOnBroker = (flowName: string, service: string): string => `${flowName}_${service}`;
+
+/** A service's only consumer has the service's name. Where there are several, each has what it works on beside it. */
+export function consumerOf({ definition, services }: DefinedFlow, { name, service }: DefinedService): string {
+  const base = serviceOnBroker(definition.name, name);
+  if (services.filter((other) => other.name === name).length === 1) return base;
+  return [base, service.on, ...(service.when === undefined ? [] : [service.when])].join("_");
+}
+
+/** The rows of the flow's table, by the services' names on the broker. Throws `usage` for a service that cannot be. */
+export function subscriptionsOf(
+  defined: DefinedFlow,
+  kinds: Readonly<Record<string, KindEntry>>,
+): Record<string, SubscriptionEntry[]> {
+  const byService: Record<string, SubscriptionEntry[]> = {};
+  for (const each of defined.services) {
+    const fault = faultOf(defined, each, kinds);
+    if (fault !== undefined) throw definitionFault(each.place, `service ${each.name} ${fault}`);
+    const { on, when, emits = [] } = each.service;
+    const name = serviceOnBroker(defined.definition.name, each.name);
+    const entry = { consumer: consumerOf(defined, each), on, emits, ...(when !== undefined && { when }) };
+    byService[name] = [...(byService[name] ?? []), entry];
+  }
+  return byService;
+}
+
+type Kinds = Readonly<Record<string, KindEntry>>;
+
+function faultOf(defined: DefinedFlow, each: DefinedService, kinds: Kinds): string | undefined {
+  const { name, service } = each;
+  if (!isName(name)) return "has a name that is not small letters, digits and '-'";
+  if (reserved.includes(name)) return "has a name that means something else to `serve`";
+  if (typeof service?.handle !== "function") return "has no handler: handle(event, ctx)";
+  return faultOfKinds(service, Object.keys(kinds)) ?? faultOfWhen(each, kinds) ?? faultOfTwin(defined, each);
+}
+
+function faultOfKinds(
+  { on, emits = [] }: DefinedService["service"],
+  kinds: readonly string[],
+): string | undefined {
+  const unknown = [on, ...emits].find((kind) => !kinds.includes(kind));
+  if (unknown !== undefined) return `names ${unknown}, which is no event of the flow: ${kinds.join(", ")}`;
+  const back = emits.find((kind) => kinds.indexOf(kind) <= kinds.indexOf(on));
+  if (back === undefined) return undefined;
+  return `emits ${back} of ${on}, and ${back} is not listed behind it: events are listed in the order in which they happen`;
+}
+
+function faultOfWhen({ service: { on, when } }: DefinedService, kinds: Kinds): string | undefined {
+  const becomes = kinds[on]?.becomes;
+  const statuses = typeof becomes === "object" ? Object.keys(becomes) : [];
+  if (when === undefined || statuses.includes(when)) return undefined;
+  const known = statuses.length > 0 ? `it has ${statuses.join(", ")}` : "it has no status";
+  return `works on ${on} with status ${when}, and ${known}`;
+}
+
+function faultOfTwin({ services }: DefinedFlow, each: DefinedService): string | undefined {
+  const { on, when } = each.service;
+  const twin = services.find(({ name, service }) => {
+    const overlaps = when === undefined || service.when === undefined || service.when === when;
+    return service !== each.service && name === each.name && service.on === on && overlaps;
+  });
+  return twin && `works on ${on} twice`;
+}

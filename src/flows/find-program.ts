@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { FlowProgram } from "../cli/flow-program.ts";
+import { OrderctlError } from "../core/errors.ts";
+import { parseObject } from "../core/parse-object.ts";
+
+/** The name of the built-in flow, for `--flow` where a configuration names another. */
+const builtInName = "orders";
+
+const configNames = ["ts", "mts", "js", "mjs", "json"].map((end) => `orderctl.config.${end}`);
+
+/** `orderctl.config.ts|js|json`: `flows` are modules, beside it; `flow` is the one to use where there are several. */
+export type ProjectConfig = { flows?: readonly string[]; flow?: string };
+
+type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
+
+/**
+ * The flow that a command line is about: that of `--flow` (a module, or the name of a configured flow), of the variable
+ * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. Throws `usage` where it cannot be
+ * loaded.
+ */
+export async function findProgram(asked: Asked, builtIn: () => Promise<FlowProgram>): Promise<FlowProgram> {
+  const given = flowIn(asked.argv) ?? asked.env.ORDERCTL_FLOW;
+  if (given === builtInName) return builtIn();
+  const isFile = given !== undefined && /[./\\]/.test(given);
+  if (isFile) return load(resolve(asked.cwd, given));
+  const config = findConfig(asked.cwd);
+  if (config === undefined && given !== undefined) throw unknownFlow(given);
+  if (config === undefined) return builtIn();
+  return configured(config, given, builtIn);
+}
+
+export const flowFlag = "--flow";
+
+/** The value of `--flow`, wherever it stands: it has to be known before the command is. */
+function flowIn(argv: readonly string[]): string | undefined {
+  const index = argv.findIndex((word) => word === flowFlag || word.startsWith(`${flowFlag}=`));
+  const word = argv[index];
+  return word === flowFlag ? argv[index + 1] : word?.slice(flowFlag.length + 1);
+}
+
+function findConfig(folder: string): string | undefined {
+  const found = configNames.map((name) => join(folder, name)).find((path) => existsSync(path));
+  const above = dirname(folder);
+  return found ?? (above === folder ? undefined : findConfig(above));
+}
+
+async function configured(
+  path: string,
+  given: string | undefined,
+  builtIn: () => Promise<FlowProgram>,
+): Promise<FlowProgram> {
+  const { flows = [], flow } = await readConfig(path);
+  const files = flows.map((file) => resolve(dirname(path), file));
+  const wanted = given ?? flow;
+  const [only] = files;
+  if (wanted === undefined && files.length === 1 && only !== undefined) return load(only);
+  if (wanted === undefined && files.length === 0) return builtIn();
+  const { loadFlow } = await import("./load-flow.ts");
+  const loaded = await Promise.all(files.map(loadFlow));
+  const names = loaded.map(({ defined }) => defined.definition.name);
+  if (wanted === undefined)
+    throw new OrderctlError("usage", `${path} has several flows: ${names.join(", ")}`, {
+      hint: "--flow names one, or `flow` in the configuration",
+    });
+  const chosen = loaded[names.indexOf(wanted)];
+  if (!chosen) throw unknownFlow(wanted, names);
+  const { ownProgram } = await import("./own-program.ts");
+  return ownProgram(chosen);
+}
+
+async function readConfig(path: string): Promise<ProjectConfig> {
+  const config = path.endsWith(".json")
+    ? parseObject<ProjectConfig>(readFileSync(path, "utf8"))
+    : ((await (await import("./load-flow.ts")).importModule(path)) as ProjectConfig | undefined);
+  const isRight =
+    config !== undefined &&
+    Array.isArray(config.flows ?? []) &&
+    (config.flows ?? []).every((file) => typeof file === "string");
+  if (isRight) return config;
+  throw new OrderctlError("usage", `${path}: it is no configuration`, {
+    hint: '{ "flows": ["./claims.ts"] }',
+  });
+}
+
+async function load(path: string): Promise<FlowProgram> {
+  const { loadFlow } = await import("./load-flow.ts");
+  const { ownProgram } = await import("./own-program.ts");
+  return ownProgram(await loadFlow(path));
+}
+
+const unknownFlow = (name: string, names: readonly string[] = []): OrderctlError =>
+  new OrderctlError("usage", `there is no flow ${name}`, {
+    hint:
+      names.length > 0
+        ? `the configuration has ${names.join(", ")}; ${builtInName} is the built-in one`
+        : "--flow ./claims.ts names a module; orders is the built-in flow",
+  });

@@ -1,0 +1,63 @@
+import type { FlowProgram, ReplayProgram } from "../cli/flow-program.ts";
+import { OrderctlError } from "../core/errors.ts";
+import type { CompiledFlow } from "../flow/define/compile-flow.ts";
+import { serviceOnBroker } from "../flow/define/flow-services.ts";
+import { definedHandlers } from "../flow/define/handlers.ts";
+
+/** A flow that a user has defined, in the form in which the commands run it. */
+export function ownProgram(compiled: CompiledFlow): FlowProgram {
+  const { flow, defined } = compiled;
+  const { definition, openDeps, closeDeps } = defined;
+  const serviceOf = (name: string) => serviceOnBroker(definition.name, name);
+  return {
+    // The flow's own code decodes what this code hands back to it.
+    flow: flow as unknown as FlowProgram["flow"],
+    runnable: [...new Set(defined.services.map(({ name }) => name))],
+    serviceOf,
+    withServiceFlags: (command) => command,
+    async openParts({ env, signal }) {
+      const deps = await opened(openDeps && (() => openDeps({ env, signal })));
+      return {
+        handlers: (log) => definedHandlers(compiled, { log, deps }),
+        close: async () => void (await closeDeps?.(deps as never)),
+      };
+    },
+    withAuditFlags: (command) => command,
+    replay: replayOf(compiled, serviceOf),
+    loadPublish: async () => (await import("./publish-command.ts")).registerPublishEvents(compiled),
+  };
+}
+
+async function opened(open: (() => unknown) | undefined): Promise<unknown> {
+  try {
+    return await open?.();
+  } catch (thrown) {
+    const { message } = OrderctlError.from(thrown);
+    throw new OrderctlError("unavailable", `what the services work with cannot be opened: ${message}`, {
+      cause: thrown,
+      source: "dependency",
+    });
+  }
+}
+
+/** Only services without effects: what the others call would happen again. */
+function replayOf(compiled: CompiledFlow, serviceOf: (name: string) => string): ReplayProgram {
+  const { services } = compiled.defined;
+  const names = [...new Set(services.map(({ name }) => name))];
+  const isHarmless = (name: string) =>
+    services.every((each) => each.name !== name || each.service.effects === "none");
+  const refusals = names
+    .filter((name) => !isHarmless(name))
+    .map((name) => {
+      const why = `${name} cannot be replayed: it does not say that its handlers have no effects`;
+      return [serviceOf(name), { why, hint: 'effects: "none" in its definition says so' }] as const;
+    });
+  return {
+    services: names.filter(isHarmless).map(serviceOf),
+    refusals: Object.fromEntries(refusals),
+    storeRefusals: {},
+    withFlags: (command) => command,
+    openHandlers: async (log) => definedHandlers(compiled, { log, deps: undefined }),
+    resumeFlags: () => [],
+  };
+}
