@@ -1,6 +1,8 @@
 import { operand } from "../core/foreign-text.ts";
+import type { Noun } from "../core/noun.ts";
 import type { AuditRule, Offender } from "../flow/audit-contract.ts";
-import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
+import type { Flow } from "../flow/flow.ts";
+import { counted, formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
 import type { Style } from "../terminal/terminal.ts";
@@ -8,26 +10,26 @@ import { archiveRule, type LogAudit } from "./audit-log.ts";
 
 /** First the verdict, then the counts, a mark for each promise, and who broke one. */
 export const auditVerdict =
-  (ofFlow: readonly AuditRule[]) =>
+  ({ audit: ofFlow, noun }: Pick<Flow, "audit" | "noun">) =>
   (audit: LogAudit, style: Style): string => {
-    const rules = [...ofFlow, archiveRule];
+    const rules = [...ofFlow.rules, archiveRule];
     return [
-      headline(audit, style),
+      headline(audit, noun, style),
       "",
       ...counts(audit),
-      ...coverage(audit).flatMap((text) => wrapWords(text, style.width)),
+      ...coverage(audit, noun).flatMap((text) => wrapWords(text, style.width)),
       "",
       ...marks(rules, audit, style),
       ...leftOut(rules, audit),
-      ...auditOffenders(rules, audit, style),
+      ...auditOffenders({ rules, noun }, audit, style),
     ].join("\n");
   };
 
-function headline(audit: LogAudit, style: Style): string {
+function headline(audit: LogAudit, noun: Noun, style: Style): string {
   const { green, red, yellow } = paint(style);
   if (audit.verdict === "INCOMPLETE") return `${yellow.bold("INCOMPLETE")}  ${loss(audit)}`;
-  if (audit.verdict === "FAIL") return `${red.bold("FAIL")}  ${blame(audit)}`;
-  return `${green.bold("PASS")}  ${praise(audit)}`;
+  if (audit.verdict === "FAIL") return `${red.bold("FAIL")}  ${blame(audit, noun)}`;
+  return `${green.bold("PASS")}  ${praise(audit, noun)}`;
 }
 
 /** No verdict is possible: a lost event may have been the cause or the ending of one that was read. */
@@ -53,15 +55,16 @@ function whatIsCut({ firstSequence, archivedFrom, archivedTo }: LogAudit): strin
   return `${missing} neither in the archive nor in the stream any more (${removed})`;
 }
 
-function praise({ orders, ended, underWay, since }: LogAudit): string {
-  if (orders === 0) return since === null ? "there is no order in the log" : "no order was created since";
-  if (underWay === 0) return `${plural(orders, "order")}, each ended exactly once`;
-  return `${plural(orders, "order")}: ${formatCount(ended)} ended exactly once, ${formatCount(underWay)} under way`;
+function praise({ orders, ended, underWay, since }: LogAudit, noun: Noun): string {
+  if (orders === 0)
+    return since === null ? `there is no ${noun.one} in the log` : `no ${noun.one} was created since`;
+  if (underWay === 0) return `${counted(orders, noun)}, each ended exactly once`;
+  return `${counted(orders, noun)}: ${formatCount(ended)} ended exactly once, ${formatCount(underWay)} under way`;
 }
 
-function blame({ offences, offenders, orders }: LogAudit): string {
+function blame({ offences, offenders, orders }: LogAudit, noun: Noun): string {
   if (offences > offenders.length)
-    return `${formatCount(offences)} violations among ${plural(orders, "order")}`;
+    return `${formatCount(offences)} violations among ${counted(orders, noun)}`;
   const ids = new Set(offenders.flatMap(({ orderId }) => orderId ?? []));
   const skus = new Set(offenders.flatMap(({ sku }) => sku ?? []));
   const archive = offenders.some(isOfArchive);
@@ -70,7 +73,7 @@ function blame({ offences, offenders, orders }: LogAudit): string {
   ).length;
   const parts = [
     archive ? "the archive" : "",
-    ids.size > 0 ? `${formatCount(ids.size)} of ${plural(Math.max(orders, ids.size), "order")}` : "",
+    ids.size > 0 ? `${formatCount(ids.size)} of ${counted(Math.max(orders, ids.size), noun)}` : "",
     skus.size > 0 ? plural(skus.size, "SKU") : "",
     others > 0 ? plural(others, "message") : "",
   ];
@@ -90,15 +93,15 @@ function counts({ outcomes, underWay, graceMs, messagesRead, seconds }: LogAudit
 }
 
 /** What of the log was judged, and what of it was not read for that. */
-function coverage(audit: LogAudit): string[] {
+function coverage(audit: LogAudit, { many }: Noun): string[] {
   const { since, repeats, archivedTo, archivedUntil } = audit;
   const lines: string[] = [];
-  if (since !== null) lines.push(`only orders created since ${minute(since)}, and events stored since`);
+  if (since !== null) lines.push(`only ${many} created since ${minute(since)}, and events stored since`);
   if (archivedTo > 0) {
     const end = `message ${formatCount(archivedTo)} (${minute(archivedUntil)})`;
     lines.push(`archived up to ${end}${since === null ? `; ${howArchived(audit)}` : ""}`);
   }
-  if (repeats > 0) lines.push(`${plural(repeats, "repeat")} of archived orders; nothing followed from them`);
+  if (repeats > 0) lines.push(`${plural(repeats, "repeat")} of archived ${many}; nothing followed from them`);
   return lines;
 }
 
@@ -142,18 +145,19 @@ const plural = (count: number, noun: string): string =>
 const shown = 20;
 
 /** The first offenders, each with all its violations, and the next commands to type; empty without violations. */
-export function auditOffenders(
-  rules: readonly AuditRule[],
+function auditOffenders(
+  { rules, noun }: { rules: readonly AuditRule[]; noun: Noun },
   { offences, offenders }: LogAudit,
   style: Style,
 ): string[] {
   if (offences === 0) return [];
   const { bold, dim } = paint(style);
   const listed = offenders.slice(0, shown);
-  const lines = [...new Set(listed.map(nameOf))].flatMap((name) => [
+  const nameIn = (offender: Offender) => nameOf(offender, noun);
+  const lines = [...new Set(listed.map(nameIn))].flatMap((name) => [
     bold(name),
     ...listed
-      .filter((offender) => nameOf(offender) === name)
+      .filter((offender) => nameIn(offender) === name)
       .flatMap((found) => violation(rules, found, style)),
   ]);
   const more = offences - listed.length;
@@ -165,7 +169,7 @@ export function auditOffenders(
     "",
     ...lines,
     ...(more > 0 ? [dim(`and ${formatCount(more)} more; --json lists ${list}`)] : []),
-    ...(orderId ? ["", `What happened to an order: orderctl trace ${operand(orderId)}`] : []),
+    ...(orderId ? ["", `What happened to it: orderctl trace ${operand(orderId)}`] : []),
     ...(falseEvent != null
       ? [`Away with what takes the place of an event: orderctl dlq remove-event ${falseEvent}`]
       : []),
@@ -183,9 +187,9 @@ const isFalseEvent = (rules: readonly AuditRule[], { rule, sequence }: Offender)
 const ruleOf = (rules: readonly AuditRule[], name: string): AuditRule | undefined =>
   rules.find((rule) => rule.name === name);
 
-function nameOf({ rule, orderId, sku, sequence }: Offender): string {
+function nameOf({ rule, orderId, sku, sequence }: Offender, { one }: Noun): string {
   if (isOfArchive({ rule })) return "the archive";
-  if (orderId !== null) return `order ${orderId}`;
+  if (orderId !== null) return `${one} ${orderId}`;
   return sku === null ? `message ${sequence}` : `SKU ${sku}`;
 }
 

@@ -58,7 +58,7 @@ async function audit(online: Online, { grace, all, since, ...options }: AuditFla
   try {
     const result = await auditLog(online, { graceMs: grace, clock, signal, seen, all, sinceUs, options });
     progress.end();
-    terminal.show("audit", result, auditVerdict(flow.audit.rules));
+    terminal.show("audit", result, auditVerdict(flow));
     return result.verdict === "PASS" ? 0 : 1;
   } catch (thrown) {
     throw signal.aborted ? signal.reason : explainMissingLog(thrown, online);

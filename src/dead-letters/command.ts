@@ -79,7 +79,7 @@ async function listDeadLetters(online: Online, options: ListOptions): Promise<un
   const { found, isWhole } = await newest(online, filter, limit);
   const letters = found.slice(0, limit).map(({ letter }) => letter);
   const total = isWhole ? found.length : null;
-  if (!terminal.json) terminal.show("dead-letters", { total, letters }, deadLetterTable);
+  if (!terminal.json) terminal.show("dead-letters", { total, letters }, deadLetterTable(online.flow.noun));
   else for (const letter of letters) terminal.show("dead-letter", letter, String);
   if (terminal.json && total !== letters.length) terminal.note(moreLetters(total, letters.length));
   return undefined;
@@ -101,8 +101,13 @@ async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): 
     numbered.length > 0 ? numbered : await findDeadLetters(online, { orderId: id, settled: true }, signal);
   const [newest, ...older] = found;
   if (!newest) throw unknown(connection.server, [id]);
-  terminal.show("dead-letter-detail", await readDeadLetterDetail(online, newest), deadLetterDetail);
-  if (older.length > 0) terminal.note(`the newest of this order; older: ${numbersOf(older)}`);
+  terminal.show(
+    "dead-letter-detail",
+    await readDeadLetterDetail(online, newest),
+    deadLetterDetail(online.flow.noun),
+  );
+  if (older.length > 0)
+    terminal.note(`the newest of this ${online.flow.noun.one}; older: ${numbersOf(older)}`);
   return undefined;
 }
 

@@ -131,10 +131,15 @@ export async function* eachDeadLetter(
     const from = filter === undefined ? Math.max(firstSequence, toSequence - size + 1) : firstSequence;
     const marked = await readMarked(connection, { start: { sequence: from }, toSequence, filter, signal });
     if (marked.length > 0) fates ??= await readFates(log, signal);
-    yield { letters: fates ? withFates(flow, marked, fates) : [], isLast: from === firstSequence };
+    const letters = fates ? withFates(flow, marked, fates) : [];
+    yield { letters: letters.filter((dead) => isOf(flow, dead)), isLast: from === firstSequence };
     toSequence = from - 1;
   }
 }
+
+/** Not of another flow, whose dead letters are in the same stream: that one has services of other names. */
+const isOf = ({ stream, services }: FlowShape, { letter }: DeadMessage): boolean =>
+  letter.stream === stream || services.includes(letter.service) || letter.reason === unreadable;
 
 type Fates = {
   redrives: ReadonlyMap<number, Redrive[]>;

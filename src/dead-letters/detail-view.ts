@@ -1,4 +1,5 @@
 import { operand } from "../core/foreign-text.ts";
+import type { Noun } from "../core/noun.ts";
 import { formatCount } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import { wrapWords } from "../terminal/plain-text.ts";
@@ -10,21 +11,23 @@ const dumpedBytes = 256;
 const bytesPerLine = 16;
 
 /** First why the message was given up on, then where it came from, its content, and the next commands to type. */
-export function deadLetterDetail(letter: DeadLetterDetail, style: Style): string {
-  const { bold, red } = paint(style);
-  const subject = letter.orderId === null ? letter.subject : `order ${letter.orderId}`;
-  const reason = wrapWords(`${letter.reason}: ${letter.detail}`, style.width);
-  return [
-    `dead letter ${letter.sequence}: ${bold(subject)}`,
-    ...reason.map((line) => red(line)),
-    "",
-    ...facts(letter).map(([name, value]) => `${name.padEnd(10)} ${value}`),
-    "",
-    ...payloadLines(letter, style),
-    "",
-    ...nextSteps(letter),
-  ].join("\n");
-}
+export const deadLetterDetail =
+  (noun: Noun) =>
+  (letter: DeadLetterDetail, style: Style): string => {
+    const { bold, red } = paint(style);
+    const subject = letter.orderId === null ? letter.subject : `${noun.one} ${letter.orderId}`;
+    const reason = wrapWords(`${letter.reason}: ${letter.detail}`, style.width);
+    return [
+      `dead letter ${letter.sequence}: ${bold(subject)}`,
+      ...reason.map((line) => red(line)),
+      "",
+      ...facts(letter).map(([name, value]) => `${name.padEnd(10)} ${value}`),
+      "",
+      ...payloadLines(letter, style),
+      "",
+      ...nextSteps(letter),
+    ].join("\n");
+  };
 
 function facts(letter: DeadLetterDetail): [string, string][] {
   const { attempts, service, instance, consumer, stream, subject, storedSequence } = letter;

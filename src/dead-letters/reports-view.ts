@@ -95,16 +95,13 @@ function next({ removed, sequence, isFirst, repeatOf, orderId, copies, waiting }
   if (!removed && repeatOf !== null)
     return ["", `There is nothing to do: message ${repeatOf} counts. To remove it: --yes`];
   if (!removed) return ["", `Away with it: orderctl dlq remove-event ${sequence} --yes`];
-  const give =
-    waiting.length > 0 ? [`The order goes on with: orderctl dlq redrive ${waiting.join(" ")}`] : [];
+  const give = waiting.length > 0 ? [`It goes on with: orderctl dlq redrive ${waiting.join(" ")}`] : [];
   const away =
     copies.length > 0
       ? [`Its own dead letters are of no use: orderctl dlq purge ${copies.join(" ")} --yes`]
       : [];
   const look = orderId === null ? [] : [`What became of it: orderctl trace ${operand(orderId)}`];
   const isNeverStored = isFirst && repeatOf === null;
-  const again = isNeverStored
-    ? ["The order itself was never stored: whoever sent it has to send it again"]
-    : [];
+  const again = isNeverStored ? ["It was never stored: whoever sent it has to send it again"] : [];
   return ["", ...again, ...give, ...away, ...look];
 }

@@ -1,4 +1,5 @@
 import { OrderctlError } from "../core/errors.ts";
+import type { Noun } from "../core/noun.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Metrics } from "../telemetry/metrics/metrics.ts";
 import type { ArchivedLog } from "./archived-log.ts";
@@ -33,8 +34,6 @@ export type FlowTable = {
   /** Key-value buckets in which the services keep state beside the log. */
   buckets?: readonly BucketEntry[];
 };
-
-export type Noun = { one: string; many: string };
 
 /**
  * A key-value bucket. `promises` maps a setting of the bucket's stream to what goes wrong when that setting differs.

@@ -28,7 +28,8 @@ export type KeyState<E extends FlowEvent = FlowEvent> = {
 export function foldKey<E extends FlowEvent>(flow: Flow<E>, stored: readonly PlacedEvent<E>[]): KeyState<E> {
   const events = sortCausally(flow, stored);
   const [first] = events;
-  if (first === undefined) throw new OrderctlError("not_found", "no event of this order is stored");
+  if (first === undefined)
+    throw new OrderctlError("not_found", `no event of this ${flow.noun.one} is stored`);
   const steps = events.map((placed) => ({ placed, kind: placed.event.kind, ...flow.describe(placed.event) }));
   const ending = steps.find(({ kind, outcome }) => flow.endsWith(kind, outcome));
   // Endings and side steps leave the state unchanged, so the last event that has a state decides.

@@ -109,7 +109,7 @@ async function untilRead(
   while (!keys.isRead()) {
     const now = performance.now();
     if (publisher.isHolding) awayAt = now;
-    if (signal?.aborted) throw new OrderctlError("interrupted", "interrupted before the last order");
+    if (signal?.aborted) throw new OrderctlError("interrupted", "interrupted before the last one");
     if (now - awayAt > patienceMs || now - startedAt > giveUpMs) throw unread(keys, publisher);
     await wait(pollMs);
   }

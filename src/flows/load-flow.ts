@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
-import { resolve } from "node:path";
+import { extname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { OrderctlError } from "../core/errors.ts";
 import { type CompiledFlow, compileDefinedFlow } from "../flow/define/compile-flow.ts";
@@ -8,7 +8,8 @@ import { isDefinedFlow } from "../flow/define/define-flow.ts";
 
 /** What `import … from "orderctl"` finds in a flow's module, wherever orderctl is installed. */
 const ownModules: Readonly<Record<string, string>> = {
-  orderctl: new URL("../index.js", import.meta.url).href,
+  // With the ending of this file, which is another before it is built.
+  orderctl: new URL(`../index${extname(import.meta.url)}`, import.meta.url).href,
 };
 
 /** The module's default export. Throws `usage` with the file, and the line where its code has failed. */

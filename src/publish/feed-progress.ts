@@ -1,4 +1,4 @@
-import type { Noun } from "../flow/flow.ts";
+import type { Noun } from "../core/noun.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import type { FeedProgress } from "./feed.ts";
 

@@ -1,6 +1,6 @@
 import { operand } from "../core/foreign-text.ts";
-import type { Noun } from "../flow/flow.ts";
-import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
+import type { Noun } from "../core/noun.ts";
+import { counted, formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
 import type { Style } from "../terminal/terminal.ts";
 import type { FeedReport } from "./feed.ts";
@@ -40,10 +40,6 @@ export function feedReport(report: PublishedReport, told: Told, style: Style): s
   parts.push(...goOn(report));
   return parts.join("\n");
 }
-
-/** `1 order`, `2,000 orders`. */
-export const counted = (count: number, { one, many }: Noun): string =>
-  `${formatCount(count)} ${count === 1 ? one : many}`;
 
 function unknown({ unknown: count }: PublishedReport, noun: Noun): string[] {
   return count === 0

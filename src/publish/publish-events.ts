@@ -99,8 +99,7 @@ async function end(publisher: Publisher, signal: AbortSignal, counts: PublishCou
   const { failure } = counts;
   const isOutage = failure?.code === "unavailable" && failure.source !== "store";
   if (!isOutage) await untilAborted(publisher.drain(), signal, drainMs);
-  if (signal.aborted)
-    counts.failure ??= new OrderctlError("interrupted", "interrupted before the last order");
+  if (signal.aborted) counts.failure ??= new OrderctlError("interrupted", "interrupted before the last one");
   if (!counts.failure) return;
   publisher.close();
   // Lets the publishes that `close` rejected settle, so that they are counted.

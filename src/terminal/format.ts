@@ -1,3 +1,5 @@
+import type { Noun } from "../core/noun.ts";
+
 /** `950 µs`, `12.3 ms`, `3.2 s`, `4m10s`, `2h05m`, `3d04h`; `-` for unknown. */
 export function formatDuration(ms: number | null): string {
   if (ms === null) return "-";
@@ -53,3 +55,7 @@ const growthUnits = [
   [3600, "h"],
   [86_400, "day"],
 ] as const;
+
+/** `1 order`, `2,000 orders`. */
+export const counted = (count: number, { one, many }: Noun): string =>
+  `${formatCount(count)} ${count === 1 ? one : many}`;

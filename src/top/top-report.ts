@@ -35,7 +35,7 @@ function headline(
   const holders = gone.filter(({ holds }) => holds > 0);
   const said = [
     ...holders.map((each) => goneText(each, lag)),
-    `orders ${formatRate(created?.inPerS ?? null)}`,
+    `${flow.noun.many} ${formatRate(created?.inPerS ?? null)}`,
     endedLately ? latencyText(endedLately, lag.sampledAt) : "none ended lately",
     `failures ${formatRate(failedPerS)}`,
     worst ? `${worst.name} is ${worst.state}` : "",

@@ -34,7 +34,7 @@ type Options = {
 const backendNames = ["jaeger", "tempo"] as const satisfies BackendKind[];
 
 export const registerTrace: Register = (command, act, { flow }) => {
-  const example = "an order's id, the subject of one of its events, or the id of a trace";
+  const example = `${flow.keyName}, the subject of one of its events, or the id of a trace`;
   withConnection(
     command
       .argument("<id>", example, parseId(flow))
@@ -181,9 +181,8 @@ function unreadableHere({ traceId }: Wanted, { unreadable }: FoundTrace): Orderc
 }
 
 function unknownHere({ orderId, traceId }: Wanted, { connection: { server }, flow }: FlowLog): OrderctlError {
-  const nothing = `stream ${flow.stream} at ${server} holds no event of order ${orderId}`;
-  const place =
-    "was it published to another server (--server)? `orderctl audit` counts the orders of this one";
+  const nothing = `stream ${flow.stream} at ${server} holds no event of ${flow.noun.one} ${orderId}`;
+  const place = `was it published to another server (--server)? \`orderctl audit\` counts the ${flow.noun.many} of this one`;
   if (traceId === undefined) return new OrderctlError("not_found", nothing, { hint: place });
   return new OrderctlError("not_found", `${nothing}, and TRACES no span of trace ${traceId}`, {
     hint: "spans are kept for a while, and only where `orderctl collect` or `orderctl up` runs; --from asks a tracing backend",
@@ -196,7 +195,7 @@ function unknownThere(
   { connection, flow }: { connection: Connection | undefined; flow: Flow },
 ): OrderctlError {
   const where = endpoint === undefined ? from : `${from} at ${endpoint}`;
-  const what = traceId === undefined ? `order ${orderId}` : `trace ${traceId}`;
+  const what = traceId === undefined ? `${flow.noun.one} ${orderId}` : `trace ${traceId}`;
   const log = connection
     ? `nor does stream ${flow.stream} at ${connection.server}`
     : "and no broker was asked";

@@ -38,7 +38,8 @@ export async function followTrace(app: Online, { logged }: FoundTrace, shown: Sh
   } finally {
     await drawing?.close();
   }
-  if (signal.aborted) throw new OrderctlError("interrupted", `order ${orderId} has not ended yet`);
+  if (signal.aborted)
+    throw new OrderctlError("interrupted", `${app.flow.noun.one} ${orderId} has not ended yet`);
 }
 
 function showLast({ flow, terminal }: Online, events: readonly LoggedEvent[], { nowUs }: BrokerClock): void {

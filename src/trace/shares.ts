@@ -140,7 +140,7 @@ function describeEvent({ row, node, as }: Part, order: KnownOrder | undefined): 
     refused: work,
     called: callee === undefined ? "calls" : `calls of the ${callee}`,
     failed: `failed deliveries to ${who}`,
-    storing: `storing the ${isFirst ? "order" : label}`,
+    storing: `storing the ${(isFirst && order?.flow.noun.one) || label}`,
     unknown: `${label}, of which nobody tells more`,
   };
   return words[as];

@@ -46,7 +46,7 @@ function audit(options: Partial<AuditOptions> = {}): Promise<LogAudit> {
 }
 
 const textOf = (report: LogAudit): string =>
-  auditVerdict(archive.log.flow.audit.rules)(report, { colour: false, width: 100, unicode: true });
+  auditVerdict(archive.log.flow)(report, { colour: false, width: 100, unicode: true });
 
 /** What does not depend on how much of the log was read. */
 function judged({ verdict, orders, ended, underWay, events, outcomes, violations, offenders }: LogAudit) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LogAudit } from "../../src/audit/audit-log.ts";
 import { auditVerdict } from "../../src/audit/audit-verdict.ts";
-import { auditRules } from "../../src/orders/audit/rules.ts";
+import { orderFlow } from "../../src/orders/built-in-flow.ts";
 import type { OrderEvent } from "../../src/orders/events.ts";
 import { event, ways } from "../orders/order-log.ts";
 import { audit } from "./audit-log.ts";
@@ -25,11 +25,11 @@ const auditOf = (log: OrderEvent[], units = 100, nowMs = 1_000_000): LogAudit =>
   seconds: 0.25,
 });
 
-const firstLine = (report: LogAudit) => auditVerdict(auditRules)(report, narrow).split("\n")[0];
+const firstLine = (report: LogAudit) => auditVerdict(orderFlow)(report, narrow).split("\n")[0];
 
 describe("auditVerdict", () => {
   it("passes a log without fault, promise by promise", () => {
-    expect(auditVerdict(auditRules)(auditOf(good), narrow)).toMatchInlineSnapshot(`
+    expect(auditVerdict(orderFlow)(auditOf(good), narrow)).toMatchInlineSnapshot(`
       "PASS  3 orders, each ended exactly once
 
       SHIPPED 1   DECLINED 1   REFUNDED 1   under way 0
@@ -48,7 +48,7 @@ describe("auditVerdict", () => {
 
   it("lists who broke what, and says what to type next", () => {
     const bad = [...good, ...ways.SHIPPED(id).filter(({ kind }) => kind !== "reservations")];
-    expect(auditVerdict(auditRules)(auditOf(bad, 1), narrow)).toMatchInlineSnapshot(`
+    expect(auditVerdict(orderFlow)(auditOf(bad, 1), narrow)).toMatchInlineSnapshot(`
       "FAIL  1 of 4 orders and 1 SKU break a promise
 
       SHIPPED 2   DECLINED 1   REFUNDED 1   under way 0
@@ -69,7 +69,7 @@ describe("auditVerdict", () => {
       SKU MUG-3
         oversold: 2 units reserved, 1 ever stocked
 
-      What happened to an order: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002
+      What happened to it: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002
       Away with what takes the place of an event: orderctl dlq remove-event 16"
     `);
   });
@@ -77,7 +77,7 @@ describe("auditVerdict", () => {
   it("uses the width it has", () => {
     const bad = ways.SHIPPED(id).filter(({ kind }) => kind !== "payments");
     expect(
-      auditVerdict(auditRules)(auditOf(bad), { ...narrow, width: 140 })
+      auditVerdict(orderFlow)(auditOf(bad), { ...narrow, width: 140 })
         .split("\n")
         .slice(-5),
     ).toMatchInlineSnapshot(`
@@ -85,7 +85,7 @@ describe("auditVerdict", () => {
         "order 0197f3c2-8a41-7c3e-9d55-0242ac120002",
         "  no cause: an event of kind reservations without an APPROVED payment before it (message 2)",
         "",
-        "What happened to an order: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002",
+        "What happened to it: orderctl trace 0197f3c2-8a41-7c3e-9d55-0242ac120002",
         "Away with what takes the place of an event: orderctl dlq remove-event 2",
       ]
     `);
@@ -102,14 +102,14 @@ describe("auditVerdict", () => {
   });
 
   it("says that overselling was not checked where nobody keeps stock", () => {
-    expect(auditVerdict(auditRules)({ ...auditOf(good), skus: null }, narrow)).toContain(
+    expect(auditVerdict(orderFlow)({ ...auditOf(good), skus: null }, narrow)).toContain(
       "- no SKU oversold: not checked, nobody keeps stock here",
     );
   });
 
   it("shows twenty violations of many, and where the rest is", () => {
     const many = auditOf(Array.from({ length: 33 }, (_, index) => event("payments", `o-${index}`)));
-    const lines = auditVerdict(auditRules)(many, narrow).split("\n");
+    const lines = auditVerdict(orderFlow)(many, narrow).split("\n");
     expect(lines[0]).toBe("FAIL  33 of 33 orders break a promise");
     expect(lines.filter((line) => line.startsWith("order o-"))).toHaveLength(20);
     expect(lines).toContain("and 13 more; --json lists all");
@@ -118,11 +118,11 @@ describe("auditVerdict", () => {
   it("does not guess how many orders are behind more violations than are listed", () => {
     const many = auditOf(Array.from({ length: 150 }, (_, index) => event("payments", `o-${index}`)));
     expect(firstLine(many)).toBe("FAIL  150 violations among 0 orders");
-    expect(auditVerdict(auditRules)(many, narrow)).toContain("and 130 more; --json lists the first 100");
+    expect(auditVerdict(orderFlow)(many, narrow)).toContain("and 130 more; --json lists the first 100");
   });
 
   it("does without anything beyond ASCII", () => {
     const bad = [...good, event("payments", id)];
-    expect(auditVerdict(auditRules)(auditOf(bad), { ...narrow, unicode: false })).toMatch(/^[\n -~]*$/);
+    expect(auditVerdict(orderFlow)(auditOf(bad), { ...narrow, unicode: false })).toMatch(/^[\n -~]*$/);
   });
 });

@@ -67,7 +67,7 @@ it.each([
 
   const removed = await run("dlq remove-event 1 --yes");
   expect(removed).toMatchObject({ exitCode: 0, stderr: "" });
-  expect(removed.stdout).toContain(`The order goes on with: orderctl dlq redrive ${letter?.sequence}\n`);
+  expect(removed.stdout).toContain(`It goes on with: orderctl dlq redrive ${letter?.sequence}\n`);
   expect(await run("dlq remove-event 1 --yes")).toMatchObject({ exitCode: 4 });
 
   expect(await run(`dlq redrive ${letter?.sequence}`)).toMatchObject({ exitCode: 0 });

@@ -3,7 +3,7 @@ import { OrderctlError } from "../../core/errors.ts";
 import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
-import { type DataEvent, decodeEvent, encodeEvent } from "./event-codec.ts";
+import { type DataEvent, decodeEvent, encodeEvent, refusal } from "./event-codec.ts";
 import { type DefinedEvents, eventsOf, kindsOf } from "./flow-kinds.ts";
 import { payloadsOf } from "./flow-payloads.ts";
 import { isName, subscriptionsOf } from "./flow-services.ts";
@@ -74,11 +74,21 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     const field = statusField(kind);
     return field === undefined ? undefined : String(data[field]);
   };
+  const checkStatus = (event: DataEvent): DataEvent => {
+    const status = statusOf(event);
+    const known = shape.statusesOf(event.kind);
+    if (status === undefined || known.includes(status)) return event;
+    const field = statusField(event.kind);
+    const subject = shape.subjectOf(event.kind, event.key);
+    throw refusal(subject, `${field} is ${JSON.stringify(status)}, not one of ${known.join(", ")}`);
+  };
   const decode = decodeEvent(payloads, definition.key);
   return {
     ...shape,
-    decode: (subject, bytes) => decode({ subject, place: shape.parseSubject(subject) }, bytes),
-    encode: (event) => encodeEvent(payloads, shape.subjectOf(event.kind, event.key), event),
+    decode: (subject, bytes) =>
+      checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
+    encode: (event) =>
+      encodeEvent(payloads, shape.subjectOf(event.kind, event.key), checkStatus(event)),
     keyOf: ({ key }) => key,
     hasOtherStatus(kind, bytes, status) {
       const field = statusField(kind);

@@ -12,7 +12,7 @@ import type {
 } from "./types.ts";
 
 /** What the services of a flow work with, opened when they are started, and only then. */
-export type DepsOptions = { env: NodeJS.ProcessEnv; signal: AbortSignal };
+export type DepsOptions = { env: Readonly<Record<string, string | undefined>>; signal: AbortSignal };
 
 type OpenDeps = (options: DepsOptions) => unknown;
 type CloseDeps = (deps: never) => unknown;

@@ -43,7 +43,8 @@ function readable<T>(subject: string, what: string, work: () => T): T {
   }
 }
 
-const refusal = (subject: string, reason: string, cause?: unknown): OrderctlError =>
+/** The error of a message that is no event. */
+export const refusal = (subject: string, reason: string, cause?: unknown): OrderctlError =>
   new OrderctlError("bad_message", `${subject}: ${reason}`, { cause, source: "message" });
 
 /** An event as its producer gives it: the key is that of its data, as one token. Throws `bad_message` without one. */

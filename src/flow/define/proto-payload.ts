@@ -19,7 +19,7 @@ export function protoPayload(type: protobuf.Type): Payload {
   return {
     decode: (bytes) => mustBeRight(type.toObject(type.decode(bytes), conversion)),
     encode: (data) => type.encode(type.fromObject(mustBeRight(data))).finish(),
-    statusesOf: (field) => enumOf(type, field) && Object.keys(enumOf(type, field)?.values ?? {}),
+    statusesOf: (field) => namesOf(enumOf(type, field)),
     hasField: (field) => field in type.fields,
     peek: (bytes, field) => peekEnum(type, bytes, field),
   };
@@ -30,6 +30,10 @@ function enumOf(type: protobuf.Type, name: string): protobuf.Enum | undefined {
   const resolved = field?.resolve().resolvedType;
   return resolved instanceof protobuf.Enum && !field?.repeated ? resolved : undefined;
 }
+
+/** But for the name that says that nothing is set, `VERDICT_UNSPECIFIED`, as the style guide of protobuf wants it. */
+const namesOf = (values: protobuf.Enum | undefined): string[] | undefined =>
+  values && Object.keys(values.values).filter((name) => !name.endsWith("_UNSPECIFIED"));
 
 const varint = 0;
 

@@ -71,7 +71,7 @@ async function runDemo(online: Online, options: Options): Promise<number> {
     const clock = await readClock(online, flow.stream);
     await showOneOrder(online, clock.nowUs());
     const audit = await auditLog(online, { graceMs: 0, clock, signal, seen: nothingSeen() });
-    terminal.show("audit", audit, demoSection("audit", auditVerdict(flow.audit.rules)));
+    terminal.show("audit", audit, demoSection("audit", auditVerdict(flow)));
     if (!terminal.json) terminal.show("demo", null, demoFarewell);
     return audit.verdict === "PASS" ? 0 : 1;
   } finally {

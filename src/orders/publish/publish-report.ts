@@ -1,11 +1,5 @@
-import {
-  conflictLines,
-  counted,
-  feedReport,
-  type PublishedReport,
-  rejectLines,
-} from "../../publish/feed-report.ts";
-import { formatCount } from "../../terminal/format.ts";
+import { conflictLines, feedReport, type PublishedReport, rejectLines } from "../../publish/feed-report.ts";
+import { counted, formatCount } from "../../terminal/format.ts";
 import type { Style } from "../../terminal/terminal.ts";
 import { orderShape } from "../flow.ts";
 import type { DryRun } from "./dry-run.ts";

@@ -39,13 +39,13 @@ function headline(
     ? [outcome, ` in ${formatDuration(timeline.totalMs)}`]
     : [safeText(waitingText(timeline), style), `, ${formatDuration(timeline.waitingMs)}`];
   const amount = total ? `, ${total.text}` : "";
-  const roomBeside = (text: string) => style.width - `order  ${text}`.length;
+  const roomBeside = (text: string) => style.width - `${flow.noun.one}  ${text}`.length;
   // On a narrow terminal the amount, which the first event's row shows too, gives way to the full id, which people
   // copy.
   const rest = roomBeside(state + time + amount) < orderId.length ? time : time + amount;
   const room = Math.max(12, roomBeside(state + rest));
   const tone = tones[(outcome && flow.outcomes[outcome]) || "mixed"];
-  return `order ${bold(cutMiddle(orderId, room, style))} ${tone(state)}${rest}`;
+  return `${flow.noun.one} ${bold(cutMiddle(orderId, room, style))} ${tone(state)}${rest}`;
 }
 
 const waitingText = ({ breaker, waitingFor }: Pick<OrderTrace, "breaker" | "waitingFor">): string =>
