@@ -20,6 +20,8 @@ export type FlowProgram = {
   runnable: readonly string[];
   /** What a service is called on the broker, in events and dead letters, by the name with which users start it. */
   serviceOf(name: string): string;
+  /** Deliveries in flight per worker, as the help tells it. */
+  concurrency: number;
   /** Adds the flags of the flow's services. */
   withServiceFlags(command: Command): Command;
   openParts(app: App, flags: Flags, as: OpenAs): Promise<FlowParts>;

@@ -37,6 +37,8 @@ export type FlowParts = {
    * Handlers by consumer name. `log` identifies the stream: sequences are meaningless after the stream is recreated.
    */
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
+  /** Deliveries in flight per worker, by service name. */
+  concurrency?: Readonly<Record<string, number>>;
   /** Breakers by service name. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
   /** A server for other programs (the order API), and the name under which users start it, as they start a service. */
@@ -54,8 +56,8 @@ export type ServiceOptions = {
    * only where the log is never archived.
    */
   followArchive: ((log: FlowLog, as: { who: string; keys: boolean }) => Promise<FollowedArchive>) | undefined;
-  /** Deliveries in flight per worker. */
-  concurrency: number;
+  /** Deliveries in flight per worker; where it is not given, what the flow says of a service, or 256. */
+  concurrency?: number | undefined;
   /** How often an event may fail in one process before it becomes a dead letter. */
   maxAttempts?: number;
   /** Publishes in flight for the whole process. */
@@ -100,6 +102,7 @@ export type RunningServices = {
 };
 
 export const defaultMaxAttempts = 8;
+export const defaultConcurrency = 256;
 /** Redriven dead letters are few, so a low limit is enough. */
 const redriveConcurrency = 16;
 
@@ -193,7 +196,7 @@ function startWorkers(
   options: ServiceOptions,
 ): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
   const { flow, progress } = working;
-  const { parts, concurrency, instance, note, maxAttempts = defaultMaxAttempts } = options;
+  const { parts, instance, note, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry, aheadUs } = options;
   const handlers = parts.handlers(working);
   const counters = telemetry.metrics && flow.countersOf(telemetry.metrics);
@@ -202,6 +205,7 @@ function startWorkers(
   const redrivers = new Map<string, Worker>();
   for (const service of names) {
     const breaker = parts.breakers?.[service];
+    const concurrency = options.concurrency ?? parts.concurrency?.[service] ?? defaultConcurrency;
     if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
     for (const subscription of flow.subscriptionsOf(service)) {
       const { consumer, on } = subscription;

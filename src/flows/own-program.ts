@@ -3,6 +3,10 @@ import { OrderctlError } from "../core/errors.ts";
 import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import { serviceOnBroker } from "../flow/define/flow-services.ts";
 import { definedHandlers } from "../flow/define/handlers.ts";
+import { HandlerBreaker } from "../flow/define/service-breaker.ts";
+
+/** So that what a user's handlers call, a database for one, is not asked by hundreds at once. */
+const defaultConcurrency = 16;
 
 /** A flow that a user has defined, in the form in which the commands run it. */
 export function ownProgram(compiled: CompiledFlow): FlowProgram {
@@ -14,11 +18,22 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
     flow: flow as unknown as FlowProgram["flow"],
     runnable: [...new Set(defined.services.map(({ name }) => name))],
     serviceOf,
+    concurrency: defaultConcurrency,
     withServiceFlags: (command) => command,
-    async openParts({ env, signal }) {
+    async openParts({ env, signal, terminal }) {
       const deps = await opened(openDeps && (() => openDeps({ env, signal })));
+      const breakers = new Map(
+        defined.services.map(({ name }) => [name, new HandlerBreaker(serviceOf(name), terminal.note)]),
+      );
       return {
-        handlers: (log) => definedHandlers(compiled, { log, deps }),
+        handlers: (log) => definedHandlers(compiled, { log, deps, breakers }),
+        breakers: Object.fromEntries([...breakers].map(([name, breaker]) => [serviceOf(name), breaker])),
+        concurrency: Object.fromEntries(
+          defined.services.map(({ name, service: { concurrency = defaultConcurrency } }) => [
+            serviceOf(name),
+            concurrency,
+          ]),
+        ),
         close: async () => void (await closeDeps?.(deps as never)),
       };
     },

@@ -1,5 +1,6 @@
 import type { FlowProgram } from "../cli/flow-program.ts";
 import { httpUrl } from "../cli/options.ts";
+import { defaultConcurrency } from "../flow/run-services.ts";
 import { orderFlow } from "./built-in-flow.ts";
 import { orderShape } from "./flow.ts";
 import { gatewayCompanion } from "./gateway/simulator/command.ts";
@@ -11,6 +12,7 @@ export const orderProgram: FlowProgram = {
   flow: orderFlow,
   runnable: ["order", ...orderShape.services],
   serviceOf: (name) => name,
+  concurrency: defaultConcurrency,
   withServiceFlags: withOrderServiceFlags,
   openParts: openOrderParts,
   companion: gatewayCompanion,

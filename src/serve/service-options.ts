@@ -9,7 +9,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** The flags of every command that runs services; the flow adds its own. */
 export type ServiceFlags = Flags & {
-  concurrency: number;
+  concurrency?: number;
   window: number;
   maxAttempts: number;
   instance?: string;
@@ -21,7 +21,11 @@ export type ServiceFlags = Flags & {
 export function withServiceFlags(command: Command, program: FlowProgram): Command {
   command
     .optionsGroup("Services:")
-    .option("--concurrency <n>", "deliveries in flight per worker", positive, 256)
+    .option(
+      "--concurrency <n>",
+      `deliveries in flight per worker (default: ${program.concurrency})`,
+      positive,
+    )
     .option("--window <n>", "publishes in flight for the whole process", positive, 1024)
     .option(
       "--max-attempts <n>",

@@ -10,6 +10,7 @@ import { isName, subscriptionsOf } from "./flow-services.ts";
 import { keyOfToken, longestToken } from "./key-token.ts";
 import { lifecycleAudit } from "./lifecycle-audit.ts";
 import type { Payload } from "./payload.ts";
+import type { AuditPromise } from "./types.ts";
 
 /** A defined flow, in the form in which the code for any flow uses it. */
 export type CompiledFlow = { flow: Flow<DataEvent>; defined: DefinedFlow };
@@ -30,13 +31,22 @@ export async function compileDefinedFlow(defined: DefinedFlow): Promise<Compiled
 const streamForm = /^[A-Za-z0-9_-]{1,32}$/;
 
 function faultOf({ definition }: DefinedFlow): string | undefined {
-  const { name, stream, key } = definition;
+  const { name, stream, key, events, audit = [] } = definition;
+  const kinds = Object.keys(events ?? {});
+  const stranger = audit.flatMap(kindsOfPromise).find((kind) => !kinds.includes(kind));
+  if (stranger !== undefined)
+    return `audit promises something of ${stranger}, which is no event of the flow: ${kinds.join(", ")}`;
   if (!isName(name)) return `a flow's name is small letters, digits and '-', not ${JSON.stringify(name)}`;
   if (stream !== undefined && !streamForm.test(stream))
     return `${JSON.stringify(stream)} is no name of a stream`;
   if (typeof key === "string" && key !== "") return undefined;
   return "it has no key: the field that names what its events are about";
 }
+
+const kindsOfPromise = (promise: AuditPromise): string[] => [
+  promise.kind,
+  ...(promise.is === "ends" ? promise.in : [promise.needs]),
+];
 
 function shapeOf(
   defined: DefinedFlow,

@@ -58,7 +58,12 @@ export class DefinedFlow<T extends FlowTypes = FlowTypes, Deps = undefined> {
   }
 }
 
-type SchemaEvents = Readonly<Record<string, EventDefinition<never> & { schema: StandardSchema }>>;
+/** An event of which the schema tells the fields. */
+type SchemaEvent = { schema: StandardSchema; status?: string; refusals?: readonly string[] } & {
+  ends?: boolean | readonly string[];
+  sample?: (index: number) => object;
+} & Pick<EventDefinition, "label" | "statuses">;
+type SchemaEvents = Readonly<Record<string, SchemaEvent>>;
 type SchemaDefinition = Omit<FlowDefinition, "events" | "key"> & { key: string; events: SchemaEvents };
 
 type OutputOf<S> = S extends { schema: StandardSchema<infer D> } ? (D extends object ? D : never) : never;

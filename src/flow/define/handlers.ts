@@ -3,6 +3,9 @@ import { OrderctlError } from "../../core/errors.ts";
 import type { FlowLog } from "../flow.ts";
 import { asHandlers, type Handler, type HandlerContext, nothing } from "../handler.ts";
 import { readEvent } from "../log-message.ts";
+import { RetryLater } from "../../jetstream/consume/retry-later.ts";
+import { InTurn } from "./in-turn.ts";
+import type { HandlerBreaker } from "./service-breaker.ts";
 import type { CompiledFlow } from "./compile-flow.ts";
 import type { DefinedService } from "./define-flow.ts";
 import type { DataEvent } from "./event-codec.ts";
@@ -21,14 +24,20 @@ const defaultTimeoutMs = 10_000;
 const defaultAttempts = 3;
 const firstBackoffMs = 100;
 
-/** What the handlers of a process work with. */
-export type Working = { log: FlowLog; deps: unknown };
+/** What the handlers of a process work with; `breakers` and `turns` by the services' names. */
+export type Working = {
+  log: FlowLog;
+  deps: unknown;
+  breakers?: ReadonlyMap<string, HandlerBreaker>;
+  turns?: ReadonlyMap<string, InTurn>;
+};
 
 /** The handlers of a defined flow, by consumer. */
 export function definedHandlers(compiled: CompiledFlow, working: Working): Readonly<Record<string, Handler>> {
   const { defined } = compiled;
+  const turns = new Map(defined.services.map(({ name }) => [name, new InTurn()]));
   const handlers = defined.services.map(
-    (each) => [consumerOf(defined, each), handlerOf(compiled, each, working)] as const,
+    (each) => [consumerOf(defined, each), handlerOf(compiled, each, { turns, ...working })] as const,
   );
   return asHandlers<DataEvent>(Object.fromEntries(handlers));
 }
@@ -41,14 +50,25 @@ export function handlerOf(
 ): Handler<DataEvent> {
   const { when, handle } = service as ServiceDefinition & { when?: string };
   const { definition } = defined;
-  return async (event, context) => {
-    if (when !== undefined && flow.describe(event).outcome !== when) return nothing;
+  const work: Handler<DataEvent> = async (event, context) => {
     const names = { flow: definition.name, service: name, keyField: definition.key };
     const given = new GivenContext({ event, context, working, names, emits: service.emits ?? [] });
     const returned = await handle(toldOf(event), given as unknown as FlowContext);
     if (returned !== undefined && !given.outcome)
       throw misuse(names, "returns what it did not emit: return ctx.emit(kind, data)");
     return given.outcome;
+  };
+  const breaker = working.breakers?.get(name);
+  const guarded: Handler<DataEvent> = (event, context) => {
+    if (!breaker) return work(event, context);
+    const { sequence, signal } = context;
+    const watchHold = (held: string) => context.watchHold(held);
+    return breaker.run({ sequence, signal, watchHold }, () => work(event, context));
+  };
+  const turns = service.ordered ? working.turns?.get(name) : undefined;
+  return async (event, context) => {
+    if (when !== undefined && flow.describe(event).outcome !== when) return nothing;
+    return turns ? turns.run(event.key, () => guarded(event, context)) : guarded(event, context);
   };
 }
 
@@ -65,6 +85,7 @@ type Given = {
   emits: readonly string[];
 };
 
+/** Its functions may be taken off it: `({ data }, { emit }) => emit(…)`. */
 class GivenContext {
   readonly #given: Given;
   outcome: DataEvent | undefined;
@@ -89,7 +110,7 @@ class GivenContext {
     return this.#given.working.deps;
   }
 
-  emit(kind: string, data: Record<string, unknown>): Emission {
+  readonly emit = (kind: string, data: Record<string, unknown>): Emission => {
     const { event, emits, names } = this.#given;
     if (!emits.includes(kind))
       throw misuse(names, `emits ${kind}, and says that it emits ${emits.join(", ") || "nothing"}`);
@@ -101,13 +122,13 @@ class GivenContext {
       throw misuse(names, `emits ${kind} about another ${keyField} than that of its event`);
     this.outcome = { kind, key: event.key, data: { ...data, [keyField]: own } };
     return { kind };
-  }
+  };
 
-  async call<R>(
+  readonly call = async <R>(
     name: string,
     effect: (io: EffectCall) => Promise<R> | R,
     options: CallOptions = {},
-  ): Promise<R> {
+  ): Promise<R> => {
     const { attempts = defaultAttempts } = options;
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -119,7 +140,7 @@ class GivenContext {
         });
       }
     }
-  }
+  };
 
   async #attempt<R>(
     name: string,
@@ -147,20 +168,24 @@ class GivenContext {
     }
   }
 
-  async read(kind: string): Promise<FlowEventOf | undefined> {
+  readonly read = async (kind: string): Promise<FlowEventOf | undefined> => {
     const { working, event } = this.#given;
     const { log } = working;
     const stored = await readEvent(log, kind, event.key);
     return stored && toldOf(log.flow.decode(stored.subject, stored.payload) as DataEvent);
-  }
+  };
 
-  onStored(callback: (stored: FlowEventOf) => void): void {
+  readonly onStored = (callback: (stored: FlowEventOf) => void): void => {
     this.#given.context.onStored((stored) => callback(toldOf(stored)));
-  }
+  };
 
-  giveUp(why: string): never {
+  readonly retryIn = (ms: number, why: string): never => {
+    throw new RetryLater(ms, why);
+  };
+
+  readonly giveUp = (why: string): never => {
     throw new OrderctlError("unprocessable", why, { source: "message" });
-  }
+  };
 }
 
 const misuse = ({ flow, service }: Names, what: string): OrderctlError =>

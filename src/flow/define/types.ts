@@ -143,6 +143,10 @@ export type ServiceDefinition<
   when?: StatusOf<DataOf<T, On>>;
   /** The kinds of which it emits one for each event; none by default. */
   emits?: readonly E[];
+  /** Events in work at the same time in one process; 16 by default. `--concurrency` overrides it. */
+  concurrency?: number;
+  /** Whether a process works on one event of a key at a time; other processes may work on others of that key. */
+  ordered?: boolean;
   /** `none`: the handler changes nothing but the log, so that a replay may call it. */
   effects?: "none";
   /** Returns what `ctx.emit` gave, or nothing; or a promise of it. */

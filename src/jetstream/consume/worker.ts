@@ -12,6 +12,7 @@ import { ConsumerWatch } from "./consumer-watch.ts";
 import { ReceivedDelivery } from "./delivery.ts";
 import { type Problem, Problems } from "./problems.ts";
 import { PullRequests } from "./pull.ts";
+import { RetryLater } from "./retry-later.ts";
 import type { Processor, WorkerCounts, WorkerOptions } from "./worker-options.ts";
 
 const storeProblem = "store: ";
@@ -223,10 +224,18 @@ export class Worker {
   }
 
   #onFailure(delivery: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): void {
+    if (error instanceof RetryLater) return this.#postpone(delivery, error);
     delivery.watch?.failed(error);
     this.#counts.failed += 1;
     if (!this.#stopping && this.#policy?.isFinal(delivery, error, phase)) void this.#giveUp(delivery, error);
     else this.#handBack(delivery, error);
+  }
+
+  #postpone(delivery: ReceivedDelivery, { afterMs, message }: RetryLater): void {
+    if (this.#stopping) this.#waiting.push(delivery);
+    else delivery.nak(afterMs);
+    this.#notes.add(`${this.#options.consumer}: ${delivery}: comes again later: ${message}`, delivery.watch?.labels());
+    this.#release(delivery);
   }
 
   /**

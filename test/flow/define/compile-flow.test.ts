@@ -1,0 +1,116 @@
+import { describe, expect, it } from "vitest";
+import { compileDefinedFlow } from "../../../src/flow/define/compile-flow.ts";
+import { type DefinedFlow, defineFlow } from "../../../src/flow/define/define-flow.ts";
+import type { ServiceDefinition } from "../../../src/flow/define/types.ts";
+import claims from "../../../fixtures/flows/claims/claims.ts";
+
+type Loose = { key: string; events: Record<string, Record<string, never>> };
+
+const base = {
+  name: "jobs",
+  key: "id",
+  events: { asked: {}, done: { status: "how", statuses: ["WELL", "BADLY"] }, filed: {} },
+};
+
+/** What a module written in JavaScript may define. */
+const flowOf = (definition: object = {}, services: [string, object][] = []): DefinedFlow => {
+  let flow = defineFlow<Loose>({ ...base, ...definition } as never) as unknown as DefinedFlow<Loose>;
+  for (const [name, service] of services)
+    flow = flow.service(name, { handle: () => undefined, ...service } as unknown as ServiceDefinition<Loose>);
+  return flow as unknown as DefinedFlow;
+};
+
+const work: [string, object][] = [
+  ["work", { on: "asked", emits: ["done"] }],
+  ["file", { on: "done", when: "WELL", emits: ["filed"] }],
+];
+
+describe("a defined flow", () => {
+  it("has what follows from its services", async () => {
+    const { flow } = await compileDefinedFlow(flowOf({}, work));
+    expect(flow).toMatchObject({
+      stream: "JOBS",
+      kinds: ["asked", "done", "filed"],
+      services: ["jobs_work", "jobs_file"],
+      noun: { one: "job", many: "jobs" },
+      endings: ["done", "filed"],
+      outcomes: { BADLY: "good", FILED: "good" },
+    });
+    expect(flow.subscriptions.map(({ consumer }) => consumer)).toEqual(["jobs_work", "jobs_file"]);
+    expect([flow.endsWith("done", "BADLY"), flow.endsWith("done", "WELL")]).toEqual([true, false]);
+    expect(flow.nextAfter("done", "WELL")?.service).toBe("jobs_file");
+    expect(flow.stateAfter("done", "WELL")).toBe("well");
+  });
+
+  it("names each consumer of a service with several, and lets a definition say what ends a key", async () => {
+    const events = { ...base.events, asked: { ends: false }, done: { ...base.events.done, ends: ["BADLY"] } };
+    const both: [string, object][] = [
+      ["work", { on: "asked" }],
+      ["work", { on: "done", when: "WELL", emits: ["filed"] }],
+    ];
+    const { flow } = await compileDefinedFlow(flowOf({ events }, both));
+    expect(flow.subscriptions.map(({ consumer }) => consumer)).toEqual(["jobs_work_asked", "jobs_work_done_WELL"]);
+    expect(flow.endings).toEqual(["done", "filed"]);
+  });
+
+  it("decodes events of its subjects, and refuses others with the reason", async () => {
+    const { flow } = await compileDefinedFlow(flowOf({}, work));
+    const json = (value: object) => Buffer.from(JSON.stringify(value));
+    const event = { kind: "done", key: "a%20b", data: { id: "a b", how: "WELL" } };
+    expect(flow.decode("JOBS.done.a%20b", flow.encode(event))).toEqual(event);
+    expect(flow.describe(event)).toEqual({ outcome: "WELL", detail: null });
+    const refusals: [string, object, RegExp][] = [
+      ["JOBS.done.a", { id: "b", how: "WELL" }, /^JOBS\.done\.a: id is "b", not the subject's$/],
+      ["JOBS.done.a", { how: "WELL" }, /id is missing, not the subject's/],
+      ["JOBS.done.a", { id: "a", how: "SO" }, /how is "SO", not one of WELL, BADLY/],
+      ["JOBS.made.a", { id: "a" }, /not a subject of the flow/],
+      ["OTHER.done.a", { id: "a" }, /not a subject of the flow/],
+    ];
+    for (const [subject, value, why] of refusals)
+      expect(() => flow.decode(subject, json(value))).toThrow(expect.objectContaining({ code: "bad_message", message: expect.stringMatching(why) }));
+    expect(() => flow.decode("JOBS.done.a", Buffer.from("{"))).toThrow(/not readable as an event of kind done/);
+    expect(() => flow.encode({ ...event, data: { id: "a b", how: "SO" } })).toThrow(/not one of WELL/);
+  });
+
+  it("tells by the payload alone that an event has another status", async () => {
+    const { flow } = await compileDefinedFlow(claims as unknown as DefinedFlow);
+    const data = { claimId: "c", verdict: "REFUSED", amountMinor: 1, currency: "EUR" };
+    const payload = flow.encode({ kind: "assessed", key: "c", data });
+    expect(flow.hasOtherStatus("assessed", payload, "COVERED")).toBe(true);
+    expect(flow.hasOtherStatus("assessed", payload, "REFUSED")).toBe(false);
+    expect(flow.hasOtherStatus("assessed", new Uint8Array([255]), "COVERED")).toBe(false);
+    expect(() => flow.decode("CLAIMS.assessed.c", flow.encode({ kind: "paid", key: "c", data: { claimId: "c" } }))).toThrow(
+      /verdict is "VERDICT_UNSPECIFIED", not one of COVERED, REFUSED/,
+    );
+  });
+});
+
+describe("a definition with a fault is refused, with file and line", () => {
+  it.each<[string, object, [string, object][], RegExp]>([
+    ["a bad name", { name: "My Flow" }, [], /a flow's name is small letters, digits and '-', not "My Flow"/],
+    ["a bad stream", { stream: "a.b" }, [], /"a\.b" is no name of a stream/],
+    ["no key", { key: undefined }, [], /it has no key/],
+    ["no events", { events: {} }, [], /it has no events/],
+    ["a bad kind", { events: { "a.b": {} } }, [], /a kind of events is letters.*"a\.b"/],
+    ["a status nobody lists", { events: { a: { status: "how" } } }, [], /statuses of a are not known/],
+    ["a refusal that is no status", { events: { a: { status: "s", statuses: ["X"], refusals: ["Y"] } } }, [], /a has no status Y: it has X/],
+    ["protobuf without files", { events: { a: "t.A" } }, [], /a is the protobuf message t\.A, and the flow names no proto/],
+    ["a service without a handler", {}, [["work", { on: "asked", handle: undefined }]], /service work has no handler/],
+    ["a service with a reserved name", {}, [["all", { on: "asked" }]], /service all has a name that means something else/],
+    ["an unknown event", {}, [["work", { on: "made" }]], /service work names made, which is no event of the flow: asked, done, filed/],
+    ["an unknown emission", {}, [["work", { on: "asked", emits: ["made"] }]], /names made/],
+    ["a way back", {}, [["work", { on: "filed", emits: ["asked"] }]], /emits asked of filed, and asked is not listed behind it/],
+    ["an unknown status", {}, [["work", { on: "done", when: "SO" }]], /with status SO, and it has WELL, BADLY/],
+    ["a status of a kind without", {}, [["work", { on: "asked", when: "WELL" }]], /and it has no status/],
+    ["a service twice", {}, [["work", { on: "done" }], ["work", { on: "done", when: "WELL" }]], /service work works on done twice/],
+    ["no end", { events: { asked: { ends: false } } }, [], /no kind of event ends the flow/],
+    ["a promise about nothing", { audit: [{ is: "without", kind: "made", needs: "asked" }] }, [], /made, which is no event of the flow/],
+  ])("%s", async (_, definition, services, why) => {
+    await expect(compileDefinedFlow(flowOf(definition, services))).rejects.toThrow(
+      expect.objectContaining({
+        code: "usage",
+        message: expect.stringMatching(new RegExp(`^\\S+compile-flow\\.test\\.ts:\\d+: .*${why.source}`)),
+      }),
+    );
+  });
+});

@@ -1,0 +1,77 @@
+import { cp, mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { findProgram } from "../../src/flows/find-program.ts";
+import { orderProgram } from "../../src/orders/program.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  await cp(join(import.meta.dirname, "../../fixtures/flows/claims"), join(folder, "claims"), { recursive: true });
+});
+
+const find = async (words = "", { cwd = folder, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) => {
+  const program = await findProgram({ argv: words.split(" "), env, cwd }, async () => orderProgram);
+  return program.flow.stream;
+};
+
+describe("the flow of a command line", () => {
+  it("is the built-in one where nobody names another", async () => {
+    expect(await find("lag")).toBe("ORDERS");
+  });
+
+  it.each(["--flow claims/claims.ts lag", "lag --flow=./claims/claims.ts"])("is the module of %s", async (words) => {
+    expect(await find(words)).toBe("CLAIMS");
+  });
+
+  it("is that of the environment, and of the configuration here or above", async () => {
+    expect(await find("lag", { env: { ORDERCTL_FLOW: "./claims/claims.ts" } })).toBe("CLAIMS");
+    await writeFile(join(folder, "orderctl.config.json"), '{ "flows": ["claims/claims.ts"] }');
+    const below = join(folder, "a/b");
+    await mkdir(below, { recursive: true });
+    expect(await find("lag", { cwd: below })).toBe("CLAIMS");
+    expect(await find("lag --flow claims", { cwd: below })).toBe("CLAIMS");
+    expect(await find("lag --flow orders", { cwd: below })).toBe("ORDERS");
+  });
+
+  it("is named where a configuration has several", async () => {
+    const jobs = 'import { defineFlow } from "orderctl"; export default defineFlow({ name: "jobs", key: "id", events: { asked: {} } });';
+    await writeFile(join(folder, "jobs.mjs"), jobs);
+    const config = (text: string) => writeFile(join(folder, "orderctl.config.mjs"), `export default ${text};`);
+    await config('{ flows: ["./jobs.mjs", "./claims/claims.ts"] }');
+    await expect(find("lag")).rejects.toMatchObject({ code: "usage", message: expect.stringMatching(/has several flows: jobs, claims$/) });
+    expect(await find("lag --flow jobs")).toBe("JOBS");
+    await expect(find("lag --flow bills")).rejects.toThrow("there is no flow bills");
+    await config('{ flows: ["./jobs.mjs", "./claims/claims.ts"], flow: "claims" }');
+    expect(await find("lag")).toBe("CLAIMS");
+  });
+});
+
+describe("a flow that cannot be loaded is one line with file and place", () => {
+  it.each<[string, string, RegExp]>([
+    ["a module that throws", 'import { defineFlow } from "orderctl";\nconst x = undefined as any;\nexport default x.y;\n', /bad\.ts:3: Cannot read properties of undefined/],
+    ["a module with a syntax error", "export default {\n  name: ,\n};\n", /bad\.ts/],
+    ["a module that imports what is not there", 'import "./nowhere.ts";\n', /nowhere/],
+    ["a module without a flow", "export default 7;\n", /bad\.ts: it exports no flow$/],
+    ["a flow without a handler", 'import { defineFlow } from "orderctl";\nexport default defineFlow({ name: "jobs", key: "id", events: { a: {}, b: {} } } as any)\n  .service("work", { on: "a" } as any);\n', /bad\.ts:3: service work has no handler/],
+    ["a flow without its proto file", 'import { defineFlow } from "orderctl";\nexport default defineFlow({ name: "jobs", key: "id", proto: "./none.proto", events: { a: "t.A" } } as any);\n', /none\.proto/],
+  ])("%s", async (_, text, why) => {
+    await writeFile(join(folder, "bad.ts"), text);
+    const rejected = { code: "usage", message: expect.stringMatching(why) };
+    await expect(find("lag --flow ./bad.ts")).rejects.toMatchObject(rejected);
+  });
+
+  it("a file that is not there, a configuration that is none", async () => {
+    await expect(find("lag --flow ./none.ts")).rejects.toThrow(/none\.ts: there is no such file/);
+    await expect(find("lag --flow claims")).rejects.toThrow("there is no flow claims");
+    await writeFile(join(folder, "orderctl.config.json"), '{ "flows": 7 }');
+    await expect(find("lag")).rejects.toThrow(/orderctl\.config\.json: it is no configuration/);
+  });
+});
+
+it("finds orderctl from a module in a folder without it", async () => {
+  await symlink(join(folder, "claims"), join(folder, "linked"));
+  expect(await find("lag --flow ./linked/claims.ts")).toBe("CLAIMS");
+});
