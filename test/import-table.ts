@@ -30,8 +30,9 @@ export const rows: Record<string, string[]> = {
   // The built-in flow, and what only makes sense of orders: their stock, gateway, API, files, demo and benchmark.
   orders: [...feature, "archive", "audit", "broker", "lag", "publish", "serve", "trace"],
 
-  flows: [...feature, "archive", "publish"],
+  flows: [...feature, "archive", "broker", "dead-letters", "publish"],
   index: ["flow/define"],
+  testing: ["flows"],
 
   archive: feature,
   audit: [...feature, "archive", "dead-letters"],
@@ -64,6 +65,7 @@ export const roles: Record<string, string> = {
     "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
   flows: "flows of one's own: finding and loading their modules, publishing their events",
   index: '`index.ts` is the library: what `import … from "orderctl"` gives a module that defines a flow',
+  testing: "`testing.ts` is `orderctl/testing`: what a test of a flow imports",
   audit: "every promise, checked over the log",
   archive:
     "the oldest part of the log, moved out of the broker: segments, their manifest, reading, verifying, restoring them",

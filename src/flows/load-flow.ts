@@ -8,9 +8,14 @@ import { isDefinedFlow } from "../flow/define/define-flow.ts";
 
 /** What `import … from "orderctl"` finds in a flow's module, wherever orderctl is installed. */
 const ownModules: Readonly<Record<string, string>> = {
-  // With the ending of this file, which is another before it is built.
-  orderctl: new URL(`../index${extname(import.meta.url)}`, import.meta.url).href,
+  orderctl: beside("../index"),
+  "orderctl/testing": beside("../testing"),
 };
+
+/** With the ending of this file, which is another before it is built. */
+function beside(module: string): string {
+  return new URL(`${module}${extname(import.meta.url)}`, import.meta.url).href;
+}
 
 /** The module's default export. Throws `usage` with the file, and the line where its code has failed. */
 export async function importModule(path: string): Promise<unknown> {

@@ -1,0 +1,3 @@
+/** `orderctl/testing`: what a test of a flow imports. */
+export { type GivenEvent, type HandlerOptions, runHandler } from "./flows/run-handler.ts";
+export { type FlowUnderTest, type GivenUp, type TestOptions, testFlow } from "./flows/test-flow.ts";
