@@ -72,6 +72,10 @@ export const commands: Record<string, Entry> = {
     summary: "measure publisher and pipeline beside the bare client, on this machine",
     load: async () => (await import("./orders/bench/command.ts")).registerBench,
   },
+  flow: {
+    summary: "flows of your own events and services: init, show, types",
+    load: async () => (await import("./flows/command.ts")).registerFlow,
+  },
   topology: {
     summary: "the streams and consumers that orderctl uses: what differs, and creating them",
     load: async () => (await import("./topology/command.ts")).registerTopology,

@@ -67,7 +67,7 @@ const mostBytes = 64 * 2 ** 20;
  * The stream takes nothing while the broker purges, which takes longer the more it holds. That, and what has piled up
  * meanwhile, must stay well below one order in a hundred.
  */
-const purgeShare = 1 / 200;
+const purgeShare = 1 / 1000;
 const lookEveryMs = 1000;
 const maxBackoffMs = 30_000;
 const heldAfterMs = 60_000;

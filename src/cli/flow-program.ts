@@ -29,6 +29,8 @@ export type FlowProgram = {
   /** Adds the flags for what the flow's audit reads besides the log. */
   withAuditFlags(command: Command): Command;
   replay: ReplayProgram;
+  /** The TypeScript of the flow's events, for a flow whose events are protobuf. */
+  types?(): Promise<string>;
   /** The `publish` command. */
   loadPublish(): Promise<Register>;
 };

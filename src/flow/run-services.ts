@@ -205,7 +205,7 @@ function startWorkers(
   const redrivers = new Map<string, Worker>();
   for (const service of names) {
     const breaker = parts.breakers?.[service];
-    const concurrency = options.concurrency ?? parts.concurrency?.[service] ?? defaultConcurrency;
+    const concurrency = concurrencyOf(service, options);
     if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
     for (const subscription of flow.subscriptionsOf(service)) {
       const { consumer, on } = subscription;
@@ -233,6 +233,9 @@ function startWorkers(
   }
   return { workers, redrivers };
 }
+
+const concurrencyOf = (service: string, { concurrency, parts }: ServiceOptions): number =>
+  concurrency ?? parts.concurrency?.[service] ?? defaultConcurrency;
 
 /** Undefined for a subscription that takes every status. */
 const otherStatus = (

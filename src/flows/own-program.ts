@@ -38,7 +38,8 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
       };
     },
     withAuditFlags: (command) => command,
-    replay: replayOf(compiled, serviceOf),
+    replay: replayOf(compiled),
+    types: async () => (await import("./flow-types.ts")).flowTypes(compiled),
     loadPublish: async () => (await import("./publish-command.ts")).registerPublishEvents(compiled),
   };
 }
@@ -56,7 +57,7 @@ async function opened(open: (() => unknown) | undefined): Promise<unknown> {
 }
 
 /** Only services without effects: what the others call would happen again. */
-function replayOf(compiled: CompiledFlow, serviceOf: (name: string) => string): ReplayProgram {
+function replayOf(compiled: CompiledFlow): ReplayProgram {
   const { services } = compiled.defined;
   const names = [...new Set(services.map(({ name }) => name))];
   const isHarmless = (name: string) =>
@@ -65,10 +66,10 @@ function replayOf(compiled: CompiledFlow, serviceOf: (name: string) => string): 
     .filter((name) => !isHarmless(name))
     .map((name) => {
       const why = `${name} cannot be replayed: it does not say that its handlers have no effects`;
-      return [serviceOf(name), { why, hint: 'effects: "none" in its definition says so' }] as const;
+      return [name, { why, hint: 'effects: "none" in its definition says so' }] as const;
     });
   return {
-    services: names.filter(isHarmless).map(serviceOf),
+    services: names.filter(isHarmless),
     refusals: Object.fromEntries(refusals),
     storeRefusals: {},
     withFlags: (command) => command,

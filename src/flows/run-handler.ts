@@ -16,7 +16,9 @@ export type HandlerOptions<D> = {
 };
 
 /** An event as a test gives it. */
-export type GivenEvent<T extends FlowTypes> = { [K in KindOf<T>]: { kind: K; data: DataOf<T, K> } }[KindOf<T>];
+export type GivenEvent<T extends FlowTypes> = {
+  [K in KindOf<T>]: { kind: K; data: DataOf<T, K> };
+}[KindOf<T>];
 
 /**
  * Calls a service's handler with an event, without a broker, and returns the event that it leads to; undefined where it
@@ -29,9 +31,12 @@ export async function runHandler<T extends FlowTypes, D>(
 ): Promise<FlowEventOf<T> | undefined> {
   const compiled = await compileDefinedFlow(defined as unknown as DefinedFlow);
   const { flow } = compiled;
-  const own = compiled.defined.services.find(({ name, service: { on } }) => name === service && on === event.kind);
+  const own = compiled.defined.services.find(
+    ({ name, service: { on } }) => name === service && on === event.kind,
+  );
   if (!own) throw new OrderctlError("usage", `service ${service} does not work on ${event.kind}`);
-  const through = (each: ReturnType<typeof eventOf>) => flow.decode(flow.subjectOf(each.kind, each.key), flow.encode(each));
+  const through = (each: ReturnType<typeof eventOf>) =>
+    flow.decode(flow.subjectOf(each.kind, each.key), flow.encode(each));
   const given = through(eventOf(compiled.defined.definition.key, event.kind, { ...event.data } as Data));
   const outcome = await handlerOf(compiled, own, { log: noLog, deps })(given, {
     ...{ sequence: 1, attempt, signal },

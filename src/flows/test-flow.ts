@@ -14,8 +14,8 @@ import { serviceOnBroker } from "../flow/define/flow-services.ts";
 import { definedHandlers } from "../flow/define/handlers.ts";
 import { keyOfToken, tokenOfKey } from "../flow/define/key-token.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
-import type { Handler } from "../flow/handler.ts";
 import type { FlowLog } from "../flow/flow.ts";
+import type { Handler } from "../flow/handler.ts";
 import { readKey } from "../flow/key-log.ts";
 import { firstMessage } from "../flow/publish-event.ts";
 import { type RunningServices, runServices } from "../flow/run-services.ts";
@@ -64,8 +64,15 @@ export async function testFlow<T extends FlowTypes, D>(
 ): Promise<FlowUnderTest<T>> {
   const compiled = await compileDefinedFlow(flow as unknown as DefinedFlow);
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-flow-"));
-  const broker = await startBroker({ binary: await findBroker({ env: process.env }), storeDir, noAuth: true });
-  const connection = await openConnection({ ...connecting, servers: [broker.url] }, options.note ?? (() => {}));
+  const broker = await startBroker({
+    binary: await findBroker({ env: process.env }),
+    storeDir,
+    noAuth: true,
+  });
+  const connection = await openConnection(
+    { ...connecting, servers: [broker.url] },
+    options.note ?? (() => {}),
+  );
   const test = new Testing(compiled, { broker, connection, storeDir });
   await test.start(options);
   return test as unknown as FlowUnderTest<T>;
@@ -174,7 +181,9 @@ class Testing {
       if (events.some(isEnd)) return events;
       if (performance.now() - startedAt < withinMs) continue;
       const has = events.map(({ kind }) => kind).join(", ") || "nothing";
-      const gaveUp = (await this.deadLetters()).map(({ service, detail }) => `; ${service} gave up: ${detail}`);
+      const gaveUp = (await this.deadLetters()).map(
+        ({ service, detail }) => `; ${service} gave up: ${detail}`,
+      );
       throw new OrderctlError("timeout", `${key} has not ended: the log has ${has} of it${gaveUp.join("")}`);
     }
   }

@@ -106,12 +106,12 @@ async function readTimes(
   return { ...placeTimes(flags, nowUs()), clock: difference };
 }
 
-const selectionOf = ({ flow }: Online, flags: ReplayFlags): Omit<ReplaySelection, keyof Times> => ({
+const selectionOf = ({ flow, program }: Online, flags: ReplayFlags): Omit<ReplaySelection, keyof Times> => ({
   fromSequence: flags.fromSeq,
   toSequence: flags.toSeq,
   subject: flags.subject,
   orderId: flags.order,
-  kinds: flags.service === undefined ? undefined : consumedKinds(flow, flags.service),
+  kinds: flags.service === undefined ? undefined : consumedKinds(flow, program.serviceOf(flags.service)),
 });
 
 type Opened = { target: ReplayTarget; telemetry: Telemetry };
@@ -148,7 +148,7 @@ async function openComparing(online: Online, flags: ReplayFlags): Promise<Replay
   const { service, window, store, each } = flags;
   if (service === undefined) return createNoTarget();
   return createServiceTarget(online, {
-    service,
+    service: program.serviceOf(service),
     handlers: await program.replay.openHandlers(online, flags),
     window,
     store,

@@ -124,6 +124,7 @@ export function plotRun(samples: readonly Sample[], archivedToS: number): string
   const begin = x(archivedToS).toFixed(1);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width + 2 * left} ${bottom}" font-family="sans-serif" font-size="13">`,
+    "<title>A run with the archiver, and then without it</title>",
     '<rect width="100%" height="100%" fill="#fff"/>',
     ...drawn,
     `<line x1="${begin}" x2="${begin}" y1="${gap}" y2="${bottom - gap}" stroke="#c30" stroke-dasharray="4"/>`,

@@ -94,9 +94,7 @@ async function archiveTheRest(connection: Connection, folder: string, where: str
   await manifest.refresh();
   const left = (await readLastSequence(connection, ordersStream)) - manifest.movedTo;
   if (left === 0) return;
-  const last = launch(
-    `serve archive --archive ${folder} --keep 1s --segment-events ${left} --json ${where}`,
-  );
+  const last = launch(`serve archive --archive ${folder} --keep 1s --segment-events ${left} --json ${where}`);
   onTestFinished(async () => void (await last.stop()));
   await until(async () => (await archivedShare(connection)) === 1, 120_000);
   await last.stop();

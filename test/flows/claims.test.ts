@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
-import { until } from "../support/until.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { until } from "../support/until.ts";
+import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
 
 const module = join(import.meta.dirname, "../../fixtures/flows/claims/claims.ts");
 
@@ -16,9 +16,15 @@ beforeAll(async () => {
   return () => world.close();
 });
 
-const opened = (claimId: string, amountMinor = 900) => ({ claimId, policy: "p", amountMinor, currency: "EUR" });
+const opened = (claimId: string, amountMinor = 900) => ({
+  claimId,
+  policy: "p",
+  amountMinor,
+  currency: "EUR",
+});
 
-const data = async (words: string) => JSON.parse((await world.run(`${words} --json`)).stdout.split("\n")[0] ?? "").data;
+const data = async (words: string) =>
+  JSON.parse((await world.run(`${words} --json`)).stdout.split("\n")[0] ?? "").data;
 
 describe("a flow of one's own", () => {
   it("is published by hand, from a file, and as samples, and goes to its end", async () => {
@@ -27,13 +33,22 @@ describe("a flow of one's own", () => {
     expect(one.stdout).toContain("1 claim ended: 0 refused, 1 closed");
     const folder = await temporaryFolder();
     const file = join(folder, "claims.ndjson");
-    const rows = [opened("f-1"), opened("f-2", 100), { claimId: "f-3", amount: 1 }, { policy: "p" }, "text", opened("f-1")];
+    const rows = [
+      opened("f-1"),
+      opened("f-2", 100),
+      { claimId: "f-3", amount: 1 },
+      { policy: "p" },
+      "text",
+      opened("f-1"),
+    ];
     await writeFile(file, rows.map((row) => JSON.stringify(row)).join("\n"));
     const published = await world.run(`publish opened --file ${file} --wait`);
     expect(published.exitCode).toBe(6);
     expect(published.stdout).toContain("2 claims stored");
     expect(published.stdout).toContain("1 was already stored");
-    expect(published.stdout).toContain(`${file}:3: no event of kind opened: claims.v1.ClaimOpened has no field amount`);
+    expect(published.stdout).toContain(
+      `${file}:3: no event of kind opened: claims.v1.ClaimOpened has no field amount`,
+    );
     expect(published.stdout).toContain(`${file}:4: an event of kind opened has no claimId, which is its key`);
     expect(published.stdout).toContain(`${file}:5: it is no JSON object`);
     const many = await world.run("publish opened --count 200 --wait");
@@ -43,7 +58,8 @@ describe("a flow of one's own", () => {
   it("tells a trace, by its words", async () => {
     const trace = await world.run("trace c-7");
     expect(trace.stdout).toMatch(/^claim c-7 CLOSED in /);
-    for (const service of ["claims_assess", "claims_payout", "claims_close"]) expect(trace.stdout).toContain(service);
+    for (const service of ["claims_assess", "claims_payout", "claims_close"])
+      expect(trace.stdout).toContain(service);
     expect((await data("trace c-2")).outcome).toBe("REFUSED");
     expect((await world.run("trace a%20b%2Ec")).exitCode).toBe(0);
     expect((await world.run("trace none")).stderr).toContain("holds no event of claim none");
@@ -55,14 +71,22 @@ describe("a flow of one's own", () => {
     expect(audit.stdout).toContain("✓ no paid without assessed COVERED");
     await world.storeByHand("CLAIMS.paid.c-2", { claimId: "c-2", payoutId: "forged" }, "claims.v1.ClaimPaid");
     const broken = await data("audit");
-    expect(broken).toMatchObject({ verdict: "FAIL", violations: { missing_cause: 1, no_paid_without_assessed_covered: 1 } });
+    expect(broken).toMatchObject({
+      verdict: "FAIL",
+      violations: { missing_cause: 1, no_paid_without_assessed_covered: 1 },
+    });
   });
 
   it("keeps apart from the orders on the same broker, in streams, consumers and dead letters", async () => {
     await world.storeByHand("CLAIMS.opened.poison", { policy: "" }, "claims.v1.ClaimOpened");
     await until(async () => (await data("dlq list").catch(() => undefined)) !== undefined);
     const letter = await data("dlq list");
-    expect(letter).toMatchObject({ service: "claims_assess", orderId: "poison", reason: "bad_message", stream: "CLAIMS" });
+    expect(letter).toMatchObject({
+      service: "claims_assess",
+      orderId: "poison",
+      reason: "bad_message",
+      stream: "CLAIMS",
+    });
     expect((await world.run(`dlq show ${letter.sequence}`)).stdout).toContain("claim poison");
     const orders = { flow: "orders" };
     expect((await world.run("dlq list", orders)).stdout).toBe("no dead letters\n");
@@ -73,14 +97,16 @@ describe("a flow of one's own", () => {
   });
 
   it("replays a service without effects, and refuses one with", async () => {
-    const replayed = await world.run("replay --service claims_assess");
-    expect(replayed.exitCode, replayed.stdout).toBe(0);
-    expect((await world.run("replay --service claims_payout")).stderr).toContain("does not say that its handlers have no effects");
+    const replayed = await world.run("replay --service assess");
+    expect(replayed.stdout).toMatch(/^204 events: 203 the same outcome, 0 different, 1 failed\n/);
+    expect((await world.run("replay --service payout")).stderr).toContain(
+      "does not say that its handlers have no effects",
+    );
   });
 
   it.each<[string, number, RegExp]>([
     ["publish opened", 2, /what of opened\? --data, --file or --count/],
-    ["publish paid --count 1", 2, /argument 'paid' is invalid/],
+    ["publish paid --count 1", 2, /'paid' is invalid/],
     ["publish opened --data {", 2, /--data: /],
     ["serve nobody", 2, /'nobody' is invalid/],
     ["serve gateway", 2, /'gateway' is invalid/],

@@ -9,10 +9,15 @@ let folder: string;
 
 beforeEach(async () => {
   folder = await temporaryFolder();
-  await cp(join(import.meta.dirname, "../../fixtures/flows/claims"), join(folder, "claims"), { recursive: true });
+  await cp(join(import.meta.dirname, "../../fixtures/flows/claims"), join(folder, "claims"), {
+    recursive: true,
+  });
 });
 
-const find = async (words = "", { cwd = folder, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) => {
+const find = async (
+  words = "",
+  { cwd = folder, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+) => {
   const program = await findProgram({ argv: words.split(" "), env, cwd }, async () => orderProgram);
   return program.flow.stream;
 };
@@ -22,7 +27,10 @@ describe("the flow of a command line", () => {
     expect(await find("lag")).toBe("ORDERS");
   });
 
-  it.each(["--flow claims/claims.ts lag", "lag --flow=./claims/claims.ts"])("is the module of %s", async (words) => {
+  it.each([
+    "--flow claims/claims.ts lag",
+    "lag --flow=./claims/claims.ts",
+  ])("is the module of %s", async (words) => {
     expect(await find(words)).toBe("CLAIMS");
   });
 
@@ -37,26 +45,49 @@ describe("the flow of a command line", () => {
   });
 
   it("is named where a configuration has several", async () => {
-    const jobs = 'import { defineFlow } from "orderctl"; export default defineFlow({ name: "jobs", key: "id", events: { asked: {} } });';
+    const jobs =
+      'import { defineFlow } from "orderctl"; export default defineFlow({ name: "jobs", key: "id", events: { asked: {} } });';
     await writeFile(join(folder, "jobs.mjs"), jobs);
-    const config = (text: string) => writeFile(join(folder, "orderctl.config.mjs"), `export default ${text};`);
-    await config('{ flows: ["./jobs.mjs", "./claims/claims.ts"] }');
-    await expect(find("lag")).rejects.toMatchObject({ code: "usage", message: expect.stringMatching(/has several flows: jobs, claims$/) });
+    await writeFile(
+      join(folder, "orderctl.config.mjs"),
+      'export default { flows: ["./jobs.mjs", "./claims/claims.ts"] };',
+    );
+    await expect(find("lag")).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringMatching(/has several flows: jobs, claims$/),
+    });
     expect(await find("lag --flow jobs")).toBe("JOBS");
     await expect(find("lag --flow bills")).rejects.toThrow("there is no flow bills");
-    await config('{ flows: ["./jobs.mjs", "./claims/claims.ts"], flow: "claims" }');
-    expect(await find("lag")).toBe("CLAIMS");
+    const cwd = join(folder, "below");
+    await mkdir(cwd);
+    await writeFile(
+      join(cwd, "orderctl.config.json"),
+      '{ "flows": ["../jobs.mjs", "../claims/claims.ts"], "flow": "claims" }',
+    );
+    expect(await find("lag", { cwd })).toBe("CLAIMS");
   });
 });
 
 describe("a flow that cannot be loaded is one line with file and place", () => {
   it.each<[string, string, RegExp]>([
-    ["a module that throws", 'import { defineFlow } from "orderctl";\nconst x = undefined as any;\nexport default x.y;\n', /bad\.ts:3: Cannot read properties of undefined/],
+    [
+      "a module that throws",
+      'import { defineFlow } from "orderctl";\nconst x = undefined as any;\nexport default x.y;\n',
+      /bad\.ts:3: Cannot read properties of undefined/,
+    ],
     ["a module with a syntax error", "export default {\n  name: ,\n};\n", /bad\.ts/],
     ["a module that imports what is not there", 'import "./nowhere.ts";\n', /nowhere/],
     ["a module without a flow", "export default 7;\n", /bad\.ts: it exports no flow$/],
-    ["a flow without a handler", 'import { defineFlow } from "orderctl";\nexport default defineFlow({ name: "jobs", key: "id", events: { a: {}, b: {} } } as any)\n  .service("work", { on: "a" } as any);\n', /bad\.ts:3: service work has no handler/],
-    ["a flow without its proto file", 'import { defineFlow } from "orderctl";\nexport default defineFlow({ name: "jobs", key: "id", proto: "./none.proto", events: { a: "t.A" } } as any);\n', /none\.proto/],
+    [
+      "a flow without a handler",
+      'import { defineFlow } from "orderctl";\nexport default defineFlow({ name: "jobs", key: "id", events: { a: {}, b: {} } } as any)\n  .service("work", { on: "a" } as any);\n',
+      /bad\.ts:3: service work has no handler/,
+    ],
+    [
+      "a flow without its proto file",
+      'import { defineFlow } from "orderctl";\nexport default defineFlow({ name: "jobs", key: "id", proto: "./none.proto", events: { a: "t.A" } } as any);\n',
+      /none\.proto/,
+    ],
   ])("%s", async (_, text, why) => {
     await writeFile(join(folder, "bad.ts"), text);
     const rejected = { code: "usage", message: expect.stringMatching(why) };

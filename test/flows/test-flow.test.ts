@@ -1,7 +1,7 @@
-import { describe, expect, it, onTestFinished } from "vitest";
-import claims from "../../fixtures/flows/claims/claims.ts";
 import { defineFlow } from "orderctl";
 import { runHandler, testFlow } from "orderctl/testing";
+import { describe, expect, it, onTestFinished } from "vitest";
+import claims from "../../fixtures/flows/claims/claims.ts";
 
 type Jobs = { key: "id"; events: { asked: { id: string; n: number }; done: { id: string; times: number } } };
 
@@ -40,8 +40,12 @@ describe("a flow under test", () => {
   it("takes what a test gives for it, and tells what was given up", async () => {
     const test = await tested({ deps: { limit: 0 } });
     const key = await test.publish({ id: "b", n: 1 });
-    await expect(test.ended(key, 1500)).rejects.toThrow("b has not ended: the log has asked of it; work gave up: 1 is above 0");
-    expect(await test.deadLetters()).toEqual([{ service: "work", key: "b", reason: "unprocessable", detail: "1 is above 0" }]);
+    await expect(test.ended(key, 1500)).rejects.toThrow(
+      "b has not ended: the log has asked of it; work gave up: 1 is above 0",
+    );
+    expect(await test.deadLetters()).toEqual([
+      { service: "work", key: "b", reason: "unprocessable", detail: "1 is above 0" },
+    ]);
   });
 
   it("is delivered again, and stored once, where it was killed between storing and acknowledging", async () => {
@@ -69,13 +73,21 @@ describe("a handler, without a broker", () => {
       key: "c-1",
       data: { claimId: "c-1", verdict: "COVERED", amountMinor: 900, currency: "EUR" },
     });
-    expect(await runHandler(jobs, "work", { kind: "asked", data: { id: "x", n: 1 }, deps: { limit: 5 } })).toMatchObject({ kind: "done" });
+    expect(
+      await runHandler(jobs, "work", { kind: "asked", data: { id: "x", n: 1 }, deps: { limit: 5 } }),
+    ).toMatchObject({ kind: "done" });
   });
 
   it("is checked as the log would check it", async () => {
     const opened = { claimId: "c-1", policy: "p", amountMinor: 1.5, currency: "EUR" };
-    await expect(runHandler(claims, "assess", { kind: "opened", data: opened })).rejects.toThrow("amountMinor is 1.5, not an integer");
-    await expect(runHandler(claims, "nobody", { kind: "opened", data: opened })).rejects.toThrow("service nobody does not work on opened");
-    await expect(runHandler(jobs, "work", { kind: "asked", data: { id: "y", n: 9 }, deps: { limit: 5 } })).rejects.toThrow("9 is above 5");
+    await expect(runHandler(claims, "assess", { kind: "opened", data: opened })).rejects.toThrow(
+      "amountMinor is 1.5, not an integer",
+    );
+    await expect(runHandler(claims, "nobody", { kind: "opened", data: opened })).rejects.toThrow(
+      "service nobody does not work on opened",
+    );
+    await expect(
+      runHandler(jobs, "work", { kind: "asked", data: { id: "y", n: 9 }, deps: { limit: 5 } }),
+    ).rejects.toThrow("9 is above 5");
   });
 });

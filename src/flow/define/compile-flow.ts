@@ -13,7 +13,12 @@ import type { Payload } from "./payload.ts";
 import type { AuditPromise } from "./types.ts";
 
 /** A defined flow, in the form in which the code for any flow uses it. */
-export type CompiledFlow = { flow: Flow<DataEvent>; defined: DefinedFlow };
+export type CompiledFlow = {
+  flow: Flow<DataEvent>;
+  defined: DefinedFlow;
+  /** The protobuf messages by kind; undefined for the kinds of other formats. */
+  types: Readonly<Record<string, Payload["type"]>>;
+};
 
 /**
  * Reads the definition's `.proto` files and checks that its parts fit together. Throws `usage` with file, line and
@@ -25,7 +30,8 @@ export async function compileDefinedFlow(defined: DefinedFlow): Promise<Compiled
   const events = eventsOf(defined);
   const payloads = await payloadsOf(defined, events);
   const shape = shapeOf(defined, events, payloads);
-  return { flow: flowOf(defined, { shape, events, payloads }), defined };
+  const types = Object.fromEntries(Object.entries(payloads).map(([kind, { type }]) => [kind, type]));
+  return { flow: flowOf(defined, { shape, events, payloads }), defined, types };
 }
 
 const streamForm = /^[A-Za-z0-9_-]{1,32}$/;
@@ -95,10 +101,8 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
   const decode = decodeEvent(payloads, definition.key);
   return {
     ...shape,
-    decode: (subject, bytes) =>
-      checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
-    encode: (event) =>
-      encodeEvent(payloads, shape.subjectOf(event.kind, event.key), checkStatus(event)),
+    decode: (subject, bytes) => checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
+    encode: (event) => encodeEvent(payloads, shape.subjectOf(event.kind, event.key), checkStatus(event)),
     keyOf: ({ key }) => key,
     hasOtherStatus(kind, bytes, status) {
       const field = statusField(kind);

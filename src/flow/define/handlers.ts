@@ -1,16 +1,16 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../../core/errors.ts";
+import { RetryLater } from "../../jetstream/consume/retry-later.ts";
 import type { FlowLog } from "../flow.ts";
 import { asHandlers, type Handler, type HandlerContext, nothing } from "../handler.ts";
 import { readEvent } from "../log-message.ts";
-import { RetryLater } from "../../jetstream/consume/retry-later.ts";
-import { InTurn } from "./in-turn.ts";
-import type { HandlerBreaker } from "./service-breaker.ts";
 import type { CompiledFlow } from "./compile-flow.ts";
 import type { DefinedService } from "./define-flow.ts";
 import type { DataEvent } from "./event-codec.ts";
 import { consumerOf } from "./flow-services.ts";
+import { InTurn } from "./in-turn.ts";
 import { keyOfToken } from "./key-token.ts";
+import type { HandlerBreaker } from "./service-breaker.ts";
 import type {
   CallOptions,
   EffectCall,

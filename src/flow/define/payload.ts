@@ -1,8 +1,12 @@
+import type protobuf from "protobufjs";
+
 /** What an event says: its fields by name. */
 export type Data = Record<string, unknown>;
 
 /** How events of one kind are written into messages. Errors are plain; the caller names the subject. */
 export type Payload = {
+  /** The protobuf message; undefined for other formats. */
+  readonly type?: protobuf.Type;
   /** Throws for bytes that are no such event. */
   decode(bytes: Uint8Array): Data;
   /** Throws for data that `decode` would refuse. */

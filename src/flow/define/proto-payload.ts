@@ -17,6 +17,7 @@ export function protoPayload(type: protobuf.Type): Payload {
     return data;
   };
   return {
+    type,
     decode: (bytes) => mustBeRight(type.toObject(type.decode(bytes), conversion)),
     encode: (data) => type.encode(type.fromObject(mustBeRight(data))).finish(),
     statusesOf: (field) => namesOf(enumOf(type, field)),

@@ -115,7 +115,11 @@ export class HandlerBreaker {
   #onFailure(sequence: number, thrown: unknown, signal: AbortSignal): void {
     const wasTrying = this.#isTrying;
     this.#isTrying = false;
-    if (signal.aborted || !isOutage(thrown)) return wasTrying ? this.#wakeAll() : undefined;
+    if (signal.aborted || !isOutage(thrown)) {
+      // It has shown nothing: another one is tried.
+      if (wasTrying) this.#wakeAll();
+      return;
+    }
     this.#failed.add(sequence);
     if (wasTrying || (this.#openedAt === undefined && this.#failed.size > failures)) this.#open(thrown);
   }

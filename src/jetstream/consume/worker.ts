@@ -224,7 +224,10 @@ export class Worker {
   }
 
   #onFailure(delivery: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): void {
-    if (error instanceof RetryLater) return this.#postpone(delivery, error);
+    if (error instanceof RetryLater) {
+      this.#postpone(delivery, error);
+      return;
+    }
     delivery.watch?.failed(error);
     this.#counts.failed += 1;
     if (!this.#stopping && this.#policy?.isFinal(delivery, error, phase)) void this.#giveUp(delivery, error);
@@ -234,7 +237,10 @@ export class Worker {
   #postpone(delivery: ReceivedDelivery, { afterMs, message }: RetryLater): void {
     if (this.#stopping) this.#waiting.push(delivery);
     else delivery.nak(afterMs);
-    this.#notes.add(`${this.#options.consumer}: ${delivery}: comes again later: ${message}`, delivery.watch?.labels());
+    this.#notes.add(
+      `${this.#options.consumer}: ${delivery}: comes again later: ${message}`,
+      delivery.watch?.labels(),
+    );
     this.#release(delivery);
   }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import claims from "../../../fixtures/flows/claims/claims.ts";
 import { compileDefinedFlow } from "../../../src/flow/define/compile-flow.ts";
 import { type DefinedFlow, defineFlow } from "../../../src/flow/define/define-flow.ts";
 import type { ServiceDefinition } from "../../../src/flow/define/types.ts";
-import claims from "../../../fixtures/flows/claims/claims.ts";
 
 type Loose = { key: string; events: Record<string, Record<string, never>> };
 
@@ -49,7 +49,10 @@ describe("a defined flow", () => {
       ["work", { on: "done", when: "WELL", emits: ["filed"] }],
     ];
     const { flow } = await compileDefinedFlow(flowOf({ events }, both));
-    expect(flow.subscriptions.map(({ consumer }) => consumer)).toEqual(["jobs_work_asked", "jobs_work_done_WELL"]);
+    expect(flow.subscriptions.map(({ consumer }) => consumer)).toEqual([
+      "jobs_work_asked",
+      "jobs_work_done_WELL",
+    ]);
     expect(flow.endings).toEqual(["done", "filed"]);
   });
 
@@ -67,8 +70,12 @@ describe("a defined flow", () => {
       ["OTHER.done.a", { id: "a" }, /not a subject of the flow/],
     ];
     for (const [subject, value, why] of refusals)
-      expect(() => flow.decode(subject, json(value))).toThrow(expect.objectContaining({ code: "bad_message", message: expect.stringMatching(why) }));
-    expect(() => flow.decode("JOBS.done.a", Buffer.from("{"))).toThrow(/not readable as an event of kind done/);
+      expect(() => flow.decode(subject, json(value))).toThrow(
+        expect.objectContaining({ code: "bad_message", message: expect.stringMatching(why) }),
+      );
+    expect(() => flow.decode("JOBS.done.a", Buffer.from("{"))).toThrow(
+      /not readable as an event of kind done/,
+    );
     expect(() => flow.encode({ ...event, data: { id: "a b", how: "SO" } })).toThrow(/not one of WELL/);
   });
 
@@ -79,9 +86,9 @@ describe("a defined flow", () => {
     expect(flow.hasOtherStatus("assessed", payload, "COVERED")).toBe(true);
     expect(flow.hasOtherStatus("assessed", payload, "REFUSED")).toBe(false);
     expect(flow.hasOtherStatus("assessed", new Uint8Array([255]), "COVERED")).toBe(false);
-    expect(() => flow.decode("CLAIMS.assessed.c", flow.encode({ kind: "paid", key: "c", data: { claimId: "c" } }))).toThrow(
-      /verdict is "VERDICT_UNSPECIFIED", not one of COVERED, REFUSED/,
-    );
+    expect(() =>
+      flow.decode("CLAIMS.assessed.c", flow.encode({ kind: "paid", key: "c", data: { claimId: "c" } })),
+    ).toThrow(/verdict is "VERDICT_UNSPECIFIED", not one of COVERED, REFUSED/);
   });
 });
 
@@ -93,19 +100,67 @@ describe("a definition with a fault is refused, with file and line", () => {
     ["no events", { events: {} }, [], /it has no events/],
     ["a bad kind", { events: { "a.b": {} } }, [], /a kind of events is letters.*"a\.b"/],
     ["a status nobody lists", { events: { a: { status: "how" } } }, [], /statuses of a are not known/],
-    ["a refusal that is no status", { events: { a: { status: "s", statuses: ["X"], refusals: ["Y"] } } }, [], /a has no status Y: it has X/],
-    ["protobuf without files", { events: { a: "t.A" } }, [], /a is the protobuf message t\.A, and the flow names no proto/],
-    ["a service without a handler", {}, [["work", { on: "asked", handle: undefined }]], /service work has no handler/],
-    ["a service with a reserved name", {}, [["all", { on: "asked" }]], /service all has a name that means something else/],
-    ["an unknown event", {}, [["work", { on: "made" }]], /service work names made, which is no event of the flow: asked, done, filed/],
+    [
+      "a refusal that is no status",
+      { events: { a: { status: "s", statuses: ["X"], refusals: ["Y"] } } },
+      [],
+      /a has no status Y: it has X/,
+    ],
+    [
+      "protobuf without files",
+      { events: { a: "t.A" } },
+      [],
+      /a is the protobuf message t\.A, and the flow names no proto/,
+    ],
+    [
+      "a service without a handler",
+      {},
+      [["work", { on: "asked", handle: undefined }]],
+      /service work has no handler/,
+    ],
+    [
+      "a service with a reserved name",
+      {},
+      [["all", { on: "asked" }]],
+      /service all has a name that means something else/,
+    ],
+    [
+      "an unknown event",
+      {},
+      [["work", { on: "made" }]],
+      /service work names made, which is no event of the flow: asked, done, filed/,
+    ],
     ["an unknown emission", {}, [["work", { on: "asked", emits: ["made"] }]], /names made/],
-    ["a way back", {}, [["work", { on: "filed", emits: ["asked"] }]], /emits asked of filed, and asked is not listed behind it/],
-    ["an unknown status", {}, [["work", { on: "done", when: "SO" }]], /with status SO, and it has WELL, BADLY/],
+    [
+      "a way back",
+      {},
+      [["work", { on: "filed", emits: ["asked"] }]],
+      /emits asked of filed, and asked is not listed behind it/,
+    ],
+    [
+      "an unknown status",
+      {},
+      [["work", { on: "done", when: "SO" }]],
+      /with status SO, and it has WELL, BADLY/,
+    ],
     ["a status of a kind without", {}, [["work", { on: "asked", when: "WELL" }]], /and it has no status/],
-    ["a service twice", {}, [["work", { on: "done" }], ["work", { on: "done", when: "WELL" }]], /service work works on done twice/],
+    [
+      "a service twice",
+      {},
+      [
+        ["work", { on: "done" }],
+        ["work", { on: "done", when: "WELL" }],
+      ],
+      /service work works on done twice/,
+    ],
     ["no end", { events: { asked: { ends: false } } }, [], /no kind of event ends the flow/],
-    ["a promise about nothing", { audit: [{ is: "without", kind: "made", needs: "asked" }] }, [], /made, which is no event of the flow/],
-  ])("%s", async (_, definition, services, why) => {
+    [
+      "a promise about nothing",
+      { audit: [{ is: "without", kind: "made", needs: "asked" }] },
+      [],
+      /made, which is no event of the flow/,
+    ],
+  ])("%s", async (...[, definition, services, why]) => {
     await expect(compileDefinedFlow(flowOf(definition, services))).rejects.toThrow(
       expect.objectContaining({
         code: "usage",

@@ -30,7 +30,12 @@ describe("a key", () => {
       expect(keyOfToken(token), token).toBeUndefined();
   });
 
-  it.each(["", "\ud800", "x".repeat(longestToken + 1), "ß".repeat(longestToken / 3)])("is none: %j", (key) => {
+  it.each([
+    "",
+    "\ud800",
+    "x".repeat(longestToken + 1),
+    "ß".repeat(longestToken / 3),
+  ])("is none: %j", (key) => {
     expect(() => tokenOfKey(key)).toThrow("is no key");
   });
 });

@@ -42,7 +42,14 @@ const broken = ({ violations }: ReturnType<typeof of>) =>
 describe("the audit of a defined flow", () => {
   it("passes what went its way", () => {
     const report = of(...covered("a"), ...refused("b"), ["opened", "c", 9.5]);
-    expect(report).toMatchObject({ verdict: "PASS", orders: 3, ended: 2, underWay: 1, events: 7, outcomes: { CLOSED: 1, REFUSED: 1 } });
+    expect(report).toMatchObject({
+      verdict: "PASS",
+      orders: 3,
+      ended: 2,
+      underWay: 1,
+      events: 7,
+      outcomes: { CLOSED: 1, REFUSED: 1 },
+    });
   });
 
   it("has a rule for each promise, in words", () => {
@@ -58,9 +65,17 @@ describe("the audit of a defined flow", () => {
 
   it("finds what has not ended, who has to act, and why that one gave up", () => {
     const auditor = give(audit.open(), ["opened", "a"], ["assessed COVERED", "a"]);
-    const report = auditor.finish({ nowMs: 600_000, graceMs: 60_000, givenUp: new Map([["a", "bank is away"]]) });
+    const report = auditor.finish({
+      nowMs: 600_000,
+      graceMs: 60_000,
+      givenUp: new Map([["a", "bank is away"]]),
+    });
     expect(report.offenders).toMatchObject([
-      { rule: "not_ended", orderId: "a", detail: "assessed COVERED, and waiting for claims_payout: bank is away" },
+      {
+        rule: "not_ended",
+        orderId: "a",
+        detail: "assessed COVERED, and waiting for claims_payout: bank is away",
+      },
     ]);
   });
 
@@ -68,12 +83,17 @@ describe("the audit of a defined flow", () => {
     expect(broken(of(...covered("a"), ["paid", "a"]))).toEqual({ duplicate_event: 1 });
     expect(broken(of(...covered("a"), ["opened", "a"]))).toEqual({ duplicate_event: 1 });
     expect(broken(of(["closed", "a"]))).toEqual({ missing_cause: 1 });
-    expect(broken(of(...refused("a"), ["paid", "a"], ["closed", "a"]))).toEqual({ missing_cause: 1, no_paid_without_assessed_covered: 1 });
+    expect(broken(of(...refused("a"), ["paid", "a"], ["closed", "a"]))).toEqual({
+      missing_cause: 1,
+      no_paid_without_assessed_covered: 1,
+    });
   });
 
   it("finds a promise that was kept too late, or not at all", () => {
     const late = of(["opened", "a"], ["assessed COVERED", "a"], ["paid", "a"], ["closed", "a", 61]);
-    expect(late.offenders).toMatchObject([{ rule: "every_assessed_covered_ends_in_closed", detail: "closed came after 3660 s" }]);
+    expect(late.offenders).toMatchObject([
+      { rule: "every_assessed_covered_ends_in_closed", detail: "closed came after 3660 s" },
+    ]);
     const never = judge(give(audit.open(), ["opened", "a"], ["assessed COVERED", "a"]), 70);
     expect(broken(never)).toEqual({ not_ended: 1, every_assessed_covered_ends_in_closed: 1 });
   });
@@ -81,13 +101,21 @@ describe("the audit of a defined flow", () => {
   it("finds what is no event", () => {
     const auditor = audit.open();
     auditor.addUnreadable("CLAIMS.opened.a", "it is not", 7);
-    expect(judge(auditor).offenders).toMatchObject([{ rule: "unreadable", orderId: "a", sequence: 7, detail: "it is not" }]);
+    expect(judge(auditor).offenders).toMatchObject([
+      { rule: "unreadable", orderId: "a", sequence: 7, detail: "it is not" },
+    ]);
   });
 });
 
 describe("its state", () => {
   it.each([1, 2, 3, 4, 5, 6])("handed over after %d events, it finds the same in the end", (count) => {
-    const steps = [...covered("a").slice(0, 2), ["opened", "b"], ...covered("a").slice(2), ["assessed REFUSED", "b"], ["paid", "b"]] as Step[];
+    const steps = [
+      ...covered("a").slice(0, 2),
+      ["opened", "b"],
+      ...covered("a").slice(2),
+      ["assessed REFUSED", "b"],
+      ["paid", "b"],
+    ] as Step[];
     const first = give(audit.open(), ...steps.slice(0, count));
     const other = judge(give(audit.open(first.state()), ...steps.slice(count)));
     const whole = of(...steps);
@@ -121,6 +149,8 @@ describe("its state", () => {
   });
 
   it.each([new Uint8Array([1, 2, 3]), Buffer.from("{}")])("is refused when it is damaged", (bytes) => {
-    expect(() => audit.open(bytes)).toThrow(expect.objectContaining({ code: "unavailable", source: "store" }));
+    expect(() => audit.open(bytes)).toThrow(
+      expect.objectContaining({ code: "unavailable", source: "store" }),
+    );
   });
 });

@@ -44,7 +44,13 @@ describe("a protobuf payload", () => {
   });
 
   it("has the defaults of what is missing", () => {
-    expect(payload.decode(new Uint8Array())).toMatchObject({ thingId: "", big: 0, colour: "COLOUR_UNSPECIFIED", more: [], part: null });
+    expect(payload.decode(new Uint8Array())).toMatchObject({
+      thingId: "",
+      big: 0,
+      colour: "COLOUR_UNSPECIFIED",
+      more: [],
+      part: null,
+    });
     expect(payload.decode(new Uint8Array())).not.toHaveProperty("note");
   });
 
@@ -53,13 +59,17 @@ describe("a protobuf payload", () => {
     ["an unknown field within", { part: { nam: "x" } }, "t.Part has no field part.nam"],
     ["a wrong type", { thingId: 7 }, "thingId is 7, not a text"],
     ["a wrong type in a list", { part: { parts: [{ name: 1 }] } }, "part.parts[0].name is 1, not a text"],
-    ["an unknown name of an enum", { colour: "GREEN" }, 'colour is "GREEN", not one of Colour: COLOUR_UNSPECIFIED, RED, BLUE'],
+    [
+      "an unknown name of an enum",
+      { colour: "GREEN" },
+      'colour is "GREEN", not one of Colour: COLOUR_UNSPECIFIED, RED, BLUE',
+    ],
     ["a number for an enum", { more: [1] }, "more[0] is 1, not one of Colour"],
     ["an integer that would be rounded", { big: 2 ** 53 }, "big is beyond 2^53"],
     ["a fraction", { big: 1.5 }, "big is 1.5, not an integer"],
     ["a negative number", { small: -1 }, "small is -1, not between 0 and 4294967295"],
     ["a value of a map", { counts: { x: "1" } }, 'counts.x is "1", not an integer'],
-    ["a text for bytes", { raw: "AQ==" }, "raw is \"AQ==\", not bytes"],
+    ["a text for bytes", { raw: "AQ==" }, 'raw is "AQ==", not bytes'],
     ["a bigint", { big: 3n }, "big is 3n, not an integer"],
   ])("refuses %s", (_, given, why) => {
     expect(() => payload.encode(given as never)).toThrow(why);
@@ -85,12 +95,18 @@ describe("a protobuf payload", () => {
 describe("proto files", () => {
   it("are read from a folder, with what they import, and from a descriptor set", async () => {
     const folder = await temporaryFolder();
-    await writeFile(join(folder, "part.proto"), 'syntax = "proto3"; package t; message Part { string name = 1; }');
+    await writeFile(
+      join(folder, "part.proto"),
+      'syntax = "proto3"; package t; message Part { string name = 1; }',
+    );
     const imports = 'import "part.proto"; import "google/protobuf/timestamp.proto";';
     const body = "message Whole { Part part = 1; google.protobuf.Timestamp made_at = 2; }";
     await writeFile(join(folder, "whole.proto"), `syntax = "proto3"; package t; ${imports} ${body}`);
     const root = await loadProto([folder]);
-    expect(protoPayload(root.lookupType("t.Whole")).decode(new Uint8Array())).toEqual({ part: null, madeAt: null });
+    expect(protoPayload(root.lookupType("t.Whole")).decode(new Uint8Array())).toEqual({
+      part: null,
+      madeAt: null,
+    });
     await import("protobufjs/ext/descriptor.js");
     const set = join(folder, "set.binpb");
     const { FileDescriptorSet } = (await import("protobufjs/ext/descriptor.js")).default;
@@ -114,7 +130,9 @@ describe("a JSON payload", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
 
   it("is checked by its schema, as it will be read", () => {
-    const { encode, decode } = jsonPayload(z.object({ id: z.string(), at: z.iso.datetime(), n: z.number().default(3) }));
+    const { encode, decode } = jsonPayload(
+      z.object({ id: z.string(), at: z.iso.datetime(), n: z.number().default(3) }),
+    );
     const at = new Date(0).toISOString();
     expect(decode(encode({ id: "a", at }))).toEqual({ id: "a", at, n: 3 });
     expect(() => encode({ id: "a", at: 7 })).toThrow(/^at: /);
@@ -129,7 +147,8 @@ describe("a JSON payload", () => {
     const { decode } = jsonPayload(undefined);
     expect(() => decode(bytes('{"n":9007199254740993}'))).toThrow("9007199254740993 is beyond 2^53");
     expect(() => decode(bytes('{"n":[-9007199254740993]}'))).toThrow("beyond 2^53");
-    const fine = '{"a":"9007199254740993","b":0.12345678901234567,"c":1e20,"d":9007199254740991,"e\\"9007199254740993":1}';
+    const fine =
+      '{"a":"9007199254740993","b":0.12345678901234567,"c":1e20,"d":9007199254740991,"e\\"9007199254740993":1}';
     expect(decode(bytes(fine))).toMatchObject({ a: "9007199254740993", d: 9007199254740991 });
   });
 

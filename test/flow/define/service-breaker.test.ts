@@ -18,7 +18,8 @@ function opened(openMs = 10_000) {
       if (error) throw error;
       return sequence;
     });
-  const fail = (sequence: number, error = new Error("the bank is away")) => run(sequence, error).catch(() => undefined);
+  const fail = (sequence: number, error = new Error("the bank is away")) =>
+    run(sequence, error).catch(() => undefined);
   return { breaker, run, fail, notes, stop, held };
 }
 
@@ -82,7 +83,9 @@ describe("the breaker of a service", () => {
   it("tries another one where the one that was tried turned out to be at fault itself", async () => {
     const { breaker, run, fail } = opened(10);
     for (const sequence of [1, 2, 3, 4, 5, 6]) await fail(sequence);
-    const poison = run(7, new OrderctlError("unprocessable", "no", { source: "message" })).catch(() => "given up");
+    const poison = run(7, new OrderctlError("unprocessable", "no", { source: "message" })).catch(
+      () => "given up",
+    );
     const next = run(8);
     expect(await poison).toBe("given up");
     expect(await next).toBe(8);

@@ -44,11 +44,18 @@ describe("tsc", () => {
   it("refuses an unknown field", () => {
     // @ts-expect-error
     flow.service("a", { on: "opened", handle: ({ data }) => void data.amountMinor });
-    const emits = ["assessed"] as const;
-    // @ts-expect-error
-    flow.service("a", { on: "opened", emits, handle: (_, { emit }) => emit("assessed", { verdict: "COVERED", sum: 1 }) });
-    // @ts-expect-error
-    flow.service("a", { on: "opened", emits, handle: (_, { emit }) => emit("assessed", {}) });
+    flow.service("a", {
+      on: "opened",
+      emits: ["assessed"],
+      // @ts-expect-error
+      handle: (_, { emit }) => emit("assessed", { verdict: "COVERED", sum: 1 }),
+    });
+    flow.service("a", {
+      on: "opened",
+      emits: ["assessed"],
+      // @ts-expect-error
+      handle: (_, { emit }) => emit("assessed", {}),
+    });
     expect(flow.services).toEqual([]);
   });
 
@@ -57,9 +64,12 @@ describe("tsc", () => {
     flow.service("a", { on: "assessed", when: "HELD", handle: () => undefined });
     // @ts-expect-error
     flow.service("a", { on: "opened", when: "COVERED", handle: () => undefined });
-    const refusals = ["HELD"] as const;
-    // @ts-expect-error
-    defineFlow<Claims>({ name: "claims", key: "claimId", events: { ...events, assessed: { status: "verdict", refusals } } });
+    defineFlow<Claims>({
+      name: "claims",
+      key: "claimId",
+      // @ts-expect-error
+      events: { opened: {}, assessed: { status: "verdict", refusals: ["HELD"] } },
+    });
     expect(flow.services).toEqual([]);
   });
 
@@ -78,12 +88,19 @@ describe("tsc", () => {
       name: "signups",
       key: "email",
       events: {
-        requested: { schema: z.object({ email: z.string(), plan: z.enum(["FREE", "PAID"]) }), status: "plan" },
+        requested: {
+          schema: z.object({ email: z.string(), plan: z.enum(["FREE", "PAID"]) }),
+          status: "plan",
+        },
         welcomed: { schema: z.object({ email: z.string(), at: z.string() }) },
       },
     });
     const on = { on: "requested", emits: ["welcomed"] } as const;
-    signups.service("welcome", { ...on, when: "PAID", handle: ({ data }, { emit }) => emit("welcomed", { at: data.plan }) });
+    signups.service("welcome", {
+      ...on,
+      when: "PAID",
+      handle: ({ data }, { emit }) => emit("welcomed", { at: data.plan }),
+    });
     // @ts-expect-error
     signups.service("welcome", { ...on, handle: ({ data }, { emit }) => emit("welcomed", { at: data.age }) });
     // @ts-expect-error

@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Connection } from "../../../src/jetstream/client/connection.ts";
 import type { Delivery, DeliveryWatch } from "../../../src/jetstream/consume/delivery.ts";
+import { RetryLater } from "../../../src/jetstream/consume/retry-later.ts";
 import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker, type TestBroker } from "../../support/start-test-broker.ts";
 import { until } from "../../support/until.ts";
@@ -102,6 +103,25 @@ describe("a failure", () => {
       expect.stringMatching(/FAIL\.0 .*attempt 1.*the gateway is away/),
       expect.stringMatching(/FAIL\.0 .*attempt 2.*the gateway is away/),
     ]);
+  });
+
+  it("is none where the processor asks for the delivery later: it comes after that time, and does not count", async () => {
+    const queue = await createQueue(connection, "LATER", { count: 1 });
+    const at: number[] = [];
+    const notes: string[] = [];
+    const note = (text: string) => notes.push(text);
+    const worker = startWorker({ connection, stream: "LATER", note }, async ({ attempt }) => {
+      at.push(performance.now());
+      if (attempt < 3) throw new RetryLater(attempt * 100, "the shop is closed");
+      return undefined;
+    });
+    await until(() => queue.isDone());
+    const [first = 0, second = 0, third = 0] = at;
+    expect(second - first).toBeGreaterThanOrEqual(100 - 5);
+    expect(third - second).toBeGreaterThanOrEqual(200 - 5);
+    expect(worker.counts).toMatchObject({ processed: 1, failed: 0 });
+    await until(() => notes.length > 0);
+    expect(notes[0]).toMatch(/LATER\.0 .*comes again later: the shop is closed/);
   });
 
   it("does not keep the others from being processed, even one at a time", async () => {
