@@ -26,8 +26,11 @@ const onlyTypes = (text: string) => {
   return names.length > 0 && /^import\s*\{/.test(text) && names.every((name) => name.startsWith("type "));
 };
 
+/** Modules that a file writes for others, as `flow init` does, import nothing here. */
+const moduleTexts = /`import [\s\S]*?`[,;]$/gm;
+
 export function importsOf(file: string): Import[] {
-  const text = textOf(file);
+  const text = textOf(file).replace(moduleTexts, "``");
   const from = file.replace(/\.tsx?$/, "");
   const absolute = (to: string) =>
     to.startsWith(".")

@@ -97,7 +97,13 @@ async function publishEvents(publishing: Publishing, options: Options): Promise<
     archivedKeys.stop();
   });
   await telemetry.stop(telemetryMs);
-  return tell(publishing, fed, { file: options.file ?? null, rejects });
+  return tell(publishing, fed, { ...fromOf(options), rejects });
+}
+
+/** Where the events come from, in the report and in its words. */
+function fromOf({ file, count }: Options): { file: string | null; source: string } {
+  if (file !== undefined) return { file, source: `from ${file}` };
+  return { file: null, source: count === undefined ? "by hand" : "of its samples" };
 }
 
 /** How many events there will be; `null` for those of a file. */
@@ -110,12 +116,12 @@ async function openKeys(publishing: Publishing, options: Options): Promise<Archi
   return openArchivedKeys(publishing, { env, who: "publish", note: () => {}, patient: signal });
 }
 
-type Told = { file: string | null; rejects: Rejects };
+type Told = { file: string | null; source: string; rejects: Rejects };
 
 async function tell(
   { compiled, terminal, argv }: Publishing,
   { report, failure, isStored }: Awaited<ReturnType<typeof feed>>,
-  { file, rejects }: Told,
+  { file, source, rejects }: Told,
 ): Promise<number> {
   const { count: rejected, shown: rejectsShown } = rejects;
   const isPassing = [failure?.source, failure?.code].some((why) => passing.has(why ?? ""));
@@ -124,7 +130,7 @@ async function tell(
   if (!failure || done > 0 || failure.code === "interrupted")
     terminal.show(
       "publish-report",
-      { ...report, file, rejected, rejectsShown, resumeCommand },
+      { ...report, file, source, rejected, rejectsShown, resumeCommand },
       reportOf(compiled),
     );
   await rejects.close();
@@ -152,8 +158,7 @@ function sourceOf(
 
 const reportOf =
   ({ flow }: CompiledFlow) =>
-  (report: PublishedReport, style: Style): string => {
+  (report: PublishedReport & { source: string }, style: Style): string => {
     const first = flow.labelOf(flow.firstKind);
-    const source = report.file === null ? "by hand" : `from ${report.file}`;
-    return feedReport(report, { noun: flow.noun, first, source }, style);
+    return feedReport(report, { noun: flow.noun, first, source: report.source }, style);
   };

@@ -123,6 +123,7 @@ export class MemoryArchive implements ArchivedLog {
 
   async *readKeys(keys: readonly string[], to: number) {
     for (const key of await this.hasKeys(keys, to)) {
+      this.lookedUp.push(key);
       const messages = this.#messages().filter(({ subject }) => subject.endsWith(`.${key}`));
       yield { key, messages: messages.filter(({ sequence }) => sequence <= to) };
     }

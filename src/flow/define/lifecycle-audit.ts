@@ -28,12 +28,12 @@ export function lifecycleAudit(options: LifecycleOptions): FlowAudit {
   };
 }
 
-function rulesOf({ keyName }: FlowShape, promises: readonly NamedPromise[]): AuditRule[] {
+function rulesOf({ noun }: FlowShape, promises: readonly NamedPromise[]): AuditRule[] {
   return [
     { name: "not_ended", promise: `everything that began has ended`, broken: "not ended", isLateness: true },
     {
       name: "duplicate_event",
-      promise: `no event of a kind twice for ${keyName}`,
+      promise: `no event of a kind twice for one ${noun.one}`,
       broken: "second event",
       isSurplus: true,
     },

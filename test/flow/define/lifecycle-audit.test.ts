@@ -55,7 +55,7 @@ describe("the audit of a defined flow", () => {
   it("has a rule for each promise, in words", () => {
     expect(audit.rules.map(({ promise }) => promise)).toEqual([
       "everything that began has ended",
-      "no event of a kind twice for a claimId",
+      "no event of a kind twice for one claim",
       "no event without its cause",
       "every assessed COVERED ends in closed within 3600 s",
       "no paid without assessed COVERED",
