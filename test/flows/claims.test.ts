@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { readExtent } from "../../src/jetstream/streams/read-message.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
@@ -114,5 +115,17 @@ describe("a flow of one's own", () => {
     const ran = await world.run(words);
     expect(ran.stderr).toMatch(why);
     expect(ran.exitCode).toBe(code);
+  });
+
+  it("is archived, and found there: by trace, audit, and whoever publishes it again", async () => {
+    const folder = await temporaryFolder();
+    await world.serve(`archive --archive ${folder} --keep 1s --segment-events 200`);
+    await until(async () => (await readExtent(world.connection, "CLAIMS")).firstSequence > 600, 60_000);
+    expect((await world.run("trace c-7")).stdout).toMatch(/^claim c-7 CLOSED in /);
+    expect((await world.run("publish opened --count 5")).stdout).toContain(
+      "nothing new: all 5 claims were already stored",
+    );
+    const all = await data("audit --all");
+    expect(all).toMatchObject({ archiveFaults: 0, violations: { duplicate_event: 0, unreadable: 1 } });
   });
 });
