@@ -131,14 +131,14 @@ async function attempt(argv: readonly string[], world: World): Promise<Ended> {
       exitCode = code;
     };
     const called = commandIn(argv);
-    let flowProgram: FlowProgram | undefined;
+    const programs = programsOf(argv, world);
     for (const [name, { summary, load }] of Object.entries(commands)) {
       const command = program.command(name).description(summary);
       // The completion script needs the options of every command.
       if (called === name || called === "completion") {
-        flowProgram ??= await programFor(name, argv, world);
-        const act = createAct(world, { program: flowProgram, argv, setExitCode });
-        (await load(flowProgram))(command, act, flowProgram);
+        const ofCommand = await programFor(name, programs);
+        const act = createAct(world, { program: ofCommand, argv, setExitCode });
+        (await load(ofCommand))(command, act, ofCommand);
       }
     }
     await program.parseAsync([...argv], { from: "user" });
@@ -156,11 +156,23 @@ function commandIn(argv: readonly string[]): string | undefined {
   return argv.find(isWord);
 }
 
-async function programFor(command: string, argv: readonly string[], { env }: World): Promise<FlowProgram> {
+type Programs = { builtIn(): Promise<FlowProgram>; found(): Promise<FlowProgram> };
+
+/** Loaded when a command asks for one, and once. */
+function programsOf(argv: readonly string[], { env }: World): Programs {
   const builtIn = async () => (await import("./orders/program.ts")).orderProgram;
-  if (ofNoFlow.has(command)) return builtIn();
-  return findProgram({ argv, env, cwd: process.cwd() }, builtIn);
+  let finding: Promise<FlowProgram> | undefined;
+  return {
+    builtIn,
+    found() {
+      finding ??= findProgram({ argv, env, cwd: process.cwd() }, builtIn);
+      return finding;
+    },
+  };
 }
+
+const programFor = (command: string, { builtIn, found }: Programs): Promise<FlowProgram> =>
+  ofNoFlow.has(command) ? builtIn() : found();
 
 /** Undefined if the user asked for the help or the version, which commander has already shown. */
 function errorOf(thrown: unknown, signal: AbortSignal): OrderctlError | undefined {

@@ -9,7 +9,12 @@ import type { App, Register } from "./command-action.ts";
 export type Flags = Readonly<Record<string, unknown>>;
 
 /** Under which name services run, and where their work is reported. */
-export type OpenAs = { instance: string; telemetry: Pick<Telemetry, "tracing" | "metrics"> };
+export type OpenAs = {
+  instance: string;
+  telemetry: Pick<Telemetry, "tracing" | "metrics">;
+  /** Which of the flow's services run; none in a process that only archives. */
+  services: readonly string[];
+};
 
 /** A flow, and what the commands that run it need to know about it. */
 export type FlowProgram = {

@@ -26,13 +26,17 @@ export type RedriveMark = {
 /** When a service's workers give up on a delivery, and where they store its dead letter. */
 export const deadLetterRule = (
   flow: FlowShape,
-  worker: Worker & { consumer: string },
-  maxAttempts: number,
+  {
+    maxAttempts,
+    patienceMs,
+    ...worker
+  }: Worker & Pick<DeadLetterRule, "consumer" | "maxAttempts" | "patienceMs">,
 ): DeadLetterRule => ({
   ...worker,
   stream: deadLettersStream,
   suspects: suspectsBucket,
   maxAttempts,
+  patienceMs,
   subjectFor: (subject) => `${deadLettersStream}.${worker.service}.${tokenOf(flow, subject)}`,
   originOf(delivery) {
     const mark = decodeRedrive(delivery.header(redriveHeader));

@@ -113,8 +113,8 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
       { ...bucket(suspectsBucket, replicas), ...limitOfOthers, max_age: durationNs(suspectsAgeMs) },
       { ...bucket(archiveBucket(stream), replicas), ...limitOfOthers },
     ],
-    consumers: subscriptions.flatMap(({ consumer, on }) => [
-      durable(stream, consumer, subjectOf(on, "*")),
+    consumers: subscriptions.flatMap(({ consumer, on, startAt }) => [
+      { ...durable(stream, consumer, subjectOf(on, "*")), ...(startAt && { deliver_policy: startAt }) },
       durable(redrivesStream, redriverOf(consumer), `${redrivesStream}.${consumer}.*.*`),
     ]),
   };

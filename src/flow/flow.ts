@@ -62,7 +62,14 @@ export type KindEntry = {
  * A durable consumer of a service: the kind it consumes (with `when`, only events with that status), and the kinds of
  * which it emits one for each event, or none.
  */
-export type SubscriptionEntry = { consumer: string; on: string; when?: string; emits: readonly string[] };
+export type SubscriptionEntry = {
+  consumer: string;
+  on: string;
+  when?: string;
+  emits: readonly string[];
+  /** Where its consumer begins when it is made: with the events that come from then on, instead of with the first. */
+  startAt?: "new";
+};
 
 export type Subscription = SubscriptionEntry & { service: string };
 

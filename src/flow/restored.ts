@@ -15,7 +15,10 @@ export const unlessRestored =
   (delivery, signal) =>
     delivery.header(restoredHeader) === undefined
       ? process(delivery, signal)
-      : hasOutcome(log, emits, delivery).then((has) => (has ? undefined : process(delivery, signal)));
+      : // What leads to no event has nothing to show for its work, and was worked on before it was archived.
+        hasOutcome(log, emits, delivery).then((has) =>
+          has || emits.length === 0 ? undefined : process(delivery, signal),
+        );
 
 async function hasOutcome(
   { connection, flow }: FlowLog,

@@ -39,11 +39,13 @@ export type FlowParts = {
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
   /** Deliveries in flight per worker, by service name. */
   concurrency?: Readonly<Record<string, number>>;
+  /** See `DeadLetterRule.patienceMs`. */
+  patienceMs?: number;
   /** Breakers by service name. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
   /** A server for other programs (the order API), and the name under which users start it, as they start a service. */
   server?: { name: string; open: (working: Working) => Promise<Listening> };
-  /** Called after the last delivery. */
+  /** Closes what the handlers work with. To be called after the services have stopped, by who opened the parts. */
   close?: () => Promise<void>;
   /** What the flow reports when services start: `text` for people, `data` for the JSON output. */
   told?: (names: readonly string[]) => { text: string; data: Record<string, unknown> };
@@ -147,12 +149,11 @@ export async function runServices(
     ],
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
     async stop(deadlineMs) {
-      const running = [listening, ...workers.values(), ...redrivers.values()];
+      const parts = [listening, ...workers.values(), ...redrivers.values()];
       try {
-        await Promise.all(running.map((part) => part?.stop(deadlineMs)));
+        await Promise.all(parts.map((part) => part?.stop(deadlineMs)));
       } finally {
         progress?.stop();
-        await parts.close?.();
       }
       publisher.close();
     },
@@ -219,7 +220,8 @@ function startWorkers(
       // Its event may be archived.
       const redrive = processWith(flow, handler, as);
       const isIdle = otherStatus(flow, subscription);
-      const deadLetters = deadLetterRule(flow, { service, instance, consumer }, maxAttempts);
+      const giveUp = { maxAttempts, patienceMs: parts.patienceMs };
+      const deadLetters = deadLetterRule(flow, { service, instance, consumer, ...giveUp });
       const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
       const unless = unlessRestored(working, subscription, process);
       workers.set(consumer, new Worker(working, { ...settings, stream: flow.stream }, unless));

@@ -3,6 +3,7 @@ import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import { type DataEvent, eventOf } from "../flow/define/event-codec.ts";
+import { parseJson } from "../flow/define/json-payload.ts";
 import type { Data } from "../flow/define/payload.ts";
 import { faultOf, type JsonValue, readJsonFile } from "../publish/files/json-values.ts";
 import { beginningOf, type Reject } from "../publish/files/reject.ts";
@@ -15,9 +16,9 @@ export const eventMaker =
   ({ flow, defined }: CompiledFlow, kind: string): EventMaker =>
   (data) => {
     const event = eventOf(defined.definition.key, kind, data);
-    // Refused before it is sent, with the row that it comes from.
-    flow.encode(event);
-    return event;
+    // Refused before it is sent, with the row that it comes from; and as it will be read, so that it is the same as what
+    // is stored of it already.
+    return flow.decode(flow.subjectOf(event.kind, event.key), flow.encode(event));
   };
 
 /** The one event that was typed as JSON. Throws `usage` for a text that is no event of the kind. */
@@ -79,7 +80,7 @@ function readValue(make: EventMaker, value: JsonValue): DataEvent | Reject | und
 }
 
 function objectOf(text: string): Data {
-  const value: unknown = JSON.parse(text);
+  const value = parseJson(text);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Data;
   throw new Error("it is no JSON object");
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { FlowProgram } from "../cli/flow-program.ts";
 import { OrderctlError } from "../core/errors.ts";
@@ -20,7 +20,7 @@ type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
  * loaded.
  */
 export async function findProgram(asked: Asked, builtIn: () => Promise<FlowProgram>): Promise<FlowProgram> {
-  const given = flowIn(asked.argv) ?? asked.env.ORDERCTL_FLOW;
+  const given = flowIn(asked.argv) || asked.env.ORDERCTL_FLOW || undefined;
   if (given === builtInName) return builtIn();
   const isFile = given !== undefined && /[./\\]/.test(given);
   if (isFile) return load(resolve(asked.cwd, given));
@@ -39,10 +39,20 @@ function flowIn(argv: readonly string[]): string | undefined {
   return word === flowFlag ? argv[index + 1] : word?.slice(flowFlag.length + 1);
 }
 
+/**
+ * In this folder or the next above that has one. Its code is run with this user's rights, so one that another user has
+ * put there is refused.
+ */
 function findConfig(folder: string): string | undefined {
   const found = configNames.map((name) => join(folder, name)).find((path) => existsSync(path));
   const above = dirname(folder);
-  return found ?? (above === folder ? undefined : findConfig(above));
+  if (found === undefined) return above === folder ? undefined : findConfig(above);
+  const { uid } = statSync(found);
+  const self = process.getuid?.() ?? uid;
+  if (uid === self || uid === 0) return found;
+  throw new OrderctlError("usage", `${found} is another user's: its code is not run`, {
+    hint: "--flow names the flow, also where there is no configuration",
+  });
 }
 
 async function configured(
@@ -53,6 +63,7 @@ async function configured(
   const { flows = [], flow } = await readConfig(path);
   const files = flows.map((file) => resolve(dirname(path), file));
   const wanted = given ?? flow;
+  if (wanted === builtInName) return builtIn();
   const [only] = files;
   if (wanted === undefined && files.length === 1 && only !== undefined) return load(only);
   if (wanted === undefined && files.length === 0) return builtIn();

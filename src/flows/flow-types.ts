@@ -8,7 +8,7 @@ import { TypeWriter } from "../flow/define/proto-types.ts";
  */
 export function flowTypes({ defined, types }: CompiledFlow): string {
   const { name, key, events } = defined.definition;
-  const writer = new TypeWriter();
+  const writer = new TypeWriter([capital(name)]);
   const lines = Object.entries(events).map(([kind, event]) => {
     const type = types[kind];
     if (!type)

@@ -2,11 +2,15 @@ import type { FlowProgram, ReplayProgram } from "../cli/flow-program.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import { serviceOnBroker } from "../flow/define/flow-services.ts";
+import { noDeps } from "../flow/define/given-context.ts";
 import { definedHandlers } from "../flow/define/handlers.ts";
 import { HandlerBreaker } from "../flow/define/service-breaker.ts";
 
 /** So that what a user's handlers call, a database for one, is not asked by hundreds at once. */
 const defaultConcurrency = 16;
+
+/** As long as an outage of what a handler calls may last where too few events come to tell it from their own faults. */
+const patienceMs = 10 * 60_000;
 
 /** A flow that a user has defined, in the form in which the commands run it. */
 export function ownProgram(compiled: CompiledFlow): FlowProgram {
@@ -20,21 +24,23 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
     serviceOf,
     concurrency: defaultConcurrency,
     withServiceFlags: (command) => command,
-    async openParts({ env, signal, terminal }) {
-      const deps = await opened(openDeps && (() => openDeps({ env, signal })));
+    async openParts({ env, signal, terminal }, _, { services }) {
+      const isServing = services.length > 0;
+      const deps = isServing ? await opened(openDeps && (() => openDeps({ env, signal }))) : undefined;
       const breakers = new Map(
         defined.services.map(({ name }) => [name, new HandlerBreaker(serviceOf(name), terminal.note)]),
       );
       return {
         handlers: (log) => definedHandlers(compiled, { log, deps, breakers }),
         breakers: Object.fromEntries([...breakers].map(([name, breaker]) => [serviceOf(name), breaker])),
+        patienceMs,
         concurrency: Object.fromEntries(
           defined.services.map(({ name, service: { concurrency = defaultConcurrency } }) => [
             serviceOf(name),
             concurrency,
           ]),
         ),
-        close: async () => void (await closeDeps?.(deps as never)),
+        close: async () => void (isServing && (await closeDeps?.(deps as never))),
       };
     },
     withAuditFlags: (command) => command,
@@ -58,7 +64,8 @@ async function opened(open: (() => unknown) | undefined): Promise<unknown> {
 
 /** Only services without effects: what the others call would happen again. */
 function replayOf(compiled: CompiledFlow): ReplayProgram {
-  const { services } = compiled.defined;
+  const { defined } = compiled;
+  const { services } = defined;
   const names = [...new Set(services.map(({ name }) => name))];
   const isHarmless = (name: string) =>
     services.every((each) => each.name !== name || each.service.effects === "none");
@@ -73,7 +80,8 @@ function replayOf(compiled: CompiledFlow): ReplayProgram {
     refusals: Object.fromEntries(refusals),
     storeRefusals: {},
     withFlags: (command) => command,
-    openHandlers: async (log) => definedHandlers(compiled, { log, deps: undefined }),
+    openHandlers: async (log) =>
+      definedHandlers(compiled, { log, deps: defined.openDeps ? noDeps : undefined }),
     resumeFlags: () => [],
   };
 }

@@ -76,6 +76,7 @@ type Publishing = Online & { compiled: CompiledFlow; kind: string };
 async function publishEvents(publishing: Publishing, options: Options): Promise<number> {
   const { compiled, connection, archive, terminal, signal } = publishing;
   const { flow } = compiled;
+  mustName(publishing, options);
   const rejects = await Rejects.open(options.rejects);
   const events = sourceOf(publishing, options, rejects);
   const { instance } = await publishing.config();
@@ -149,8 +150,12 @@ function sourceOf(
   const make = eventMaker(compiled, kind);
   if (data !== undefined) return [typedEvent(make, data)];
   if (count !== undefined) return sampleEvents(compiled, kind, count);
-  if (file !== undefined)
-    return fileEvents(make, { file, stdin, signal, onReject: (reject) => rejects.add(reject) });
+  return fileEvents(make, { file: file ?? "-", stdin, signal, onReject: (reject) => rejects.add(reject) });
+}
+
+/** Before anything is opened or replaced. */
+function mustName({ compiled, kind }: Publishing, { data, count, file }: Options): void {
+  if (data !== undefined || count !== undefined || file !== undefined) return;
   throw new OrderctlError("usage", `what of ${kind}? --data, --file or --count`, {
     hint: `orderctl publish ${kind} --data '{"${compiled.flow.keyField}": …}'`,
   });

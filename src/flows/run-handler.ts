@@ -49,7 +49,7 @@ export async function runHandler<T extends FlowTypes, D>(
   return { kind, key: keyOfToken(key) ?? key, data } as FlowEventOf<T>;
 }
 
-/** `ctx.read` finds nothing: what a handler reads is tried with `testFlow`. */
+/** What a handler reads is tried with `testFlow`. */
 const noLog = {
   get connection(): never {
     throw new OrderctlError("usage", "ctx.read needs a log: try this handler with testFlow");

@@ -63,19 +63,23 @@ export async function testFlow<T extends FlowTypes, D>(
   options: TestOptions<D> = {},
 ): Promise<FlowUnderTest<T>> {
   const compiled = await compileDefinedFlow(flow as unknown as DefinedFlow);
+  const binary = await findBroker({ env: process.env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-flow-"));
-  const broker = await startBroker({
-    binary: await findBroker({ env: process.env }),
-    storeDir,
-    noAuth: true,
-  });
-  const connection = await openConnection(
-    { ...connecting, servers: [broker.url] },
-    options.note ?? (() => {}),
-  );
-  const test = new Testing(compiled, { broker, connection, storeDir });
-  await test.start(options);
-  return test as unknown as FlowUnderTest<T>;
+  const broker = await startBroker({ binary, storeDir, noAuth: true });
+  try {
+    const note = options.note ?? (() => {});
+    const connection = await openConnection({ ...connecting, servers: [broker.url] }, note);
+    const test = new Testing(compiled, { broker, connection, storeDir });
+    await test.start(options).catch(async (thrown) => {
+      await test.stop();
+      throw thrown;
+    });
+    return test as unknown as FlowUnderTest<T>;
+  } catch (thrown) {
+    await broker.stop();
+    await rm(storeDir, { recursive: true, force: true });
+    throw thrown;
+  }
 }
 
 const connecting = {
@@ -128,6 +132,8 @@ class Testing {
       parts: { handlers: (log) => this.#killable(definedHandlers(this.#compiled, { log, deps })) },
       followArchive: undefined,
       concurrency: 16,
+      // A test does not wait for half a minute.
+      maxAttempts: 3,
       window: 64,
       instance: "test",
       replicas: 1,
@@ -135,8 +141,12 @@ class Testing {
     });
   }
 
-  readonly #onBroker = (service: string): string =>
-    serviceOnBroker(this.#compiled.defined.definition.name, service);
+  readonly #onBroker = (service: string): string => {
+    const { definition, services } = this.#compiled.defined;
+    const names = services.map(({ name }) => name);
+    if (names.includes(service)) return serviceOnBroker(definition.name, service);
+    throw new OrderctlError("usage", `there is no service ${service}: ${[...new Set(names)].join(", ")}`);
+  };
 
   #killable(handlers: Readonly<Record<string, Handler>>): Record<string, Handler> {
     const { subscriptions } = this.#log.flow;
@@ -190,7 +200,7 @@ class Testing {
 
   async deadLetters(): Promise<GivenUp[]> {
     const letters = await readDeadLetters(this.#log);
-    const prefix = this.#onBroker("");
+    const prefix = serviceOnBroker(this.#compiled.defined.definition.name, "");
     return letters.reverse().map(({ letter: { service, orderId, reason, detail } }) => ({
       service: service.replace(prefix, ""),
       key: orderId === null ? null : (keyOfToken(orderId) ?? orderId),
@@ -200,11 +210,14 @@ class Testing {
   }
 
   async stop(): Promise<void> {
-    await this.#services?.stop(stopMs);
-    await this.#close();
-    this.#publisher.close();
-    await this.#at.connection.close();
-    await this.#at.broker.stop();
-    await rm(this.#at.storeDir, { recursive: true, force: true });
+    try {
+      await this.#services?.stop(stopMs);
+      await this.#close();
+    } finally {
+      this.#publisher.close();
+      await this.#at.connection.close();
+      await this.#at.broker.stop();
+      await rm(this.#at.storeDir, { recursive: true, force: true });
+    }
   }
 }

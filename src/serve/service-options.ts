@@ -49,11 +49,11 @@ const withArchiveFlags = (command: Command): Command =>
 export async function serviceOptions(
   app: App,
   flags: ServiceFlags,
-  telemetry: Telemetry,
+  { telemetry, services }: { telemetry: Telemetry; services: readonly string[] },
 ): Promise<ServiceOptions> {
   const instance = await instanceOf(app, flags);
   return {
-    parts: await app.program.openParts(app, flags, { instance, telemetry }),
+    parts: await app.program.openParts(app, flags, { instance, telemetry, services }),
     async followArchive(log, as) {
       const { followArchive } = await import("../archive/archived-keys.ts");
       return followArchive(log, { env: app.env, note: app.terminal.note, ...as });

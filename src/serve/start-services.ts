@@ -1,4 +1,5 @@
 import { constants, setPriority } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
 import type { StartedArchive } from "../archive/start-archive.ts";
 import type { Online } from "../cli/command-action.ts";
 import { instanceOf, serviceName } from "../cli/identity.ts";
@@ -64,10 +65,11 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
   const health = await openHealth(telemetry, online, { flags, work });
   const clock = followBrokerClock(connection, flow.stream, tellClock(online));
   try {
-    const options = { ...(await serviceOptions(online, flags, telemetry)), aheadUs: clock.aheadUs };
-    const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
-    const patience = { patienceMs, note: options.note, signal: online.signal };
-    const services = await whenAnswered(() => runAll(online, { names, flags }, options), patience);
+    const { services, options } = await openAll(
+      online,
+      { names, flags },
+      { telemetry, aheadUs: clock.aheadUs },
+    );
     telemetry.metrics?.observeWorkers(services.counts);
     const { archive } = services;
     if (telemetry.metrics) observeLog(telemetry.metrics, online);
@@ -104,6 +106,44 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     await health?.stop(0);
     throw thrown;
   }
+}
+
+type Opening = { telemetry: Telemetry; aheadUs: () => number };
+
+/** What the flow's handlers work with, opened once however often the broker has to be asked, and all that runs on it. */
+async function openAll(online: Online, start: Start, { telemetry, aheadUs }: Opening) {
+  const services = start.names.filter((name) => name !== archiveService);
+  const options = { ...(await serviceOptions(online, start.flags, { telemetry, services })), aheadUs };
+  try {
+    const { connectTimeoutMs: patienceMs } = (await online.config()).connection;
+    const patience = { patienceMs, note: options.note, signal: online.signal };
+    const running = await whenAnswered(() => runAll(online, start, options), patience);
+    const stop = async (deadlineMs: number) => {
+      try {
+        await running.stop(deadlineMs * (1 - closingShare));
+      } finally {
+        await closeParts(options, deadlineMs * closingShare);
+      }
+    };
+    return { options, services: { ...running, stop } };
+  } catch (thrown) {
+    await closeParts(options, 0);
+    throw thrown;
+  }
+}
+
+/** The share of the time for stopping that is kept for closing what the handlers work with, where that is anything. */
+const closingShare = 0.1;
+
+/** What does not close in time is left: its process ends. */
+async function closeParts(
+  { parts, note }: Pick<ServiceOptions, "parts" | "note">,
+  deadlineMs: number,
+): Promise<void> {
+  const closing = parts.close?.().catch((thrown) => {
+    note(`what the services work with did not close: ${OrderctlError.from(thrown).message}`);
+  });
+  if (closing) await Promise.race([closing, wait(deadlineMs, undefined, { ref: false })]);
 }
 
 /** The flow's services, and the archiver where that is named. */

@@ -71,11 +71,12 @@ async function giveUpOn(orderId: string, count = 1) {
 /** As a release of inventory does that cannot handle an order; stops all services. */
 async function giveUpInInventory(orderId: string) {
   const publisher = new Publisher(connection);
-  const deadLetters = deadLetterRule(
-    orderShape,
-    { service: "inventory", instance: "earlier", consumer: "inventory-reserver" },
-    2,
-  );
+  const deadLetters = deadLetterRule(orderShape, {
+    service: "inventory",
+    instance: "earlier",
+    consumer: "inventory-reserver",
+    maxAttempts: 2,
+  });
   const place = { stream: "ORDERS", consumer: "inventory-reserver", concurrency: 1, ackWaitMs: 30_000 };
   const worker = new Worker(
     { connection, publisher },

@@ -65,6 +65,36 @@ describe("a flow under test", () => {
   });
 });
 
+describe("a service that may emit one of several kinds", () => {
+  it("goes on the way that it took, though it would take another when it is called again", async () => {
+    type Ways = { key: "id"; events: { asked: { id: string }; left: { id: string }; right: { id: string } } };
+    let times = 0;
+    const ways = defineFlow<Ways>({
+      name: "ways",
+      key: "id",
+      events: { asked: {}, left: {}, right: {} },
+    }).service("turn", {
+      on: "asked",
+      emits: ["left", "right"],
+      handle: (_, { emit }) => {
+        times += 1;
+        return emit(times === 1 ? "left" : "right", {});
+      },
+    });
+    const test = await testFlow(ways);
+    onTestFinished(() => test.stop());
+    test.killAfterStoring("turn");
+    const key = await test.publish({ id: "a" });
+    await test.ended(key);
+    // Its event is delivered once more; the next one shows that it has been.
+    await test.ended(await test.publish({ id: "b" }));
+    await expect
+      .poll(async () => (await test.events(key)).map(({ kind }) => kind))
+      .toEqual(["asked", "left"]);
+    expect(times).toBe(2);
+  });
+});
+
 describe("a handler, without a broker", () => {
   it("is called with an event, and gives the one that it leads to", async () => {
     const opened = { claimId: "c-1", policy: "p", amountMinor: 900, currency: "EUR" };

@@ -7,7 +7,7 @@ export type Place = { file: string; line: number };
 export function placeOfCaller(): Place | undefined {
   // The first line is the error's own, the others are this function, its caller, and the place that is asked for.
   const line = new Error().stack?.split("\n")[3];
-  const [, file, row] = /\(?([^()\s]+):(\d+):\d+\)?$/.exec(line ?? "") ?? [];
+  const [, file, row] = /at (?:.*? \()?(\S.*?):(\d+):\d+\)?$/.exec(line ?? "") ?? [];
   if (file === undefined || row === undefined) return undefined;
   return { file: file.startsWith("file:") ? fileURLToPath(file) : file, line: Number(row) };
 }

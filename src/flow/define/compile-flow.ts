@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { OrderctlError } from "../../core/errors.ts";
 import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
+import { deadLettersStream, redrivesStream } from "../flow-topology.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
 import { type DataEvent, decodeEvent, encodeEvent, refusal } from "./event-codec.ts";
@@ -35,18 +36,31 @@ export async function compileDefinedFlow(defined: DefinedFlow): Promise<Compiled
 }
 
 const streamForm = /^[A-Za-z0-9_-]{1,32}$/;
+/** Streams that are orderctl's own: of the built-in flow, and of all flows. */
+const ownStreams = new Set(["ORDERS", "TRACES", deadLettersStream, redrivesStream]);
+const isOwnStream = (stream: string): boolean => ownStreams.has(stream) || /^(?:KV|OBJ)_/.test(stream);
 
 function faultOf({ definition }: DefinedFlow): string | undefined {
-  const { name, stream, key, events, audit = [] } = definition;
+  const { name, key } = definition;
+  if (!isName(name)) return `a flow's name is small letters, digits and '-', not ${JSON.stringify(name)}`;
+  if (name === "orders") return "the flow orders is built in: name another";
+  if (typeof key !== "string" || key === "")
+    return "it has no key: the field that names what its events are about";
+  return faultOfStream(definition.stream ?? name.toUpperCase()) ?? faultOfPromises(definition);
+}
+
+function faultOfStream(stream: string): string | undefined {
+  if (!streamForm.test(stream)) return `${JSON.stringify(stream)} is no name of a stream`;
+  return isOwnStream(stream)
+    ? `the stream ${stream} is orderctl's own: name another (stream: "…")`
+    : undefined;
+}
+
+function faultOfPromises({ events, audit = [] }: DefinedFlow["definition"]): string | undefined {
   const kinds = Object.keys(events ?? {});
   const stranger = audit.flatMap(kindsOfPromise).find((kind) => !kinds.includes(kind));
-  if (stranger !== undefined)
-    return `audit promises something of ${stranger}, which is no event of the flow: ${kinds.join(", ")}`;
-  if (!isName(name)) return `a flow's name is small letters, digits and '-', not ${JSON.stringify(name)}`;
-  if (stream !== undefined && !streamForm.test(stream))
-    return `${JSON.stringify(stream)} is no name of a stream`;
-  if (typeof key === "string" && key !== "") return undefined;
-  return "it has no key: the field that names what its events are about";
+  if (stranger === undefined) return undefined;
+  return `audit promises something of ${stranger}, which is no event of the flow: ${kinds.join(", ")}`;
 }
 
 const kindsOfPromise = (promise: AuditPromise): string[] => [
@@ -102,7 +116,13 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
   return {
     ...shape,
     decode: (subject, bytes) => checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
-    encode: (event) => encodeEvent(payloads, shape.subjectOf(event.kind, event.key), checkStatus(event)),
+    encode(event) {
+      const subject = shape.subjectOf(event.kind, event.key);
+      const bytes = encodeEvent(payloads, subject, event);
+      // What could not be read again would take the event's place for good.
+      checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes));
+      return bytes;
+    },
     keyOf: ({ key }) => key,
     hasOtherStatus(kind, bytes, status) {
       const field = statusField(kind);

@@ -25,13 +25,33 @@ export function eventsOf({ definition, place }: DefinedFlow): DefinedEvents {
 type Kinds = { defined: DefinedFlow; events: DefinedEvents; payloads: Readonly<Record<string, Payload>> };
 
 /** The rows of the flow's table: what the definition leaves open is derived from its services. */
-export const kindsOf = (of: Kinds): Record<string, KindEntry> =>
-  Object.fromEntries(
+export function kindsOf(of: Kinds): Record<string, KindEntry> {
+  const forked = Object.keys(of.events).find((kind) => isFork(of.defined, kind));
+  const open = Object.entries(of.events).find(([, { ends }]) => ends === undefined);
+  // Where two services go on from one event, what nobody goes on from need not be the end.
+  if (forked !== undefined && open)
+    throw definitionFault(
+      of.defined.place,
+      `several services go on from ${forked}, so say of ${open[0]}, and of each kind, whether it ends a key (ends: true, false, or statuses)`,
+    );
+  return Object.fromEntries(
     Object.entries(of.events).map(([kind, event]) => [
       kind,
       event.status === undefined ? plainKind(of, kind, event) : kindWithStatus(of, kind, event),
     ]),
   );
+}
+
+/** Whether two services emit something for the same events. */
+function isFork({ services }: DefinedFlow, kind: string): boolean {
+  const going = services.filter(({ service: { on, emits = [] } }) => on === kind && emits.length > 0);
+  return going.some((one, index) =>
+    going.slice(index + 1).some((other) => {
+      const [a, b] = [one.service.when, other.service.when];
+      return a === undefined || b === undefined || a === b;
+    }),
+  );
+}
 
 function plainKind(
   { defined }: Kinds,

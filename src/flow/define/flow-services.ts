@@ -11,12 +11,11 @@ export const isName = (text: unknown): boolean => typeof text === "string" && na
 /** The name of a service on the broker: another flow may have one of the same name. */
 export const serviceOnBroker = (flowName: string, service: string): string => `${flowName}_${service}`;
 
-/** A service's only consumer has the service's name. Where there are several, each has what it works on beside it. */
-export function consumerOf({ definition, services }: DefinedFlow, { name, service }: DefinedService): string {
-  const base = serviceOnBroker(definition.name, name);
-  if (services.filter((other) => other.name === name).length === 1) return base;
-  return [base, service.on, ...(service.when === undefined ? [] : [service.when])].join("_");
-}
+/** Of its own subscription alone: whatever is added to the service later, this one goes on where it was. */
+export const consumerOf = (
+  { definition }: DefinedFlow,
+  { name, service: { on, when } }: DefinedService,
+): string => [serviceOnBroker(definition.name, name), on, ...(when === undefined ? [] : [when])].join("_");
 
 /** The rows of the flow's table, by the services' names on the broker. Throws `usage` for a service that cannot be. */
 export function subscriptionsOf(
@@ -27,9 +26,16 @@ export function subscriptionsOf(
   for (const each of defined.services) {
     const fault = faultOf(defined, each, kinds);
     if (fault !== undefined) throw definitionFault(each.place, `service ${each.name} ${fault}`);
-    const { on, when, emits = [] } = each.service;
+    const { on, when, emits = [], startAt } = each.service;
     const name = serviceOnBroker(defined.definition.name, each.name);
-    const entry = { consumer: consumerOf(defined, each), on, emits, ...(when !== undefined && { when }) };
+    const begins = startAt === "new" ? { startAt } : {};
+    const entry = {
+      consumer: consumerOf(defined, each),
+      on,
+      emits,
+      ...(when !== undefined && { when }),
+      ...begins,
+    };
     byService[name] = [...(byService[name] ?? []), entry];
   }
   return byService;

@@ -22,11 +22,11 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Events as JSON objects in UTF-8, checked by the schema if there is one. */
 export function jsonPayload(schema: StandardSchema | undefined): Payload {
   return {
-    decode: (bytes) => check(schema, parse(decoder.decode(bytes))),
+    decode: (bytes) => check(schema, parseJson(decoder.decode(bytes))),
     encode(data) {
       const text = JSON.stringify(data);
       // What will be read, not what was given: a date becomes a text on the way.
-      check(schema, parse(text));
+      check(schema, parseJson(text));
       return encoder.encode(text);
     },
     statusesOf: () => undefined,
@@ -40,7 +40,7 @@ const texts = /"(?:[^"\\]|\\.)*"/g;
 const integers = /(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g;
 
 /** Refuses integers beyond 2^53, which `JSON.parse` would round without a word. */
-function parse(text: string): unknown {
+export function parseJson(text: string): unknown {
   if (manyDigits.test(text)) {
     const rounded = text
       .replace(texts, '""')

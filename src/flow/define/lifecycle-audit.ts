@@ -18,7 +18,11 @@ type NamedPromise = AuditPromise & { name: string };
  * message is an event, and what the flow's own promises say.
  */
 export function lifecycleAudit(options: LifecycleOptions): FlowAudit {
-  const promises = options.promises.map((each): NamedPromise => ({ ...each, name: nameOf(each) }));
+  const promises = options.promises.map((each, index): NamedPromise => {
+    const name = nameOf(each);
+    const isTwin = options.promises.some((other, at) => at < index && nameOf(other) === name);
+    return { ...each, name: isTwin ? `${name}_${index + 1}` : name };
+  });
   return {
     rules: rulesOf(options.shape, promises),
     open(state) {
@@ -295,7 +299,11 @@ class LifecycleAuditor implements Auditor {
       if (this.#isSettled(facts) && !this.#due.has(key)) this.#forget(key);
       else if (this.#sets.has(facts, ended)) unsettled.push(key);
     }
-    for (const key of unsettled.slice(0, Math.max(0, unsettled.length - maxEnded))) this.#forget(key);
+    for (const key of unsettled.slice(0, Math.max(0, unsettled.length - maxEnded))) {
+      // Its time may not be over, and nobody would know when it is.
+      for (const name of this.#due.get(key)?.keys() ?? []) this.#offend(name, this.#missing(key, undefined));
+      this.#forget(key);
+    }
   }
 
   #forget(key: string): void {

@@ -33,9 +33,11 @@ function messageFault(type: protobuf.Type, known: Map<protobuf.Type, FaultOf>): 
   };
   known.set(type, faultOf);
   for (const field of type.fieldsArray) fields.set(field.name, fieldFault(field.resolve(), known));
-  // A oneof tells which of its fields is set, under its own name.
-  for (const { name } of type.oneofsArray) if (!fields.has(name)) fields.set(name, () => undefined);
-  return faultOf;
+  const choices = type.oneofsArray.map(({ oneof }) => oneof).filter(({ length }) => length > 1);
+  if (choices.length === 0) return faultOf;
+  const withChoices: FaultOf = (value, path) => faultOf(value, path) ?? choiceFault(value, path, choices);
+  known.set(type, withChoices);
+  return withChoices;
 }
 
 function fieldFault(field: protobuf.Field, known: Map<protobuf.Type, FaultOf>): FaultOf {
@@ -43,6 +45,9 @@ function fieldFault(field: protobuf.Field, known: Map<protobuf.Type, FaultOf>): 
   if (field instanceof protobuf.MapField) {
     return (value, path) => {
       if (!isObject(value)) return wrong(path, "a map", value);
+      const badKey = Object.keys(value).find((key) => keyFault(field.keyType, key));
+      if (badKey !== undefined)
+        return `${path} has the key ${JSON.stringify(badKey)}, not a ${field.keyType}`;
       return firstFault(Object.entries(value), ([key, each]) => single(each, `${path}.${key}`));
     };
   }
@@ -52,6 +57,25 @@ function fieldFault(field: protobuf.Field, known: Map<protobuf.Type, FaultOf>): 
       ? firstFault([...value.entries()], ([index, each]) => single(each, `${path}[${index}]`))
       : wrong(path, "a list", value);
 }
+
+/** Only the last one of them would be read. */
+function choiceFault(
+  value: unknown,
+  path: string,
+  choices: readonly (readonly string[])[],
+): string | undefined {
+  const given = value as Record<string, unknown>;
+  const isSet = (name: string) => given[name] !== undefined && given[name] !== null;
+  const twice = choices.map((names) => names.filter(isSet)).find(({ length }) => length > 1);
+  const place = path === "" ? "it" : path;
+  return twice && `${place} has ${twice.join(" and ")}, of which one may be set`;
+}
+
+const keyFault = (type: string, key: string): boolean => {
+  if (type === "string") return false;
+  if (type === "bool") return key !== "true" && key !== "false";
+  return !/^-?\d+$/.test(key) || integers[type]?.(Number(key), "") !== undefined;
+};
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -3,7 +3,13 @@ import protobuf from "protobufjs";
 /** The TypeScript of the messages of a flow, each with those that it contains, in the order in which they are needed. */
 export class TypeWriter {
   readonly #written = new Map<protobuf.Type, string>();
+  readonly #taken: Set<string>;
   readonly #texts: string[] = [];
+
+  /** `taken`: names of other declarations of the module. */
+  constructor(taken: readonly string[]) {
+    this.#taken = new Set(taken);
+  }
 
   /** The declarations written so far. */
   get text(): string {
@@ -17,10 +23,20 @@ export class TypeWriter {
   nameOf(type: protobuf.Type, status?: string): string {
     const known = this.#written.get(type);
     if (known !== undefined) return known;
-    const name = typeName(type);
+    const name = this.#freeName(type);
     this.#written.set(type, name);
     const fields = type.fieldsArray.map((field) => this.#fieldText(field.resolve(), field.name === status));
     this.#texts.push(`export type ${name} = {\n${fields.map((text) => `  ${text}\n`).join("")}};`);
+    return name;
+  }
+
+  /** With the packages before it, from the innermost on, where others have that name. */
+  #freeName(type: protobuf.Type): string {
+    const packages = type.fullName.slice(1).split(".").slice(0, -1);
+    let name = typeName(type);
+    for (let last = packages.pop(); this.#taken.has(name) && last !== undefined; last = packages.pop())
+      name = last.charAt(0).toUpperCase() + last.slice(1) + name;
+    this.#taken.add(name);
     return name;
   }
 

@@ -51,31 +51,32 @@ export class HandlerBreaker {
     { sequence, signal, watchHold }: { sequence: number; signal: AbortSignal; watchHold: WatchHold },
     call: () => Promise<T>,
   ): Promise<T> {
-    if (this.state() !== "closed") await this.#turn(signal, watchHold);
+    const isTrial = this.state() !== "closed" && (await this.#turn(signal, watchHold));
     try {
       const result = await call();
       this.#succeeded();
       return result;
     } catch (thrown) {
-      this.#onFailure(sequence, thrown, signal);
+      this.#onFailure({ sequence, isTrial, isOutage: !signal.aborted && isOutage(thrown) }, thrown);
       throw thrown;
     }
   }
 
-  async #turn(signal: AbortSignal, watchHold: WatchHold): Promise<void> {
+  /** Resolves once it is closed, or to true for one caller at a time once it is half-open. */
+  async #turn(signal: AbortSignal, watchHold: WatchHold): Promise<boolean> {
     const endHold = watchHold(this.name);
     try {
-      while (this.state() !== "closed" && !this.#mayTry()) await this.#changed(signal);
+      while (this.state() !== "closed") {
+        if (this.state() === "half-open" && !this.#isTrying) {
+          this.#isTrying = true;
+          return true;
+        }
+        await this.#changed(signal);
+      }
+      return false;
     } finally {
       endHold();
     }
-  }
-
-  /** True for one caller at a time, once it is half-open. */
-  #mayTry(): boolean {
-    if (this.state() !== "half-open" || this.#isTrying) return false;
-    this.#isTrying = true;
-    return true;
   }
 
   #changed(signal: AbortSignal): Promise<void> {
@@ -112,16 +113,16 @@ export class HandlerBreaker {
     this.#wakeAll();
   }
 
-  #onFailure(sequence: number, thrown: unknown, signal: AbortSignal): void {
-    const wasTrying = this.#isTrying;
-    this.#isTrying = false;
-    if (signal.aborted || !isOutage(thrown)) {
-      // It has shown nothing: another one is tried.
-      if (wasTrying) this.#wakeAll();
-      return;
-    }
-    this.#failed.add(sequence);
-    if (wasTrying || (this.#openedAt === undefined && this.#failed.size > failures)) this.#open(thrown);
+  #onFailure(
+    { sequence, isTrial, isOutage }: { sequence: number; isTrial: boolean; isOutage: boolean },
+    thrown: unknown,
+  ): void {
+    if (isTrial) this.#isTrying = false;
+    if (isOutage) this.#failed.add(sequence);
+    if (isOutage && (isTrial || (this.#openedAt === undefined && this.#failed.size > failures)))
+      this.#open(thrown);
+    // A trial that has shown nothing: another event is tried.
+    else if (isTrial) this.#wakeAll();
   }
 
   #open(thrown: unknown): void {

@@ -78,7 +78,10 @@ export type FlowEventOf<T extends FlowTypes = FlowTypes, K extends KindOf<T> = K
 
 /** A protected call of another system: see `FlowContext.call`. */
 export type EffectCall = {
-  /** The same for every attempt of this effect for this key: `<flow>/<service>/<key>`, with the effect's name. */
+  /**
+   * The same for every attempt of this effect: `<flow>/<service>/<kind>/<key>/<name>`, of the event that it is worked on
+   * for; key and name percent-encoded, so that a header can hold it.
+   */
   readonly idempotencyKey: string;
   /** Aborts when the call has taken too long, or the worker has to stop. */
   readonly signal: AbortSignal;
@@ -143,6 +146,11 @@ export type ServiceDefinition<
   when?: StatusOf<DataOf<T, On>>;
   /** The kinds of which it emits one for each event; none by default. */
   emits?: readonly E[];
+  /**
+   * Where a service begins that is added to a flow which has events already: with the first one, as by default, or with
+   * those that come from now on.
+   */
+  startAt?: "all" | "new";
   /** Events in work at the same time in one process; 16 by default. `--concurrency` overrides it. */
   concurrency?: number;
   /** Whether a process works on one event of a key at a time; other processes may work on others of that key. */

@@ -42,6 +42,11 @@ export type DeadLetterRule = {
   suspects: string;
   /** How often a message may fail, for a reason of its own, in one process. */
   maxAttempts: number;
+  /**
+   * For how long it is tried at least while no other message succeeds, which may be an outage and not its fault, ms; 0 by
+   * default.
+   */
+  patienceMs?: number | undefined;
   /** The service, instance and consumer that the dead letter names as the ones that gave up. */
   service: string;
   instance: string;

@@ -203,6 +203,7 @@ export class Worker {
   #finish(delivery: ReceivedDelivery): void {
     delivery.ack();
     this.#counts.processed += 1;
+    this.#policy?.onSuccess();
     if (this.#heldBack.size > 0) this.#onFinishedAfterAll(delivery);
     this.#release(delivery);
   }

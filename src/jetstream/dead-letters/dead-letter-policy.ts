@@ -18,6 +18,9 @@ import { KeptCopies } from "./kept-copies.ts";
 
 const maxCounted = 20_000;
 
+/** `successesBefore`: how many messages had been worked on when it failed first. */
+type Failures = { count: number; firstAt: number; successesBefore: number };
+
 /** Decides which deliveries a worker gives up on, and stores one full copy of each. */
 export class DeadLetterPolicy {
   readonly #connection: Connection;
@@ -26,8 +29,9 @@ export class DeadLetterPolicy {
   readonly #rule: DeadLetterRule;
   readonly #notes: SparseNotes;
   readonly #copies: KeptCopies;
-  /** Stream sequence → how often that message failed in this process for a reason of its own. */
-  readonly #failures = new Map<number, number>();
+  /** By stream sequence: how often that message failed in this process for a reason of its own. */
+  readonly #failures = new Map<number, Failures>();
+  #successes = 0;
 
   constructor(
     { connection, publisher }: { connection: Connection; publisher: Publisher },
@@ -55,8 +59,8 @@ export class DeadLetterPolicy {
   /**
    * True when the delivery is not to be tried again after this failure: at once when the message itself is at fault, or
    * the message that it leads to; never when the broker or a store failed, which says nothing about the message; else
-   * at the `maxAttempts`-th failure in this process. Failures do not count while the broker is away or the worker is
-   * paused because of a dependency.
+   * at the `maxAttempts`-th failure in this process, though not before `patienceMs` where no other message has succeeded
+   * since its first one. Failures do not count while the broker is away or the worker is paused because of a dependency.
    */
   isFinal({ sequence }: ReceivedDelivery, error: OrderctlError, phase: "working" | "storing"): boolean {
     const { code, source } = error;
@@ -65,11 +69,24 @@ export class DeadLetterPolicy {
     if (source === "broker" || source === "store" || code === "interrupted") return false;
     if (!this.#connection.isConnected()) return false;
     if (this.#options.isPaused?.()) return false;
-    return this.#countFailure(sequence) >= this.#rule.maxAttempts;
+    const { maxAttempts, patienceMs = 0 } = this.#rule;
+    const { count, firstAt, successesBefore } = this.#countFailure(sequence);
+    const isAlone = this.#successes === successesBefore;
+    return count >= maxAttempts && !(isAlone && performance.now() - firstAt < patienceMs);
   }
 
-  #countFailure(sequence: number): number {
-    const failures = (this.#failures.get(sequence) ?? 0) + 1;
+  /** To be called for each message that was worked on. */
+  onSuccess(): void {
+    this.#successes += 1;
+  }
+
+  #countFailure(sequence: number): Failures {
+    const before = this.#failures.get(sequence) ?? {
+      count: 0,
+      firstAt: performance.now(),
+      successesBefore: this.#successes,
+    };
+    const failures = { ...before, count: before.count + 1 };
     // Moves the entry to the end of the map, so that the first entry is the one that failed the longest ago.
     this.#failures.delete(sequence);
     this.#failures.set(sequence, failures);

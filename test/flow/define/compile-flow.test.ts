@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import claims from "../../../fixtures/flows/claims/claims.ts";
 import { compileDefinedFlow } from "../../../src/flow/define/compile-flow.ts";
 import { type DefinedFlow, defineFlow } from "../../../src/flow/define/define-flow.ts";
@@ -36,7 +37,10 @@ describe("a defined flow", () => {
       endings: ["done", "filed"],
       outcomes: { BADLY: "good", FILED: "good" },
     });
-    expect(flow.subscriptions.map(({ consumer }) => consumer)).toEqual(["jobs_work", "jobs_file"]);
+    expect(flow.subscriptions.map(({ consumer }) => consumer)).toEqual([
+      "jobs_work_asked",
+      "jobs_file_done_WELL",
+    ]);
     expect([flow.endsWith("done", "BADLY"), flow.endsWith("done", "WELL")]).toEqual([true, false]);
     expect(flow.nextAfter("done", "WELL")?.service).toBe("jobs_file");
     expect(flow.stateAfter("done", "WELL")).toBe("well");
@@ -89,6 +93,31 @@ describe("a defined flow", () => {
     expect(() =>
       flow.decode("CLAIMS.assessed.c", flow.encode({ kind: "paid", key: "c", data: { claimId: "c" } })),
     ).toThrow(/verdict is "VERDICT_UNSPECIFIED", not one of COVERED, REFUSED/);
+  });
+});
+
+describe("an event of a defined flow", () => {
+  const kinds = (schema: z.ZodType) => ({ asked: { schema }, done: {} });
+
+  it("is not stored where nobody could read it", async () => {
+    const schema = z.object({
+      id: z.string().trim().toLowerCase(),
+      at: z.string().transform(Number).optional(),
+    });
+    const { flow } = await compileDefinedFlow(flowOf({ events: kinds(schema) }));
+    const event = (data: object) => ({ kind: "asked", key: "A", data: data as never });
+    expect(() => flow.encode(event({ id: "A" }))).toThrow(/id is "a", not the subject's/);
+    expect(
+      flow.decode("JOBS.asked.a", flow.encode({ ...event({ id: "a", at: "7" }), key: "a" })).data,
+    ).toEqual({ id: "a", at: 7 });
+  });
+
+  it("may leave to its schema what its status is by default", async () => {
+    const schema = z.object({ id: z.string(), how: z.enum(["WELL", "BADLY"]).default("WELL") });
+    const events = { asked: { schema, status: "how", statuses: ["WELL", "BADLY"] } };
+    const { flow } = await compileDefinedFlow(flowOf({ events }));
+    const bytes = flow.encode({ kind: "asked", key: "a", data: { id: "a" } });
+    expect(flow.describe(flow.decode("JOBS.asked.a", bytes)).outcome).toBe("WELL");
   });
 });
 
@@ -152,6 +181,17 @@ describe("a definition with a fault is refused, with file and line", () => {
         ["work", { on: "done", when: "WELL" }],
       ],
       /service work works on done twice/,
+    ],
+    ["the name of the built-in flow", { name: "orders", stream: "MINE" }, [], /the flow orders is built in/],
+    ["a stream of orderctl's own", { name: "traces" }, [], /the stream TRACES is orderctl's own/],
+    [
+      "an end that is open where two services go on from one event",
+      {},
+      [
+        ["work", { on: "asked", emits: ["done"] }],
+        ["file", { on: "asked", emits: ["filed"] }],
+      ],
+      /several services go on from asked, so say of asked/,
     ],
     ["no end", { events: { asked: { ends: false } } }, [], /no kind of event ends the flow/],
     [

@@ -120,7 +120,7 @@ describe("a call of another system", () => {
       await ctx.call("bank", (io) => keys.push([io.idempotencyKey, io.headers.traceparent, io.attempt]));
     });
     for (let n = 0; n < 2; n += 1) await handle(asked(), context());
-    expect(keys).toEqual(Array(2).fill(["jobs/work/a b/bank", "00-x", 1]));
+    expect(keys).toEqual(Array(2).fill(["jobs/work/asked/a%20b/bank", "00-x", 1]));
   });
 
   it("is tried three times, each told, and then fails with its last error", async () => {

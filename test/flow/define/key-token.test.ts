@@ -16,7 +16,7 @@ describe("a key", () => {
   });
 
   it("is what comes back of its token, which is a token of NATS, whatever it is", () => {
-    const property = fc.property(fc.string({ minLength: 1, maxLength: 20, unit: "grapheme" }), (key) => {
+    const property = fc.property(fc.string({ minLength: 1, maxLength: 8, unit: "binary" }), (key) => {
       const token = tokenOfKey(key);
       expect(token).toMatch(/^[!-)+-=?-~]+$/);
       expect(token).not.toContain(".");

@@ -16,6 +16,7 @@ message Thing {
   string thing_id = 1; int64 big = 2; uint32 small = 3; Colour colour = 4; repeated Colour more = 5;
   Part part = 6; map<string, int32> counts = 7; bytes raw = 8; double weight = 9; bool is_new = 10;
   optional string note = 11; oneof choice { string left = 12; int64 right = 13; }
+  map<int32, int32> numbered = 14;
 }`;
 const type = protobuf.parse(source).root.resolveAll().lookupType("t.Thing");
 const payload = protoPayload(type);
@@ -34,6 +35,7 @@ const thing = {
   isNew: true,
   note: "n",
   right: 3,
+  numbered: { 7: 1 },
 };
 
 describe("a protobuf payload", () => {
@@ -69,6 +71,9 @@ describe("a protobuf payload", () => {
     ["a fraction", { big: 1.5 }, "big is 1.5, not an integer"],
     ["a negative number", { small: -1 }, "small is -1, not between 0 and 4294967295"],
     ["a value of a map", { counts: { x: "1" } }, 'counts.x is "1", not an integer'],
+    ["two of a oneof", { left: "a", right: 1 }, "it has left and right, of which one may be set"],
+    ["the name of a oneof", { choice: "left" }, "t.Thing has no field choice"],
+    ["a key of a map", { numbered: { abc: 1 } }, 'numbered has the key "abc", not a int32'],
     ["a text for bytes", { raw: "AQ==" }, 'raw is "AQ==", not bytes'],
     ["a bigint", { big: 3n }, "big is 3n, not an integer"],
   ])("refuses %s", (_, given, why) => {

@@ -29,6 +29,36 @@ const failWith = (code: ErrorCode, text = "no good", source?: ErrorSource) => {
 
 const badMessage = (text?: string) => failWith("bad_message", text, "message");
 
+describe("a message that fails again and again", () => {
+  const failing = async ({ sequence }: { sequence: number }) => {
+    if (sequence === 1) throw new Error("the shop is closed");
+    return undefined;
+  };
+
+  it("is tried on where no other one succeeds, which may be an outage", async () => {
+    const queue = await createQueue(connection, "ALONE", { count: 1 });
+    const { rule, kept } = await createDeadLetters(connection, "ALONE");
+    const deadLetters = { ...rule, patienceMs: 600_000 };
+    const worker = startWorker({ connection, stream: "ALONE", deadLetters, backoffMs: 5 }, failing);
+    await until(() => worker.counts.failed > 2 * rule.maxAttempts);
+    expect(await kept()).toEqual([]);
+    // Once another one succeeds, the fault is its own.
+    await connection.nats.jetstream().publish("ALONE.other", "x");
+    await until(() => queue.isDone());
+    expect(await kept()).toMatchObject([{ mark: { detail: "the shop is closed" } }]);
+  });
+
+  it("is tried no longer than it is given time for", async () => {
+    const queue = await createQueue(connection, "SHORT", { count: 1 });
+    const { rule, kept } = await createDeadLetters(connection, "SHORT");
+    const deadLetters = { ...rule, patienceMs: 300 };
+    const worker = startWorker({ connection, stream: "SHORT", deadLetters, backoffMs: 5 }, failing);
+    await until(() => queue.isDone());
+    expect(worker.counts.failed).toBeGreaterThan(rule.maxAttempts);
+    expect(await kept()).toHaveLength(1);
+  });
+});
+
 describe("a message that can never be handled", () => {
   it("is copied with its headers and the reason at the first attempt, and never delivered again", async () => {
     const queue = await createQueue(connection, "BAD", { ackWaitMs: 1000 });
