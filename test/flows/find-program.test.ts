@@ -1,4 +1,4 @@
-import { cp, mkdir, symlink, writeFile } from "node:fs/promises";
+import { chown, cp, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { findProgram } from "../../src/flows/find-program.ts";
@@ -43,6 +43,25 @@ describe("the flow of a command line", () => {
     expect(await find("lag --flow claims", { cwd: below })).toBe("CLAIMS");
     expect(await find("lag --flow orders", { cwd: below })).toBe("ORDERS");
   });
+
+  it("is the built-in one where a configuration says so, and where the environment says nothing", async () => {
+    const config = { flows: ["claims/claims.ts"], flow: "orders" };
+    await writeFile(join(folder, "orderctl.config.json"), JSON.stringify(config));
+    expect(await find("lag", { env: { ORDERCTL_FLOW: "" } })).toBe("ORDERS");
+    expect(await find("lag --flow claims")).toBe("CLAIMS");
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "is not that of a configuration which another user has put there",
+    async () => {
+      const path = join(folder, "orderctl.config.json");
+      await writeFile(path, '{ "flows": ["claims/claims.ts"] }');
+      await chown(path, 1, 1);
+      await expect(find("lag")).rejects.toThrow(
+        /orderctl\.config\.json is another user's: its code is not run/,
+      );
+    },
+  );
 
   it("is named where a configuration has several", async () => {
     const jobs =

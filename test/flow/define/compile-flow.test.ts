@@ -4,6 +4,7 @@ import claims from "../../../fixtures/flows/claims/claims.ts";
 import { compileDefinedFlow } from "../../../src/flow/define/compile-flow.ts";
 import { type DefinedFlow, defineFlow } from "../../../src/flow/define/define-flow.ts";
 import type { ServiceDefinition } from "../../../src/flow/define/types.ts";
+import { flowTopology } from "../../../src/flow/flow-topology.ts";
 
 type Loose = { key: string; events: Record<string, Record<string, never>> };
 
@@ -58,6 +59,22 @@ describe("a defined flow", () => {
       "jobs_work_done_WELL",
     ]);
     expect(flow.endings).toEqual(["done", "filed"]);
+  });
+
+  it("lets a service begin with what comes, in its consumer alone", async () => {
+    const { flow } = await compileDefinedFlow(
+      flowOf({}, [
+        ["work", { on: "asked", startAt: "new" }],
+        ["file", { on: "done" }],
+      ]),
+    );
+    const policies = flowTopology(flow).consumers.map((each) => [each.durable_name, each.deliver_policy]);
+    expect(policies).toEqual([
+      ["jobs_work_asked", "new"],
+      ["redrive-jobs_work_asked", undefined],
+      ["jobs_file_done", undefined],
+      ["redrive-jobs_file_done", undefined],
+    ]);
   });
 
   it("decodes events of its subjects, and refuses others with the reason", async () => {
