@@ -113,15 +113,15 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     throw refusal(subject, `${field} is ${JSON.stringify(status)}, not one of ${known.join(", ")}`);
   };
   const decode = decodeEvent(payloads, definition.key);
+  const encode = encodeEvent(payloads, definition.key);
   return {
     ...shape,
     decode: (subject, bytes) => checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
     encode(event) {
-      const subject = shape.subjectOf(event.kind, event.key);
-      const bytes = encodeEvent(payloads, subject, event);
+      const encoded = encode(shape.subjectOf(event.kind, event.key), event);
       // What could not be read again would take the event's place for good.
-      checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes));
-      return bytes;
+      checkStatus(encoded.event);
+      return encoded.bytes;
     },
     keyOf: ({ key }) => key,
     hasOtherStatus(kind, bytes, status) {

@@ -95,18 +95,18 @@ export function defineFlow(definition: unknown): unknown {
 export const isDefinedFlow = (value: unknown): value is DefinedFlow =>
   typeof value === "object" && value !== null && brand in value;
 
-type Subject<K extends string> = { kind: K; status?: string | undefined };
-
 /**
  * A promise for `audit`: every event of a kind (with a status) is followed by one of other kinds, within a time.
  *
  *     every("opened").endsIn("closed", "refused").within("1h")
  */
-export function every<K extends string>(kind: K, status?: string) {
-  const of: Subject<K> = { kind, status };
+export function every(kind: string, status?: string) {
   return {
     endsIn: (...kinds: readonly string[]) => ({
-      within: (time: string): AuditPromise => ({ is: "ends", ...of, in: kinds, withinMs: durationOf(time) }),
+      within: (time: string): AuditPromise => ({
+        ...{ is: "ends", kind, status },
+        ...{ in: kinds, withinMs: durationOf(time) },
+      }),
     }),
   };
 }

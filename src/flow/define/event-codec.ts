@@ -21,18 +21,29 @@ export function decodeEvent(
     const data = readable(subject, `not readable as an event of kind ${place.kind}`, () =>
       payload.decode(bytes),
     );
-    const told = data[keyField];
-    if (String(told) === keyOfToken(place.key)) return { ...place, data };
-    const shown = JSON.stringify(typeof told === "string" ? told.slice(0, 64) : told);
-    throw refusal(subject, `${keyField} is ${shown ?? "missing"}, not the subject's`);
+    return ofItsKey(keyField, subject, { ...place, data });
   };
 }
 
-/** Throws `bad_message` for data that is no event of its kind. */
-export function encodeEvent(payloads: Payloads, subject: string, { kind, data }: DataEvent): Uint8Array {
-  const payload = payloads[kind];
-  if (!payload) throw refusal(subject, `${kind} is no event of the flow`);
-  return readable(subject, `no event of kind ${kind}`, () => payload.encode(data));
+/** The payload, and the event as it will be read. Throws `bad_message` for an event that `decodeEvent` would refuse. */
+export function encodeEvent(
+  payloads: Payloads,
+  keyField: string,
+): (subject: string, event: DataEvent) => { bytes: Uint8Array; event: DataEvent } {
+  return (subject, event) => {
+    const { kind } = event;
+    const payload = payloads[kind];
+    if (!payload) throw refusal(subject, `${kind} is no event of the flow`);
+    const { bytes, data } = readable(subject, `no event of kind ${kind}`, () => payload.encode(event.data));
+    return { bytes, event: ofItsKey(keyField, subject, { ...event, data }) };
+  };
+}
+
+function ofItsKey(keyField: string, subject: string, event: DataEvent): DataEvent {
+  const told = event.data[keyField];
+  if (String(told) === keyOfToken(event.key)) return event;
+  const shown = JSON.stringify(typeof told === "string" ? told.slice(0, 64) : told);
+  throw refusal(subject, `${keyField} is ${shown ?? "missing"}, not the subject's`);
 }
 
 function readable<T>(subject: string, what: string, work: () => T): T {

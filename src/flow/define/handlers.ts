@@ -24,7 +24,7 @@ export function definedHandlers(compiled: CompiledFlow, working: Working): Reado
   const turns = new Map(defined.services.map(({ name }) => [name, new InTurn()]));
   const handlers = defined.services.map((each): [string, Handler<DataEvent>] => {
     const handler = handlerOf(compiled, each, { turns, ...working });
-    return [consumerOf(defined, each), goingOnOneWay(compiled, each, { handler, log: working.log })];
+    return [consumerOf(defined, each), keepingFirstOutcome(compiled, each, { handler, log: working.log })];
   });
   return asHandlers<DataEvent>(Object.fromEntries(handlers));
 }
@@ -71,16 +71,16 @@ function workOf(
   };
 }
 
-type OneWay = { handler: Handler<DataEvent>; log: FlowLog };
+type Kept = { handler: Handler<DataEvent>; log: FlowLog };
 
 /**
  * Of several kinds that an event may lead to, the stream takes one of each. So an event that has led to one of them goes
  * on that way: another outcome, at a later delivery, would contradict it.
  */
-function goingOnOneWay(
+function keepingFirstOutcome(
   { flow }: CompiledFlow,
   { service: { emits = [], when } }: DefinedService,
-  { handler, log }: OneWay,
+  { handler, log }: Kept,
 ): Handler<DataEvent> {
   if (emits.length < 2) return handler;
   return async (event, context) => {

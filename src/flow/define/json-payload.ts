@@ -26,8 +26,7 @@ export function jsonPayload(schema: StandardSchema | undefined): Payload {
     encode(data) {
       const text = JSON.stringify(data);
       // What will be read, not what was given: a date becomes a text on the way.
-      check(schema, parseJson(text));
-      return encoder.encode(text);
+      return { bytes: encoder.encode(text), data: check(schema, parseJson(text)) };
     },
     statusesOf: () => undefined,
     hasField: () => undefined,

@@ -9,8 +9,11 @@ export type Payload = {
   readonly type?: protobuf.Type;
   /** Throws for bytes that are no such event. */
   decode(bytes: Uint8Array): Data;
-  /** Throws for data that `decode` would refuse. */
-  encode(data: Data): Uint8Array;
+  /**
+   * The bytes, and the data as `decode` would give it, though without the defaults of fields that are missing. Throws for
+   * data that `decode` would refuse.
+   */
+  encode(data: Data): { bytes: Uint8Array; data: Data };
   /** The values that a field can have; undefined where the format does not tell. */
   statusesOf(field: string): readonly string[] | undefined;
   /** Whether events have a field; undefined where the format does not tell. */

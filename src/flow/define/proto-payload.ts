@@ -19,7 +19,7 @@ export function protoPayload(type: protobuf.Type): Payload {
   return {
     type,
     decode: (bytes) => mustBeRight(type.toObject(type.decode(bytes), conversion)),
-    encode: (data) => type.encode(type.fromObject(mustBeRight(data))).finish(),
+    encode: (data) => ({ bytes: type.encode(type.fromObject(mustBeRight(data))).finish(), data }),
     statusesOf: (field) => namesOf(enumOf(type, field)),
     hasField: (field) => field in type.fields,
     peek: (bytes, field) => peekEnum(type, bytes, field),

@@ -117,7 +117,7 @@ export type FlowContext<T extends FlowTypes = FlowTypes, E extends KindOf<T> = K
    */
   emit<K extends E>(kind: K, data: GivenOf<T, K>): Emission;
   /**
-   * Calls another system: with an idempotency key, a timeout, attempts with backoff, a span and a metric. Rejects with
+   * Calls another system: with an idempotency key, a timeout, attempts with backoff, and a span for each. Rejects with
    * the last attempt's error; thrown on, the event is delivered again later.
    */
   call<R>(name: string, effect: (io: EffectCall) => Promise<R> | R, options?: CallOptions): Promise<R>;
