@@ -36,7 +36,9 @@ function headline(
   const said = [
     ...holders.map((each) => goneText(each, lag)),
     `${flow.noun.many} ${formatRate(created?.inPerS ?? null)}`,
-    endedLately ? latencyText(endedLately, lag.sampledAt) : "none ended lately",
+    endedLately
+      ? `${flow.labelOf(flow.firstKind)} to ended ${latencyText(endedLately, lag.sampledAt)}`
+      : "none ended lately",
     `failures ${formatRate(failedPerS)}`,
     worst ? `${worst.name} is ${worst.state}` : "",
     deadLetters > 0 ? `dead letters ${formatCount(deadLetters)}` : "",
@@ -70,7 +72,7 @@ function sumOfKnown(values: readonly (number | null)[]): number | null {
 
 /** Says when the last order ended if that is a while ago. */
 function latencyText({ p50Ms, p99Ms, lastEndedAt }: EndedLately, sampledAt: string): string {
-  const text = `created to ended p50 ${formatDuration(p50Ms)}, p99 ${formatDuration(p99Ms)}`;
+  const text = `p50 ${formatDuration(p50Ms)}, p99 ${formatDuration(p99Ms)}`;
   const agoMs = Date.parse(sampledAt) - Date.parse(lastEndedAt);
   return agoMs > staleMs ? `${text}, the last ${formatDuration(agoMs)} ago` : text;
 }

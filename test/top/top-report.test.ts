@@ -72,6 +72,11 @@ const headline = (sample: TopSample) =>
   topReport(orderShape)({ ...sample, archive: null }, plain).split("\n\n")[0];
 
 describe("topReport", () => {
+  it("speaks of what the flow is about", () => {
+    const claims = { ...orderShape, noun: { one: "claim", many: "claims" }, labelOf: () => "opened" };
+    expect(topReport(claims)(calm, plain).split("\n")[0]).toMatch(/^claims .*; opened to ended p50 /);
+  });
+
   it("says first how fast orders come and end; then every consumer and every process", () => {
     expect(topReport(orderShape)(calm, plain)).toMatchInlineSnapshot(`
       "orders 401/s; created to ended p50 1.2 ms, p99 12.3 ms; failures 0/s
