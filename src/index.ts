@@ -1,5 +1,6 @@
 /** The library: what a module that defines a flow imports. Loads neither the commands nor OpenTelemetry. */
 export { DefinedFlow, type DepsOptions, defineFlow, every, no } from "./flow/define/define-flow.ts";
+export type { KeyPlace } from "./flow/define/existing-layout.ts";
 export type { StandardSchema } from "./flow/define/json-payload.ts";
 export type {
   AuditPromise,
@@ -7,6 +8,7 @@ export type {
   EffectCall,
   Emission,
   EventDefinition,
+  ExistingStream,
   FlowContext,
   FlowDefinition,
   FlowEventOf,

@@ -229,8 +229,7 @@ class Followed implements ArchiveProgress, ArchivedKeys {
     const subject = this.#flow.subjectOf(this.#flow.firstKind, key);
     const messages = await this.#archive.readKeyIn(holding, key);
     return messages.find(
-      (message) =>
-        message.subject === subject && findFault(this.#flow, subject, message.payload) === undefined,
+      (message) => message.subject === subject && findFault(this.#flow, message) === undefined,
     );
   }
 }

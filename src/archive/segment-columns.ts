@@ -1,6 +1,7 @@
 import type { SchemaElement } from "hyparquet";
 import type { ColumnSource } from "hyparquet-writer";
-import type { EventColumn, EventPlace, Flow, FlowEvent, Outcome, Total } from "../flow/flow.ts";
+import type { EventColumn, Flow, FlowEvent, Outcome, Total } from "../flow/flow.ts";
+import type { EventPlace } from "../flow/layout.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
 import { parseTraceparent } from "../telemetry/tracing/span.ts";

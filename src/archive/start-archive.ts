@@ -1,4 +1,5 @@
 import { archiveDir } from "../core/directories.ts";
+import { OrderctlError } from "../core/errors.ts";
 import type { Note } from "../core/note.ts";
 import type { FlowLog } from "../flow/flow.ts";
 import { type Archiver, leastSettleMs, startArchiver } from "./archiver.ts";
@@ -32,6 +33,11 @@ export async function startArchive(
   { env, replicas, note }: { env: NodeJS.ProcessEnv; replicas: number; note: Note },
 ): Promise<StartedArchive> {
   const { connection, flow } = log;
+  if (!flow.isManaged)
+    throw new OrderctlError(
+      "usage",
+      `nothing is archived of ${flow.stream}: the stream is not orderctl's own`,
+    );
   const archive = new SegmentedLog(connection, flow, env);
   await archive.manifest.refresh();
   const used = archive.manifest.segments.at(-1)?.store;

@@ -46,6 +46,14 @@ function check({ all, since }: AuditFlags): void {
 
 async function audit(online: Online, { grace, all, since, ...options }: AuditFlags): Promise<number> {
   const { flow, terminal, signal } = online;
+  if (!flow.isManaged)
+    throw new OrderctlError(
+      "usage",
+      `an audit proves nothing of ${flow.stream}: the stream is not orderctl's own`,
+      {
+        hint: "it may take an event twice, and lose what its limits let go",
+      },
+    );
   const clock = await readClock(online, flow.stream);
   const sinceUs = since && placeMoment(since, clock.nowUs());
   const seen = nothingSeen();

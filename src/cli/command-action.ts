@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openArchivedLog } from "../archive/open-archived-log.ts";
 import { OrderctlError } from "../core/errors.ts";
-import type { ArchivedLog } from "../flow/archived-log.ts";
+import { type ArchivedLog, nothingArchived } from "../flow/archived-log.ts";
 import type { Flow } from "../flow/flow.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import { createTerminal, type Terminal, type World } from "../terminal/terminal.ts";
@@ -132,7 +132,7 @@ async function goOnline(
 export const onlineWith = (app: App, connection: Connection): Online => ({
   ...app,
   connection,
-  archive: openArchivedLog(connection, app.flow, app.env),
+  archive: app.flow.isManaged ? openArchivedLog(connection, app.flow, app.env) : nothingArchived,
 });
 
 /** Rejects when the connection ends with an error before the work is done; never resolves. */

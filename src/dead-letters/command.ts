@@ -98,7 +98,9 @@ async function showDeadLetter(online: Online, _: unknown, [id = ""]: string[]): 
   const { connection, terminal, signal } = online;
   const numbered = isNumber(id) ? await findDeadLetters(online, { sequences: [Number(id)] }, signal) : [];
   const found =
-    numbered.length > 0 ? numbered : await findDeadLetters(online, { orderId: id, settled: true }, signal);
+    numbered.length > 0
+      ? numbered
+      : await findDeadLetters(online, { orderId: keyTyped(online, id), settled: true }, signal);
   const [newest, ...older] = found;
   if (!newest) throw unknown(connection.server, [id]);
   terminal.show(
@@ -210,13 +212,16 @@ async function filterOf(
   const clock = since === undefined ? undefined : await readClock(online, deadLettersStream);
   return {
     sequences: args.map(numberOf),
-    orderId: order,
+    orderId: order === undefined ? undefined : keyTyped(online, order),
     service,
     reason,
     sinceMs: clock && since !== undefined ? clock.nowUs() / 1000 - since : undefined,
     settled: redriven,
   };
 }
+
+/** What is no key is nobody's dead letter. */
+const keyTyped = ({ flow }: Online, text: string): string => flow.keyTyped(text) ?? text;
 
 const isNumber = (text: string): boolean => /^\d{1,15}$/.test(text);
 

@@ -1,5 +1,5 @@
 import { isoTime } from "../core/units.ts";
-import { decodeRedrive, type RedriveMark } from "../flow/dead-letters-rule.ts";
+import { decodeRedrive, isHash, type RedriveMark } from "../flow/dead-letters-rule.ts";
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
 import { deadLettersStream, redriverOf, redrivesStream } from "../flow/flow-topology.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
@@ -257,6 +257,12 @@ function stateOf(known: { redriven: boolean; done: boolean; after: number | null
   return known.done ? "done" : "under_way";
 }
 
+/** A worker that has read the key elsewhere than in the subject has named the copy after it. */
+function keyKept(flow: FlowShape, subject: string): string | null {
+  const token = subject.split(".")[2] ?? "";
+  return flow.isManaged || isHash(token) ? null : token;
+}
+
 function letterOf(
   flow: FlowShape,
   { mark, place: { subject: keptUnder, sequence, payloadBytes, storedAtUs } }: Marked,
@@ -269,7 +275,7 @@ function letterOf(
     reason,
     detail,
     attempts,
-    orderId: flow.parseSubject(origin.subject)?.key ?? null,
+    orderId: flow.parseSubject(origin.subject)?.key ?? keyKept(flow, keptUnder),
     // Permissions protect the subject of a dead letter, but not its mark: any service could write any name there.
     service: keptUnder.split(".")[1] ?? mark.service,
     instance,

@@ -1,6 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog } from "../flow/flow.ts";
 import { deadLettersStream } from "../flow/flow-topology.ts";
+import type { Addressed } from "../flow/layout.ts";
 import { deadLetterHeader } from "../jetstream/dead-letters/dead-letter.ts";
 import { readBySequence } from "../jetstream/streams/read-message.ts";
 import { parseTraceparent } from "../telemetry/tracing/span.ts";
@@ -29,20 +30,16 @@ export async function readDeadLetterDetail(
   delete headers[deadLetterHeader];
   return {
     ...letter,
-    ...decoded(flow, mark.origin.subject, payload),
+    ...decoded(flow, { ...message, subject: mark.origin.subject }),
     payloadBase64: Buffer.from(payload).toString("base64"),
     headers,
     traceId: parseTraceparent(headers.traceparent)?.traceId ?? null,
   };
 }
 
-function decoded(
-  flow: Flow,
-  subject: string,
-  payload: Uint8Array,
-): Pick<DeadLetterDetail, "event" | "fault"> {
+function decoded(flow: Flow, message: Addressed): Pick<DeadLetterDetail, "event" | "fault"> {
   try {
-    return { event: flow.decode(subject, payload), fault: null };
+    return { event: flow.decode(message.subject, message.payload, message), fault: null };
   } catch (thrown) {
     return { event: null, fault: OrderctlError.from(thrown).message };
   }

@@ -37,6 +37,7 @@ export type Removal = FalseEvent & { removed: boolean };
  */
 export async function readFalseEvent(log: FlowLog, sequence: number): Promise<FalseEvent> {
   const { flow } = log;
+  mustBeManaged(flow);
   const message = await readMessage(log, sequence);
   if (!message) throw gone(log, sequence);
   if (sequence <= (await log.archive.movedTo())) throw archived(message);
@@ -51,7 +52,7 @@ export async function readFalseEvent(log: FlowLog, sequence: number): Promise<Fa
     sequence,
     subject,
     storedAt: isoTime(storedAtUs),
-    fault: findFault(flow, subject, payload) ?? (logged && causeFault(flow, logged, sequence)) ?? null,
+    fault: findFault(flow, message) ?? (logged && causeFault(flow, logged, sequence)) ?? null,
     repeatOf: logged?.falseMessages.find((told) => told.sequence === sequence)?.repeatOf ?? null,
     payloadBytes: payload.length,
     orderId: place?.key ?? null,
@@ -61,6 +62,11 @@ export async function readFalseEvent(log: FlowLog, sequence: number): Promise<Fa
     copies: copies.map(({ letter }) => letter.sequence),
     waiting: waiting.map(({ letter }) => letter.sequence),
   };
+}
+
+function mustBeManaged({ isManaged, stream }: Flow): void {
+  if (isManaged) return;
+  throw new OrderctlError("usage", `nothing is removed from ${stream}: the stream is not orderctl's own`);
 }
 
 /** Why the log contradicts that a cause led to the event; undefined when it does not. */

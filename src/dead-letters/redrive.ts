@@ -116,7 +116,7 @@ async function redrive(
     if (event.isForged) report.forged.push(letter.sequence);
     return event.why;
   }
-  const isHopeless = findFault(flow, event.subject, event.payload) !== undefined;
+  const isHopeless = findFault(flow, event) !== undefined;
   if (isHopeless && !named)
     return "it cannot be read as an event and would only fail again; name its number to try all the same";
   if (isHopeless) report.hopeless.push(letter.sequence);

@@ -1,5 +1,6 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Origin } from "../jetstream/dead-letters/dead-letter.ts";
+import { covers } from "../jetstream/streams/replay-streams.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { isPruned } from "./archived-log.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
@@ -37,8 +38,7 @@ async function findClaimed(log: FlowLog, { origin, payload, on }: Claim): Promis
   const forged = (why: string): Unfounded => ({ why, isForged: true });
   if (stream !== flow.stream)
     return forged(`it says that it comes from ${stream}, and events are in ${flow.stream}`);
-  if (!subject.startsWith(flow.subjectOf(on, "")))
-    return forged(`its consumer works on ${on}, not on ${subject}`);
+  if (!covers(flow.filterOf(on), subject)) return forged(`its consumer works on ${on}, not on ${subject}`);
   const held = await readMessage(log, sequence);
   if (!held)
     return { why: `${flow.stream} holds no event ${sequence}, of which it is a copy`, isForged: false };

@@ -37,16 +37,24 @@ export const deadLetterRule = (
   suspects: suspectsBucket,
   maxAttempts,
   patienceMs,
-  subjectFor: (subject) => `${deadLettersStream}.${worker.service}.${tokenOf(flow, subject)}`,
+  subjectFor: (subject, delivery) =>
+    `${deadLettersStream}.${worker.service}.${tokenOf(flow, { subject, delivery })}`,
   originOf(delivery) {
     const mark = decodeRedrive(delivery.header(redriveHeader));
     return mark && { origin: mark.origin, redriveOf: mark.deadLetter };
   },
 });
 
-/** The key; a hash of the subject when the subject names no key. */
-const tokenOf = (flow: FlowShape, subject: string): string =>
-  flow.parseSubject(subject)?.key ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
+type Copied = { subject: string; delivery: Pick<Delivery, "payload" | "header"> };
+
+/** The key; a hash of the subject where the event names no key. */
+const tokenOf = (flow: FlowShape, { subject, delivery }: Copied): string => {
+  const place = flow.placeOf({ subject, payload: delivery.payload, header: (name) => delivery.header(name) });
+  return place?.key ?? `_${createHash("sha256").update(subject).digest("hex").slice(0, 16)}`;
+};
+
+/** Whether the last token of a dead letter's subject stands for an event that names no key. */
+export const isHash = (token: string): boolean => /^_[0-9a-f]{16}$/.test(token);
 
 export function decodeRedrive(header: string | undefined): RedriveMark | undefined {
   const mark = parseObject<RedriveMark>(header);

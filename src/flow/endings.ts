@@ -1,10 +1,10 @@
 import type { StoredMessage } from "../jetstream/streams/read-message.ts";
 import type { Flow, FlowShape } from "./flow.ts";
 
-/** The subjects on which events that end a key can be: of the one kind that can, else of all. */
-export function endingsFilter({ endings, stream, subjectOf }: FlowShape): string {
+/** The subjects on which events that end a key can be: of the one kind that can; undefined for all of the stream. */
+export function endingsFilter({ endings, filterOf }: FlowShape): string | undefined {
   const [kind, ...others] = endings;
-  return kind !== undefined && others.length === 0 ? subjectOf(kind, "*") : `${stream}.>`;
+  return kind !== undefined && others.length === 0 ? filterOf(kind) : undefined;
 }
 
 /**
@@ -13,10 +13,11 @@ export function endingsFilter({ endings, stream, subjectOf }: FlowShape): string
  */
 export function endingIn(
   flow: Flow,
-  { subject, payload }: Pick<StoredMessage, "subject" | "payload">,
+  message: Pick<StoredMessage, "subject" | "payload" | "header">,
 ): string | undefined {
-  const place = flow.parseSubject(subject);
+  const { subject, payload } = message;
+  const place = flow.placeOf(message);
   if (!place || !flow.endings.includes(place.kind)) return undefined;
-  const { outcome } = flow.describe(flow.decode(subject, payload));
+  const { outcome } = flow.describe(flow.decode(subject, payload, message));
   return flow.endsWith(place.kind, outcome) ? outcome : undefined;
 }

@@ -48,13 +48,15 @@ const unique = (uniqueness: string) => ({
  * Settings, by stream, without which a service refuses to start, each with its consequence; any other difference is
  * only reported.
  */
-const promisesOf = ({ stream, secondEvent, buckets }: FlowShape) => ({
-  [stream]: unique(secondEvent),
+const promisesOf = ({ stream, isManaged, secondEvent, buckets }: FlowShape) => ({
+  ...(isManaged && { [stream]: unique(secondEvent) }),
   [redrivesStream]: unique(secondEvent),
   [deadLettersStream]: kept,
   ...Object.fromEntries(buckets.map(({ name, promises }) => [`KV_${name}`, { ...kept, ...promises }])),
   [`KV_${suspectsBucket}`]: kept,
-  [`KV_${archiveBucket(stream)}`]: { ...kept, max_age: "what is archived is found no more" },
+  ...(isManaged && {
+    [`KV_${archiveBucket(stream)}`]: { ...kept, max_age: "what is archived is found no more" },
+  }),
 });
 
 type TopologyOptions = {
@@ -69,24 +71,12 @@ const limit = (bytes: number | undefined) =>
 
 /** Every stream, bucket and durable consumer of a flow. The only place that defines their settings. */
 export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: TopologyOptions = {}): Topology {
-  const { stream, buckets, subscriptions, subjectOf } = flow;
+  const { stream, buckets, subscriptions, filterOf } = flow;
   const limitOfOthers = limit(maxBytes === undefined ? undefined : maxBytes / 10);
   return {
     promises: promisesOf(flow),
     streams: [
-      {
-        name: stream,
-        subjects: [`${stream}.>`],
-        storage: "file",
-        retention: "limits",
-        num_replicas: replicas,
-        allow_direct: true,
-        // One event of each kind per order: the stream refuses a second one, whoever sends it and however late.
-        max_msgs_per_subject: 1,
-        discard: "new",
-        discard_new_per_subject: true,
-        ...limit(maxBytes),
-      },
+      ...(flow.isManaged ? [{ ...log(stream, replicas), ...limit(maxBytes) }] : []),
       ...buckets.map(({ name }) => ({ ...bucket(name, replicas), ...limitOfOthers })),
       {
         name: deadLettersStream,
@@ -111,14 +101,31 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
         ...limitOfOthers,
       },
       { ...bucket(suspectsBucket, replicas), ...limitOfOthers, max_age: durationNs(suspectsAgeMs) },
-      { ...bucket(archiveBucket(stream), replicas), ...limitOfOthers },
+      ...(flow.isManaged ? [{ ...bucket(archiveBucket(stream), replicas), ...limitOfOthers }] : []),
     ],
-    consumers: subscriptions.flatMap(({ consumer, on, startAt }) => [
-      { ...durable(stream, consumer, subjectOf(on, "*")), ...(startAt && { deliver_policy: startAt }) },
+    consumers: subscriptions.flatMap(({ consumer, on, startAt, settings }) => [
+      {
+        ...durable(stream, consumer, filterOf(on)),
+        ...(startAt && { deliver_policy: startAt }),
+        ...settings,
+      },
       durable(redrivesStream, redriverOf(consumer), `${redrivesStream}.${consumer}.*.*`),
     ]),
   };
 }
+
+const log = (stream: string, replicas: number) => ({
+  name: stream,
+  subjects: [`${stream}.>`],
+  storage: "file",
+  retention: "limits",
+  num_replicas: replicas,
+  allow_direct: true,
+  // One event of each kind per key: the stream refuses a second one, whoever sends it and however late.
+  max_msgs_per_subject: 1,
+  discard: "new",
+  discard_new_per_subject: true,
+});
 
 /** The layout of ADR-8, which `Bucket` reads. */
 const bucket = (name: string, replicas: number) => ({

@@ -1,18 +1,24 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { Noun } from "../core/noun.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
+import type { Settings } from "../jetstream/streams/settings-drift.ts";
 import type { Metrics } from "../telemetry/metrics/metrics.ts";
 import type { ArchivedLog } from "./archived-log.ts";
 import type { FlowAudit } from "./audit-contract.ts";
+import { type Addressed, type Layout, ownLayout } from "./layout.ts";
 
 /**
  * A flow: events about one key, each kind stored once, and services that turn one kind into the next. The table is the
  * whole definition; `compileFlow` derives causes, states, next steps and endings from it.
  */
 export type FlowTable = {
-  /** The stream that holds the flow's events; their subjects are `<stream>.<kind>.<key>`. */
+  /** The stream that holds the flow's events. */
   stream: string;
+  /** Where they are in it; by default on `<stream>.<kind>.<key>`, in a stream of orderctl's own. */
+  layout?: Layout;
   isKey(text: string): boolean;
+  /** The key that people mean by a text, where that is not the text itself; undefined for a text that is none. */
+  keyTyped?(text: string): string | undefined;
   /** What a key is called in messages to people (`an order id`), and which texts are keys (`1 to 64 letters …`). */
   keyName: string;
   keyForm: string;
@@ -69,15 +75,14 @@ export type SubscriptionEntry = {
   emits: readonly string[];
   /** Where its consumer begins when it is made: with the events that come from then on, instead of with the first. */
   startAt?: "new";
+  /** Settings of its consumer in the broker's own field names, in place of those that orderctl would choose. */
+  settings?: Settings;
 };
 
 export type Subscription = SubscriptionEntry & { service: string };
 
-/** The kind and key that a subject of the flow names. */
-export type EventPlace = { kind: string; key: string };
-
 /** A compiled table: what `compileFlow` derives from a `FlowTable`. */
-export type FlowShape = {
+export type FlowShape = Layout & {
   readonly stream: string;
   readonly kinds: readonly string[];
   /** The services with consumers on the log. */
@@ -92,16 +97,9 @@ export type FlowShape = {
   endsWith(kind: string, status: string | undefined): boolean;
   /** Every outcome with which a key can end, and how good it is. */
   readonly outcomes: Readonly<Record<string, Tone>>;
-  /** The subject is an event's identity: the stream holds at most one message per subject. */
-  subjectOf(kind: string, key: string): string;
-  /**
-   * The subject of a kind with a placeholder for the key: low cardinality, so it may be a metric label or part of a
-   * span name.
-   */
-  templateOf(kind: string): string;
-  /** Undefined for a subject that does not belong to the flow. Per message: < 0.5 µs. */
-  parseSubject(subject: string): EventPlace | undefined;
   isKey(text: string): boolean;
+  /** The key that people mean by a text; undefined for a text that is none. */
+  keyTyped(text: string): string | undefined;
   readonly keyName: string;
   readonly noun: Noun;
   readonly keyForm: string;
@@ -136,6 +134,8 @@ export function compileFlow(table: FlowTable): FlowShape {
   const { kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
   const [firstKind = ""] = kinds;
+  const { keyTyped = (text: string) => (isKey(text) ? text : undefined) } = table;
+  const layout = table.layout ?? ownLayout({ stream, kinds, isKey, keyField });
   const subscriptions = Object.entries(table.services).flatMap(([service, own]) =>
     own.map((entry): Subscription => ({ ...entry, service })),
   );
@@ -145,8 +145,9 @@ export function compileFlow(table: FlowTable): FlowShape {
   const onTheWay = subscriptions.filter(({ emits }) => emits.some(isStep));
   const storing = (kind: string) => subscriptions.filter(({ emits }) => emits.includes(kind));
   return {
-    ...{ stream, isKey, keyName, keyForm, keyField, noun, callee },
+    ...{ stream, isKey, keyTyped, keyName, keyForm, keyField, noun, callee },
     ...{ kinds, firstKind, subscriptions, buckets, secondEvent },
+    ...layout,
     services: Object.keys(table.services),
     endings: kinds.filter((kind) => entries[kind]?.ends !== undefined),
     endsWith(kind, status = "") {
@@ -154,9 +155,6 @@ export function compileFlow(table: FlowTable): FlowShape {
       return ends === true || (ends?.includes(status) ?? false);
     },
     outcomes: Object.fromEntries(kinds.flatMap((kind) => Object.entries(entries[kind]?.outcomes ?? {}))),
-    subjectOf: (kind, key) => `${stream}.${kind}.${key}`,
-    templateOf: (kind) => `${stream}.${kind}.{${keyField}}`,
-    parseSubject: subjectParser(table),
     labelOf: (kind) => entries[kind]?.label ?? kind,
     causesOf: (kind) => causes.get(kind) ?? [],
     subscriptionsOf: (service) => subscriptions.filter((each) => each.service === service),
@@ -190,18 +188,6 @@ function causesIn(
       return [kind, nearestFirst.filter((cause) => from.includes(cause))];
     }),
   );
-}
-
-function subjectParser({ stream, kinds, isKey }: FlowTable): FlowShape["parseSubject"] {
-  const known = new Set(Object.keys(kinds));
-  return (subject) => {
-    const first = subject.indexOf(".");
-    const second = subject.indexOf(".", first + 1);
-    const kind = subject.slice(first + 1, second);
-    const key = subject.slice(second + 1);
-    if (second < 0 || !known.has(kind) || !isKey(key)) return undefined;
-    return first === stream.length && subject.startsWith(stream) ? { kind, key } : undefined;
-  };
 }
 
 function checkTable({ kinds: entries }: FlowTable, subscriptions: readonly Subscription[]): void {
@@ -245,10 +231,15 @@ export type EventColumn<E extends FlowEvent = FlowEvent> =
   | { text(event: E): string | undefined }
   | { list(event: E): readonly string[] | undefined };
 
+type Headers = Pick<Addressed, "header">;
+
 /** A flow as generic code sees it: the compiled table, and how the flow's events are decoded, encoded and described. */
 export type Flow<E extends FlowEvent = FlowEvent> = FlowShape & {
-  /** Throws `bad_message`, and nothing else, when the payload is not an event of the subject's kind and key. */
-  decode(subject: string, payload: Uint8Array): E;
+  /**
+   * Throws `bad_message`, and nothing else, when the payload is not an event of the subject's kind and key. `headers`
+   * are asked where the subject does not tell them.
+   */
+  decode(subject: string, payload: Uint8Array, headers?: Headers): E;
   /** Throws `bad_message` for an event that `decode` would refuse. */
   encode(event: E): Uint8Array;
   keyOf(event: E): string;
@@ -289,13 +280,10 @@ export type FlowLog<E extends FlowEvent = FlowEvent> = {
 };
 
 /** Why a message cannot be the event that its subject names; undefined when it decodes. */
-export function findFault(
-  flow: Pick<Flow, "decode">,
-  subject: string,
-  payload: Uint8Array,
-): string | undefined {
+export function findFault(flow: Pick<Flow, "decode">, message: Addressed): string | undefined {
+  const { subject, payload } = message;
   try {
-    flow.decode(subject, payload);
+    flow.decode(subject, payload, message);
     return undefined;
   } catch (thrown) {
     const { message } = OrderctlError.from(thrown);
@@ -303,13 +291,14 @@ export function findFault(
   }
 }
 
-/** Returns `key`, or throws `code` with a message that quotes the key. */
+/** The key that people mean by a text, or throws `code` with a message that quotes the text. */
 export function checkKey(
   flow: FlowShape,
   key: string,
   code: "bad_message" | "usage" = "bad_message",
 ): string {
-  if (flow.isKey(key)) return key;
+  const meant = flow.keyTyped(key);
+  if (meant !== undefined) return meant;
   const shown = key.length > 64 ? `${key.slice(0, 64)}…` : key;
   throw new OrderctlError(code, `${JSON.stringify(shown)} is not ${flow.keyName}`, {
     hint: `${flow.keyName} is ${flow.keyForm}`,

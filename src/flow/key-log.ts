@@ -4,7 +4,7 @@ import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { decodeHop, type Hop, hopHeader } from "../telemetry/hop.ts";
 import { parseTraceparent, type SpanContext } from "../telemetry/tracing/span.ts";
 import { type Flow, type FlowEvent, type FlowLog, type FlowShape, findFault } from "./flow.ts";
-import { mergeMessages } from "./log-message.ts";
+import { mergeMessages, type StreamOfFlow, scanForKey } from "./log-message.ts";
 
 /** An event of a key as the log holds it. */
 export type LoggedEvent<E extends FlowEvent = FlowEvent> = {
@@ -41,14 +41,16 @@ export type LoggedKey<E extends FlowEvent = FlowEvent> = {
  * key. One read per kind, whatever the size of the stream, and what `ArchivedLog.readKey` takes. Rejects with
  * `unavailable` when the archive cannot be read.
  */
-export async function readKey<E extends FlowEvent>(
-  { connection, flow, archive }: FlowLog<E>,
-  key: string,
-): Promise<LoggedKey<E>> {
-  const reads = flow.kinds.map((kind) => readLast(connection, flow.stream, flow.subjectOf(kind, key)));
-  const stored = (await Promise.all(reads)).filter((each) => each !== undefined);
+export async function readKey<E extends FlowEvent>(log: FlowLog<E>, key: string): Promise<LoggedKey<E>> {
+  const { flow, archive } = log;
+  const stored = await (flow.isManaged ? readStored(log, key) : scanForKey(log, key, flow.kinds));
   // The stream comes first: what has left it by then is in the archive.
   return sortOut(flow, { key, stored, archived: await archive.readKey(key) });
+}
+
+async function readStored({ connection, flow }: StreamOfFlow, key: string): Promise<StreamMessage[]> {
+  const reads = flow.kinds.map((kind) => readLast(connection, flow.stream, flow.subjectOf(kind, key)));
+  return (await Promise.all(reads)).filter((each) => each !== undefined);
 }
 
 /** What the archive alone holds about one key. Rejects with `unavailable` when it cannot be read. */
@@ -68,12 +70,12 @@ function sortOut<E extends FlowEvent>(flow: Flow<E>, { key, stored, archived }: 
   // Causes come before their effects.
   const found = flow.kinds.flatMap((kind) =>
     messages
-      .filter(({ subject }) => subject === flow.subjectOf(kind, key))
+      .filter((message) => flow.placeOf(message)?.kind === kind)
       .map((message) => ({ kind, key, message })),
   );
   for (const placed of found) {
     const event = logged.events.find(({ kind }) => kind === placed.kind);
-    const fault = event ? repeats(event) : faultOf(flow, placed, logged.events);
+    const fault = event ? repeats(flow, event) : faultOf(flow, placed, logged.events);
     if (fault === undefined) logged.events.push(loggedEvent(flow, placed));
     else logged.falseMessages.push(falseMessage(placed.message, { fault, event, archivedTo }));
   }
@@ -93,16 +95,14 @@ const falseMessage = (
   isArchived: sequence <= archivedTo,
 });
 
-const repeats = ({ sequence }: PlacedKind): string => `it is a repeat of archived message ${sequence}`;
+const repeats = ({ isManaged }: FlowShape, { sequence }: PlacedKind): string =>
+  isManaged ? `it is a repeat of archived message ${sequence}` : `it comes after message ${sequence}`;
 
 /** Why a message cannot be the event that its subject names; undefined when it can. */
-function faultOf(
-  flow: Flow,
-  { kind, message: { sequence, subject, payload } }: Placed,
-  placed: readonly PlacedKind[],
-): string | undefined {
+function faultOf(flow: Flow, { kind, message }: Placed, placed: readonly PlacedKind[]): string | undefined {
+  const { sequence } = message;
   const later = findLaterCause(flow, { kind, sequence }, placed);
-  return findFault(flow, subject, payload) ?? (later && storedTooEarly(later.sequence));
+  return findFault(flow, message) ?? (later && storedTooEarly(later.sequence));
 }
 
 const bySequence = (a: { sequence: number }, b: { sequence: number }): number => a.sequence - b.sequence;
@@ -133,15 +133,15 @@ type Placed = { kind: string; key: string; message: StoredMessage };
 /** Throws `bad_message` when the message cannot be decoded. */
 export const loggedEvent = <E extends FlowEvent>(
   flow: Flow<E>,
-  { kind, key, message: { subject, payload, sequence, storedAtUs, header } }: Placed,
+  { kind, key, message }: Placed,
 ): LoggedEvent<E> => ({
   kind,
   key,
-  event: flow.decode(subject, payload),
-  sequence,
-  storedAtUs,
-  hop: decodeHop(header(hopHeader)),
-  trace: parseTraceparent(header("traceparent")),
+  event: flow.decode(message.subject, message.payload, message),
+  sequence: message.sequence,
+  storedAtUs: message.storedAtUs,
+  hop: decodeHop(message.header(hopHeader)),
+  trace: parseTraceparent(message.header("traceparent")),
 });
 
 /** An event's kind and its sequence in the log. */

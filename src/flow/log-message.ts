@@ -1,6 +1,7 @@
 import { readBySequence, readLast } from "../jetstream/streams/read-message.ts";
+import { scanStream } from "../jetstream/streams/read-stream.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
-import { type FlowLog, findFault } from "./flow.ts";
+import { type FlowLog, type FlowShape, findFault } from "./flow.ts";
 
 /**
  * The message with a sequence, from the stream or the archive; undefined if it is gone or was never stored. Rejects with
@@ -16,11 +17,9 @@ export async function readMessage(
 }
 
 /** All messages of one kind of a key, in the order of the log: those that are archived, and the one in the stream. */
-export async function readMessages(
-  { connection, flow, archive }: FlowLog,
-  kind: string,
-  key: string,
-): Promise<StreamMessage[]> {
+export async function readMessages(log: FlowLog, kind: string, key: string): Promise<StreamMessage[]> {
+  const { connection, flow, archive } = log;
+  if (!flow.isManaged) return scanForKey(log, key, [kind]);
   const subject = flow.subjectOf(kind, key);
   const stored = await readLast(connection, flow.stream, subject);
   const archived = await archive.readKey(key);
@@ -36,10 +35,34 @@ export async function readMessages(
  */
 export async function readEvent(log: FlowLog, kind: string, key: string): Promise<StreamMessage | undefined> {
   const messages = await readMessages(log, kind, key);
-  const isEvent = ({ subject, payload }: StreamMessage) =>
-    findFault(log.flow, subject, payload) === undefined;
+  const isEvent = (message: StreamMessage) => findFault(log.flow, message) === undefined;
   return messages.find(isEvent) ?? messages[0];
 }
+
+/** What is in the broker of a flow's log. */
+export type StreamOfFlow = Pick<FlowLog, "connection"> & { flow: FlowShape };
+
+/**
+ * The messages of some kinds of a key in a stream that may hold several of a kind, in the order of the log. All that
+ * have their subjects are read, which is the whole stream where no subject tells keys apart.
+ */
+export async function scanForKey(
+  { connection, flow }: StreamOfFlow,
+  key: string,
+  kinds: readonly string[],
+): Promise<StreamMessage[]> {
+  const found = new Map<number, StreamMessage>();
+  const filters = new Set(kinds.map((kind) => flow.subjectOf(kind, isPlain(key) ? key : "*")));
+  for (const filter of filters)
+    await scanStream(connection, { stream: flow.stream, filter }, (message) => {
+      const place = flow.placeOf(message);
+      if (place?.key === key && kinds.includes(place.kind)) found.set(message.sequence, message);
+    });
+  return [...found.values()].sort((a, b) => a.sequence - b.sequence);
+}
+
+/** Another program may have written any other key in another way than orderctl would. */
+const isPlain = (key: string): boolean => /^[A-Za-z0-9_-]+$/.test(key);
 
 /** In the order of the log; a message that both hold is there once. */
 export function mergeMessages(

@@ -20,7 +20,7 @@ async function findFirst(
   const subject = flow.subjectOf(flow.firstKind, key);
   try {
     return (await archive.readKey(key)).find(
-      (message) => message.subject === subject && findFault(flow, subject, message.payload) === undefined,
+      (message) => message.subject === subject && findFault(flow, message) === undefined,
     );
   } catch (thrown) {
     if (isPruned(thrown)) return { sequence: 0, payload: undefined };

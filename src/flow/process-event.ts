@@ -41,7 +41,7 @@ export const processWith =
     const report = startReport?.(delivery, receivedAtUs);
     const context = new DeliveryContext(flow, delivery, { signal, report });
     delivery.watch = context;
-    const event = flow.decode(delivery.subject, delivery.payload);
+    const event = flow.decode(delivery.subject, delivery.payload, delivery);
     const checking = archivedKeys && refuseRepeat(archivedKeys, flow.keyOf(event), context);
     if (checking) await checking;
     const outcome = await handler(event, context);
@@ -64,8 +64,22 @@ export const processWith =
     const message = { subject, bodyBytes: payload.length, orderAtUs };
     const headers = report?.storing(outcome, message) ?? traceOf(delivery);
     headers[hopHeader] = hop;
+    if (!flow.isManaged) Object.assign(headers, outcomeHeaders(flow, outcome, { service, delivery }));
     return { subject, payload, headers, ...(fence && { fence: fence(delivery.sequence, subject) }) };
   };
+
+/**
+ * What lets the outcome be found in a stream that orderctl does not manage, and the message id by which that stream
+ * refuses a second one for as long as its `duplicate_window` lasts.
+ */
+const outcomeHeaders = (
+  flow: Flow,
+  outcome: FlowEvent,
+  { service, delivery }: { service: string; delivery: Delivery },
+): Record<string, string> => ({
+  ...flow.headersOf(outcome.kind, flow.keyOf(outcome)),
+  "Nats-Msg-Id": `${service}/${delivery.sequence}`,
+});
 
 const orderTime = (flow: Flow, { kind }: FlowEvent, delivery: Delivery): number | undefined =>
   kind === flow.firstKind ? delivery.storedAtUs : orderTimeOf(delivery.header(hopHeader));
@@ -143,7 +157,7 @@ class DeliveryContext implements HandlerContext, DeliveryWatch {
 
   labels(): NoteFields {
     if (this.#report) return this.#report.labels();
-    const orderId = this.#flow.parseSubject(this.#delivery.subject)?.key;
+    const orderId = this.#flow.placeOf(this.#delivery)?.key;
     return orderId === undefined ? {} : { orderId };
   }
 }
@@ -160,7 +174,7 @@ function readExisting(
   causeSequence: number,
 ): FlowEvent {
   const fault =
-    findFault(flow, subject, payload) ??
+    findFault(flow, { subject, payload, header: () => undefined }) ??
     (sequence < causeSequence ? storedTooEarly(causeSequence) : undefined);
   if (fault === undefined) return flow.decode(subject, payload);
   throw new OrderctlError(

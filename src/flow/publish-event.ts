@@ -139,7 +139,7 @@ export function readEarlier<E extends FlowEvent>(
 ): E | undefined {
   if (existing === undefined) return undefined;
   const subject = flow.subjectOf(event.kind, flow.keyOf(event));
-  const fault = findFault(flow, subject, existing);
+  const fault = findFault(flow, { subject, payload: existing, header: () => undefined });
   if (fault !== undefined)
     throw takenBy({ sequence, subject, fault, repeatOf: null, isArchived: false }, "conflict");
   return flow.decode(subject, existing);
@@ -161,6 +161,6 @@ export function firstMessage<E extends FlowEvent>(
   return {
     subject: flow.subjectOf(event.kind, flow.keyOf(event)),
     payload: flow.encode(event),
-    headers: { ...parent, [hopHeader]: hop },
+    headers: { ...parent, ...flow.headersOf(event.kind, flow.keyOf(event)), [hopHeader]: hop },
   };
 }

@@ -4,7 +4,7 @@ import type { Note } from "../core/note.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Problem } from "../jetstream/consume/problems.ts";
 import { Worker } from "../jetstream/consume/worker.ts";
-import type { WorkerCounts } from "../jetstream/consume/worker-options.ts";
+import type { Processor, WorkerCounts } from "../jetstream/consume/worker-options.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology, readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type Drift, driftText } from "../jetstream/streams/settings-drift.ts";
@@ -126,7 +126,7 @@ export async function runServices(
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
   const subscriptions = names.flatMap(flow.subscriptionsOf);
   const firsts = subscriptions.filter(({ on }) => on === flow.firstKind);
-  const follow = names.length > 0 ? options.followArchive : undefined;
+  const follow = names.length > 0 && flow.isManaged ? options.followArchive : undefined;
   const takers = new Set([...(server ? [server.name] : []), ...firsts.map(({ service }) => service)]);
   const as = { who: [...(takers.size > 0 ? takers : names)].join(" and "), keys: takers.size > 0 };
   const { progress, keys } = (await follow?.(flowLog, as)) ?? {};
@@ -223,8 +223,9 @@ function startWorkers(
       const giveUp = { maxAttempts, patienceMs: parts.patienceMs };
       const deadLetters = deadLetterRule(flow, { service, instance, consumer, ...giveUp });
       const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
-      const unless = unlessRestored(working, subscription, process);
-      workers.set(consumer, new Worker(working, { ...settings, stream: flow.stream }, unless));
+      const log = { stream: flow.stream, ackWaitMs: ackWaitOf(subscription) };
+      const unless = unlessOther(flow, on, unlessRestored(working, subscription, process));
+      workers.set(consumer, new Worker(working, { ...settings, ...log }, unless));
       const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
       const again = { ...settings, ...place, concurrency: redriveConcurrency };
       redrivers.set(
@@ -236,8 +237,17 @@ function startWorkers(
   return { workers, redrivers };
 }
 
+const ackWaitOf = ({ settings }: Subscription): number =>
+  typeof settings?.ack_wait === "number" ? settings.ack_wait / 1e6 : ackWaitMs;
+
 const concurrencyOf = (service: string, { concurrency, parts }: ServiceOptions): number =>
   concurrency ?? parts.concurrency?.[service] ?? defaultConcurrency;
+
+/** In a stream of other programs, a subject may have events of several kinds. */
+const unlessOther = (flow: Flow, on: string, process: Processor): Processor =>
+  flow.isManaged
+    ? process
+    : async (delivery, signal) => (flow.takes(on, delivery) ? process(delivery, signal) : undefined);
 
 /** Undefined for a subscription that takes every status. */
 const otherStatus = (

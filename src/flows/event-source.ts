@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { OrderctlError } from "../core/errors.ts";
 import { untilAborted } from "../core/waiting.ts";
 import type { CompiledFlow } from "../flow/define/compile-flow.ts";
-import { type DataEvent, eventOf } from "../flow/define/event-codec.ts";
+import { type DataEvent, eventOf, headersAs } from "../flow/define/event-codec.ts";
 import { parseJson } from "../flow/define/json-payload.ts";
 import type { Data } from "../flow/define/payload.ts";
 import { faultOf, type JsonValue, readJsonFile } from "../publish/files/json-values.ts";
@@ -18,7 +18,7 @@ export const eventMaker =
     const event = eventOf(defined.definition.key, kind, data);
     // Refused before it is sent, with the row that it comes from; and as it will be read, so that it is the same as what
     // is stored of it already.
-    return flow.decode(flow.subjectOf(event.kind, event.key), flow.encode(event));
+    return flow.decode(flow.subjectOf(event.kind, event.key), flow.encode(event), headersAs(flow, event));
   };
 
 /** The one event that was typed as JSON. Throws `usage` for a text that is no event of the kind. */

@@ -8,6 +8,7 @@ import { OrderctlError } from "../core/errors.ts";
 import type { ArchivedKeys } from "../flow/archived-log.ts";
 import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import type { DataEvent } from "../flow/define/event-codec.ts";
+import { isConcrete } from "../flow/define/existing-layout.ts";
 import { lookUpKeys } from "../flow/look-up-keys.ts";
 import { feed } from "../publish/feed.ts";
 import { feedProgressText } from "../publish/feed-progress.ts";
@@ -155,6 +156,11 @@ function sourceOf(
 
 /** Before anything is opened or replaced. */
 function mustName({ compiled, kind }: Publishing, { data, count, file }: Options): void {
+  const { flow } = compiled;
+  if (!isConcrete(flow.templateOf(kind)))
+    throw new OrderctlError("usage", `${kind} is on ${flow.templateOf(kind)}, which names no one subject`, {
+      hint: "its own programs publish it",
+    });
   if (data !== undefined || count !== undefined || file !== undefined) return;
   throw new OrderctlError("usage", `what of ${kind}? --data, --file or --count`, {
     hint: `orderctl publish ${kind} --data '{"${compiled.flow.keyField}": …}'`,

@@ -1,7 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import { compileDefinedFlow } from "../flow/define/compile-flow.ts";
 import type { DefinedFlow } from "../flow/define/define-flow.ts";
-import { eventOf } from "../flow/define/event-codec.ts";
+import { eventOf, headersAs } from "../flow/define/event-codec.ts";
 import { handlerOf } from "../flow/define/handlers.ts";
 import { keyOfToken } from "../flow/define/key-token.ts";
 import type { Data } from "../flow/define/payload.ts";
@@ -36,7 +36,7 @@ export async function runHandler<T extends FlowTypes, D>(
   );
   if (!own) throw new OrderctlError("usage", `service ${service} does not work on ${event.kind}`);
   const through = (each: ReturnType<typeof eventOf>) =>
-    flow.decode(flow.subjectOf(each.kind, each.key), flow.encode(each));
+    flow.decode(flow.subjectOf(each.kind, each.key), flow.encode(each), headersAs(flow, each));
   const given = through(eventOf(compiled.defined.definition.key, event.kind, { ...event.data } as Data));
   const outcome = await handlerOf(compiled, own, { log: noLog, deps })(given, {
     ...{ sequence: 1, attempt, signal },

@@ -21,12 +21,15 @@ import { firstMessage } from "../flow/publish-event.ts";
 import { type RunningServices, runServices } from "../flow/run-services.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
+import { applyTopology } from "../jetstream/streams/apply-topology.ts";
 
 export type TestOptions<D = unknown> = {
   /** What the handlers get as `ctx.deps`, instead of what the flow's `deps` opens. */
   deps?: D;
   /** Which services run; all by default. */
   services?: readonly string[];
+  /** Streams that other programs would have made, in the broker's own field names: `{ name, subjects }`. */
+  streams?: readonly (Readonly<Record<string, unknown>> & { name: string })[];
   /** Told of each line that `serve` would log. */
   note?: (text: string) => void;
 };
@@ -118,7 +121,8 @@ class Testing {
     return this.#at.broker.url;
   }
 
-  async start({ deps: given, services, note = () => {} }: TestOptions): Promise<void> {
+  async start({ deps: given, services, streams = [], note = () => {} }: TestOptions): Promise<void> {
+    await applyTopology(this.#at.connection, { streams: [...streams], consumers: [] });
     const { defined } = this.#compiled;
     const names = services ?? [...new Set(defined.services.map(({ name }) => name))];
     const stopping = new AbortController();

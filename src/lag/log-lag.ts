@@ -18,7 +18,8 @@ export type LogLag = StreamLag & {
 export function createLagReader(log: FlowLog, query: LagQuery): () => Promise<LogLag> {
   const { connection, flow } = log;
   const { stream, signal } = query;
-  if (stream !== flow.stream) return async () => ({ ...(await readServiceLag(log, query)), archive: null });
+  if (stream !== flow.stream || !flow.isManaged)
+    return async () => ({ ...(await readServiceLag(log, query)), archive: null });
   const measure = createLogMeter(connection, stream);
   // Who may not ask, asks once: each refusal is a line in the server's log.
   let mayAsk = true;

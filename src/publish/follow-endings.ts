@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import { endingIn, endingsFilter } from "../flow/endings.ts";
 import type { Flow, FlowLog } from "../flow/flow.ts";
-import { readLastSequence } from "../jetstream/streams/read-message.ts";
+import { readLastSequence, type StoredMessage } from "../jetstream/streams/read-message.ts";
 import { scanStream } from "../jetstream/streams/read-stream.ts";
 
 /** Times in ms from the publish call until this process saw the order's ending in the log. */
@@ -36,9 +36,7 @@ export class EndingsFollower {
     const filter = endingsFilter(flow);
     const start = { sequence: fromSequence };
     const scan = { stream: flow.stream, filter, start, follow: true, signal: this.#stop.signal };
-    this.#scan = scanStream(connection, scan, ({ subject, payload }) =>
-      this.#onEnded(subject, payload),
-    ).catch((thrown) => {
+    this.#scan = scanStream(connection, scan, (message) => this.#onEnded(message)).catch((thrown) => {
       this.#failure = OrderctlError.from(thrown);
     });
   }
@@ -101,12 +99,12 @@ export class EndingsFollower {
     await this.#scan;
   }
 
-  #onEnded(subject: string, payload: Uint8Array): void {
-    const orderId = this.#flow.parseSubject(subject)?.key ?? "";
+  #onEnded(message: StoredMessage): void {
+    const orderId = this.#flow.placeOf(message)?.key ?? "";
     const startedAt = this.#started.get(orderId)?.at;
     if (startedAt === undefined) return;
     // Decoded before anything is counted: an unreadable message does not end the order.
-    const outcome = endingIn(this.#flow, { subject, payload });
+    const outcome = endingIn(this.#flow, message);
     if (outcome === undefined) return;
     this.#started.delete(orderId);
     this.#ended += 1;

@@ -110,7 +110,7 @@ const selectionOf = ({ flow, program }: Online, flags: ReplayFlags): Omit<Replay
   fromSequence: flags.fromSeq,
   toSequence: flags.toSeq,
   subject: flags.subject,
-  orderId: flags.order,
+  orderId: flags.order === undefined ? undefined : (flow.keyTyped(flags.order) ?? flags.order),
   kinds: flags.service === undefined ? undefined : consumedKinds(flow, program.serviceOf(flags.service)),
 });
 

@@ -137,7 +137,7 @@ export function replayDocument(flow: Flow, message: StreamMessage): { document: 
   const { subject, sequence, storedAtUs, payload } = message;
   const place = { subject, sequence, stored_at: isoTime(storedAtUs) };
   try {
-    const event = flow.decode(logSubject(flow, subject), payload);
+    const event = flow.decode(logSubject(flow, subject), payload, message);
     const fields = flow.document(event);
     const document = event.kind === flow.firstKind ? fields : { ...place, kind: event.kind, ...fields };
     return { document, isEvent: true };

@@ -73,7 +73,7 @@ function prefixHeadline(summary: ReplaySummary, result: PrefixResult): string {
 function fileHeadline(summary: ReplaySummary, { file, lines, undecodable }: FileResult): string {
   const name = file === "-" ? "standard output" : file;
   const raw =
-    undecodable > 0 ? `; ${formatCount(undecodable)} of them no events of orders, with their bytes` : "";
+    undecodable > 0 ? `; ${formatCount(undecodable)} of them no events of the flow, with their bytes` : "";
   return `${plural(lines, "message")} of ${summary.stream} written to ${name} ${pace(summary)}${raw}`;
 }
 

@@ -127,7 +127,7 @@ function filterOf(
   { subject, orderId }: ReplaySelection,
 ): string | undefined {
   if (subject === undefined) {
-    return orderId !== undefined && name === flow.stream ? flow.subjectOf("*", orderId) : undefined;
+    return orderId !== undefined && name === flow.stream ? flow.filterOfKey(orderId) : undefined;
   }
   if (!isFilter(subject)) {
     throw new OrderctlError("usage", `${JSON.stringify(subject)} is not a subject or filter of NATS`, {
@@ -148,16 +148,24 @@ function filterOf(
  */
 function chooser(flow: FlowShape, selection: ReplaySelection): ReplayPlan["wants"] {
   const { subject: filter, orderId, kinds, fromSequence = 1, sinceUs = 0 } = selection;
-  return ({ subject, sequence, storedAtUs }) =>
-    sequence >= fromSequence &&
-    storedAtUs >= sinceUs &&
-    (filter === undefined || covers(filter, subject)) &&
-    (orderId === undefined || subject.endsWith(`.${orderId}`)) &&
-    (kinds === undefined || isOfKind(flow, subject, kinds));
+  return (message) => {
+    const { subject, sequence, storedAtUs } = message;
+    return (
+      sequence >= fromSequence &&
+      storedAtUs >= sinceUs &&
+      (filter === undefined || covers(filter, subject)) &&
+      (orderId === undefined || isOfKey(flow, message, orderId)) &&
+      (kinds === undefined || isOfKind(flow, message, kinds))
+    );
+  };
 }
 
-function isOfKind(flow: FlowShape, subject: string, kinds: ReadonlySet<string>): boolean {
-  const kind = flow.parseSubject(subject)?.kind;
+/** In a stream of orderctl's own, also for a copy of an event under another prefix. */
+const isOfKey = (flow: FlowShape, message: StoredMessage, key: string): boolean =>
+  flow.isManaged ? message.subject.endsWith(`.${key}`) : flow.placeOf(message)?.key === key;
+
+function isOfKind(flow: FlowShape, message: StoredMessage, kinds: ReadonlySet<string>): boolean {
+  const kind = flow.placeOf(message)?.kind;
   return kind !== undefined && kinds.has(kind);
 }
 
@@ -166,6 +174,7 @@ function isOfKind(flow: FlowShape, subject: string, kinds: ReadonlySet<string>):
  * subject is returned unchanged.
  */
 export function logSubject(flow: FlowShape, subject: string): string {
+  if (!flow.isManaged) return subject;
   const own = `${flow.stream}.${subject.split(".").slice(-2).join(".")}`;
   return flow.parseSubject(own) ? own : subject;
 }
@@ -184,5 +193,6 @@ export function traceNames(flow: FlowShape, subject: string): { template: string
   const group = subjectGroup(subject);
   const named = flow.parseSubject(logSubject(flow, subject));
   if (!named) return { template: group, orderId: "" };
+  if (!flow.isManaged) return { template: flow.templateOf(named.kind), orderId: named.key };
   return { template: `${group.slice(0, -1)}{${flow.keyField}}`, orderId: named.key };
 }

@@ -3,6 +3,7 @@ import { ChangeSignal } from "../core/change-signal.ts";
 import { OrderctlError } from "../core/errors.ts";
 import type { Flow, FlowEvent, FlowLog, FlowShape } from "../flow/flow.ts";
 import { type Handler, handlerOf } from "../flow/handler.ts";
+import type { Addressed } from "../flow/layout.ts";
 import { readEvent } from "../flow/log-message.ts";
 import { type EventProcessor, processWith } from "../flow/process-event.ts";
 import type { Delivery } from "../jetstream/consume/delivery.ts";
@@ -103,7 +104,7 @@ async function handle(
   }: { processors: Map<string, EventProcessor>; message: StreamMessage; signal: AbortSignal },
 ): Promise<Handled> {
   const { flow } = log;
-  const kind = flow.parseSubject(message.subject)?.kind;
+  const kind = flow.placeOf(message)?.kind;
   const process = kind === undefined ? undefined : processors.get(kind);
   let publication: Publication | undefined;
   try {
@@ -111,10 +112,16 @@ async function handle(
   } catch (thrown) {
     return { outcome: failedOutcome(flow, message, OrderctlError.from(thrown)), publication };
   }
-  const place = publication && flow.parseSubject(publication.subject);
+  const place = publication && flow.placeOf(addressedAs(publication));
   const stored = place && (await readEvent(log, place.kind, place.key));
   return { outcome: compareOutcome(flow, message, { publication, stored }), publication };
 }
+
+const addressedAs = ({ subject, payload, headers = {} }: Publication): Addressed => ({
+  subject,
+  payload,
+  header: (name) => headers[name],
+});
 
 /** The message as a worker would receive it on the first delivery. */
 const deliveryOf = ({ subject, payload, sequence, storedAtUs, header }: StreamMessage): Delivery => ({
@@ -184,12 +191,12 @@ export function compareOutcome(
 ): ReplayOutcome {
   const outcome = emptyOutcome(flow, message);
   if (!publication) return outcome;
-  const would = flow.decode(publication.subject, publication.payload);
+  const would = flow.decode(publication.subject, publication.payload, addressedAs(publication));
   outcome.would = nameOf(flow, would);
   if (!stored) return { ...outcome, verdict: "missing" };
   outcome.storedSequence = stored.sequence;
   try {
-    const held = flow.decode(stored.subject, stored.payload);
+    const held = flow.decode(stored.subject, stored.payload, stored);
     const changes = changesBetween(would, held);
     const verdict = changes.length === 0 ? "same" : "different";
     return { ...outcome, verdict, stored: nameOf(flow, held), changes };
@@ -208,11 +215,11 @@ export const failedOutcome = (
   reason: error.message,
 });
 
-const emptyOutcome = (flow: FlowShape, { subject, sequence }: StreamMessage): ReplayOutcome => ({
+const emptyOutcome = (flow: FlowShape, message: StreamMessage): ReplayOutcome => ({
   verdict: "nothing",
-  orderId: flow.parseSubject(subject)?.key ?? null,
-  subject,
-  sequence,
+  orderId: flow.placeOf(message)?.key ?? null,
+  subject: message.subject,
+  sequence: message.sequence,
   would: null,
   stored: null,
   storedSequence: null,

@@ -75,7 +75,7 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
     if (telemetry.metrics) observeLog(telemetry.metrics, online);
     if (telemetry.metrics && archive)
       observeArchive(telemetry.metrics, archive, { stream: flow.stream, aheadUs: clock.aheadUs });
-    const unarchived = archive ? undefined : watchUnarchived(online, options.note);
+    const unarchived = archive || !flow.isManaged ? undefined : watchUnarchived(online, options.note);
     work.state = "running";
     const serving = {
       ...services.serving,

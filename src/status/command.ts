@@ -66,7 +66,8 @@ async function askBroker({ flow, terminal, signal }: App, config: ConnectionConf
       signal.throwIfAborted();
       const { processes, unreadable: unreadableAnswers, isCut: answersCut } = asked;
       const sampledAt = new Date(clock.nowUs() / 1000).toISOString();
-      const archive = cost ? buildLogArchive(flow.stream, processes, { sampledAt, cost }) : null;
+      const archive =
+        cost && flow.isManaged ? buildLogArchive(flow.stream, processes, { sampledAt, cost }) : null;
       return { broker, processes, unreadableAnswers, answersCut, archive };
     } finally {
       await connection.close();

@@ -62,7 +62,8 @@ export function createTopReader(
       measure(),
     ]);
     const { sampledAt } = lag;
-    const archive = cost ? buildLogArchive(flow.stream, processes, { sampledAt, cost }) : null;
+    const archive =
+      cost && flow.isManaged ? buildLogArchive(flow.stream, processes, { sampledAt, cost }) : null;
     const rated = processes.map((process) => withRates(process, before));
     before = processes;
     const gone = goneProcesses.add(lag, processes);
@@ -103,7 +104,7 @@ const sumOf = ({ workers }: ProcessStatus, of: "processed" | "failed"): number =
   workers.reduce((sum, worker) => sum + worker[of], 0);
 
 /** What cannot be read is told by others. */
-function ends(flow: Flow, message: Pick<StoredMessage, "subject" | "payload">): boolean {
+function ends(flow: Flow, message: StoredMessage): boolean {
   try {
     return endingIn(flow, message) !== undefined;
   } catch {
@@ -125,8 +126,9 @@ async function readEndedLately(
   };
   const tookMs: number[] = [];
   let lastUs = 0;
-  await scanStream(connection, scan, ({ subject, payload, storedAtUs, header }) => {
-    if (!ends(flow, { subject, payload })) return;
+  await scanStream(connection, scan, (message) => {
+    const { storedAtUs, header } = message;
+    if (!ends(flow, message)) return;
     const orderAtUs = orderTimeOf(header(hopHeader));
     // A later storing with an earlier time shows that the broker's clock was set back: the duration is unknown.
     if (orderAtUs === undefined || orderAtUs > storedAtUs) return;

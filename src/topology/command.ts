@@ -22,6 +22,8 @@ export type TopologyReport = Mending & {
   consumers: number;
   created: string[];
   drifts: Drift[];
+  /** The flow's stream where other programs made it: it is neither made nor changed. */
+  leftAlone: string | null;
 };
 
 export const registerTopology: Register = (command, act) => {
@@ -64,7 +66,8 @@ async function show({ flow, terminal }: App, options: Options): Promise<void> {
 async function diff({ connection, flow, terminal }: Online, options: Options): Promise<number> {
   const wanted = wholeTopology(flow, options);
   const drifts = await readDrift(connection, wanted);
-  terminal.show("topology", report(wanted, { ...unmended, created: [], drifts }), topologyTable);
+  const found = { ...unmended, created: [], drifts };
+  terminal.show("topology", report(flow, wanted, found), topologyTable);
   return drifts.length > 0 ? 1 : 0;
 }
 
@@ -82,7 +85,7 @@ async function apply({ connection, flow, terminal }: Online, options: ApplyOptio
   const isMending = (fix || remake) && found.some(breaksPromise);
   const mending = isMending ? await mendTopology(connection, wanted, { remake }) : unmended;
   const drifts = isMending ? await readDrift(connection, wanted) : found;
-  terminal.show("topology", report(wanted, { ...mending, created, drifts }), topologyTable);
+  terminal.show("topology", report(flow, wanted, { ...mending, created, drifts }), topologyTable);
   return (fix || remake) && drifts.some(breaksPromise) ? 1 : 0;
 }
 
@@ -91,6 +94,12 @@ const unmended: Mending = { fixed: [], remade: [], refusals: [] };
 const breaksPromise = ({ leadsTo }: Drift): boolean => leadsTo !== null;
 
 const report = (
+  { isManaged, stream }: FlowShape,
   { streams, consumers }: Topology,
-  found: Omit<TopologyReport, "streams" | "consumers">,
-): TopologyReport => ({ streams: streams.length, consumers: consumers.length, ...found });
+  found: Omit<TopologyReport, "streams" | "consumers" | "leftAlone">,
+): TopologyReport => ({
+  streams: streams.length,
+  consumers: consumers.length,
+  ...found,
+  leftAlone: isManaged ? null : stream,
+});

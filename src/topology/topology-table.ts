@@ -47,7 +47,14 @@ const isTime = (name: string, value: unknown): value is number =>
   times.has(name) && typeof value === "number" && value > 0;
 
 /** What was created, changed or differs, one line each. */
-export const topologyTable: View<TopologyReport> = ({ streams, consumers, ...report }) => {
+export const topologyTable: View<TopologyReport> = (report) => {
+  const { leftAlone } = report;
+  const told = changesAndDrifts(report);
+  if (leftAlone === null) return told;
+  return `${told}\nstream ${leftAlone} is not orderctl's own and left as it is: nothing keeps it from taking an event twice`;
+};
+
+function changesAndDrifts({ streams, consumers, ...report }: TopologyReport): string {
   const { created, fixed, remade, refusals, drifts } = report;
   const wanted = `${streams} streams and ${consumers} consumers`;
   if ([created, fixed, remade, drifts].every(({ length }) => length === 0))
@@ -72,7 +79,7 @@ export const topologyTable: View<TopologyReport> = ({ streams, consumers, ...rep
     ...adviceFor(report),
   ];
   return told.join("\n");
-};
+}
 
 /** What to do about a broken promise; empty when none is broken. */
 function adviceFor({ drifts, refusals }: Pick<TopologyReport, "drifts" | "refusals">): string[] {

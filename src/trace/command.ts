@@ -63,8 +63,11 @@ type Wanted = { orderId: string; traceId: string | undefined };
 /** Accepts a whole subject too, since ids are often pasted with it: `ORDERS.created.<orderId>`. */
 const parseId =
   (flow: FlowShape) =>
-  (text: string): string =>
-    checkKey(flow, text.trim().split(".").at(-1) ?? "", "usage");
+  (given: string): string => {
+    const text = given.trim();
+    const told = flow.parseSubject(text)?.key ?? flow.keyTyped(text);
+    return told ?? checkKey(flow, text.split(".").at(-1) ?? "", "usage");
+  };
 
 /** 32 hex digits may be an order id or a trace id. */
 const wantedBy = (id: string): Wanted => ({

@@ -115,12 +115,12 @@ export async function followOrder(
 ): Promise<void> {
   const ended = new AbortController();
   const logged: LoggedEvent[] = [];
-  const filter = flow.subjectOf("*", orderId);
+  const filter = flow.filterOfKey(orderId);
   const onMessage = (message: StoredMessage) => {
-    const place = flow.parseSubject(message.subject);
-    // A message that does not decode as an event is skipped, and so is a repeat of an archived one.
-    if (!place || logged.some(({ kind }) => kind === place.kind)) return;
-    if (findFault(flow, message.subject, message.payload) !== undefined) return;
+    const place = flow.placeOf(message);
+    // A message that does not decode as an event is skipped, and so is a repeat of an earlier one.
+    if (place?.key !== orderId || logged.some(({ kind }) => kind === place.kind)) return;
+    if (findFault(flow, message) !== undefined) return;
     logged.push(loggedEvent(flow, { ...place, message }));
     onEvent([...logged]);
     if (endingIn(flow, message) !== undefined) ended.abort();

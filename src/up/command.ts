@@ -2,6 +2,7 @@ import { withBrokerOf, withConnectionTo } from "../broker/own-broker.ts";
 import { isBrokerAnswering } from "../broker/probe.ts";
 import { awaitStoreOwner } from "../broker/store-owner.ts";
 import type { App, Online, Register } from "../cli/command-action.ts";
+import type { FlowProgram } from "../cli/flow-program.ts";
 import { port, withConnection, withNoAuth } from "../cli/options.ts";
 import { noteClock } from "../cli/read-clock.ts";
 import { openServiceLog } from "../cli/service-log.ts";
@@ -50,7 +51,7 @@ async function up(app: App, flags: Options): Promise<undefined> {
   const screen = app.terminal.live ? await app.terminal.openScreen() : undefined;
   const write = screen && ((line: string) => screen.note(line.trimEnd()));
   const log = await openServiceLog(app, flags, {
-    services: [...app.program.runnable.map(app.program.serviceOf), archiveService],
+    services: servedBy(app.program),
     screen: write && { write },
   });
   const { note } = log;
@@ -72,13 +73,18 @@ async function up(app: App, flags: Options): Promise<undefined> {
 const isForeignBrokerAt = async (server: string, storeDir: string): Promise<boolean> =>
   (await isBrokerAnswering(server)) !== undefined && (await awaitStoreOwner(storeDir)) === undefined;
 
+/** The archiver moves what it archives out of the stream: only of one that is orderctl's own. */
+const servedBy = ({ runnable, serviceOf, flow }: FlowProgram): string[] => [
+  ...runnable.map(serviceOf),
+  ...(flow.isManaged ? [archiveService] : []),
+];
+
 type Shown = { screen: LiveScreen | undefined; note: (text: string) => void };
 
 async function runEverything(online: Online, flags: Options, { screen, note }: Shown): Promise<void> {
   const collector = await startOwnCollector(online, flags, note);
   const noting = { ...online, terminal: { ...online.terminal, note } };
-  const { runnable, serviceOf } = online.program;
-  const names = [...runnable.map(serviceOf), archiveService];
+  const names = servedBy(online.program);
   const services = await startServices(noting, { names, flags, collector: collector?.url });
   if (!screen) online.terminal.show("serving", services.serving, servingLine(services.told));
   const ended = new AbortController();

@@ -1,4 +1,3 @@
-import { dirname, join } from "node:path";
 import { loadProto } from "../../src/flow/define/load-proto.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
@@ -37,7 +36,7 @@ export async function createFlowWorld(module: string): Promise<FlowWorld> {
       return runCommand([...argv, "--flow", flow, "--server", broker.url]);
     },
     async storeByHand(subject, fields, type) {
-      const root = await loadProto([join(dirname(module), "claims.proto")]);
+      const root = await loadProto(["fixtures/flows/claims/claims.proto"]);
       const message = root.lookupType(type);
       await connection.nats.jetstream().publish(subject, message.encode(message.fromObject(fields)).finish());
     },

@@ -8,7 +8,7 @@ type Drift = TopologyReport["drifts"][number];
 
 const lineOf = (drift: Pick<Drift, "setting" | "wanted" | "actual">): string | undefined => {
   const drifts: Drift[] = [{ kind: "consumer", name: "reader", isKnown: true, leadsTo: null, ...drift }];
-  const done = { created: [], fixed: [], remade: [], refusals: [] };
+  const done = { created: [], fixed: [], remade: [], refusals: [], leftAlone: null };
   return topologyTable({ streams: 1, consumers: 1, ...done, drifts }, plain)
     .split("\n")
     .at(-1);

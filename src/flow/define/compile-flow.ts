@@ -1,16 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
 import { OrderctlError } from "../../core/errors.ts";
+import { covers } from "../../jetstream/streams/replay-streams.ts";
 import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
-import { deadLettersStream, redrivesStream } from "../flow-topology.ts";
+import type { Addressed, EventPlace, Layout } from "../layout.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
-import { type DataEvent, decodeEvent, encodeEvent, refusal } from "./event-codec.ts";
+import { type DataEvent, decodeEvent, encodeEvent, readable, refusal } from "./event-codec.ts";
+import { existingLayout } from "./existing-layout.ts";
 import { type DefinedEvents, eventsOf, kindsOf } from "./flow-kinds.ts";
 import { payloadsOf } from "./flow-payloads.ts";
 import { isName, subscriptionsOf } from "./flow-services.ts";
-import { keyOfToken, longestToken } from "./key-token.ts";
+import { keyOfToken, longestToken, tokenOfText } from "./key-token.ts";
 import { lifecycleAudit } from "./lifecycle-audit.ts";
 import type { Payload } from "./payload.ts";
+import { faultOfStream, isExisting, streamOf } from "./stream-of.ts";
 import type { AuditPromise } from "./types.ts";
 
 /** A defined flow, in the form in which the code for any flow uses it. */
@@ -35,25 +38,16 @@ export async function compileDefinedFlow(defined: DefinedFlow): Promise<Compiled
   return { flow: flowOf(defined, { shape, events, payloads }), defined, types };
 }
 
-const streamForm = /^[A-Za-z0-9_-]{1,32}$/;
-/** Streams that are orderctl's own: of the built-in flow, and of all flows. */
-const ownStreams = new Set(["ORDERS", "TRACES", deadLettersStream, redrivesStream]);
-const isOwnStream = (stream: string): boolean => ownStreams.has(stream) || /^(?:KV|OBJ)_/.test(stream);
-
-function faultOf({ definition }: DefinedFlow): string | undefined {
+function faultOf({ definition, services }: DefinedFlow): string | undefined {
   const { name, key } = definition;
   if (!isName(name)) return `a flow's name is small letters, digits and '-', not ${JSON.stringify(name)}`;
   if (name === "orders") return "the flow orders is built in: name another";
   if (typeof key !== "string" || key === "")
     return "it has no key: the field that names what its events are about";
-  return faultOfStream(definition.stream ?? name.toUpperCase()) ?? faultOfPromises(definition);
-}
-
-function faultOfStream(stream: string): string | undefined {
-  if (!streamForm.test(stream)) return `${JSON.stringify(stream)} is no name of a stream`;
-  return isOwnStream(stream)
-    ? `the stream ${stream} is orderctl's own: name another (stream: "…")`
-    : undefined;
+  const emitted = new Set(services.flatMap(({ service }) => service?.emits ?? []));
+  return (
+    faultOfStream({ ...definition, events: definition.events ?? {} }, emitted) ?? faultOfPromises(definition)
+  );
 }
 
 function faultOfPromises({ events, audit = [] }: DefinedFlow["definition"]): string | undefined {
@@ -73,13 +67,18 @@ function shapeOf(
   events: DefinedEvents,
   payloads: Readonly<Record<string, Payload>>,
 ): FlowShape {
-  const { name, key, stream = name.toUpperCase(), noun } = defined.definition;
+  const { definition } = defined;
+  const { name, key, noun } = definition;
   const kinds = kindsOf({ defined, events, payloads });
   // `claims` is about a claim.
   const [one, many] = noun ?? [name.replace(/s$/, ""), name];
+  const isKey = (text: string) => keyOfToken(text) !== undefined;
+  const layout = isExisting(definition.stream) ? existingIn(definition, events, payloads) : undefined;
   const table = {
-    stream,
-    isKey: (text: string) => keyOfToken(text) !== undefined,
+    stream: streamOf(definition),
+    ...(layout && { layout }),
+    isKey,
+    keyTyped: (text: string) => (isKey(text) ? text : tokenOfText(text)),
     keyName: `a ${key}`,
     keyForm: `1 to ${longestToken} letters, digits, '-' or '_', with other characters escaped: %20`,
     keyField: key,
@@ -95,6 +94,21 @@ function shapeOf(
     throw definitionFault(defined.place, OrderctlError.from(thrown).message);
   }
 }
+
+const existingIn = (
+  { key, keyFrom = { field: key } }: DefinedFlow["definition"],
+  events: DefinedEvents,
+  payloads: Readonly<Record<string, Payload>>,
+): Layout =>
+  existingLayout({
+    kinds: Object.entries(events).map(([kind, { subject = "", headers = {} }]) => ({
+      kind,
+      subject,
+      headers,
+    })),
+    keyFrom,
+    read: (kind, payload) => payloads[kind]?.decode(payload) ?? {},
+  });
 
 type Parts = { shape: FlowShape; events: DefinedEvents; payloads: Readonly<Record<string, Payload>> };
 
@@ -112,11 +126,18 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     const subject = shape.subjectOf(event.kind, event.key);
     throw refusal(subject, `${field} is ${JSON.stringify(status)}, not one of ${known.join(", ")}`);
   };
-  const decode = decodeEvent(payloads, definition.key);
-  const encode = encodeEvent(payloads, definition.key);
+  const keyField = shape.isManaged ? definition.key : undefined;
+  const decode = decodeEvent(payloads, keyField);
+  const encode = encodeEvent(payloads, keyField);
+  const placeOf = shape.isManaged
+    ? ({ subject }: Addressed) => shape.parseSubject(subject)
+    : (message: Addressed) => placeIn(shape, payloads, message);
   return {
     ...shape,
-    decode: (subject, bytes) => checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
+    decode(subject, payload, headers) {
+      const header = (name: string) => headers?.header(name);
+      return checkStatus(decode({ subject, place: placeOf({ subject, payload, header }) }, payload));
+    },
     encode(event) {
       const encoded = encode(shape.subjectOf(event.kind, event.key), event);
       // What could not be read again would take the event's place for good.
@@ -138,4 +159,19 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     audit: lifecycleAudit({ shape, promises: definition.audit ?? [], statusOf }),
     countersOf: () => ({ stored: () => {}, called: () => {} }),
   };
+}
+
+/** Throws `bad_message` where a message of an existing stream is no event of the flow, or names no key. */
+function placeIn(
+  { kinds, filterOf, takes, placeOf, keyField }: FlowShape,
+  payloads: Readonly<Record<string, Payload>>,
+  message: Addressed,
+): EventPlace {
+  const place = placeOf(message);
+  if (place) return place;
+  const { subject, payload } = message;
+  const kind = kinds.find((each) => covers(filterOf(each), subject) && takes(each, message));
+  if (kind === undefined) throw refusal(subject, "no event of the flow: its subject or headers are others");
+  readable(subject, `not readable as an event of kind ${kind}`, () => payloads[kind]?.decode(payload));
+  throw refusal(subject, `it has no ${keyField}, which is its key`);
 }

@@ -6,6 +6,7 @@ import { definitionFault } from "./definition-fault.ts";
 import type { DefinedEvents } from "./flow-kinds.ts";
 import { jsonPayload } from "./json-payload.ts";
 import type { Payload } from "./payload.ts";
+import { keyFieldOf } from "./stream-of.ts";
 
 /** How the events of each kind are written, read from the `.proto` files that the definition names. */
 export async function payloadsOf(
@@ -18,7 +19,7 @@ export async function payloadsOf(
   for (const [kind, event] of Object.entries(events)) {
     const { type, schema } = event;
     const payload = type === undefined ? jsonPayload(schema) : await typed(defined, root, { kind, type });
-    const missing = missingField(payload, [definition.key, event.status]);
+    const missing = missingField(payload, [keyFieldOf(definition), event.status]);
     if (missing !== undefined) throw definitionFault(place, `${kind}: ${type} has no field ${missing}`);
     payloads[kind] = payload;
   }

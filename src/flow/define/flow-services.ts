@@ -6,6 +6,12 @@ const nameForm = /^[a-z][a-z0-9-]{0,31}$/;
 /** What `serve` means by these is not a service of the flow. */
 const reserved: readonly string[] = ["all", "archive"];
 
+/** What makes a consumer that of its service. */
+const ownSettings = new Set([
+  ...["name", "durable_name", "filter_subject", "filter_subjects"],
+  ...["ack_policy", "deliver_subject", "deliver_group"],
+]);
+
 export const isName = (text: unknown): boolean => typeof text === "string" && nameForm.test(text);
 
 /** The name of a service on the broker: another flow may have one of the same name. */
@@ -26,7 +32,7 @@ export function subscriptionsOf(
   for (const each of defined.services) {
     const fault = faultOf(defined, each, kinds);
     if (fault !== undefined) throw definitionFault(each.place, `service ${each.name} ${fault}`);
-    const { on, when, emits = [], startAt } = each.service;
+    const { on, when, emits = [], startAt, consumer: settings } = each.service;
     const name = serviceOnBroker(defined.definition.name, each.name);
     const begins = startAt === "new" ? { startAt } : {};
     const entry = {
@@ -35,6 +41,7 @@ export function subscriptionsOf(
       emits,
       ...(when !== undefined && { when }),
       ...begins,
+      ...(settings && { settings }),
     };
     byService[name] = [...(byService[name] ?? []), entry];
   }
@@ -48,6 +55,8 @@ function faultOf(defined: DefinedFlow, each: DefinedService, kinds: Kinds): stri
   if (!isName(name)) return "has a name that is not small letters, digits and '-'";
   if (reserved.includes(name)) return "has a name that means something else to `serve`";
   if (typeof service?.handle !== "function") return "has no handler: handle(event, ctx)";
+  const taken = Object.keys(service.consumer ?? {}).find((setting) => ownSettings.has(setting));
+  if (taken !== undefined) return `sets ${taken} of its consumer, which is orderctl's own to set`;
   return faultOfKinds(service, Object.keys(kinds)) ?? faultOfWhen(each, kinds) ?? faultOfTwin(defined, each);
 }
 

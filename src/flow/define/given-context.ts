@@ -9,7 +9,7 @@ import { keyOfToken } from "./key-token.ts";
 import type { CallOptions, Emission, FlowEventOf } from "./types.ts";
 
 /** Whose delivery it is. */
-export type Names = { flow: string; service: string; keyField: string };
+export type Names = { flow: string; service: string; keyField: string | undefined };
 
 export type Given = {
   event: DataEvent;
@@ -38,7 +38,8 @@ export class GivenContext {
 
   constructor(given: Given) {
     this.#given = given;
-    this.#ownKey = given.event.data[given.names.keyField];
+    const { keyField } = given.names;
+    this.#ownKey = keyField === undefined ? undefined : given.event.data[keyField];
   }
 
   get sequence(): number {
@@ -66,6 +67,10 @@ export class GivenContext {
     if (this.outcome)
       throw misuse(names, `emits ${kind} beside ${this.outcome.kind}: an event leads to one event`);
     const { keyField } = names;
+    if (keyField === undefined) {
+      this.outcome = { kind, key: event.key, data };
+      return { kind };
+    }
     if (data[keyField] !== undefined && data[keyField] !== this.#ownKey)
       throw misuse(names, `emits ${kind} about another ${keyField} than that of its event`);
     this.outcome = { kind, key: event.key, data: { ...data, [keyField]: this.#ownKey } };
@@ -83,7 +88,7 @@ export class GivenContext {
     const { working, event } = this.#given;
     const { log } = working;
     const stored = await readEvent(log, kind, event.key);
-    return stored && toldOf(log.flow.decode(stored.subject, stored.payload) as DataEvent);
+    return stored && toldOf(log.flow.decode(stored.subject, stored.payload, stored) as DataEvent);
   };
 
   readonly onStored = (callback: (stored: FlowEventOf) => void): void => {

@@ -8,6 +8,7 @@ import { consumerOf } from "./flow-services.ts";
 import { GivenContext, misuse, toldOf } from "./given-context.ts";
 import { InTurn } from "./in-turn.ts";
 import type { HandlerBreaker } from "./service-breaker.ts";
+import { keyFieldOf } from "./stream-of.ts";
 import type { FlowContext, ServiceDefinition } from "./types.ts";
 
 /** What the handlers of a process work with; `breakers` and `turns` by the services' names. */
@@ -61,7 +62,7 @@ function workOf(
 ): Handler<DataEvent> {
   const { emits = [], handle } = service;
   const { definition } = defined;
-  const names = { flow: definition.name, service: name, keyField: definition.key };
+  const names = { flow: definition.name, service: name, keyField: keyFieldOf(definition) };
   return async (event, context) => {
     const given = new GivenContext({ event, context, working, names, emits });
     const returned = await handle(toldOf(event), given as unknown as FlowContext);
@@ -82,7 +83,8 @@ function keepingFirstOutcome(
   { service: { emits = [], when } }: DefinedService,
   { handler, log }: Kept,
 ): Handler<DataEvent> {
-  if (emits.length < 2) return handler;
+  // A stream that takes several events of a kind cannot tell which of them this one has led to.
+  if (emits.length < 2 || !flow.isManaged) return handler;
   return async (event, context) => {
     if (when !== undefined && flow.describe(event).outcome !== when) return nothing;
     const stored = await Promise.all(emits.map((kind) => readEvent(log, kind, event.key)));

@@ -9,13 +9,19 @@ export const longestToken = 200;
  * own token. Throws `bad_message` for a key that is empty, too long or no text.
  */
 export function tokenOfKey(key: string): string {
-  const token = encode(key);
-  if (token !== undefined && token.length > 0 && token.length <= longestToken) return token;
+  const token = tokenOfText(key);
+  if (token !== undefined) return token;
   const shown = key.length > 64 ? `${key.slice(0, 64)}…` : key;
   throw new OrderctlError("bad_message", `${JSON.stringify(shown)} is no key`, {
     hint: `a key is a text of 1 to ${longestToken} characters, fewer where they have to be escaped`,
     source: "message",
   });
+}
+
+/** As `tokenOfKey`; undefined for what is no key. */
+export function tokenOfText(text: string): string | undefined {
+  const token = encode(text);
+  return token !== undefined && token.length > 0 && token.length <= longestToken ? token : undefined;
 }
 
 /** The key that a token stands for; undefined for a text that is the token of no key: each key has one token. */

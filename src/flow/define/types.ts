@@ -1,3 +1,4 @@
+import type { KeyPlace } from "./existing-layout.ts";
 import type { StandardSchema } from "./json-payload.ts";
 
 /**
@@ -24,6 +25,13 @@ export type EventDefinition<D = object> = {
   type?: string;
   /** For JSON: what checks an event, and may complete it with defaults. Any Standard Schema: zod, valibot, ArkType … */
   schema?: StandardSchema<D>;
+  /**
+   * In an existing stream: where events of this kind are. One token may be the key, in braces: `accounts.{id}.opened`. `*`
+   * and a last `>` are for kinds that no service emits.
+   */
+  subject?: string;
+  /** In an existing stream: headers that tell this kind from others on the same subject: `{ "ce-type": "opened" }`. */
+  headers?: Readonly<Record<string, string>>;
   /** The field whose value decides how the key goes on: an enum, or a text with the `statuses` listed. */
   status?: keyof D & string;
   /** The values that the status can have, where neither the protobuf enum nor anything else tells them. */
@@ -41,16 +49,28 @@ export type EventDefinition<D = object> = {
   sample?: (index: number) => D;
 };
 
+/**
+ * A stream that other programs made, and that orderctl leaves as it is: it makes its own consumers there, and stores what
+ * services emit. Such a stream may take a second event of a kind for a key, and lose what its limits let go; a service
+ * may then do its work twice. There is no `audit` and no archive of it.
+ */
+export type ExistingStream = { name: string; manage: false };
+
 /** Where the log of a flow is. */
 export type FlowDefinition<T extends FlowTypes = FlowTypes> = {
   /** Small letters, digits and `-`; names the flow's consumers, dead letters and metrics. */
   name: string;
-  /** The stream that holds the events, on subjects `<stream>.<kind>.<key>`; the name in capitals by default. */
-  stream?: string;
+  /**
+   * The stream that holds the events, on subjects `<stream>.<kind>.<key>`; the name in capitals by default. Or one that
+   * other programs made.
+   */
+  stream?: string | ExistingStream;
   /** What the flow is about, one and many: `["claim", "claims"]`, which is made of the name by default. */
   noun?: readonly [one: string, many: string];
   /** The field that holds the key in each event. */
   key: T["key"] & string;
+  /** In an existing stream: where the key is, when neither a subject's `{…}` nor the field `key` tells it. */
+  keyFrom?: KeyPlace;
   /** `.proto` files, folders of them, or descriptor sets (`.binpb`, `.desc`), beside the module that defines the flow. */
   proto?: string | readonly string[];
   /** In the order in which events of one key can happen. A text is the protobuf message's name. */
@@ -155,6 +175,11 @@ export type ServiceDefinition<
   concurrency?: number;
   /** Whether a process works on one event of a key at a time; other processes may work on others of that key. */
   ordered?: boolean;
+  /**
+   * Settings of the service's consumers in the broker's own field names (`ack_wait` in ns, `max_ack_pending` …). They are
+   * passed on as they are, in place of what orderctl would choose.
+   */
+  consumer?: Readonly<Record<string, unknown>>;
   /** `none`: the handler changes nothing but the log, so that a replay may call it. */
   effects?: "none";
   /** Returns what `ctx.emit` gave, or nothing; or a promise of it. */

@@ -51,8 +51,8 @@ export type DeadLetterRule = {
   service: string;
   instance: string;
   consumer: string;
-  /** The subject for the copy of a message with this subject. */
-  subjectFor(subject: string): string;
+  /** The subject for the copy of a message that was stored with this subject. */
+  subjectFor(subject: string, delivery: Delivery): string;
   /** Where the original of a redriven delivery was stored; undefined for a delivery that is an original. */
   originOf?(delivery: Delivery): { origin: Origin; redriveOf: number } | undefined;
 };

@@ -102,7 +102,7 @@ export class DeadLetterPolicy {
    */
   async keep(delivery: ReceivedDelivery, error: OrderctlError): Promise<void> {
     const mark = this.#markOf(delivery, error);
-    const subject = this.#rule.subjectFor(mark.origin.subject);
+    const subject = this.#rule.subjectFor(mark.origin.subject, delivery);
     await this.#copies.inTurn(subject, async () => {
       while (!(await this.#isKept(delivery, mark, subject))) {
         // Another worker stored a copy under the same subject first: look at the subject again.

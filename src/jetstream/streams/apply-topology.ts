@@ -165,6 +165,12 @@ async function notCreated(
   { kind, name, topology }: Creation,
 ): Promise<OrderctlError> {
   const what = `${kind} ${name}`;
+  const stream = topology.consumers.find((consumer) => consumer.durable_name === name)?.stream;
+  if (apiErrorOf(thrown) === apiErrors.streamNotFound && stream !== undefined)
+    return new OrderctlError("not_found", `there is no stream ${stream} at ${connection.server}`, {
+      hint: "it is not orderctl's own, which makes only its consumer there",
+      cause: thrown,
+    });
   const error = fromNats(thrown, `create ${what}`);
   if (apiErrorOf(thrown) === apiErrors.subjectsOverlap) {
     const subjects = (topology.streams.find((stream) => stream.name === name)?.subjects ?? []) as string[];

@@ -22,6 +22,8 @@ const flowOf = (definition: object = {}, services: [string, object][] = []): Def
   return flow as unknown as DefinedFlow;
 };
 
+const existing = { name: "JOBS", manage: false };
+
 const work: [string, object][] = [
   ["work", { on: "asked", emits: ["done"] }],
   ["file", { on: "done", when: "WELL", emits: ["filed"] }],
@@ -209,6 +211,44 @@ describe("a definition with a fault is refused, with file and line", () => {
         ["file", { on: "asked", emits: ["filed"] }],
       ],
       /several services go on from asked, so say of asked/,
+    ],
+    [
+      "a subject in a stream of orderctl's own",
+      { events: { asked: { subject: "a.b" } } },
+      [],
+      /asked has subject, which is for a stream that other programs made/,
+    ],
+    ["a place of the key there", { keyFrom: { header: "k" } }, [], /it has keyFrom, which is for a stream/],
+    [
+      "a stream of other programs that is not said to be one",
+      { stream: { name: "JOBS" } },
+      [],
+      /one of other programs by \{ name, manage: false \}/,
+    ],
+    ["no subject in such a stream", { stream: existing }, [], /asked needs a subject/],
+    [
+      "a subject that NATS does not know",
+      { stream: existing, events: { asked: { subject: "a..b" } } },
+      [],
+      /asked has a subject that NATS does not know: "a\.\.b"/,
+    ],
+    [
+      "two keys in a subject",
+      { stream: existing, events: { asked: { subject: "{a}.{b}" } } },
+      [],
+      /asked has several keys in its subject/,
+    ],
+    [
+      "what is emitted to many subjects",
+      { stream: existing, events: { asked: { subject: "a.{id}" }, done: { subject: "b.*" } } },
+      [["work", { on: "asked", emits: ["done"] }]],
+      /done is emitted, so it needs a subject without \* and >, not b\.\*/,
+    ],
+    [
+      "a setting of a consumer that is orderctl's own",
+      {},
+      [["work", { on: "asked", consumer: { ack_policy: "none" } }]],
+      /service work sets ack_policy of its consumer/,
     ],
     ["no end", { events: { asked: { ends: false } } }, [], /no kind of event ends the flow/],
     [

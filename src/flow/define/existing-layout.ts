@@ -1,0 +1,123 @@
+import { covers } from "../../jetstream/streams/replay-streams.ts";
+import type { Addressed, EventPlace, Layout } from "../layout.ts";
+import { keyOfToken, tokenOfKey } from "./key-token.ts";
+
+/** Where the events of one kind are in a stream that other programs made. */
+export type ExistingKind = {
+  kind: string;
+  /** `accounts.{accountId}.opened`: one token may be the key; others may be `*`, and the last one `>`. */
+  subject: string;
+  /** What headers have to say for a message to be of this kind. */
+  headers: Readonly<Record<string, string>>;
+};
+
+/** Where the key is when the subject does not tell: in a header, or in a field (`data.id` is one of an object in it). */
+export type KeyPlace = { header: string } | { field: string };
+
+type Existing = {
+  kinds: readonly ExistingKind[];
+  keyFrom: KeyPlace;
+  /** The fields of a message of a kind; throws where it is not readable. */
+  read(kind: string, payload: Uint8Array): Readonly<Record<string, unknown>>;
+};
+
+/** `{accountId}`, as a whole token. */
+const placeholder = /^\{[^{}]+\}$/;
+
+const isKeyToken = (token: string): boolean => placeholder.test(token);
+
+/** Whether the subject is that of one event: nothing but the key is left open. */
+export const isConcrete = (subject: string): boolean =>
+  subject.split(".").every((token) => token !== "*" && token !== ">");
+
+/** Why a subject cannot be that of a kind; undefined where it can. */
+export function faultOfSubject(subject: unknown): string | undefined {
+  if (typeof subject !== "string" || subject === "") return "needs a subject: accounts.{accountId}.opened";
+  const tokens = subject.split(".");
+  const isToken = (token: string, index: number) =>
+    isKeyToken(token) || token === "*" || (token === ">" && index === tokens.length - 1) || plain.test(token);
+  if (!tokens.every(isToken)) return `has a subject that NATS does not know: ${JSON.stringify(subject)}`;
+  return tokens.filter(isKeyToken).length > 1 ? `has several keys in its subject ${subject}` : undefined;
+}
+
+const plain = /^[^\s*>{}]+$/;
+
+/** The layout of a stream that other programs made, and that is left as it is. */
+export function existingLayout({ kinds, keyFrom, read }: Existing): Layout {
+  const compiled = kinds.map(compileKind);
+  const named = new Map(compiled.map((each) => [each.kind, each]));
+  const of = (kind: string): CompiledKind => {
+    const found = named.get(kind);
+    if (!found) throw new Error(`${kind} is no kind of the flow`);
+    return found;
+  };
+  const takes = (kind: string, message: Addressed) =>
+    Object.entries(of(kind).headers).every(([name, value]) => message.header(name) === value);
+  const keyBeside = ({ kind }: CompiledKind, message: Addressed): string | undefined => {
+    const told =
+      "header" in keyFrom
+        ? message.header(keyFrom.header)
+        : textAt(read(kind, message.payload), keyFrom.field);
+    return told === undefined ? undefined : tokenOfKey(told);
+  };
+  const placeOf = (message: Addressed): EventPlace | undefined => {
+    const found = compiled.find((each) => matches(each, message.subject) && takes(each.kind, message));
+    if (!found) return undefined;
+    try {
+      const key = found.keyAt < 0 ? keyBeside(found, message) : keyIn(found, message.subject);
+      return key === undefined ? undefined : { kind: found.kind, key };
+    } catch {
+      // What cannot be read names no key.
+      return undefined;
+    }
+  };
+  return {
+    isManaged: false,
+    subjectOf: (kind, key) => of(kind).withKey(key),
+    filterOf: (kind) => of(kind).withKey("*"),
+    filterOfKey: () => undefined,
+    templateOf: (kind) => of(kind).subject,
+    parseSubject(subject) {
+      // Where headers tell kinds apart, the subject alone does not.
+      const [only, ...others] = compiled.filter((each) => matches(each, subject));
+      const key = only && others.length === 0 ? keyIn(only, subject) : undefined;
+      return only && key !== undefined ? { kind: only.kind, key } : undefined;
+    },
+    placeOf,
+    takes,
+    headersOf(kind, key) {
+      const { headers, keyAt } = of(kind);
+      const inHeader = keyAt < 0 && "header" in keyFrom;
+      return { ...headers, ...(inHeader && { [keyFrom.header]: keyOfToken(key) ?? key }) };
+    },
+  };
+}
+
+type CompiledKind = ExistingKind & {
+  /** Which token of the subject is the key; -1 for none. */
+  keyAt: number;
+  withKey(token: string): string;
+};
+
+function compileKind(each: ExistingKind): CompiledKind {
+  const tokens = each.subject.split(".");
+  const keyAt = tokens.findIndex(isKeyToken);
+  const withKey = (token: string) => tokens.map((own, index) => (index === keyAt ? token : own)).join(".");
+  return { ...each, keyAt, withKey };
+}
+
+const matches = ({ withKey }: CompiledKind, subject: string): boolean => covers(withKey("*"), subject);
+
+/** The key as orderctl writes it, whoever chose the token. */
+function keyIn({ keyAt }: CompiledKind, subject: string): string | undefined {
+  const token = subject.split(".")[keyAt];
+  if (token === undefined) return undefined;
+  return keyOfToken(token) === undefined ? tokenOfKey(token) : token;
+}
+
+/** The text or number at a path of fields; undefined where there is none. */
+function textAt(data: Readonly<Record<string, unknown>>, path: string): string | undefined {
+  let at: unknown = data;
+  for (const name of path.split(".")) at = (at as Record<string, unknown> | undefined | null)?.[name];
+  return typeof at === "string" || typeof at === "number" ? String(at) : undefined;
+}
