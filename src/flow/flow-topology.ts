@@ -1,5 +1,6 @@
 import { durationNs, type Topology } from "../jetstream/streams/apply-topology.ts";
 import type { FlowShape } from "./flow.ts";
+import { type LogConsumer, logConsumers } from "./log-consumers.ts";
 
 export const ackWaitMs = 30_000;
 
@@ -48,8 +49,15 @@ const unique = (uniqueness: string) => ({
  * Settings, by stream, without which a service refuses to start, each with its consequence; any other difference is
  * only reported.
  */
-const promisesOf = ({ stream, isManaged, secondEvent, buckets }: FlowShape) => ({
-  ...(isManaged && { [stream]: unique(secondEvent) }),
+const promisesOf = ({ stream, isManaged, partitions, secondEvent, buckets }: FlowShape) => ({
+  ...(isManaged && {
+    [stream]: {
+      ...unique(secondEvent),
+      ...(partitions !== undefined && {
+        subjects: "with another number of partitions a key has another subject, and begins again",
+      }),
+    },
+  }),
   [redrivesStream]: unique(secondEvent),
   [deadLettersStream]: kept,
   ...Object.fromEntries(buckets.map(({ name, promises }) => [`KV_${name}`, { ...kept, ...promises }])),
@@ -58,6 +66,8 @@ const promisesOf = ({ stream, isManaged, secondEvent, buckets }: FlowShape) => (
     [`KV_${archiveBucket(stream)}`]: { ...kept, max_age: "what is archived is found no more" },
   }),
 });
+
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 type TopologyOptions = {
   replicas?: number;
@@ -71,12 +81,12 @@ const limit = (bytes: number | undefined) =>
 
 /** Every stream, bucket and durable consumer of a flow. The only place that defines their settings. */
 export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: TopologyOptions = {}): Topology {
-  const { stream, buckets, subscriptions, filterOf } = flow;
+  const { stream, buckets, subscriptions } = flow;
   const limitOfOthers = limit(maxBytes === undefined ? undefined : maxBytes / 10);
   return {
     promises: promisesOf(flow),
     streams: [
-      ...(flow.isManaged ? [{ ...log(stream, replicas), ...limit(maxBytes) }] : []),
+      ...(flow.isManaged ? [{ ...log(flow, replicas), ...limit(maxBytes) }] : []),
       ...buckets.map(({ name }) => ({ ...bucket(name, replicas), ...limitOfOthers })),
       {
         name: deadLettersStream,
@@ -103,20 +113,19 @@ export function flowTopology(flow: FlowShape, { replicas = 1, maxBytes }: Topolo
       { ...bucket(suspectsBucket, replicas), ...limitOfOthers, max_age: durationNs(suspectsAgeMs) },
       ...(flow.isManaged ? [{ ...bucket(archiveBucket(stream), replicas), ...limitOfOthers }] : []),
     ],
-    consumers: subscriptions.flatMap(({ consumer, on, startAt, settings }) => [
-      {
-        ...durable(stream, consumer, filterOf(on)),
-        ...(startAt && { deliver_policy: startAt }),
-        ...settings,
-      },
-      durable(redrivesStream, redriverOf(consumer), `${redrivesStream}.${consumer}.*.*`),
-    ]),
+    consumers: [
+      ...logConsumers(flow).map((each) => onLog(stream, each)),
+      ...subscriptions.map(({ consumer }) =>
+        durable(redrivesStream, redriverOf(consumer), [`${redrivesStream}.${consumer}.*.*`]),
+      ),
+    ],
   };
 }
 
-const log = (stream: string, replicas: number) => ({
+const log = ({ stream, partitions }: FlowShape, replicas: number) => ({
   name: stream,
-  subjects: [`${stream}.>`],
+  subjects:
+    partitions === undefined ? [`${stream}.>`] : numbers(partitions).map((each) => `${stream}.*.${each}.*`),
   storage: "file",
   retention: "limits",
   num_replicas: replicas,
@@ -141,11 +150,23 @@ const bucket = (name: string, replicas: number) => ({
 });
 
 /** Without `max_deliver`: the broker would drop a message silently, where a worker makes a dead letter of it. */
-const durable = (stream: string, consumer: string, filter: string) => ({
+const durable = (stream: string, consumer: string, filters: readonly string[]) => ({
   stream,
   durable_name: consumer,
   ack_policy: "explicit",
   ack_wait: durationNs(ackWaitMs),
-  filter_subject: filter,
+  // Several are known to nats-server from 2.10 on.
+  ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
   max_ack_pending: 20_000,
 });
+
+function onLog(stream: string, { consumer, filters, subscriptions, inOrder }: LogConsumer) {
+  const [{ startAt, settings }] = subscriptions;
+  return {
+    ...durable(stream, consumer, filters),
+    ...(startAt && { deliver_policy: startAt }),
+    ...settings,
+    // The broker hands out the next event when this one is settled, whichever process asks.
+    ...(inOrder && { max_ack_pending: 1 }),
+  };
+}

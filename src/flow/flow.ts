@@ -75,6 +75,11 @@ export type SubscriptionEntry = {
   emits: readonly string[];
   /** Where its consumer begins when it is made: with the events that come from then on, instead of with the first. */
   startAt?: "new";
+  /**
+   * The service works on one event of a key at a time, in the order of the log, also where several processes run it. All
+   * of a service's subscriptions or none.
+   */
+  inOrder?: boolean;
   /** Settings of its consumer in the broker's own field names, in place of those that orderctl would choose. */
   settings?: Settings;
 };

@@ -1,3 +1,5 @@
+import { partitionOf } from "./partition.ts";
+
 /** The kind and key that a message of the flow is about. */
 export type EventPlace = { kind: string; key: string };
 
@@ -17,8 +19,10 @@ export type Layout = {
   readonly isManaged: boolean;
   /** The subject of an event that is to be stored. In a managed stream it is the event's identity. */
   subjectOf(kind: string, key: string): string;
-  /** All subjects that events of a kind can have. */
-  filterOf(kind: string): string;
+  /** Into how many partitions the keys are divided, by a token of the subject; undefined where they are not. */
+  readonly partitions?: number | undefined;
+  /** All subjects that events of a kind can have, in all partitions or in one. */
+  filterOf(kind: string, partition?: number): string;
   /** All subjects that events of a key can have; undefined where subjects do not tell. */
   filterOfKey(key: string): string | undefined;
   /** With a placeholder for the key: low cardinality, so it may be a metric label or part of a span name. */
@@ -45,6 +49,29 @@ export function ownLayout({ stream, kinds, isKey, keyField }: Own): Layout {
     filterOf: (kind) => subjectOf(kind, "*"),
     filterOfKey: (key) => subjectOf("*", key),
     templateOf: (kind) => subjectOf(kind, `{${keyField}}`),
+    parseSubject,
+    placeOf: ({ subject }) => parseSubject(subject),
+    takes: () => true,
+    headersOf: () => undefined,
+  };
+}
+
+/** The same with the partition of the key before it: `<stream>.<kind>.<partition>.<key>`. */
+export function partitionedLayout({ stream, kinds, isKey, keyField }: Own, partitions: number): Layout {
+  const known = new Set(kinds);
+  const subjectOf = (kind: string, key: string) => `${stream}.${kind}.${partitionOf(key, partitions)}.${key}`;
+  const parseSubject = (subject: string): EventPlace | undefined => {
+    const [, kind = "", , key = ""] = subject.split(".");
+    const isOwn = known.has(kind) && isKey(key) && subject === subjectOf(kind, key);
+    return isOwn ? { kind, key } : undefined;
+  };
+  return {
+    isManaged: true,
+    partitions,
+    subjectOf,
+    filterOf: (kind, partition) => `${stream}.${kind}.${partition ?? "*"}.*`,
+    filterOfKey: (key) => subjectOf("*", key),
+    templateOf: (kind) => `${stream}.${kind}.{partition}.{${keyField}}`,
     parseSubject,
     placeOf: ({ subject }) => parseSubject(subject),
     takes: () => true,

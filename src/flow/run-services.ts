@@ -3,21 +3,17 @@ import type { Listening } from "../core/listening.ts";
 import type { Note } from "../core/note.ts";
 import type { Connection } from "../jetstream/client/connection.ts";
 import type { Problem } from "../jetstream/consume/problems.ts";
-import { Worker } from "../jetstream/consume/worker.ts";
-import type { Processor, WorkerCounts } from "../jetstream/consume/worker-options.ts";
+import type { WorkerCounts } from "../jetstream/consume/worker-options.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology, readStreamIdentity } from "../jetstream/streams/apply-topology.ts";
 import { type Drift, driftText } from "../jetstream/streams/settings-drift.ts";
-import { noTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
-import type { ArchivedKeys, ArchiveProgress, FollowedArchive } from "./archived-log.ts";
-import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
-import { createReports } from "./delivery-report.ts";
-import { outcomeFence } from "./fence.ts";
-import type { Flow, FlowLog, FlowShape, Subscription } from "./flow.ts";
-import { ackWaitMs, flowTopology, redriverOf, redrivesStream } from "./flow-topology.ts";
-import { type Handler, handlerOf } from "./handler.ts";
-import { processWith } from "./process-event.ts";
-import { unlessRestored } from "./restored.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ArchivedKeys, FollowedArchive } from "./archived-log.ts";
+import type { FlowLog, FlowShape } from "./flow.ts";
+import { flowTopology, redriverOf } from "./flow-topology.ts";
+import type { Handler } from "./handler.ts";
+import { consumersOf } from "./log-consumers.ts";
+import { startWorkers } from "./start-workers.ts";
 
 /**
  * A circuit breaker around a system that a service depends on: while it is open, the service's workers pull nothing.
@@ -103,11 +99,6 @@ export type RunningServices = {
   stop(deadlineMs: number): Promise<void>;
 };
 
-export const defaultMaxAttempts = 8;
-export const defaultConcurrency = 256;
-/** Redriven dead letters are few, so a low limit is enough. */
-const redriveConcurrency = 16;
-
 /**
  * Creates the missing parts of the topology and starts the named services in this process. Rejects with `timeout` when
  * the broker does not answer; the call can then be repeated.
@@ -177,9 +168,10 @@ const of = (consumer: string, problems: readonly Problem[]) =>
  */
 function refuseBrokenPromises(flow: FlowShape, drifts: readonly Drift[], names: readonly string[]): void {
   const own = new Set(
-    names.flatMap((name) =>
-      flow.subscriptionsOf(name).flatMap(({ consumer }) => [consumer, redriverOf(consumer)]),
-    ),
+    names.flatMap((name) => [
+      ...consumersOf(flow, name).map(({ consumer }) => consumer),
+      ...flow.subscriptionsOf(name).map(({ consumer }) => redriverOf(consumer)),
+    ]),
   );
   const broken = drifts.filter(
     ({ kind, name, leadsTo }) => leadsTo !== null && (kind === "stream" || own.has(name)),
@@ -190,68 +182,3 @@ function refuseBrokenPromises(flow: FlowShape, drifts: readonly Drift[], names: 
     source: "broker",
   });
 }
-
-function startWorkers(
-  working: Working & { log: string; progress: ArchiveProgress | undefined },
-  names: readonly string[],
-  options: ServiceOptions,
-): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
-  const { flow, progress } = working;
-  const { parts, instance, note, maxAttempts = defaultMaxAttempts } = options;
-  const { telemetry = noTelemetry, aheadUs } = options;
-  const handlers = parts.handlers(working);
-  const counters = telemetry.metrics && flow.countersOf(telemetry.metrics);
-  const fence = progress && outcomeFence(working, progress);
-  const workers = new Map<string, Worker>();
-  const redrivers = new Map<string, Worker>();
-  for (const service of names) {
-    const breaker = parts.breakers?.[service];
-    const concurrency = concurrencyOf(service, options);
-    if (breaker) telemetry.metrics?.observeBreaker(breaker.name, () => breaker.state());
-    for (const subscription of flow.subscriptionsOf(service)) {
-      const { consumer, on } = subscription;
-      const archivedKeys = on === flow.firstKind ? working.archivedKeys : undefined;
-      const isPaused = () =>
-        breaker?.state() === "open" || progress?.isKnown() === false || archivedKeys?.isCertain() === false;
-      const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
-      const as = { service, instance, startReport, archivedKeys };
-      const handler = handlerOf(handlers, consumer);
-      const process = processWith(flow, handler, { ...as, fence });
-      // Its event may be archived.
-      const redrive = processWith(flow, handler, as);
-      const isIdle = otherStatus(flow, subscription);
-      const giveUp = { maxAttempts, patienceMs: parts.patienceMs };
-      const deadLetters = deadLetterRule(flow, { service, instance, consumer, ...giveUp });
-      const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
-      const log = { stream: flow.stream, ackWaitMs: ackWaitOf(subscription) };
-      const unless = unlessOther(flow, on, unlessRestored(working, subscription, process));
-      workers.set(consumer, new Worker(working, { ...settings, ...log }, unless));
-      const place = { stream: redrivesStream, consumer: redriverOf(consumer) };
-      const again = { ...settings, ...place, concurrency: redriveConcurrency };
-      redrivers.set(
-        again.consumer,
-        new Worker(working, again, processRedriven(working, subscription, redrive)),
-      );
-    }
-  }
-  return { workers, redrivers };
-}
-
-const ackWaitOf = ({ settings }: Subscription): number =>
-  typeof settings?.ack_wait === "number" ? settings.ack_wait / 1e6 : ackWaitMs;
-
-const concurrencyOf = (service: string, { concurrency, parts }: ServiceOptions): number =>
-  concurrency ?? parts.concurrency?.[service] ?? defaultConcurrency;
-
-/** In a stream of other programs, a subject may have events of several kinds. */
-const unlessOther = (flow: Flow, on: string, process: Processor): Processor =>
-  flow.isManaged
-    ? process
-    : async (delivery, signal) => (flow.takes(on, delivery) ? process(delivery, signal) : undefined);
-
-/** Undefined for a subscription that takes every status. */
-const otherStatus = (
-  flow: Flow,
-  { on, when }: Subscription,
-): ((payload: Uint8Array) => boolean) | undefined =>
-  when === undefined ? undefined : (payload) => flow.hasOtherStatus(on, payload, when);

@@ -1,4 +1,5 @@
 import type { FlowLog, FlowShape } from "../flow/flow.ts";
+import { consumersOf } from "../flow/log-consumers.ts";
 import { type ProcessStatus, readProcesses } from "../flow/process-status.ts";
 import {
   type ConsumerLag,
@@ -83,7 +84,7 @@ const openBreakersOf = (flow: FlowShape, working: readonly ProcessStatus[], cons
   );
 
 const isOfService = (flow: FlowShape, consumer: Named, service: string | undefined): boolean =>
-  service !== undefined && flow.subscriptionsOf(service).some(isOf(consumer));
+  service !== undefined && consumersOf(flow, service).some(isOf(consumer));
 
 /**
  * Deliveries past their ack wait are redelivered only on a pull: without a worker or a pull request, the consumer is

@@ -1,6 +1,6 @@
 import type { FlowProgram } from "../cli/flow-program.ts";
 import { httpUrl } from "../cli/options.ts";
-import { defaultConcurrency } from "../flow/run-services.ts";
+import { defaultConcurrency } from "../flow/start-workers.ts";
 import { orderFlow } from "./built-in-flow.ts";
 import { orderShape } from "./flow.ts";
 import { gatewayCompanion } from "./gateway/simulator/command.ts";

@@ -84,7 +84,7 @@ const sequenceOf = async (connection: Connection, stream: string, start: StreamS
 function keyIn(flow: FlowShape, { orderId, subject = "" }: ReplaySelection): string | undefined {
   const [stream, , key = "", ...others] = subject.split(".");
   const isOfKey = stream === flow.stream && others.length === 0 && flow.isKey(key);
-  return orderId ?? (isOfKey ? key : undefined);
+  return orderId ?? flow.parseSubject(subject)?.key ?? (isOfKey ? key : undefined);
 }
 
 /** The first archived sequence that may be selected. */
@@ -175,7 +175,8 @@ function isOfKind(flow: FlowShape, message: StoredMessage, kinds: ReadonlySet<st
  */
 export function logSubject(flow: FlowShape, subject: string): string {
   if (!flow.isManaged) return subject;
-  const own = `${flow.stream}.${subject.split(".").slice(-2).join(".")}`;
+  const behindStream = flow.templateOf(flow.firstKind).split(".").length - 1;
+  const own = `${flow.stream}.${subject.split(".").slice(-behindStream).join(".")}`;
   return flow.parseSubject(own) ? own : subject;
 }
 

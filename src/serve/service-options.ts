@@ -4,7 +4,8 @@ import type { App } from "../cli/command-action.ts";
 import type { Flags, FlowProgram } from "../cli/flow-program.ts";
 import { instanceOf } from "../cli/identity.ts";
 import { type AllowedHostFlags, positive, time, withStreamFlags } from "../cli/options.ts";
-import { defaultMaxAttempts, type ServiceOptions } from "../flow/run-services.ts";
+import type { ServiceOptions } from "../flow/run-services.ts";
+import { defaultMaxAttempts } from "../flow/start-workers.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** The flags of every command that runs services; the flow adds its own. */

@@ -1,6 +1,7 @@
 import { archiveLine } from "../cli/archive-line.ts";
 import { clockTime } from "../cli/read-clock.ts";
 import type { FlowShape } from "../flow/flow.ts";
+import { consumersOf } from "../flow/log-consumers.ts";
 import { lagTable } from "../lag/lag-table.ts";
 import { formatCount, formatDuration, formatRate } from "../terminal/format.ts";
 import { paint } from "../terminal/paint.ts";
@@ -21,13 +22,22 @@ export const topReport =
     return [first, lagTable(sample.lag, style), processTable(sample, style)].join("\n\n");
   };
 
+/** The consumers of one service through which every key begins. */
+function firstTakers(flow: FlowShape): ReadonlySet<string> {
+  const service = flow.subscriptions.find(({ on }) => on === flow.firstKind)?.service ?? "";
+  const takers = consumersOf(flow, service).filter(
+    ({ subscriptions }) => subscriptions[0].on === flow.firstKind,
+  );
+  return new Set(takers.map(({ consumer }) => consumer));
+}
+
 function headline(
   flow: FlowShape,
   { lag, processes, gone, endedLately, deadLetters }: TopSample,
   style: Style,
 ): string {
-  const first = flow.subscriptions.find(({ on }) => on === flow.firstKind);
-  const created = lag.consumers.find(({ consumer }) => consumer === first?.consumer);
+  const begun = firstTakers(flow);
+  const created = lag.consumers.filter(({ consumer }) => begun.has(consumer));
   const failedPerS = sumOfKnown(processes.map((process) => process.failedPerS));
   const breakers = processes.flatMap((process) => process.breakers);
   const ofState = (wanted: string) => breakers.find(({ state }) => state === wanted);
@@ -35,7 +45,7 @@ function headline(
   const holders = gone.filter(({ holds }) => holds > 0);
   const said = [
     ...holders.map((each) => goneText(each, lag)),
-    `${flow.noun.many} ${formatRate(created?.inPerS ?? null)}`,
+    `${flow.noun.many} ${formatRate(sumOfKnown(created.map(({ inPerS }) => inPerS)))}`,
     endedLately
       ? `${flow.labelOf(flow.firstKind)} to ended ${latencyText(endedLately, lag.sampledAt)}`
       : "none ended lately",

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { OrderctlError } from "../../core/errors.ts";
 import { covers } from "../../jetstream/streams/replay-streams.ts";
 import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
-import type { Addressed, EventPlace, Layout } from "../layout.ts";
+import { type Addressed, type EventPlace, type Layout, partitionedLayout } from "../layout.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
 import { type DataEvent, decodeEvent, encodeEvent, readable, refusal } from "./event-codec.ts";
@@ -73,7 +73,10 @@ function shapeOf(
   // `claims` is about a claim.
   const [one, many] = noun ?? [name.replace(/s$/, ""), name];
   const isKey = (text: string) => keyOfToken(text) !== undefined;
-  const layout = isExisting(definition.stream) ? existingIn(definition, events, payloads) : undefined;
+  const { partitions } = definition;
+  const own = { stream: streamOf(definition), kinds: Object.keys(kinds), isKey, keyField: key };
+  const divided = partitions === undefined ? undefined : partitionedLayout(own, partitions);
+  const layout = isExisting(definition.stream) ? existingIn(definition, events, payloads) : divided;
   const table = {
     stream: streamOf(definition),
     ...(layout && { layout }),
@@ -96,7 +99,7 @@ function shapeOf(
 }
 
 const existingIn = (
-  { key, keyFrom = { field: key } }: DefinedFlow["definition"],
+  { key, keyFrom = { field: key }, partitions }: DefinedFlow["definition"],
   events: DefinedEvents,
   payloads: Readonly<Record<string, Payload>>,
 ): Layout =>
@@ -107,6 +110,7 @@ const existingIn = (
       headers,
     })),
     keyFrom,
+    partitions,
     read: (kind, payload) => payloads[kind]?.decode(payload) ?? {},
   });
 

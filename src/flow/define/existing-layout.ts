@@ -1,5 +1,6 @@
 import { covers } from "../../jetstream/streams/replay-streams.ts";
 import type { Addressed, EventPlace, Layout } from "../layout.ts";
+import { partitionOf } from "../partition.ts";
 import { keyOfToken, tokenOfKey } from "./key-token.ts";
 
 /** Where the events of one kind are in a stream that other programs made. */
@@ -16,6 +17,7 @@ export type KeyPlace = { header: string } | { field: string };
 
 type Existing = {
   kinds: readonly ExistingKind[];
+  partitions: number | undefined;
   keyFrom: KeyPlace;
   /** The fields of a message of a kind; throws where it is not readable. */
   read(kind: string, payload: Uint8Array): Readonly<Record<string, unknown>>;
@@ -24,27 +26,37 @@ type Existing = {
 /** `{accountId}`, as a whole token. */
 const placeholder = /^\{[^{}]+\}$/;
 
-const isKeyToken = (token: string): boolean => placeholder.test(token);
+const partitionToken = "{partition}";
+
+/** Whether a token of a subject stands for the key. */
+export const isKeyToken = (token: string): boolean => placeholder.test(token) && token !== partitionToken;
 
 /** Whether the subject is that of one event: nothing but the key is left open. */
 export const isConcrete = (subject: string): boolean =>
   subject.split(".").every((token) => token !== "*" && token !== ">");
 
 /** Why a subject cannot be that of a kind; undefined where it can. */
-export function faultOfSubject(subject: unknown): string | undefined {
+export function faultOfSubject(subject: unknown, partitions = 1): string | undefined {
   if (typeof subject !== "string" || subject === "") return "needs a subject: accounts.{accountId}.opened";
   const tokens = subject.split(".");
   const isToken = (token: string, index: number) =>
-    isKeyToken(token) || token === "*" || (token === ">" && index === tokens.length - 1) || plain.test(token);
+    placeholder.test(token) ||
+    token === "*" ||
+    (token === ">" && index === tokens.length - 1) ||
+    plain.test(token);
   if (!tokens.every(isToken)) return `has a subject that NATS does not know: ${JSON.stringify(subject)}`;
-  return tokens.filter(isKeyToken).length > 1 ? `has several keys in its subject ${subject}` : undefined;
+  if (tokens.filter(isKeyToken).length > 1) return `has several keys in its subject ${subject}`;
+  const isDivided = tokens.includes(partitionToken);
+  if (partitions > 1 && !isDivided)
+    return `has no {partition} in its subject ${subject}, and the flow has ${partitions}`;
+  return undefined;
 }
 
 const plain = /^[^\s*>{}]+$/;
 
 /** The layout of a stream that other programs made, and that is left as it is. */
-export function existingLayout({ kinds, keyFrom, read }: Existing): Layout {
-  const compiled = kinds.map(compileKind);
+export function existingLayout({ kinds, partitions, keyFrom, read }: Existing): Layout {
+  const compiled = kinds.map((each) => compileKind(each, partitions));
   const named = new Map(compiled.map((each) => [each.kind, each]));
   const of = (kind: string): CompiledKind => {
     const found = named.get(kind);
@@ -74,7 +86,8 @@ export function existingLayout({ kinds, keyFrom, read }: Existing): Layout {
   return {
     isManaged: false,
     subjectOf: (kind, key) => of(kind).withKey(key),
-    filterOf: (kind) => of(kind).withKey("*"),
+    partitions,
+    filterOf: (kind, partition) => of(kind).withKey("*", partition),
     filterOfKey: () => undefined,
     templateOf: (kind) => of(kind).subject,
     parseSubject(subject) {
@@ -96,14 +109,24 @@ export function existingLayout({ kinds, keyFrom, read }: Existing): Layout {
 type CompiledKind = ExistingKind & {
   /** Which token of the subject is the key; -1 for none. */
   keyAt: number;
-  withKey(token: string): string;
+  /** The subject of a key, or of all keys (`*`) in one partition or in all. */
+  withKey(token: string, partition?: number): string;
 };
 
-function compileKind(each: ExistingKind): CompiledKind {
+function compileKind(each: ExistingKind, partitions = 1): CompiledKind {
   const tokens = each.subject.split(".");
   const keyAt = tokens.findIndex(isKeyToken);
-  const withKey = (token: string) => tokens.map((own, index) => (index === keyAt ? token : own)).join(".");
-  return { ...each, keyAt, withKey };
+  return {
+    ...each,
+    keyAt,
+    withKey(key, partition) {
+      const own = key === "*" ? (partition ?? "*") : partitionOf(key, partitions);
+      const filled = tokens.map((token, index) =>
+        token === partitionToken ? own : index === keyAt ? key : token,
+      );
+      return filled.join(".");
+    },
+  };
 }
 
 const matches = ({ withKey }: CompiledKind, subject: string): boolean => covers(withKey("*"), subject);

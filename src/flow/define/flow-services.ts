@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { KindEntry, SubscriptionEntry } from "../flow.ts";
 import type { DefinedFlow, DefinedService } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
@@ -32,7 +33,8 @@ export function subscriptionsOf(
   for (const each of defined.services) {
     const fault = faultOf(defined, each, kinds);
     if (fault !== undefined) throw definitionFault(each.place, `service ${each.name} ${fault}`);
-    const { on, when, emits = [], startAt, consumer: settings } = each.service;
+    const { on, when, emits = [], startAt, ordered, consumer: settings } = each.service;
+    const inOrder = ordered === true && defined.definition.partitions !== undefined;
     const name = serviceOnBroker(defined.definition.name, each.name);
     const begins = startAt === "new" ? { startAt } : {};
     const entry = {
@@ -42,10 +44,26 @@ export function subscriptionsOf(
       ...(when !== undefined && { when }),
       ...begins,
       ...(settings && { settings }),
+      ...(inOrder && { inOrder }),
     };
     byService[name] = [...(byService[name] ?? []), entry];
   }
   return byService;
+}
+
+/** In order, one consumer is for all that a service works on. */
+function faultOfOrder(
+  service: DefinedService["service"],
+  first: DefinedService["service"] | undefined,
+): string | undefined {
+  const { ordered = false, startAt, consumer } = service;
+  if (ordered !== (first?.ordered ?? false)) return "is ordered for one kind of events and not for another";
+  if (!ordered) return undefined;
+  const alike = isDeepStrictEqual([startAt, consumer], [first?.startAt, first?.consumer]);
+  if (!alike) return "is ordered, so startAt and consumer have to be the same for each kind of events";
+  return consumer && "max_ack_pending" in consumer
+    ? "is ordered, so max_ack_pending of its consumers is orderctl's own to set"
+    : undefined;
 }
 
 type Kinds = Readonly<Record<string, KindEntry>>;
@@ -55,6 +73,9 @@ function faultOf(defined: DefinedFlow, each: DefinedService, kinds: Kinds): stri
   if (!isName(name)) return "has a name that is not small letters, digits and '-'";
   if (reserved.includes(name)) return "has a name that means something else to `serve`";
   if (typeof service?.handle !== "function") return "has no handler: handle(event, ctx)";
+  const first = defined.services.find((other) => other.name === name)?.service;
+  if (defined.definition.partitions !== undefined && faultOfOrder(service, first) !== undefined)
+    return faultOfOrder(service, first);
   const taken = Object.keys(service.consumer ?? {}).find((setting) => ownSettings.has(setting));
   if (taken !== undefined) return `sets ${taken} of its consumer, which is orderctl's own to set`;
   return faultOfKinds(service, Object.keys(kinds)) ?? faultOfWhen(each, kinds) ?? faultOfTwin(defined, each);

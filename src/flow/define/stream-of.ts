@@ -1,8 +1,8 @@
 import { deadLettersStream, redrivesStream } from "../flow-topology.ts";
-import { faultOfSubject, isConcrete } from "./existing-layout.ts";
+import { faultOfSubject, isConcrete, isKeyToken } from "./existing-layout.ts";
 import type { ExistingStream, FlowDefinition } from "./types.ts";
 
-type Definition = Pick<FlowDefinition, "name" | "stream" | "key" | "keyFrom" | "events">;
+type Definition = Pick<FlowDefinition, "name" | "stream" | "key" | "keyFrom" | "partitions" | "events">;
 
 /** The stream of a definition. */
 export const streamOf = ({
@@ -26,7 +26,10 @@ export function keyFieldOf({ stream, key, keyFrom, events }: Definition): string
 const subjectIn = (event: FlowDefinition["events"][string]): string | undefined =>
   typeof event === "string" ? undefined : event.subject;
 
-const hasKey = (subject = ""): boolean => subject.includes("{");
+const hasKey = (subject = ""): boolean => subject.split(".").some(isKeyToken);
+
+/** Each is a subject of the stream, and a consumer for each ordered service. */
+const mostPartitions = 256;
 
 const streamForm = /^[A-Za-z0-9_-]{1,32}$/;
 /** Streams that are orderctl's own: of the built-in flow, and of all flows. */
@@ -41,6 +44,9 @@ export function faultOfStream(definition: Definition, emitted: ReadonlySet<strin
     return `a stream of orderctl's own is named by a text (stream: ${JSON.stringify(name)}), one of other programs by { name, manage: false }`;
   if (!streamForm.test(name)) return `${JSON.stringify(name)} is no name of a stream`;
   if (isOwnStream(name)) return `the stream ${name} is orderctl's own: name another (stream: "…")`;
+  const { partitions = 1 } = definition;
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > mostPartitions)
+    return `partitions are 1 to ${mostPartitions}, not ${JSON.stringify(partitions)}`;
   return isExisting(stream) ? faultOfExisting(definition, emitted) : faultOfOwn(definition);
 }
 
@@ -56,10 +62,13 @@ function faultOfOwn({ keyFrom, events }: Definition): string | undefined {
   return undefined;
 }
 
-function faultOfExisting({ events }: Definition, emitted: ReadonlySet<string>): string | undefined {
+function faultOfExisting(
+  { events, partitions }: Definition,
+  emitted: ReadonlySet<string>,
+): string | undefined {
   for (const [kind, event] of Object.entries(events)) {
     const subject = subjectIn(event);
-    const fault = faultOfSubject(subject);
+    const fault = faultOfSubject(subject, partitions);
     if (fault !== undefined) return `${kind} ${fault}`;
     if (emitted.has(kind) && !isConcrete(subject ?? ""))
       return `${kind} is emitted, so it needs a subject without * and >, not ${subject}`;

@@ -73,6 +73,13 @@ export type FlowDefinition<T extends FlowTypes = FlowTypes> = {
   keyFrom?: KeyPlace;
   /** `.proto` files, folders of them, or descriptor sets (`.binpb`, `.desc`), beside the module that defines the flow. */
   proto?: string | readonly string[];
+  /**
+   * Into how many partitions the keys are divided, so that services with `ordered` work on one event of a key at a time in
+   * all processes: 1 to 256, and as many events at a time as there are partitions. It is a part of each subject
+   * (`<stream>.<kind>.<partition>.<key>`) and cannot be changed once there are events. In an existing stream, a token
+   * `{partition}` of the subjects tells it.
+   */
+  partitions?: number;
   /** In the order in which events of one key can happen. A text is the protobuf message's name. */
   events: { readonly [K in KindOf<T>]: string | EventDefinition<DataOf<T, K>> };
   /** What `orderctl audit` checks besides what it checks of every flow. */
@@ -173,7 +180,10 @@ export type ServiceDefinition<
   startAt?: "all" | "new";
   /** Events in work at the same time in one process; 16 by default. `--concurrency` overrides it. */
   concurrency?: number;
-  /** Whether a process works on one event of a key at a time; other processes may work on others of that key. */
+  /**
+   * Whether a process works on one event of a key at a time. Where the flow has `partitions`, all processes together do, and
+   * on all kinds of events that the service is for, in the order of the log.
+   */
   ordered?: boolean;
   /**
    * Settings of the service's consumers in the broker's own field names (`ack_wait` in ns, `max_ack_pending` …). They are

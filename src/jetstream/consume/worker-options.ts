@@ -51,6 +51,8 @@ export type DeadLetterRule = {
   service: string;
   instance: string;
   consumer: string;
+  /** The consumer of the redrives of a delivery, where one consumer of the log has several; `consumer` by default. */
+  consumerFor?(delivery: Delivery): string;
   /** The subject for the copy of a message that was stored with this subject. */
   subjectFor(subject: string, delivery: Delivery): string;
   /** Where the original of a redriven delivery was stored; undefined for a delivery that is an original. */

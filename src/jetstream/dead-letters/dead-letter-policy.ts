@@ -152,7 +152,7 @@ export class DeadLetterPolicy {
 
   #markOf(delivery: ReceivedDelivery, { code, message }: OrderctlError): DeadLetterMark {
     const { stream } = this.#options;
-    const { service, instance, consumer, originOf } = this.#rule;
+    const { service, instance, consumer, consumerFor, originOf } = this.#rule;
     const { subject, sequence, storedAtUs, attempt } = delivery;
     const own: Origin = { stream, subject, sequence, storedAtUs };
     const { origin, redriveOf } = originOf?.(delivery) ?? { origin: own, redriveOf: null };
@@ -162,7 +162,7 @@ export class DeadLetterPolicy {
       detail: plainDetail(message),
       attempts: attempt,
       origin,
-      consumer,
+      consumer: consumerFor?.(delivery) ?? consumer,
       service,
       instance,
       atUs: Date.now() * 1000,

@@ -1,0 +1,169 @@
+import type { Delivery } from "../jetstream/consume/delivery.ts";
+import { Worker } from "../jetstream/consume/worker.ts";
+import type { Processor, WorkerOptions } from "../jetstream/consume/worker-options.ts";
+import { covers } from "../jetstream/streams/replay-streams.ts";
+import { noTelemetry } from "../telemetry/telemetry.ts";
+import type { ArchiveProgress } from "./archived-log.ts";
+import { deadLetterRule, processRedriven } from "./dead-letters-rule.ts";
+import { createReports } from "./delivery-report.ts";
+import { outcomeFence } from "./fence.ts";
+import type { Flow, Subscription } from "./flow.ts";
+import { ackWaitMs, redriverOf, redrivesStream } from "./flow-topology.ts";
+import { handlerOf } from "./handler.ts";
+import { consumersOf, type LogConsumer } from "./log-consumers.ts";
+import { processWith } from "./process-event.ts";
+import { unlessRestored } from "./restored.ts";
+import { routeOf } from "./route.ts";
+import type { ServiceOptions, Working } from "./run-services.ts";
+
+export const defaultMaxAttempts = 8;
+export const defaultConcurrency = 256;
+/** Redriven dead letters are few, so a low limit is enough. */
+const redriveConcurrency = 16;
+
+type Starting = Working & { log: string; progress: ArchiveProgress | undefined };
+
+/** The workers of some services on the log, and on the redrives of their dead letters, by consumer. */
+export type StartedWorkers = { workers: Map<string, Worker>; redrivers: Map<string, Worker> };
+
+/** Starts a worker for each consumer of the services. */
+export function startWorkers(
+  working: Starting,
+  names: readonly string[],
+  options: ServiceOptions,
+): StartedWorkers {
+  const started: StartedWorkers = { workers: new Map(), redrivers: new Map() };
+  const processorsOf = openProcessors(working, options);
+  const { metrics } = options.telemetry ?? noTelemetry;
+  for (const service of names) {
+    const breaker = options.parts.breakers?.[service];
+    if (breaker) metrics?.observeBreaker(breaker.name, () => breaker.state());
+    const processors = new Map(
+      working.flow.subscriptionsOf(service).map((each) => [each.consumer, processorsOf(each)]),
+    );
+    const common = commonOf(working, service, options);
+    for (const on of consumersOf(working.flow, service)) {
+      const process = routed(working.flow, on, (consumer) => processors.get(consumer)?.process);
+      started.workers.set(on.consumer, new Worker(working, onLog(working, on, { common, options }), process));
+    }
+    for (const [consumer, { redrive }] of processors) {
+      const place = {
+        stream: redrivesStream,
+        consumer: redriverOf(consumer),
+        concurrency: redriveConcurrency,
+      };
+      const deadLetters = ruleOf(working, { service, consumer, options });
+      started.redrivers.set(
+        place.consumer,
+        new Worker(working, { ...common, ...place, deadLetters }, redrive),
+      );
+    }
+  }
+  return started;
+}
+
+type Common = Pick<WorkerOptions, "ackWaitMs" | "note" | "isPaused">;
+
+/** What the workers of a service have in common. */
+function commonOf(
+  { flow, archivedKeys, progress }: Starting,
+  service: string,
+  options: ServiceOptions,
+): Common {
+  const breaker = options.parts.breakers?.[service];
+  const takesFirst = flow.subscriptionsOf(service).some(({ on }) => on === flow.firstKind);
+  const keys = takesFirst ? archivedKeys : undefined;
+  const isPaused = () =>
+    breaker?.state() === "open" || progress?.isKnown() === false || keys?.isCertain() === false;
+  return { ackWaitMs, note: options.note, isPaused };
+}
+
+type Place = { service: string; consumer: string; options: ServiceOptions };
+
+function ruleOf({ flow }: Working, { service, consumer, options }: Place) {
+  const { instance, parts, maxAttempts = defaultMaxAttempts } = options;
+  return deadLetterRule(flow, { service, instance, consumer, maxAttempts, patienceMs: parts.patienceMs });
+}
+
+function onLog(
+  working: Working,
+  { consumer, service, subscriptions, inOrder }: LogConsumer,
+  { common, options }: { common: Common; options: ServiceOptions },
+): WorkerOptions {
+  const { flow } = working;
+  const [first] = subscriptions;
+  const rule = ruleOf(working, { service, consumer: first.consumer, options });
+  return {
+    ...common,
+    ...{ stream: flow.stream, consumer },
+    concurrency: inOrder ? 1 : concurrencyOf(service, options),
+    ackWaitMs: ackWaitOf(first),
+    isIdle: inOrder ? undefined : otherStatus(flow, first),
+    deadLetters:
+      subscriptions.length === 1 ? rule : { ...rule, consumerFor: consumerIn(flow, subscriptions) },
+  };
+}
+
+/** What cannot be read is any subscription's of its kind. */
+const consumerIn =
+  (flow: Flow, subscriptions: LogConsumer["subscriptions"]) =>
+  (delivery: Delivery): string => {
+    try {
+      const { consumer } = routeOf(flow, subscriptions, delivery) ?? subscriptions[0];
+      return consumer;
+    } catch {
+      const ofKind = subscriptions.find(({ on }) => covers(flow.filterOf(on), delivery.subject));
+      return (ofKind ?? subscriptions[0]).consumer;
+    }
+  };
+
+type Processors = { process: Processor; redrive: Processor };
+
+/** Makes the processors of a subscription: for its events, and for those that are given to it once more. */
+function openProcessors(working: Starting, options: ServiceOptions): (of: Subscription) => Processors {
+  const { flow, progress } = working;
+  const { parts, instance, telemetry = noTelemetry, aheadUs } = options;
+  const handlers = parts.handlers(working);
+  const counters = telemetry.metrics && flow.countersOf(telemetry.metrics);
+  const fence = progress && outcomeFence(working, progress);
+  return (subscription) => {
+    const { service, consumer, on } = subscription;
+    const archivedKeys = on === flow.firstKind ? working.archivedKeys : undefined;
+    const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
+    const as = { service, instance, startReport, archivedKeys };
+    const handler = handlerOf(handlers, consumer);
+    return {
+      process: unlessRestored(working, subscription, processWith(flow, handler, { ...as, fence })),
+      // Its event may be archived.
+      redrive: processRedriven(working, subscription, processWith(flow, handler, as)),
+    };
+  };
+}
+
+/** Hands each delivery to the subscription that it is for; one that is for none leads to nothing. */
+function routed(
+  flow: Flow,
+  { subscriptions }: LogConsumer,
+  find: (consumer: string) => Processor | undefined,
+): Processor {
+  const [only, ...others] = subscriptions;
+  const process = find(only.consumer);
+  if (process && others.length === 0 && flow.isManaged) return process;
+  return async (delivery, signal) => {
+    const route = routeOf(flow, subscriptions, delivery);
+    return route && find(route.consumer)?.(delivery, signal);
+  };
+}
+
+const ackWaitOf = ({ settings }: Subscription): number =>
+  typeof settings?.ack_wait === "number" ? settings.ack_wait / 1e6 : ackWaitMs;
+
+const concurrencyOf = (service: string, { concurrency, parts }: ServiceOptions): number =>
+  concurrency ?? parts.concurrency?.[service] ?? defaultConcurrency;
+
+/** Undefined for a subscription that takes every status. */
+const otherStatus = (
+  flow: Flow,
+  { on, when }: Subscription,
+): ((payload: Uint8Array) => boolean) | undefined =>
+  when === undefined ? undefined : (payload) => flow.hasOtherStatus(on, payload, when);
