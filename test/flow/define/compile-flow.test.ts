@@ -73,9 +73,35 @@ describe("a defined flow", () => {
     const policies = flowTopology(flow).consumers.map((each) => [each.durable_name, each.deliver_policy]);
     expect(policies).toEqual([
       ["jobs_work_asked", "new"],
-      ["redrive-jobs_work_asked", undefined],
       ["jobs_file_done", undefined],
+      ["redrive-jobs_work_asked", undefined],
       ["redrive-jobs_file_done", undefined],
+    ]);
+  });
+
+  it("has one consumer for each partition of an ordered service, which takes all its kinds", async () => {
+    const { flow } = await compileDefinedFlow(
+      flowOf({ partitions: 2 }, [
+        ["work", { on: "asked", ordered: true }],
+        ["work", { on: "done", when: "WELL", ordered: true }],
+      ]),
+    );
+    expect(flow.subjectOf("asked", "a")).toBe("JOBS.asked.0.a");
+    expect(flow.parseSubject("JOBS.asked.0.a")).toEqual({ kind: "asked", key: "a" });
+    expect(flow.parseSubject("JOBS.asked.1.a")).toBeUndefined();
+    const { streams, consumers } = flowTopology(flow);
+    expect(streams[0]).toMatchObject({ name: "JOBS", subjects: ["JOBS.*.0.*", "JOBS.*.1.*"] });
+    expect(consumers.filter(({ stream }) => stream === "JOBS")).toMatchObject([
+      {
+        durable_name: "jobs_work_0",
+        filter_subjects: ["JOBS.asked.0.*", "JOBS.done.0.*"],
+        max_ack_pending: 1,
+      },
+      {
+        durable_name: "jobs_work_1",
+        filter_subjects: ["JOBS.asked.1.*", "JOBS.done.1.*"],
+        max_ack_pending: 1,
+      },
     ]);
   });
 
@@ -249,6 +275,22 @@ describe("a definition with a fault is refused, with file and line", () => {
       {},
       [["work", { on: "asked", consumer: { ack_policy: "none" } }]],
       /service work sets ack_policy of its consumer/,
+    ],
+    ["half a partition", { partitions: 1.5 }, [], /partitions are 1 to 256, not 1\.5/],
+    [
+      "order for a part of a service",
+      { partitions: 2 },
+      [
+        ["work", { on: "asked", ordered: true }],
+        ["work", { on: "done" }],
+      ],
+      /service work is ordered for one kind of events and not for another/,
+    ],
+    [
+      "no partition in the subject of an existing stream",
+      { stream: existing, partitions: 2, events: { asked: { subject: "a.{id}" } } },
+      [],
+      /asked has no \{partition\} in its subject a\.\{id\}, and the flow has 2/,
     ],
     ["no end", { events: { asked: { ends: false } } }, [], /no kind of event ends the flow/],
     [
