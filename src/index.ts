@@ -9,6 +9,7 @@ export type {
   Emission,
   EventDefinition,
   ExistingStream,
+  FlowBucket,
   FlowContext,
   FlowDefinition,
   FlowEventOf,

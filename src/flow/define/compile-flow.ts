@@ -9,7 +9,7 @@ import { type DataEvent, decodeEvent, encodeEvent, readable, refusal } from "./e
 import { existingLayout } from "./existing-layout.ts";
 import { type DefinedEvents, eventsOf, kindsOf } from "./flow-kinds.ts";
 import { payloadsOf } from "./flow-payloads.ts";
-import { isName, subscriptionsOf } from "./flow-services.ts";
+import { bucketOnBroker, isName, subscriptionsOf } from "./flow-services.ts";
 import { keyOfToken, longestToken, tokenOfText } from "./key-token.ts";
 import { lifecycleAudit } from "./lifecycle-audit.ts";
 import type { Payload } from "./payload.ts";
@@ -44,6 +44,9 @@ function faultOf({ definition, services }: DefinedFlow): string | undefined {
   if (name === "orders") return "the flow orders is built in: name another";
   if (typeof key !== "string" || key === "")
     return "it has no key: the field that names what its events are about";
+  const bucket = definition.buckets?.find((each) => !isName(each));
+  if (bucket !== undefined)
+    return `a bucket's name is small letters, digits and '-', not ${JSON.stringify(bucket)}`;
   const emitted = new Set(services.flatMap(({ service }) => service?.emits ?? []));
   return (
     faultOfStream({ ...definition, events: definition.events ?? {} }, emitted) ?? faultOfPromises(definition)
@@ -89,6 +92,7 @@ function shapeOf(
     kinds,
     services: subscriptionsOf(defined, kinds),
     sources: [name],
+    buckets: (definition.buckets ?? []).map((each) => ({ name: bucketOnBroker(name, each) })),
     secondEvent: `a second event of a kind for a ${one} is taken, and what follows from it is done twice`,
   };
   try {

@@ -18,6 +18,8 @@ export const isName = (text: unknown): boolean => typeof text === "string" && na
 /** The name of a service on the broker: another flow may have one of the same name. */
 export const serviceOnBroker = (flowName: string, service: string): string => `${flowName}_${service}`;
 
+export const bucketOnBroker = (flowName: string, bucket: string): string => `${flowName}_${bucket}`;
+
 /** Of its own subscription alone: whatever is added to the service later, this one goes on where it was. */
 export const consumerOf = (
   { definition }: DefinedFlow,

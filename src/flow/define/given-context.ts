@@ -1,12 +1,18 @@
 import { OrderctlError } from "../../core/errors.ts";
 import { RetryLater } from "../../jetstream/consume/retry-later.ts";
-import type { FlowLog } from "../flow.ts";
+import type { Publisher } from "../../jetstream/publish/publisher.ts";
+import { readAckFloor } from "../../jetstream/streams/apply-topology.ts";
+import { Bucket } from "../../jetstream/streams/bucket.ts";
+import type { Flow, FlowLog, Subscription } from "../flow.ts";
 import type { HandlerContext } from "../handler.ts";
+import { consumersOf } from "../log-consumers.ts";
 import { readEvent } from "../log-message.ts";
+import { partitionOf } from "../partition.ts";
 import { callEffect, type Effect } from "./effect.ts";
 import type { DataEvent } from "./event-codec.ts";
+import { bucketOnBroker, serviceOnBroker } from "./flow-services.ts";
 import { keyOfToken } from "./key-token.ts";
-import type { CallOptions, Emission, FlowEventOf } from "./types.ts";
+import type { CallOptions, Emission, FlowBucket, FlowEventOf } from "./types.ts";
 
 /** Whose delivery it is. */
 export type Names = { flow: string; service: string; keyField: string | undefined };
@@ -14,9 +20,10 @@ export type Names = { flow: string; service: string; keyField: string | undefine
 export type Given = {
   event: DataEvent;
   context: HandlerContext<DataEvent>;
-  working: { log: FlowLog; deps: unknown };
+  working: { log: FlowLog & { publisher?: Publisher }; deps: unknown };
   names: Names;
   emits: readonly string[];
+  buckets: readonly string[];
 };
 
 /** What `deps` is where nothing was opened, as in a replay. */
@@ -91,6 +98,31 @@ export class GivenContext {
     return stored && toldOf(log.flow.decode(stored.subject, stored.payload, stored) as DataEvent);
   };
 
+  readonly bucket = (name: string): FlowBucket => {
+    const { working, names, buckets } = this.#given;
+    const { connection, publisher } = working.log;
+    if (!buckets.includes(name))
+      throw misuse(names, `asks for the bucket ${name}, and the flow has ${buckets.join(", ") || "none"}`);
+    if (!publisher)
+      throw new OrderctlError("usage", "ctx.bucket is for `serve` alone: a replay changes nothing outside");
+    const bucket = new Bucket(connection, publisher, bucketOnBroker(names.flow, name));
+    return {
+      read: (key) => bucket.read(key),
+      write: (key, value, revision) => bucket.write({ key, value, revision }),
+    };
+  };
+
+  readonly settledTo = (): Promise<number> => {
+    const { working, names, event } = this.#given;
+    const { flow, connection } = working.log;
+    const service = serviceOnBroker(names.flow, names.service);
+    const all = consumersOf(flow, service);
+    const own = flow.partitions === undefined ? undefined : all[partitionOf(event.key, flow.partitions)];
+    const taking = all.find(({ subscriptions }) => subscriptions.some((each) => isFor(each, flow, event)));
+    const { consumer = "" } = (all[0]?.inOrder ? own : taking) ?? {};
+    return readAckFloor(connection, flow.stream, consumer);
+  };
+
   readonly onStored = (callback: (stored: FlowEventOf) => void): void => {
     this.#given.context.onStored((stored) => callback(toldOf(stored)));
   };
@@ -104,6 +136,9 @@ export class GivenContext {
     throw new OrderctlError("unprocessable", why, { source: "message" });
   };
 }
+
+const isFor = ({ on, when }: Subscription, flow: Flow, event: DataEvent): boolean =>
+  on === event.kind && (when === undefined || flow.describe(event).outcome === when);
 
 const mostLaterMs = 7 * 24 * 3600 * 1000;
 

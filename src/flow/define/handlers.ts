@@ -1,3 +1,4 @@
+import type { Publisher } from "../../jetstream/publish/publisher.ts";
 import type { FlowLog } from "../flow.ts";
 import { asHandlers, type Handler, nothing } from "../handler.ts";
 import { readEvent } from "../log-message.ts";
@@ -13,7 +14,7 @@ import type { FlowContext, ServiceDefinition } from "./types.ts";
 
 /** What the handlers of a process work with; `breakers` and `turns` by the services' names. */
 export type Working = {
-  log: FlowLog;
+  log: FlowLog & { publisher?: Publisher };
   deps: unknown;
   breakers?: ReadonlyMap<string, HandlerBreaker>;
   turns?: ReadonlyMap<string, InTurn>;
@@ -63,8 +64,9 @@ function workOf(
   const { emits = [], handle } = service;
   const { definition } = defined;
   const names = { flow: definition.name, service: name, keyField: keyFieldOf(definition) };
+  const { buckets = [] } = definition;
   return async (event, context) => {
-    const given = new GivenContext({ event, context, working, names, emits });
+    const given = new GivenContext({ event, context, working, names, emits, buckets });
     const returned = await handle(toldOf(event), given as unknown as FlowContext);
     const isLost = emits.length > 0 && returned !== undefined && returned !== null && !given.outcome;
     if (isLost) throw misuse(names, "returns what it did not emit: return ctx.emit(kind, data)");

@@ -82,6 +82,11 @@ export type FlowDefinition<T extends FlowTypes = FlowTypes> = {
   partitions?: number;
   /** In the order in which events of one key can happen. A text is the protobuf message's name. */
   events: { readonly [K in KindOf<T>]: string | EventDefinition<DataOf<T, K>> };
+  /**
+   * Key-value buckets for what services keep beside the log, on the broker as `<flow>_<name>`: small letters, digits and
+   * `-`.
+   */
+  buckets?: readonly string[];
   /** What `orderctl audit` checks besides what it checks of every flow. */
   audit?: readonly AuditPromise[];
 };
@@ -125,6 +130,17 @@ export type CallOptions = {
   attempts?: number;
 };
 
+/** State beside the log that a flow's services share, changed by compare-and-set: a NATS key-value bucket. */
+export type FlowBucket = {
+  /** The entry as the broker's leader has it; undefined where there is none. `revision` counts up with every change. */
+  read(key: string): Promise<{ value: string; revision: number } | undefined>;
+  /**
+   * Replaces the entry that has this revision (0: there is none yet). Resolves to its new revision; to undefined, with
+   * nothing written, where it has another one by now: read it again.
+   */
+  write(key: string, value: string, revision: number): Promise<number | undefined>;
+};
+
 /** What `emit` returns; a handler may return it. */
 export type Emission = { readonly kind: string };
 
@@ -150,6 +166,13 @@ export type FlowContext<T extends FlowTypes = FlowTypes, E extends KindOf<T> = K
   call<R>(name: string, effect: (io: EffectCall) => Promise<R> | R, options?: CallOptions): Promise<R>;
   /** The event of that kind that the log, or its archive, holds for this key; undefined if there is none. */
   read<K extends KindOf<T>>(kind: K): Promise<FlowEventOf<T, K> | undefined>;
+  /** One of the flow's `buckets`. */
+  bucket(name: string): FlowBucket;
+  /**
+   * The sequence up to which every event that this service was to work on is settled, so that none of them is delivered
+   * again, unless somebody redrives it.
+   */
+  settledTo(): Promise<number>;
   /** Calls back with the event that the log holds in the end: this one's outcome, or that of an earlier delivery. */
   onStored(callback: (stored: FlowEventOf<T, E>) => void): void;
   /** Ends this delivery: the event comes again after so many ms, which counts as no failure. */
