@@ -10,6 +10,7 @@ import type { FlowAudit } from "./audit-contract.ts";
  * whole definition; `compileFlow` derives causes, states, next steps and endings from it.
  */
 export type FlowTable = {
+  name: string;
   /** The stream that holds the flow's events; their subjects are `<stream>.<kind>.<key>`. */
   stream: string;
   isKey(text: string): boolean;
@@ -78,6 +79,7 @@ export type EventPlace = { kind: string; key: string };
 
 /** A compiled table: what `compileFlow` derives from a `FlowTable`. */
 export type FlowShape = {
+  readonly name: string;
   readonly stream: string;
   readonly kinds: readonly string[];
   /** The services with consumers on the log. */
@@ -132,7 +134,7 @@ export type FlowShape = {
  * the table.
  */
 export function compileFlow(table: FlowTable): FlowShape {
-  const { stream, isKey, keyName, keyForm, keyField, noun, callee } = table;
+  const { name, stream, isKey, keyName, keyForm, keyField, noun, callee } = table;
   const { kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
   const [firstKind = ""] = kinds;
@@ -145,7 +147,7 @@ export function compileFlow(table: FlowTable): FlowShape {
   const onTheWay = subscriptions.filter(({ emits }) => emits.some(isStep));
   const storing = (kind: string) => subscriptions.filter(({ emits }) => emits.includes(kind));
   return {
-    ...{ stream, isKey, keyName, keyForm, keyField, noun, callee },
+    ...{ name, stream, isKey, keyName, keyForm, keyField, noun, callee },
     ...{ kinds, firstKind, subscriptions, buckets, secondEvent },
     services: Object.keys(table.services),
     endings: kinds.filter((kind) => entries[kind]?.ends !== undefined),

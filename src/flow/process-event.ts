@@ -21,6 +21,8 @@ type WorkingAs = Origin & {
   archivedKeys?: ArchivedKeys | undefined;
   /** For deliveries from the log: what follows from an archived event is not stored again. */
   fence?: OutcomeFence | undefined;
+  /** The time that handlers took is added to it, failed ones included. */
+  worked?: { us: number } | undefined;
 };
 
 /** A processor that leaves it to the publisher to find out what is stored already. */
@@ -34,7 +36,7 @@ export const processWith =
   (
     flow: Flow,
     handler: Handler,
-    { service, instance, startReport, archivedKeys, fence }: WorkingAs,
+    { service, instance, startReport, archivedKeys, fence, worked }: WorkingAs,
   ): EventProcessor =>
   async (delivery, signal) => {
     const receivedAtUs = nowUs();
@@ -44,7 +46,14 @@ export const processWith =
     const event = flow.decode(delivery.subject, delivery.payload);
     const checking = archivedKeys && refuseRepeat(archivedKeys, flow.keyOf(event), context);
     if (checking) await checking;
-    const outcome = await handler(event, context);
+    let finishedAtUs = receivedAtUs;
+    let outcome: FlowEvent | undefined;
+    try {
+      outcome = await handler(event, context);
+    } finally {
+      finishedAtUs = nowUs();
+      if (worked) worked.us += finishedAtUs - receivedAtUs;
+    }
     if (!outcome) return undefined;
     context.outcome = outcome;
     const orderAtUs = orderTime(flow, event, delivery);
@@ -55,7 +64,7 @@ export const processWith =
       attempt: delivery.attempt,
       receivedAtUs,
       startedAtUs: receivedAtUs,
-      finishedAtUs: nowUs(),
+      finishedAtUs,
       holds: context.holds,
       orderAtUs,
     });

@@ -92,11 +92,19 @@ export type Serving = {
   drifts: Drift[];
 };
 
+/** What this process has done for a subscription; the time of its handler in µs. */
+export type ConsumerWork = Subscription & {
+  counts: WorkerCounts;
+  workedUs: number;
+  lastError: string | undefined;
+};
+
 export type RunningServices = {
   serving: Serving & Record<string, unknown>;
   /** The flow's own text about what runs; empty when it has none. */
   told: string;
   counts(): Record<string, WorkerCounts>;
+  work(): ConsumerWork[];
   /** The problems that currently keep workers from working. */
   problems(): (Problem & { consumer: string })[];
   /** Drains within `deadlineMs`; deliveries unfinished by then are handed back to the broker. */
@@ -135,7 +143,7 @@ export async function runServices(
   const working = { ...flowLog, publisher, archivedKeys: keys };
   // The server starts before the workers: if its port is taken, no worker is left running.
   const listening = await server?.open(working);
-  const { workers, redrivers } = startWorkers({ ...working, log, progress }, names, options);
+  const { workers, redrivers, worked } = startWorkers({ ...working, log, progress }, names, options);
   // It keeps all of them from their work, and is told once.
   const [told] = [...firsts, ...subscriptions];
   const { text = "", data = {} } = parts.told?.(names) ?? {};
@@ -148,6 +156,7 @@ export async function runServices(
       ...[...workers, ...redrivers].flatMap(([consumer, { problems }]) => of(consumer, problems)),
     ],
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
+    work: () => subscriptions.flatMap((subscription) => workOf(subscription, workers, worked)),
     async stop(deadlineMs) {
       const parts = [listening, ...workers.values(), ...redrivers.values()];
       try {
@@ -167,6 +176,17 @@ const servingOf = ({ server, version }: Connection, names: readonly string[], in
   instance,
   ...{ metricsUrl: null, spansTo: null, archive: null },
 });
+
+type Workers = ReadonlyMap<string, Worker>;
+type Worked = ReadonlyMap<string, { us: number }>;
+
+function workOf(subscription: Subscription, workers: Workers, worked: Worked): ConsumerWork[] {
+  const { consumer } = subscription;
+  const worker = workers.get(consumer);
+  if (!worker) return [];
+  const { counts, lastError } = worker;
+  return [{ ...subscription, counts, lastError, workedUs: worked.get(consumer)?.us ?? 0 }];
+}
 
 const of = (consumer: string, problems: readonly Problem[]) =>
   problems.map((problem) => ({ consumer, ...problem }));
@@ -195,7 +215,7 @@ function startWorkers(
   working: Working & { log: string; progress: ArchiveProgress | undefined },
   names: readonly string[],
   options: ServiceOptions,
-): { workers: Map<string, Worker>; redrivers: Map<string, Worker> } {
+): { workers: Workers; redrivers: Workers; worked: Worked } {
   const { flow, progress } = working;
   const { parts, instance, note, maxAttempts = defaultMaxAttempts } = options;
   const { telemetry = noTelemetry, aheadUs } = options;
@@ -204,6 +224,7 @@ function startWorkers(
   const fence = progress && outcomeFence(working, progress);
   const workers = new Map<string, Worker>();
   const redrivers = new Map<string, Worker>();
+  const worked = new Map<string, { us: number }>();
   for (const service of names) {
     const breaker = parts.breakers?.[service];
     const concurrency = concurrencyOf(service, options);
@@ -216,7 +237,9 @@ function startWorkers(
       const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
       const as = { service, instance, startReport, archivedKeys };
       const handler = handlerOf(handlers, consumer);
-      const process = processWith(flow, handler, { ...as, fence });
+      const spent = { us: 0 };
+      worked.set(consumer, spent);
+      const process = processWith(flow, handler, { ...as, fence, worked: spent });
       // Its event may be archived.
       const redrive = processWith(flow, handler, as);
       const isIdle = otherStatus(flow, subscription);
@@ -233,7 +256,7 @@ function startWorkers(
       );
     }
   }
-  return { workers, redrivers };
+  return { workers, redrivers, worked };
 }
 
 const concurrencyOf = (service: string, { concurrency, parts }: ServiceOptions): number =>

@@ -78,6 +78,7 @@ function shapeOf(
   // `claims` is about a claim.
   const [one, many] = noun ?? [name.replace(/s$/, ""), name];
   const table = {
+    name,
     stream,
     isKey: (text: string) => keyOfToken(text) !== undefined,
     keyName: `a ${key}`,
