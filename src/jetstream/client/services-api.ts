@@ -1,4 +1,5 @@
 import { nuid } from "nats";
+import { maskText } from "../../core/mask-secrets.ts";
 import { answer, inboxForm } from "./ask.ts";
 import type { Connection } from "./connection.ts";
 import { noPermission } from "./nats-error.ts";
@@ -24,7 +25,7 @@ export type ServiceEndpoint = {
   lastError: string | undefined;
   /** The time that the requests took, µs in all. */
   workedUs: number;
-  data: unknown;
+  data: Readonly<Record<string, unknown>>;
 };
 
 const prefix = "$SRV";
@@ -82,26 +83,29 @@ function tellRefusals({ onDenied, note, user }: Connection): () => void {
   });
 }
 
-const infoOf = ({ name, subject, queueGroup, metadata }: ServiceEndpoint) => ({
-  name,
-  subject,
-  queue_group: queueGroup,
-  metadata,
+/** `nats micro` refuses all that it is told where a name has another character; a consumer's may. */
+const nameOf = ({ name }: ServiceEndpoint): string => name.replace(/[^A-Za-z0-9_-]/g, "_");
+
+const infoOf = (endpoint: ServiceEndpoint) => ({
+  name: nameOf(endpoint),
+  subject: endpoint.subject,
+  queue_group: endpoint.queueGroup,
+  metadata: endpoint.metadata,
 });
 
 const nsPerUs = 1000;
 
 /** Times are whole ns. */
-function statsOf({ name, subject, queueGroup, data, ...work }: ServiceEndpoint) {
-  const { requests, errors, lastError = "", workedUs } = work;
+function statsOf(endpoint: ServiceEndpoint) {
+  const { subject, queueGroup, requests, errors, lastError = "", workedUs, data } = endpoint;
   const processing_time = Math.round(workedUs * nsPerUs);
   return {
-    name,
+    name: nameOf(endpoint),
     subject,
     queue_group: queueGroup,
     num_requests: requests,
     num_errors: errors,
-    last_error: lastError.slice(0, longestError),
+    last_error: maskText(lastError).slice(0, longestError),
     processing_time,
     average_processing_time: requests === 0 ? 0 : Math.trunc(processing_time / requests),
     data,

@@ -5,7 +5,8 @@ import { openTestConnection } from "../../support/open-test-connection.ts";
 import { startTestBroker } from "../../support/start-test-broker.ts";
 import { until } from "../../support/until.ts";
 
-const work = { requests: 3, errors: 1, lastError: "no such policy", workedUs: 4000.4 };
+const lastError = "no answer of http://ann:secret@policies/7";
+const work = { requests: 3, errors: 1, lastError, workedUs: 4000.4 };
 
 const assess: FoundService = {
   name: "claims_assess",
@@ -72,7 +73,12 @@ it("tells the client's own questions of each service, in the protocol's form", a
     endpoints: [
       {
         ...endpoint,
-        ...{ num_requests: 3, num_errors: 1, last_error: "no such policy", data: { inFlight: 2 } },
+        ...{
+          num_requests: 3,
+          num_errors: 1,
+          last_error: "no answer of http://ann:***@policies/7",
+          data: { inFlight: 2 },
+        },
         ...{ processing_time: 4_000_400, average_processing_time: 1_333_466 },
       },
     ],
@@ -81,16 +87,25 @@ it("tells the client's own questions of each service, in the protocol's form", a
   expect(await askServices.stats(asker, "claims_close")).toMatchObject([{ endpoints: [] }]);
 });
 
-it("cuts a long error, and tells of an endpoint without work that it has none", async () => {
+it("tells what `nats micro` takes: a name of its characters, an error of any length, times of no work", async () => {
   const { service, asker } = await openBoth();
   const [endpoint] = assess.endpoints();
   if (!endpoint) throw new Error("it has one");
-  const idle = { ...endpoint, requests: 0, errors: 0, workedUs: 0, lastError: undefined };
-  const failed = { ...endpoint, lastError: "x".repeat(100_000) };
+  const idle = {
+    ...endpoint,
+    name: "claims_payout_A+B é",
+    requests: 0,
+    errors: 0,
+    workedUs: 0,
+    lastError: undefined,
+  };
+  const failed = { ...endpoint, lastError: "no answer ".repeat(10_000) };
   announceServices(service, [{ ...assess, endpoints: () => [idle, failed] }]);
   await service.nats.flush();
   const [stats] = await askServices.stats(asker);
-  expect(stats?.endpoints?.[0]).toMatchObject({ last_error: "", average_processing_time: 0 });
+  const name = "claims_payout_A_B__";
+  expect(stats?.endpoints?.[0]).toMatchObject({ name, last_error: "", average_processing_time: 0 });
+  expect((await askServices.info(asker))[0]?.endpoints?.[0]).toMatchObject({ name });
   expect(stats?.endpoints?.[1]?.last_error).toHaveLength(500);
 });
 
