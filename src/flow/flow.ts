@@ -12,6 +12,7 @@ import { type Addressed, type Layout, ownLayout } from "./layout.ts";
  * whole definition; `compileFlow` derives causes, states, next steps and endings from it.
  */
 export type FlowTable = {
+  name: string;
   /** The stream that holds the flow's events. */
   stream: string;
   /** Where they are in it; by default on `<stream>.<kind>.<key>`, in a stream of orderctl's own. */
@@ -88,6 +89,7 @@ export type Subscription = SubscriptionEntry & { service: string };
 
 /** A compiled table: what `compileFlow` derives from a `FlowTable`. */
 export type FlowShape = Layout & {
+  readonly name: string;
   readonly stream: string;
   readonly kinds: readonly string[];
   /** The services with consumers on the log. */
@@ -135,7 +137,7 @@ export type FlowShape = Layout & {
  * the table.
  */
 export function compileFlow(table: FlowTable): FlowShape {
-  const { stream, isKey, keyName, keyForm, keyField, noun, callee } = table;
+  const { name, stream, isKey, keyName, keyForm, keyField, noun, callee } = table;
   const { kinds: entries, sources, secondEvent, buckets = [] } = table;
   const kinds = Object.keys(entries);
   const [firstKind = ""] = kinds;
@@ -150,7 +152,7 @@ export function compileFlow(table: FlowTable): FlowShape {
   const onTheWay = subscriptions.filter(({ emits }) => emits.some(isStep));
   const storing = (kind: string) => subscriptions.filter(({ emits }) => emits.includes(kind));
   return {
-    ...{ stream, isKey, keyTyped, keyName, keyForm, keyField, noun, callee },
+    ...{ name, stream, isKey, keyTyped, keyName, keyForm, keyField, noun, callee },
     ...{ kinds, firstKind, subscriptions, buckets, secondEvent },
     ...layout,
     services: Object.keys(table.services),

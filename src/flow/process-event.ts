@@ -21,6 +21,8 @@ type WorkingAs = Origin & {
   archivedKeys?: ArchivedKeys | undefined;
   /** For deliveries from the log: what follows from an archived event is not stored again. */
   fence?: OutcomeFence | undefined;
+  /** The time that handlers took is added to it, failed ones included. */
+  worked?: { us: number } | undefined;
 };
 
 /** A processor that leaves it to the publisher to find out what is stored already. */
@@ -34,7 +36,7 @@ export const processWith =
   (
     flow: Flow,
     handler: Handler,
-    { service, instance, startReport, archivedKeys, fence }: WorkingAs,
+    { service, instance, startReport, archivedKeys, fence, worked }: WorkingAs,
   ): EventProcessor =>
   async (delivery, signal) => {
     const receivedAtUs = nowUs();
@@ -44,8 +46,9 @@ export const processWith =
     const event = flow.decode(delivery.subject, delivery.payload, delivery);
     const checking = archivedKeys && refuseRepeat(archivedKeys, flow.keyOf(event), context);
     if (checking) await checking;
-    const outcome = await handler(event, context);
+    const outcome = await measured(worked, receivedAtUs, () => handler(event, context));
     if (!outcome) return undefined;
+    const finishedAtUs = nowUs();
     context.outcome = outcome;
     const orderAtUs = orderTime(flow, event, delivery);
     const hop = encodeHop({
@@ -55,7 +58,7 @@ export const processWith =
       attempt: delivery.attempt,
       receivedAtUs,
       startedAtUs: receivedAtUs,
-      finishedAtUs: nowUs(),
+      finishedAtUs,
       holds: context.holds,
       orderAtUs,
     });
@@ -64,22 +67,35 @@ export const processWith =
     const message = { subject, bodyBytes: payload.length, orderAtUs };
     const headers = report?.storing(outcome, message) ?? traceOf(delivery);
     headers[hopHeader] = hop;
-    if (!flow.isManaged) Object.assign(headers, outcomeHeaders(flow, outcome, { service, delivery }));
+    if (!flow.isManaged) addHeaders(headers, flow, { outcome, service, sequence: delivery.sequence });
     return { subject, payload, headers, ...(fence && { fence: fence(delivery.sequence, subject) }) };
   };
+
+/** Adds to `worked` how long a handler took, whatever came of it. */
+async function measured<T>(
+  worked: { us: number } | undefined,
+  fromUs: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    if (worked) worked.us += nowUs() - fromUs;
+  }
+}
 
 /**
  * What lets the outcome be found in a stream that orderctl does not manage, and the message id by which that stream
  * refuses a second one for as long as its `duplicate_window` lasts.
  */
-const outcomeHeaders = (
+function addHeaders(
+  headers: Record<string, string>,
   flow: Flow,
-  outcome: FlowEvent,
-  { service, delivery }: { service: string; delivery: Delivery },
-): Record<string, string> => ({
-  ...flow.headersOf(outcome.kind, flow.keyOf(outcome)),
-  "Nats-Msg-Id": `${service}/${delivery.sequence}`,
-});
+  { outcome, service, sequence }: { outcome: FlowEvent; service: string; sequence: number },
+): void {
+  Object.assign(headers, flow.headersOf(outcome.kind, flow.keyOf(outcome)));
+  headers["Nats-Msg-Id"] = `${service}/${sequence}`;
+}
 
 const orderTime = (flow: Flow, { kind }: FlowEvent, delivery: Delivery): number | undefined =>
   kind === flow.firstKind ? delivery.storedAtUs : orderTimeOf(delivery.header(hopHeader));

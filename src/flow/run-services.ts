@@ -12,8 +12,8 @@ import type { ArchivedKeys, FollowedArchive } from "./archived-log.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
 import { flowTopology, redriverOf } from "./flow-topology.ts";
 import type { Handler } from "./handler.ts";
-import { consumersOf } from "./log-consumers.ts";
-import { startWorkers } from "./start-workers.ts";
+import { consumersOf, type LogConsumer } from "./log-consumers.ts";
+import { type StartedWorkers, startWorkers } from "./start-workers.ts";
 
 /**
  * A circuit breaker around a system that a service depends on: while it is open, the service's workers pull nothing.
@@ -88,11 +88,19 @@ export type Serving = {
   drifts: Drift[];
 };
 
+/** What this process has done for a consumer; the time of its handlers in µs. */
+export type ConsumerWork = LogConsumer & {
+  counts: WorkerCounts;
+  workedUs: number;
+  lastError: string | undefined;
+};
+
 export type RunningServices = {
   serving: Serving & Record<string, unknown>;
   /** The flow's own text about what runs; empty when it has none. */
   told: string;
   counts(): Record<string, WorkerCounts>;
+  work(): ConsumerWork[];
   /** The problems that currently keep workers from working. */
   problems(): (Problem & { consumer: string })[];
   /** Drains within `deadlineMs`; deliveries unfinished by then are handed back to the broker. */
@@ -126,7 +134,8 @@ export async function runServices(
   const working = { ...flowLog, publisher, archivedKeys: keys };
   // The server starts before the workers: if its port is taken, no worker is left running.
   const listening = await server?.open(working);
-  const { workers, redrivers } = startWorkers({ ...working, log, progress }, names, options);
+  const { workers, redrivers, worked } = startWorkers({ ...working, log, progress }, names, options);
+  const consumers = names.flatMap((name) => consumersOf(flow, name));
   // It keeps all of them from their work, and is told once.
   const [told] = [...firsts, ...subscriptions];
   const { text = "", data = {} } = parts.told?.(names) ?? {};
@@ -139,6 +148,7 @@ export async function runServices(
       ...[...workers, ...redrivers].flatMap(([consumer, { problems }]) => of(consumer, problems)),
     ],
     counts: () => Object.fromEntries([...workers].map(([consumer, worker]) => [consumer, worker.counts])),
+    work: () => consumers.flatMap((each) => workOf(each, { workers, worked })),
     async stop(deadlineMs) {
       const parts = [listening, ...workers.values(), ...redrivers.values()];
       try {
@@ -158,6 +168,13 @@ const servingOf = ({ server, version }: Connection, names: readonly string[], in
   instance,
   ...{ metricsUrl: null, spansTo: null, archive: null },
 });
+
+function workOf(of: LogConsumer, { workers, worked }: Omit<StartedWorkers, "redrivers">): ConsumerWork[] {
+  const worker = workers.get(of.consumer);
+  if (!worker) return [];
+  const { counts, lastError } = worker;
+  return [{ ...of, counts, lastError, workedUs: worked.get(of.consumer)?.us ?? 0 }];
+}
 
 const of = (consumer: string, problems: readonly Problem[]) =>
   problems.map((problem) => ({ consumer, ...problem }));

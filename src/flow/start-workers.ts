@@ -23,8 +23,15 @@ const redriveConcurrency = 16;
 
 type Starting = Working & { log: string; progress: ArchiveProgress | undefined };
 
-/** The workers of some services on the log, and on the redrives of their dead letters, by consumer. */
-export type StartedWorkers = { workers: Map<string, Worker>; redrivers: Map<string, Worker> };
+/**
+ * The workers of some services on the log, how long the handlers of each have worked, and the workers on the redrives of
+ * their dead letters, by consumer.
+ */
+export type StartedWorkers = {
+  workers: Map<string, Worker>;
+  worked: Map<string, { us: number }>;
+  redrivers: Map<string, Worker>;
+};
 
 /** Starts a worker for each consumer of the services. */
 export function startWorkers(
@@ -32,21 +39,22 @@ export function startWorkers(
   names: readonly string[],
   options: ServiceOptions,
 ): StartedWorkers {
-  const started: StartedWorkers = { workers: new Map(), redrivers: new Map() };
-  const processorsOf = openProcessors(working, options);
+  const started: StartedWorkers = { workers: new Map(), worked: new Map(), redrivers: new Map() };
+  const make = openProcessors(working, options);
   const { metrics } = options.telemetry ?? noTelemetry;
   for (const service of names) {
     const breaker = options.parts.breakers?.[service];
     if (breaker) metrics?.observeBreaker(breaker.name, () => breaker.state());
-    const processors = new Map(
-      working.flow.subscriptionsOf(service).map((each) => [each.consumer, processorsOf(each)]),
-    );
     const common = commonOf(working, service, options);
     for (const on of consumersOf(working.flow, service)) {
-      const process = routed(working.flow, on, (consumer) => processors.get(consumer)?.process);
+      const worked = { us: 0 };
+      started.worked.set(on.consumer, worked);
+      const processors = new Map(on.subscriptions.map((each) => [each.consumer, make.ofLog(each, worked)]));
+      const process = routed(working.flow, on, (consumer) => processors.get(consumer));
       started.workers.set(on.consumer, new Worker(working, onLog(working, on, { common, options }), process));
     }
-    for (const [consumer, { redrive }] of processors) {
+    for (const subscription of working.flow.subscriptionsOf(service)) {
+      const { consumer } = subscription;
       const place = {
         stream: redrivesStream,
         consumer: redriverOf(consumer),
@@ -55,7 +63,7 @@ export function startWorkers(
       const deadLetters = ruleOf(working, { service, consumer, options });
       started.redrivers.set(
         place.consumer,
-        new Worker(working, { ...common, ...place, deadLetters }, redrive),
+        new Worker(working, { ...common, ...place, deadLetters }, make.ofRedrives(subscription)),
       );
     }
   }
@@ -117,26 +125,35 @@ const consumerIn =
     }
   };
 
-type Processors = { process: Processor; redrive: Processor };
+type Processors = {
+  /** `worked` is added what the handler takes, µs. */
+  ofLog(subscription: Subscription, worked: { us: number }): Processor;
+  /** For events that are given to the subscription once more. */
+  ofRedrives(subscription: Subscription): Processor;
+};
 
-/** Makes the processors of a subscription: for its events, and for those that are given to it once more. */
-function openProcessors(working: Starting, options: ServiceOptions): (of: Subscription) => Processors {
+function openProcessors(working: Starting, options: ServiceOptions): Processors {
   const { flow, progress } = working;
   const { parts, instance, telemetry = noTelemetry, aheadUs } = options;
   const handlers = parts.handlers(working);
   const counters = telemetry.metrics && flow.countersOf(telemetry.metrics);
   const fence = progress && outcomeFence(working, progress);
-  return (subscription) => {
-    const { service, consumer, on } = subscription;
-    const archivedKeys = on === flow.firstKind ? working.archivedKeys : undefined;
-    const startReport = createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs });
-    const as = { service, instance, startReport, archivedKeys };
-    const handler = handlerOf(handlers, consumer);
-    return {
-      process: unlessRestored(working, subscription, processWith(flow, handler, { ...as, fence })),
-      // Its event may be archived.
-      redrive: processRedriven(working, subscription, processWith(flow, handler, as)),
-    };
+  const workingAs = ({ service, consumer, on }: Subscription) => ({
+    ...{ service, instance },
+    startReport: createReports(flow, { service, consumer, on }, { telemetry, counters, aheadUs }),
+    archivedKeys: on === flow.firstKind ? working.archivedKeys : undefined,
+  });
+  return {
+    ofLog(subscription, worked) {
+      const as = { ...workingAs(subscription), fence, worked };
+      const handler = handlerOf(handlers, subscription.consumer);
+      return unlessRestored(working, subscription, processWith(flow, handler, as));
+    },
+    ofRedrives(subscription) {
+      // Its event may be archived: hence no fence.
+      const handler = handlerOf(handlers, subscription.consumer);
+      return processRedriven(working, subscription, processWith(flow, handler, workingAs(subscription)));
+    },
   };
 }
 

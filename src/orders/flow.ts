@@ -8,6 +8,7 @@ export const isOrderId = (id: string): boolean => orderIdPattern.test(id);
 
 /** The flow of an order: the one place that says which event follows from which, and which service stores it. */
 const table = {
+  name: "orders",
   stream: "ORDERS",
   isKey: isOrderId,
   keyName: "an order id",

@@ -15,9 +15,11 @@ import { observeLog } from "../flow/observe-log.ts";
 import { announceProcess, type ProcessStatus } from "../flow/process-status.ts";
 import { type RunningServices, runServices, type ServiceOptions } from "../flow/run-services.ts";
 import { type ClockDifference, followBrokerClock } from "../jetstream/client/broker-clock.ts";
+import { announceServices } from "../jetstream/client/services-api.ts";
 import { openHealthServer } from "../telemetry/metrics/health-server.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { observeArchive, tellArchive } from "./archive-state.ts";
+import { foundServices } from "./found-services.ts";
 import { type ServiceFlags, serviceOptions } from "./service-options.ts";
 import { watchUnarchived } from "./unarchived.ts";
 
@@ -83,11 +85,11 @@ async function runWith(telemetry: Telemetry, online: Online, start: Start): Prom
       spansTo: telemetry.spansTo,
     };
     const tell = () => (archive ? tellArchive(flow.stream, archive) : null);
-    const status = statusOf({ ...services, serving }, options, tell);
-    const announced = announceProcess(connection, () => status(work.state === "stopping"));
+    const running = { ...services, serving };
+    const status = statusOf(running, options, tell);
+    const announced = announce(online, running, () => status(work.state === "stopping"));
     return {
-      ...services,
-      serving,
+      ...running,
       async stop(deadlineMs) {
         work.state = "stopping";
         try {
@@ -204,6 +206,22 @@ function tellClock({ terminal }: Online): (difference: ClockDifference) => void 
     const text = difference.aheadMs === null ? undefined : clockNote(difference);
     if (text !== undefined && !said) terminal.note(text);
     said = text !== undefined;
+  };
+}
+
+/** Answers those who ask on the broker who is there: `orderctl status`, and clients of the NATS Services API. */
+function announce(
+  { connection, flow }: Online,
+  running: RunningServices,
+  status: () => ProcessStatus,
+): { stop(): void } {
+  const process = announceProcess(connection, status);
+  const services = announceServices(connection, foundServices(flow, running));
+  return {
+    stop() {
+      process.stop();
+      services.stop();
+    },
   };
 }
 

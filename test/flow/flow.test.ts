@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compileFlow, type FlowTable } from "../../src/flow/flow.ts";
 
 const claims: FlowTable = {
+  name: "claims",
   stream: "CLAIMS",
   isKey: (text) => /^[a-z]+$/.test(text),
   keyName: "a claim",

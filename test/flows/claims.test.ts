@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readExtent } from "../../src/jetstream/streams/read-message.ts";
+import { askServices } from "../support/ask-services.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
@@ -76,6 +77,19 @@ describe("a flow of one's own", () => {
       verdict: "FAIL",
       violations: { missing_cause: 1, no_paid_without_assessed_covered: 1 },
     });
+  });
+
+  it("has its services found with the NATS Services API, by their names on the broker", async () => {
+    const all = await askServices.info(world.connection);
+    expect(all.map(({ name }) => name)).toEqual(["claims_assess", "claims_close", "claims_payout"]);
+    const [payout] = await askServices.info(world.connection, "claims_payout");
+    expect(payout).toMatchObject({
+      description: "works on claims: CLAIMS.assessed COVERED → paid",
+      metadata: { flow: "claims", stream: "CLAIMS", consumers: "claims_payout_assessed_COVERED" },
+      endpoints: [{ name: "claims_payout_assessed_COVERED", subject: "CLAIMS.assessed.*" }],
+    });
+    const [assess] = await askServices.stats(world.connection, "claims_assess");
+    expect(assess?.endpoints).toMatchObject([{ num_requests: 203, num_errors: 0 }]);
   });
 
   it("keeps apart from the orders on the same broker, in streams, consumers and dead letters", async () => {

@@ -165,7 +165,10 @@ const places: Record<string, () => string> = {
   KV_INVENTORY: () => `$KV.INVENTORY.${oneIn(4) ? pick(["MUG", "TRAY"]) : ownToken()}`,
   KV_SUSPECTS: () => `$KV.SUSPECTS.${ownToken()}`,
   questions: () =>
-    pick(["orderctl.status", "orderctl.collector", "orderctl.answers.x", `orderctl.collector.${token()}`]),
+    pick([
+      ...["orderctl.status", "orderctl.collector", "orderctl.answers.x", `orderctl.collector.${token()}`],
+      ...["$SRV.PING", "$SRV.INFO.payment", "$SRV.STATS", `$SRV.STATS.payment.${token()}`],
+    ]),
 };
 
 /** Events as they should be, some of them out of their order. Strangers write about the orders `o-…` as well. */

@@ -1,10 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { announceCollector, findCollector } from "../../src/cli/collector-address.ts";
 import { isOlder } from "../../src/core/compare-versions.ts";
 import { announceProcess, type ProcessStatus, readProcesses } from "../../src/flow/process-status.ts";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
+import { announceServices, type FoundService } from "../../src/jetstream/client/services-api.ts";
+import { askServices } from "../support/ask-services.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
 import { until } from "../support/until.ts";
 import { acts, consumersBeside, readerOf, rightsTable, type Share, streams, subjectsOf } from "./rights.ts";
@@ -40,12 +42,8 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     await admin.close();
   }
 
-  const open = (role: Role) =>
-    openTestConnection(world.broker.url, {
-      user: role,
-      password: world.passwords[role],
-      inboxPrefix: `_INBOX_${role}`,
-    });
+  const open = (role: Role, inboxPrefix = `_INBOX_${role}`) =>
+    openTestConnection(world.broker.url, { user: role, password: world.passwords[role], inboxPrefix });
 
   it("have the rights that docs/security.md tells, and no others", async () => {
     const { rights, unreached } = await measure(as);
@@ -90,6 +88,29 @@ describe.each(servers)("the users of deploy/nats/orderctl.conf on nats-server $v
     expect(await findCollector(as.publisher)).toBe("http://127.0.0.1:4318");
     for (const each of [...announced, collector]) each.stop();
     await settle(as.operator, as.admin);
+    expect(await readState(as.admin, "payment")).toEqual(before);
+  });
+
+  it("let the operator alone find the services, at the inbox for it, and have them write nowhere else", async () => {
+    const before = await readState(as.admin, "payment");
+    const serving = roles.slice(0, 6);
+    const announced = serving.map((role) => announceServices(as[role], [service(role)]));
+    await Promise.all(serving.map((role) => as[role].nats.flush()));
+    const asking = await open("operator", "_INBOX_services");
+    onTestFinished(() => asking.close());
+    const heard: string[] = [];
+    const inboxes = roles.map((role) => `_INBOX_${role}.hostile`);
+    const callback = (_: unknown, { subject }: { subject: string }) => void heard.push(subject);
+    const listening = roles.map((role, index) => as[role].nats.subscribe(inboxes[index] ?? "", { callback }));
+    for (const reply of [...hostileReplies, ...inboxes])
+      asking.nats.publish("$SRV.PING", undefined, { reply });
+    expect((await askServices.ping(asking)).map(({ name }) => name)).toEqual(serving.toSorted());
+    expect(await askServices.info(asking, "shipping")).toMatchObject([{ name: "shipping" }]);
+    expect(await refusedOf(as.payment, () => as.payment.nats.publish("$SRV.PING"))).toContain("$SRV.PING");
+    for (const each of announced) each.stop();
+    await settle(as.operator, as.admin);
+    for (const each of listening) each.unsubscribe();
+    expect(heard).toEqual([]);
     expect(await readState(as.admin, "payment")).toEqual(before);
   });
 
@@ -141,7 +162,8 @@ describe("deploy/nats/orderctl.conf", async () => {
       ([, subject]) => subject,
     );
     // The account's own time; what is another account's to import; and why $JS.API.INFO is there: see the file.
-    const own = ["$SYS.REQ.ACCOUNT.PING.STATZ", "orderctl.answers.*", "orderctl.status", "_R_.>"];
+    const asked = ["orderctl.status", "orderctl.answers.*", "$SRV.>", "_INBOX_services.>", "_R_.>"];
+    const own = ["$SYS.REQ.ACCOUNT.PING.STATZ", ...asked];
     const published = allowed(block, "publish").filter((subject) => !own.includes(subject));
     expect(imported.sort()).toEqual([...new Set([...published, "$JS.API.INFO"])].sort());
   });
@@ -171,6 +193,8 @@ const hostileReplies = [
 /** Where there is a body that it cannot read, a broker may purge all. */
 const purgeNothing = '{"filter":"nothing.has.this"}';
 
+const unheard = /^(?:orderctl|_R_|\$SRV|_INBOX_services)\.|\.reader$/;
+
 type Probed = { denied: ReadonlySet<string>; deaf: ReadonlySet<string>; silent: string[] };
 
 /**
@@ -197,7 +221,7 @@ async function probe(connection: Connection, role: Role): Promise<Probed> {
   });
   answers.unsubscribe();
   // Where no program of ours runs, and no consumer of one's own is, nobody listens to these.
-  return { denied, deaf, silent: silent.filter((subject) => !/^(?:orderctl|_R_)\.|\.reader$/.test(subject)) };
+  return { denied, deaf, silent: silent.filter((subject) => !unheard.test(subject)) };
 }
 
 /** Also what a user may publish and its account does not import, which would be lost without a word. */
@@ -299,6 +323,14 @@ async function readState({ jsm }: Connection, role: Role) {
   );
   return { kept, consumers };
 }
+
+const service = (name: string): FoundService => ({
+  name,
+  version: "1.0.0",
+  description: "",
+  metadata: {},
+  endpoints: () => [],
+});
 
 const status = (instance: string): ProcessStatus => ({
   instance,

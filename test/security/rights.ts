@@ -82,6 +82,8 @@ const listens = (to: string, subjects: (role: Role) => string[]): Act => ({
   subjects,
 });
 
+const onVerbs = (place: string): string[] => ["PING", "INFO", "STATS"].map((verb) => `$SRV.${verb}${place}`);
+
 const others = (role: Role): Role[] => roles.filter((each) => each !== role);
 
 const letters = (to: string, whose: (role: Role) => string[]): Act => ({
@@ -137,7 +139,9 @@ export const acts: readonly Act[] = [
   ),
   publish("asks on", "`orderctl.status`", "orderctl.status"),
   publish("asks on", "`orderctl.collector`", "orderctl.collector", "orderctl.collector.host"),
+  publish("asks on", "`$SRV.>`", "$SRV.PING", "$SRV.INFO.payment", "$SRV.STATS.payment.x"),
   publish("answers on", "`orderctl.answers.*`", "orderctl.answers.x"),
+  publish("answers on", "`_INBOX_services.>`, who asked on `$SRV.>`", "_INBOX_services.x"),
   publish("answers on", "`_R_.>`, who asked on `orderctl.collector`", "_R_.x"),
   {
     does: "writes to",
@@ -164,6 +168,16 @@ export const acts: readonly Act[] = [
   listens("others' inboxes", (role) => ["_INBOX.>", ...others(role).map((other) => `_INBOX_${other}.>`)]),
   listens("`orderctl.status`", () => ["orderctl.status"]),
   listens("`orderctl.answers.*`", () => ["orderctl.answers.*"]),
+  listens("`$SRV.*`, `$SRV.*.<user>`, `$SRV.*.<user>.*`", (role) => [
+    ...onVerbs(""),
+    ...onVerbs(`.${role}`),
+    ...onVerbs(`.${role}.x`),
+  ]),
+  listens("`$SRV.*.*` of others", (role) => [
+    "$SRV.>",
+    ...others(role).flatMap((other) => onVerbs(`.${other}`)),
+  ]),
+  listens("`_INBOX_services.>`", () => ["_INBOX_services.>"]),
   listens("`orderctl.collector`", () => ["orderctl.collector", "orderctl.collector.*"]),
   listens("anything else", () => [">", "ORDERS.>", "DEAD_LETTERS.>", "$KV.>", "$JS.>", "$SYS.>", "_R_.>"]),
 ];

@@ -81,6 +81,7 @@ function shapeOf(
   const divided = partitions === undefined ? undefined : partitionedLayout(own, partitions);
   const layout = isExisting(definition.stream) ? existingIn(definition, events, payloads) : divided;
   const table = {
+    name,
     stream: streamOf(definition),
     ...(layout && { layout }),
     isKey,

@@ -46,6 +46,7 @@ export class Worker {
   readonly #timer: NodeJS.Timeout;
   readonly #notes: SparseNotes;
   readonly #counts = { processed: 0, failed: 0, duplicates: 0 };
+  #lastError: string | undefined;
   #stopping = false;
   #stopped: Promise<void> | undefined;
 
@@ -89,6 +90,11 @@ export class Worker {
 
   get counts(): WorkerCounts {
     return { ...this.#counts, inFlight: this.#inFlight.size };
+  }
+
+  /** Why the delivery failed that was the last to fail. */
+  get lastError(): string | undefined {
+    return this.#lastError;
   }
 
   /** The problems that keep this worker from its work at the moment. */
@@ -231,6 +237,7 @@ export class Worker {
     }
     delivery.watch?.failed(error);
     this.#counts.failed += 1;
+    this.#lastError = error.message;
     if (!this.#stopping && this.#policy?.isFinal(delivery, error, phase)) void this.#giveUp(delivery, error);
     else this.#handBack(delivery, error);
   }
