@@ -113,12 +113,12 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     throw refusal(subject, `${field} is ${JSON.stringify(status)}, not one of ${known.join(", ")}`);
   };
   const decode = decodeEvent(payloads, definition.key);
-  const encode = encodeEvent(payloads, definition.key);
+  const encode = encodeEvent(payloads, definition.key, shape.subjectOf);
   return {
     ...shape,
     decode: (subject, bytes) => checkStatus(decode({ subject, place: shape.parseSubject(subject) }, bytes)),
     encode(event) {
-      const encoded = encode(shape.subjectOf(event.kind, event.key), event);
+      const encoded = encode(event);
       // What could not be read again would take the event's place for good.
       checkStatus(encoded.event);
       return encoded.bytes;

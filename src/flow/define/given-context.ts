@@ -29,7 +29,10 @@ export const toldOf = ({ kind, key, data }: DataEvent): FlowEventOf => ({
   data,
 });
 
-/** `FlowContext`. Its functions may be taken off it: `({ data }, { emit }) => emit(…)`. */
+/**
+ * `FlowContext`. Its functions may be taken off it: `({ data }, { emit }) => emit(…)`. Hot path: each is made when it is
+ * asked for, as most events need one of them.
+ */
 export class GivenContext {
   readonly #given: Given;
   /** As the event had it, whatever the handler does to its data. */
@@ -59,7 +62,11 @@ export class GivenContext {
     throw new OrderctlError("usage", "ctx.deps is opened by `serve` alone: a replay calls nothing outside");
   }
 
-  readonly emit = (kind: string, data: Record<string, unknown>): Emission => {
+  get emit() {
+    return (kind: string, data: Record<string, unknown>): Emission => this.#emit(kind, data);
+  }
+
+  #emit(kind: string, data: Record<string, unknown>): Emission {
     const { event, emits, names } = this.#given;
     if (!emits.includes(kind))
       throw misuse(names, `emits ${kind}, and says that it emits ${emits.join(", ") || "nothing"}`);
@@ -70,34 +77,49 @@ export class GivenContext {
       throw misuse(names, `emits ${kind} about another ${keyField} than that of its event`);
     this.outcome = { kind, key: event.key, data: { ...data, [keyField]: this.#ownKey } };
     return { kind };
-  };
+  }
 
-  readonly call = <R>(name: string, effect: Effect<R>, options: CallOptions = {}): Promise<R> => {
+  get call() {
+    return <R>(name: string, effect: Effect<R>, options?: CallOptions): Promise<R> =>
+      this.#call(name, effect, options);
+  }
+
+  #call<R>(name: string, effect: Effect<R>, options: CallOptions = {}): Promise<R> {
     const { names, event, context } = this.#given;
     // The key as its token: no other one can be made to look like it, and a header may hold it.
     const parts = [names.flow, names.service, event.kind, event.key, encodeURIComponent(name)];
     return callEffect({ name, idempotencyKey: parts.join("/"), context }, effect, options);
-  };
+  }
 
-  readonly read = async (kind: string): Promise<FlowEventOf | undefined> => {
+  get read() {
+    return (kind: string): Promise<FlowEventOf | undefined> => this.#read(kind);
+  }
+
+  async #read(kind: string): Promise<FlowEventOf | undefined> {
     const { working, event } = this.#given;
     const { log } = working;
     const stored = await readEvent(log, kind, event.key);
     return stored && toldOf(log.flow.decode(stored.subject, stored.payload) as DataEvent);
-  };
+  }
 
-  readonly onStored = (callback: (stored: FlowEventOf) => void): void => {
-    this.#given.context.onStored((stored) => callback(toldOf(stored)));
-  };
+  get onStored() {
+    const { context } = this.#given;
+    return (callback: (stored: FlowEventOf) => void): void =>
+      context.onStored((stored) => callback(toldOf(stored)));
+  }
 
-  readonly retryIn = (ms: number, why: string): never => {
-    if (!(ms >= 0 && ms <= mostLaterMs)) throw misuse(this.#given.names, `asks for its event in ${ms} ms`);
-    throw new RetryLater(ms, why);
-  };
+  get retryIn() {
+    return (ms: number, why: string): never => {
+      if (!(ms >= 0 && ms <= mostLaterMs)) throw misuse(this.#given.names, `asks for its event in ${ms} ms`);
+      throw new RetryLater(ms, why);
+    };
+  }
 
-  readonly giveUp = (why: string): never => {
-    throw new OrderctlError("unprocessable", why, { source: "message" });
-  };
+  get giveUp() {
+    return (why: string): never => {
+      throw new OrderctlError("unprocessable", why, { source: "message" });
+    };
+  }
 }
 
 const mostLaterMs = 7 * 24 * 3600 * 1000;
