@@ -18,4 +18,4 @@ it("docs/api says what the comments in the source say; else: npm run docs:api", 
   const folder = await temporaryFolder();
   await run("npm", ["run", "docs:api", "--", "--out", folder]);
   expect(await contentOf(join(import.meta.dirname, "../docs/api"))).toEqual(await contentOf(folder));
-}, 60_000);
+}, 180_000);

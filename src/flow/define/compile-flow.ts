@@ -127,7 +127,8 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     hasOtherStatus(kind, bytes, status) {
       const field = statusField(kind);
       const peeked = field === undefined ? undefined : payloads[kind]?.peek(bytes, field);
-      return peeked !== undefined && peeked !== status;
+      // What has none of the statuses is no event: it has to be decoded, and becomes a dead letter.
+      return peeked !== undefined && peeked !== status && shape.statusesOf(kind).includes(peeked);
     },
     isSame: (one, other) => isDeepStrictEqual(one, other),
     describe: (event) => ({ outcome: statusOf(event) ?? event.kind.toUpperCase(), detail: null }),
