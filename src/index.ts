@@ -1,10 +1,25 @@
-/** The library: what a module that defines a flow imports. Loads neither the commands nor OpenTelemetry. */
-export { DefinedFlow, type DepsOptions, defineFlow, every, no } from "./flow/define/define-flow.ts";
+/**
+ * The library: what a module that defines a flow imports. Loads neither the commands nor OpenTelemetry.
+ *
+ * @module orderctl
+ */
+export {
+  DefinedFlow,
+  type DepsOptions,
+  defineFlow,
+  every,
+  no,
+  type OutputOf,
+  type SchemaDefinition,
+  type SchemaEvent,
+  type TypesOf,
+} from "./flow/define/define-flow.ts";
 export type { KeyPlace } from "./flow/define/existing-layout.ts";
-export type { StandardSchema } from "./flow/define/json-payload.ts";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./flow/define/json-payload.ts";
 export type {
   AuditPromise,
   CallOptions,
+  DataOf,
   EffectCall,
   Emission,
   EventDefinition,
@@ -14,5 +29,8 @@ export type {
   FlowDefinition,
   FlowEventOf,
   FlowTypes,
+  GivenOf,
+  KindOf,
   ServiceDefinition,
+  StatusOf,
 } from "./flow/define/types.ts";

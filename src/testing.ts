@@ -1,3 +1,7 @@
-/** `orderctl/testing`: what a test of a flow imports. */
+/**
+ * What a test of a flow imports.
+ *
+ * @module orderctl/testing
+ */
 export { type GivenEvent, type HandlerOptions, runHandler } from "./flows/run-handler.ts";
 export { type FlowUnderTest, type GivenUp, type TestOptions, testFlow } from "./flows/test-flow.ts";

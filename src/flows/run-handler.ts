@@ -7,15 +7,17 @@ import { keyOfToken } from "../flow/define/key-token.ts";
 import type { Data } from "../flow/define/payload.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
 
+/** How a handler is called; nothing of it is needed. */
 export type HandlerOptions<D> = {
   /** What the handler gets as `ctx.deps`. */
   deps?: D;
   /** Of the delivery; 1 by default. */
   attempt?: number;
+  /** What the handler gets as `ctx.signal`; one that never aborts by default. */
   signal?: AbortSignal;
 };
 
-/** An event as a test gives it. */
+/** An event as a test gives it: its kind, and its fields with the key among them. */
 export type GivenEvent<T extends FlowTypes> = {
   [K in KindOf<T>]: { kind: K; data: DataOf<T, K> };
 }[KindOf<T>];
@@ -23,6 +25,8 @@ export type GivenEvent<T extends FlowTypes> = {
 /**
  * Calls a service's handler with an event, without a broker, and returns the event that it leads to; undefined where it
  * leads to none. Both are checked as they would be on their way through the log. Rejects as the handler does.
+ *
+ * @param given The event, and how the handler is called.
  */
 export async function runHandler<T extends FlowTypes, D>(
   defined: DefinedFlow<T, D>,

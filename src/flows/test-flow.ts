@@ -23,6 +23,7 @@ import { type Connection, openConnection } from "../jetstream/client/connection.
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology } from "../jetstream/streams/apply-topology.ts";
 
+/** How a flow is run in a test; nothing of it is needed. */
 export type TestOptions<D = unknown> = {
   /** What the handlers get as `ctx.deps`, instead of what the flow's `deps` opens. */
   deps?: D;
@@ -35,7 +36,16 @@ export type TestOptions<D = unknown> = {
 };
 
 /** What a service has given up on. */
-export type GivenUp = { service: string; key: string | null; reason: string; detail: string };
+export type GivenUp = {
+  /** By its name in the flow. */
+  service: string;
+  /** Of the event; null where its subject has none. */
+  key: string | null;
+  /** The code of the last error: `bad_message`, `unprocessable` … */
+  reason: string;
+  /** The last error in words. */
+  detail: string;
+};
 
 /** A flow whose services run on a nats-server of their own. */
 export type FlowUnderTest<T extends FlowTypes> = {
@@ -47,6 +57,7 @@ export type FlowUnderTest<T extends FlowTypes> = {
   events(key: string): Promise<FlowEventOf<T>[]>;
   /** As `events`, once the key has ended; rejects with `timeout` where it has not within so many ms (10 s). */
   ended(key: string, withinMs?: number): Promise<FlowEventOf<T>[]>;
+  /** What the services have given up on, the oldest first. */
   deadLetters(): Promise<GivenUp[]>;
   /**
    * The service's next event is stored, and not acknowledged, as by a process that is killed in between: the event that

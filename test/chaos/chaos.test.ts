@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { until } from "../support/until.ts";
-import { planOf, runChaos } from "./run-chaos.ts";
+import { type ChaosOptions, planOf, runChaos } from "./run-chaos.ts";
 
 const run = promisify(execFile);
 
@@ -14,7 +14,7 @@ const run = promisify(execFile);
  * Twenty seconds of it. What a killed worker held comes again soon, so that the end is near. With this seed the stream
  * is full for 2 s while nothing else keeps publishers from noticing it.
  */
-const short = { seed: 16, orders: 4000, rate: 200, kills: 5, ackWaitMs: 4000 };
+const short = { flow: "orders", seed: 16, orders: 4000, rate: 200, kills: 5, ackWaitMs: 4000 } as const;
 
 /** The command lines of all processes. */
 const processes = async (): Promise<string[]> =>
@@ -32,33 +32,49 @@ const title = "npm run chaos";
 describe.skipIf(process.platform === "win32")(
   `${title} (skipped on Windows, which freezes no process)`,
   () => {
-    it("loses no order and charges none twice, whatever is done to the system", async () => {
+    /** Checks that no promise was broken, and none over nothing. */
+    async function survive(options: ChaosOptions) {
       const lines: string[] = [];
       const { signal } = new AbortController();
-      const summary = await runChaos(short, { print: (line) => void lines.push(line), signal });
+      const summary = await runChaos(options, { print: (line) => void lines.push(line), signal });
       const told = lines.join("\n");
+      const { findings } = summary;
       expect(
-        summary.findings.flatMap(({ broken }) => broken),
+        findings.flatMap(({ broken }) => broken),
         told,
       ).toEqual([]);
       expect(
-        summary.findings.filter(({ checked }) => checked === 0),
+        findings.filter(({ checked }) => checked === 0),
         told,
       ).toEqual([]);
       expect(lines.at(-1)).toBe("PASS");
-      expect(summary).toMatchObject({ orders: short.orders, ends: [] });
+      expect(summary).toMatchObject({ keys: options.orders, ends: [] });
       expect(summary.run.poisoned.size).toBe(10);
-      // The full stream was noticed, and work was taken over from the dead, or this would have shown nothing.
-      expect([...summary.run.givenUp.keys()]).toContain("stream_full");
+      // Work was taken over from the dead, or this would have shown nothing.
       expect(summary.redelivered).toBeGreaterThan(0);
+      return { summary, lines };
+    }
+
+    it("loses no order and charges none twice, whatever is done to the system", async () => {
+      const { summary, lines } = await survive(short);
+      // The full stream was noticed, or this would have shown nothing.
+      expect([...summary.run.givenUp.keys()]).toContain("stream_full");
       expect(new Set(summary.faults.map(({ kind }) => kind)).size).toBe(14);
       const timed = lines.filter((line) => /^ +\d+:\d\d\.\d {2}/.test(line));
       expect(timed.length).toBeGreaterThanOrEqual(summary.faults.length + 2);
     }, 180_000);
 
+    it("loses no claim of a flow of one's own and pays none twice, with its bank away for a third of the time", async () => {
+      const { summary } = await survive({ ...short, flow: "claims", orders: 2000, rate: 100 });
+      expect(summary.faults).toContainEqual(
+        expect.objectContaining({ kind: "outage", target: "gateway", forMs: 20_000 / 3 }),
+      );
+    }, 180_000);
+
     it("plans the same for the same seed", () => {
-      expect(planOf(short)).toEqual(planOf({ ...short }));
-      expect(planOf({ ...short, seed: 17 }).faults).not.toEqual(planOf(short).faults);
+      const planned = { ...short, absenceMs: 0 };
+      expect(planOf(planned)).toEqual(planOf({ ...planned }));
+      expect(planOf({ ...planned, seed: 17 }).faults).not.toEqual(planOf(planned).faults);
     });
 
     it("is built by its script, and tells what it can do", async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { generateOrders } from "../../src/orders/publish/open-order-source.ts";
 import { type Ended, orderctl } from "../support/supervised.ts";
 import type { Batch } from "./feed-plan.ts";
+import type { Tortured } from "./tortured.ts";
 
 type Report = { stored: number; duplicates: number };
 
@@ -10,7 +10,7 @@ export type Fed = {
   acknowledged: Set<string>;
   /** Publishers that gave up and were started again, by reason. */
   givenUp: Map<string, number>;
-  /** Orders that a publisher was told were stored, and that were stored anew when it said them again. */
+  /** Events that a publisher was told were stored, and that were stored anew when it said them again. */
   storedAnew: number;
   /** Publishers altogether. */
   started: number;
@@ -31,18 +31,24 @@ export class Feed {
     started: 0,
     unanswered: 0,
   };
+  readonly #tortured: Tortured;
   readonly #words: string;
+  readonly #folder: string;
   readonly #signal: AbortSignal;
 
-  /** `words`: how to reach the broker. */
-  constructor(words: string, signal: AbortSignal) {
+  /** `words`: how to reach the broker; `folder`: for what is published from a file. */
+  constructor(tortured: Tortured, { words, folder }: { words: string; folder: string }, signal: AbortSignal) {
+    this.#tortured = tortured;
     this.#words = words;
+    this.#folder = folder;
     this.#signal = signal;
   }
 
-  /** Resolves once the broker has acknowledged every order of the batch; rejects when that takes minutes too long. */
-  async publish({ count, rate, seed }: Batch): Promise<void> {
-    const words = `publish order --count ${count} --seed ${seed} --rate ${rate} --json ${this.#words}`;
+  /** Resolves once the broker has acknowledged every event of the batch; rejects when that takes minutes too long. */
+  async publish(batch: Batch): Promise<void> {
+    const { count, rate } = batch;
+    const publishing = await this.#tortured.publish(batch, this.#folder);
+    const words = `${publishing} --json ${this.#words}${this.#tortured.words}`;
     const late = AbortSignal.timeout(Math.ceil((count / rate) * 1000) + patienceMs);
     const signal = AbortSignal.any([this.#signal, late]);
     let before = 0;
@@ -63,7 +69,7 @@ export class Feed {
       this.fed.givenUp.set(reason, (this.fed.givenUp.get(reason) ?? 0) + 1);
       await wait(againMs, undefined, { signal });
     }
-    for (const { orderId } of generateOrders(count, seed).orders) this.fed.acknowledged.add(orderId);
+    for (const key of this.#tortured.keysOf(batch)) this.fed.acknowledged.add(key);
   }
 }
 

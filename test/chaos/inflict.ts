@@ -6,10 +6,10 @@ import { OrderctlError } from "../../src/core/errors.ts";
 import { untilAborted } from "../../src/core/waiting.ts";
 import { Publisher } from "../../src/jetstream/publish/publisher.ts";
 import type { Faults } from "../../src/orders/gateway/simulator/faults.ts";
-import { ordersStream } from "../../src/orders/subjects.ts";
 import { setFaults } from "../orders/gateway/set-faults.ts";
 import { until } from "../support/until.ts";
 import type { Fault, GatewayTrouble } from "./schedule.ts";
+import type { Poison } from "./tortured.ts";
 import type { World } from "./world.ts";
 
 /** What a fault needs: the system, a way to publish a burst and to store poison, and the end of it all. */
@@ -17,7 +17,7 @@ export type Scene = {
   world: World;
   burst(): Promise<void>;
   /** Messages that nobody can work on. */
-  nextPoison(): { subject: string; payload: Uint8Array }[];
+  nextPoison(): Poison[];
   signal: AbortSignal;
 };
 
@@ -99,13 +99,14 @@ const headroom = 200;
 const fillMs = 5000;
 
 /**
- * A limit that is reached at once, where orders come; begins with the moment it is. The stream refuses what is new
- * then, orders and outcomes alike.
+ * A limit that is reached at once, where events come; begins with the moment it is. The stream refuses what is new
+ * then, first events and outcomes alike.
  */
-function fullStream({ admin: { jsm } }: World, signal: AbortSignal): Effect {
-  const readSize = async () => (await jsm.streams.info(ordersStream)).state.messages;
+function fullStream({ admin: { jsm }, tortured }: World, signal: AbortSignal): Effect {
+  const { stream } = tortured.flow;
+  const readSize = async () => (await jsm.streams.info(stream)).state.messages;
   const limit = (change: Partial<StreamConfig>) =>
-    patiently(() => jsm.streams.update(ordersStream, change), signal);
+    patiently(() => jsm.streams.update(stream, change), signal);
   return {
     async begin() {
       let most = 0;

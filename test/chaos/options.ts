@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import { count, durationMs, positive } from "../../src/cli/options.ts";
-import type { ChaosOptions } from "./run-chaos.ts";
+import { type ChaosOptions, type FlowName, flowNames } from "./run-chaos.ts";
 
 type Flags = {
+  flow: FlowName;
   minutes?: number;
   orders?: number;
   rate: number;
@@ -16,7 +17,8 @@ const about = [
   "publishers - and breaks it again and again: kills, freezes, orderly stops and second starts of the broker, cut and",
   "stalled connections, a full stream, a gateway in trouble, bursts, messages nobody can read. Then it puts everything",
   "back, waits until all is worked off, and checks that no order is lost, none charged twice, and nothing but the",
-  "unreadable was given up.",
+  "unreadable was given up. With --flow claims it does so to a flow of protobuf claims that a user might define, whose",
+  "payouts are booked at the gateway, which is away for a minute besides.",
 ].join(" ");
 
 const msPerKill = 5000;
@@ -26,14 +28,19 @@ export function readOptions(argv: readonly string[]): ChaosOptions {
   const command = new Command("npm run chaos --")
     .description(about)
     .addOption(
+      new Option("--flow <name>", "the built-in flow, or one of one's own")
+        .choices(flowNames)
+        .default("orders"),
+    )
+    .addOption(
       new Option("--minutes <n>", "how long orders come and faults happen").default(10).argParser(minutes),
     )
     .addOption(
-      new Option("--orders <n>", "so many orders instead, at --rate")
+      new Option("--orders <n>", "so many orders, or claims, instead, at --rate")
         .argParser(positive)
         .conflicts("minutes"),
     )
-    .option("--rate <n>", "orders per second, on average", positive, 300)
+    .option("--rate <n>", "orders, or claims, per second, on average", positive, 300)
     .option("--seed <n>", "the same seed, the same faults in the same order at the same time", count)
     .option(
       "--kills <n>",
@@ -57,7 +64,7 @@ function optionsOf({ minutes: length = 10, rate, ...flags }: Flags): ChaosOption
   const orders = flags.orders ?? Math.max(1, Math.round(length * 60 * rate));
   const kills = flags.kills ?? Math.ceil(((orders / rate) * 1000) / msPerKill);
   const seed = flags.seed ?? Math.floor(Math.random() * 1_000_000);
-  return { seed, orders, rate, kills, ackWaitMs: flags.ackWait };
+  return { flow: flags.flow, seed, orders, rate, kills, ackWaitMs: flags.ackWait };
 }
 
 function minutes(text: string): number {

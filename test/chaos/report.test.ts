@@ -1,9 +1,11 @@
 import { expect, it } from "vitest";
 import { faultLine, isKept, type Summary, summaryLines } from "./report.ts";
+import { torturedOrders } from "./tortured-orders.ts";
 
 const summary: Summary = {
+  tortured: torturedOrders,
   findings: [{ promise: "every order has ended", checked: 4000, broken: [] }],
-  orders: 4000,
+  keys: 4000,
   events: 19_530,
   charges: 3800,
   redelivered: 206,

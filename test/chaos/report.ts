@@ -1,9 +1,10 @@
 import { formatCount } from "../../src/terminal/format.ts";
 import type { Backlog } from "../support/read-log.ts";
 import type { Ended } from "../support/supervised.ts";
+import type { Finding } from "./books.ts";
 import type { Judged } from "./judge.ts";
-import type { Finding } from "./order-books.ts";
 import type { Fault, FaultKind } from "./schedule.ts";
+import type { Tortured } from "./tortured.ts";
 import type { Unleashed } from "./unleash.ts";
 
 /** What an operator would call it. */
@@ -49,6 +50,7 @@ export const backlogText = (backlog: Backlog): string =>
     .join("; ") || "somebody is still at work";
 
 export type Summary = Judged & {
+  tortured: Pick<Tortured, "booked" | "rules">;
   run: Unleashed;
   faults: readonly Fault[];
   drainSeconds: number;
@@ -58,16 +60,18 @@ export type Summary = Judged & {
 
 /** What was done and what came of it, each promise with a mark, and the verdict last. */
 export function summaryLines(summary: Summary): string[] {
-  const { run, orders, events, charges, redelivered, mostAttempts, faults, drainSeconds, ends } = summary;
+  const { run, keys, events, charges, redelivered, mostAttempts, faults, drainSeconds, ends } = summary;
+  const { booked, rules } = summary.tortured;
+  const { one, many } = rules.noun;
   return [
-    `orders        ${formatCount(orders)} acknowledged in ${run.seconds.toFixed(1)} s, ${formatCount(events)} events, ${formatCount(charges)} charges`,
+    `${many.padEnd(13)} ${formatCount(keys)} acknowledged in ${run.seconds.toFixed(1)} s, ${formatCount(events)} events, ${formatCount(charges)} ${booked}`,
     `faults        ${faults.length}: ${tally(faults.map(({ kind }) => kind))}`,
     `redelivered   ${formatCount(redelivered)} events were stored at a second or later delivery, of ${mostAttempts} at most`,
     `poisoned      ${run.poisoned.size} messages`,
     `publishers    ${tallied(run.givenUp) || "none"} gave up and were started again`,
     `ended alone   ${ends.length} processes, and were started again`,
     ...ends.map(({ exitCode, stderr }) => `  exit ${exitCode}: ${stderr.trimEnd().split("\n").at(-1)}`),
-    `drained       ${drainSeconds.toFixed(1)} s after the last fault was undone and the last order stored`,
+    `drained       ${drainSeconds.toFixed(1)} s after the last fault was undone and the last ${one} stored`,
     "",
     ...summary.findings.flatMap(findingLines),
     isKept(summary.findings) ? "PASS" : "FAIL",

@@ -4,9 +4,9 @@ import { type Fed, Feed } from "./feed.ts";
 import type { FeedPlan } from "./feed-plan.ts";
 import { inflict, type Scene } from "./inflict.ts";
 import { Lanes } from "./lanes.ts";
-import { poison } from "./poison.ts";
 import { faultLine } from "./report.ts";
 import type { Fault } from "./schedule.ts";
+import type { Poison, Tortured } from "./tortured.ts";
 import { connectionWords, type World } from "./world.ts";
 
 export type Plan = { seed: number; faults: readonly Fault[]; feed: FeedPlan };
@@ -17,7 +17,7 @@ const poisonPerFault = 5;
 
 type Surroundings = { print: (line: string) => void; signal: AbortSignal };
 
-/** Publishes and does harm side by side, as planned; resolves when every order is stored and everything is undone. */
+/** Publishes and does harm side by side, as planned; resolves when every key's first event is stored and everything is undone. */
 export async function unleash(
   world: World,
   { seed, faults, feed: { steady, bursts } }: Plan,
@@ -29,7 +29,8 @@ export async function unleash(
   const signal = AbortSignal.any([outer, failed.signal]);
   setMaxListeners(0, signal);
   const due = (atMs: number) => wait(Math.max(0, atMs - sinceStart()), undefined, { signal });
-  const feed = new Feed(connectionWords(world.links.publisher), signal);
+  const { tortured, folder, links } = world;
+  const feed = new Feed(tortured, { words: connectionWords(links.publisher), folder }, signal);
   const poisoned = new Set<string>();
   const bursting = bursts.values();
   const scene: Scene = {
@@ -39,7 +40,7 @@ export async function unleash(
       const { value } = bursting.next();
       if (value) await feed.publish(value);
     },
-    nextPoison: () => Array.from({ length: poisonPerFault }, () => nextOf(poisoned, seed)),
+    nextPoison: () => Array.from({ length: poisonPerFault }, () => nextOf(tortured, poisoned, seed)),
   };
   const lanes = new Lanes();
   const publishing = steady.map((batch) => due(batch.atMs).then(() => feed.publish(batch)));
@@ -62,8 +63,8 @@ export async function unleash(
   return { ...feed.fed, poisoned, seconds: sinceStart() / 1000 };
 }
 
-function nextOf(poisoned: Set<string>, seed: number) {
-  const message = poison(seed, poisoned.size);
+function nextOf(tortured: Tortured, poisoned: Set<string>, seed: number): Poison {
+  const message = tortured.poison(seed, poisoned.size);
   poisoned.add(message.subject);
   return message;
 }

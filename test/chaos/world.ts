@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Connection } from "../../src/jetstream/client/connection.ts";
 import { applyTopology } from "../../src/jetstream/streams/apply-topology.ts";
-import { ordersStream } from "../../src/orders/subjects.ts";
 import { hastyTopology } from "../flow/hasty-topology.ts";
 import { freePort } from "../support/free-ports.ts";
 import { openTestConnection } from "../support/open-test-connection.ts";
@@ -13,13 +12,15 @@ import { type Supervised, supervise } from "../support/supervised.ts";
 import { until } from "../support/until.ts";
 import { type LinkName, links, type ProcessName } from "./schedule.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
+import type { Tortured } from "./tortured.ts";
 
 export type WorldOptions = {
+  tortured: Tortured;
   /** How long the broker waits before what a killed worker held comes again. */
   ackWaitMs: number;
   breakerOpenMs: number;
-  /** Units of each SKU. */
-  stock: number;
+  /** How many there will be. */
+  keys: number;
 };
 
 /** Can be killed and frozen. A kill resolves when it runs again, `downMs` later where nobody starts it at once. */
@@ -27,6 +28,7 @@ export type Victim = { kill(downMs: number): Promise<void>; freeze(): void; thaw
 
 /** The whole system: processes of the built command, a broker, and the wires between them. */
 export type World = {
+  tortured: Tortured;
   folder: string;
   broker: TestBroker;
   /** Past the proxies. */
@@ -58,6 +60,7 @@ export const connectionWords = ({ port }: TcpProxy): string =>
 
 /** Starts everything; where that fails, nothing is left. */
 export async function openWorld(options: WorldOptions): Promise<World> {
+  const { tortured } = options;
   const folder = await mkdtemp(join(tmpdir(), "orderctl-chaos-"));
   const closers: ((keep: boolean) => Promise<unknown>)[] = [
     async (keep) => keep || (await rm(folder, { recursive: true, force: true })),
@@ -70,15 +73,15 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     closers.push((keep) => (keep ? broker.kill() : broker.stop()));
     const admin = await openTestConnection(broker.url);
     closers.push(() => admin.close());
-    await applyTopology(admin, hastyTopology(options.ackWaitMs));
+    await applyTopology(admin, hastyTopology(options.ackWaitMs, 1, tortured.flow));
     const proxies = await openLinks(broker.port);
     closers.push(() => Promise.all(Object.values(proxies).map((proxy) => proxy.close())));
     const services = await startProcesses(proxies, folder, options);
     closers.push(() => Promise.all(processesOf(services).map((each) => each.end())));
     await until(() => isUp(services.gatewayUrl), 30_000);
-    await until(() => areWaiting(admin, services.workers.length), 30_000);
+    await until(() => areWaiting(admin, tortured, services.workers.length), 30_000);
     const victims = victimsOf(broker, services);
-    return { folder, broker, admin, victims, links: proxies, ...services, close };
+    return { tortured, folder, broker, admin, victims, links: proxies, ...services, close };
   } catch (thrown) {
     await close({ keep: false });
     throw thrown;
@@ -103,21 +106,18 @@ async function startProcesses(proxies: Record<LinkName, TcpProxy>, folder: strin
   const port = await freePort();
   const gatewayUrl = `http://127.0.0.1:${port}`;
   const ledger = join(folder, "ledger.ndjson");
-  const serving = `serve gateway --gateway-port ${port} --ledger ${ledger} --decline-share 5%`;
+  const { tortured } = options;
+  const serving = `serve gateway --gateway-port ${port} --ledger ${ledger} ${tortured.gatewayWords}`;
   const gateway = supervise(serving, { log: join(logs, "gateway.log") });
-  const flags = [
-    `--gateway ${gatewayUrl} --breaker-open ${options.breakerOpenMs}ms --default-stock ${options.stock}`,
-    "--http-port 0 --log-level info",
-  ].join(" ");
+  const { words: work, env = {} } = tortured.serve({ ...options, gatewayUrl });
   const workers = (["worker one", "worker two"] as const).map((name) => {
     const instance = name.replace(" ", "-");
-    const words = `serve all ${flags} ${connectionWords(proxies[name])} --instance ${instance}`;
-    return supervise(words, { log: join(logs, `${instance}.log`) });
+    const where = `${connectionWords(proxies[name])} --instance ${instance} --log-level info`;
+    return supervise(`${work} ${where}${tortured.words}`, { log: join(logs, `${instance}.log`), env });
   });
   const archiving = `serve archive --archive ${join(folder, "archive")} ${archiveWords}`;
-  const archiver = supervise(`${archiving} ${connectionWords(proxies.archiver)} --instance archiver`, {
-    log: join(logs, "archiver.log"),
-  });
+  const where = `${connectionWords(proxies.archiver)} --instance archiver${tortured.words}`;
+  const archiver = supervise(`${archiving} ${where}`, { log: join(logs, "archiver.log") });
   return { gateway, gatewayUrl, ledger, workers, archiver };
 }
 
@@ -149,6 +149,8 @@ const isUp = (url: string): Promise<boolean> =>
     () => false,
   );
 
-/** So many processes wait for orders. */
-const areWaiting = async ({ jsm }: Connection, workers: number): Promise<boolean> =>
-  (await jsm.consumers.info(ordersStream, "payment-processor")).num_waiting >= workers;
+/** So many processes wait for the first events. */
+async function areWaiting({ jsm }: Connection, { flow }: Tortured, workers: number): Promise<boolean> {
+  const first = flow.subscriptions.find(({ on }) => on === flow.firstKind)?.consumer ?? "";
+  return (await jsm.consumers.info(flow.stream, first)).num_waiting >= workers;
+}

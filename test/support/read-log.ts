@@ -35,9 +35,9 @@ export const eventsOf = <K extends EventKind>(log: readonly Logged[], kind: K): 
 export type Backlog = Record<string, [pending: number, acks: number]>;
 
 /** The consumers that hold deliveries nobody acknowledged, or wait for messages. */
-export async function readBacklog({ jsm }: Connection): Promise<Backlog> {
+export async function readBacklog({ jsm }: Connection, stream = ordersStream): Promise<Backlog> {
   const backlog: Backlog = {};
-  for await (const info of jsm.consumers.list(ordersStream)) {
+  for await (const info of jsm.consumers.list(stream)) {
     if (info.num_pending + info.num_ack_pending > 0)
       backlog[info.name] = [info.num_pending, info.num_ack_pending];
   }
@@ -45,8 +45,8 @@ export async function readBacklog({ jsm }: Connection): Promise<Backlog> {
 }
 
 /** Nothing to deliver, nothing unacknowledged, and nothing stored while that was looked at. */
-export async function isDrained(connection: Connection): Promise<boolean> {
-  const before = await readLastSequence(connection, ordersStream);
-  const backlog = await readBacklog(connection);
-  return Object.keys(backlog).length === 0 && before === (await readLastSequence(connection, ordersStream));
+export async function isDrained(connection: Connection, stream = ordersStream): Promise<boolean> {
+  const before = await readLastSequence(connection, stream);
+  const backlog = await readBacklog(connection, stream);
+  return Object.keys(backlog).length === 0 && before === (await readLastSequence(connection, stream));
 }

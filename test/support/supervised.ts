@@ -94,7 +94,7 @@ export type Supervised = {
 /**
  * Keeps one process of the built command running, as systemd or Kubernetes would: whenever it ends, it is started anew.
  */
-export function supervise(words: string, options: Pick<StartOptions, "log"> = {}): Supervised {
+export function supervise(words: string, options: Pick<StartOptions, "log" | "env"> = {}): Supervised {
   let stopping = false;
   let current = start(words, options);
   const killed = new Set<Started>();

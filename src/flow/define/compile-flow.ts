@@ -5,7 +5,7 @@ import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
 import { type Addressed, type EventPlace, type Layout, partitionedLayout } from "../layout.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
-import { type DataEvent, decodeEvent, encodeEvent, readable, refusal } from "./event-codec.ts";
+import { type DataEvent, decodeEvent, encodeEvent, refusal, unfit } from "./event-codec.ts";
 import { existingLayout } from "./existing-layout.ts";
 import { type DefinedEvents, eventsOf, kindsOf } from "./flow-kinds.ts";
 import { payloadsOf } from "./flow-payloads.ts";
@@ -137,18 +137,15 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
   };
   const keyField = shape.isManaged ? definition.key : undefined;
   const decode = decodeEvent(payloads, keyField);
-  const encode = encodeEvent(payloads, keyField);
-  const placeOf = shape.isManaged
-    ? ({ subject }: Addressed) => shape.parseSubject(subject)
-    : (message: Addressed) => placeIn(shape, payloads, message);
+  const encode = encodeEvent(payloads, keyField, shape.subjectOf);
+  const placeOf = placing(shape, payloads);
   return {
     ...shape,
     decode(subject, payload, headers) {
-      const header = (name: string) => headers?.header(name);
-      return checkStatus(decode({ subject, place: placeOf({ subject, payload, header }) }, payload));
+      return checkStatus(decode({ subject, place: placeOf(subject, payload, headers) }, payload));
     },
     encode(event) {
-      const encoded = encode(shape.subjectOf(event.kind, event.key), event);
+      const encoded = encode(event);
       // What could not be read again would take the event's place for good.
       checkStatus(encoded.event);
       return encoded.bytes;
@@ -157,7 +154,8 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
     hasOtherStatus(kind, bytes, status) {
       const field = statusField(kind);
       const peeked = field === undefined ? undefined : payloads[kind]?.peek(bytes, field);
-      return peeked !== undefined && peeked !== status;
+      // What has none of the statuses is no event: it has to be decoded, and becomes a dead letter.
+      return peeked !== undefined && peeked !== status && shape.statusesOf(kind).includes(peeked);
     },
     isSame: (one, other) => isDeepStrictEqual(one, other),
     describe: (event) => ({ outcome: statusOf(event) ?? event.kind.toUpperCase(), detail: null }),
@@ -170,6 +168,18 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
   };
 }
 
+type Placing = (
+  subject: string,
+  payload: Uint8Array,
+  headers?: Pick<Addressed, "header">,
+) => EventPlace | undefined;
+
+const placing = (shape: FlowShape, payloads: Readonly<Record<string, Payload>>): Placing =>
+  shape.isManaged
+    ? (subject) => shape.parseSubject(subject)
+    : (subject, payload, headers) =>
+        placeIn(shape, payloads, { subject, payload, header: (name) => headers?.header(name) });
+
 /** Throws `bad_message` where a message of an existing stream is no event of the flow, or names no key. */
 function placeIn(
   { kinds, filterOf, takes, placeOf, keyField }: FlowShape,
@@ -181,6 +191,10 @@ function placeIn(
   const { subject, payload } = message;
   const kind = kinds.find((each) => covers(filterOf(each), subject) && takes(each, message));
   if (kind === undefined) throw refusal(subject, "no event of the flow: its subject or headers are others");
-  readable(subject, `not readable as an event of kind ${kind}`, () => payloads[kind]?.decode(payload));
+  try {
+    payloads[kind]?.decode(payload);
+  } catch (thrown) {
+    throw unfit(subject, `not readable as an event of kind ${kind}`, thrown);
+  }
   throw refusal(subject, `it has no ${keyField}, which is its key`);
 }

@@ -11,8 +11,13 @@ import type {
   ServiceDefinition,
 } from "./types.ts";
 
-/** What the services of a flow work with, opened when they are started, and only then. */
-export type DepsOptions = { env: Readonly<Record<string, string | undefined>>; signal: AbortSignal };
+/** What `open` is given, when what the services work with is opened: as they are started, and only then. */
+export type DepsOptions = {
+  /** The environment variables of the process. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Aborts when the process is to stop. */
+  signal: AbortSignal;
+};
 
 type OpenDeps = (options: DepsOptions) => unknown;
 type CloseDeps = (deps: never) => unknown;
@@ -23,14 +28,20 @@ export type DefinedService = { name: string; service: ServiceDefinition; place: 
 /** By what a flow is known, also of another copy of this package. */
 const brand = Symbol.for("orderctl.flow");
 
-/** A flow as it was defined. Each method returns a new one. */
+/** A flow as it was defined, by `defineFlow`. Each method returns a new one. */
 export class DefinedFlow<T extends FlowTypes = FlowTypes, Deps = undefined> {
+  /** @internal */
   readonly definition: FlowDefinition<T>;
+  /** @internal */
   readonly services: readonly DefinedService[];
+  /** @internal */
   readonly place: Place | undefined;
+  /** @internal */
   readonly openDeps: OpenDeps | undefined;
+  /** @internal */
   readonly closeDeps: CloseDeps | undefined;
 
+  /** @internal Made by `defineFlow`. */
   constructor(from: Pick<DefinedFlow<T>, "definition" | "services" | "place" | "openDeps" | "closeDeps">) {
     this.definition = from.definition;
     this.services = from.services;
@@ -59,17 +70,26 @@ export class DefinedFlow<T extends FlowTypes = FlowTypes, Deps = undefined> {
 }
 
 /** An event of which the schema tells the fields. */
-type SchemaEvent = { schema: StandardSchema; status?: string; refusals?: readonly string[] } & {
+export type SchemaEvent = { schema: StandardSchema; status?: string; refusals?: readonly string[] } & {
   ends?: boolean | readonly string[];
+  /** See `EventDefinition`. */
   sample?: (index: number) => object;
 } & Pick<EventDefinition, "label" | "statuses">;
-type SchemaEvents = Readonly<Record<string, SchemaEvent>>;
-type SchemaDefinition = Omit<FlowDefinition, "events" | "key"> & { key: string; events: SchemaEvents };
+/** A flow of which each kind of events has a schema, which tells its type. */
+export type SchemaDefinition = Omit<FlowDefinition, "events" | "key"> & {
+  key: string;
+  events: Readonly<Record<string, SchemaEvent>>;
+};
 
-type OutputOf<S> = S extends { schema: StandardSchema<infer D> } ? (D extends object ? D : never) : never;
+/** What an event is after its schema has accepted it. */
+export type OutputOf<S> = S extends { schema: StandardSchema<infer D> }
+  ? D extends object
+    ? D
+    : never
+  : never;
 
 /** What the schemas of a definition say of its events. */
-type TypesOf<D extends SchemaDefinition> = {
+export type TypesOf<D extends SchemaDefinition> = {
   key: D["key"];
   events: { [K in keyof D["events"]]: OutputOf<D["events"][K]> };
 };
@@ -102,7 +122,9 @@ export const isDefinedFlow = (value: unknown): value is DefinedFlow =>
  */
 export function every(kind: string, status?: string) {
   return {
+    /** The kinds of which one has to follow. */
     endsIn: (...kinds: readonly string[]) => ({
+      /** How soon: `500ms`, `30s`, `15m`, `1h`. */
       within: (time: string): AuditPromise => ({
         ...{ is: "ends", kind, status },
         ...{ in: kinds, withinMs: durationOf(time) },
@@ -118,6 +140,7 @@ export function every(kind: string, status?: string) {
  */
 export function no(kind: string, status?: string) {
   return {
+    /** The kind, and the status, that has to stand before it. */
     without: (needs: string, needsStatus?: string): AuditPromise => ({
       ...{ is: "without", kind, status },
       ...{ needs, needsStatus },

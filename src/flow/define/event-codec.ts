@@ -21,42 +21,55 @@ export function decodeEvent(
   return ({ subject, place }, bytes) => {
     const payload = place && payloads[place.kind];
     if (!place || !payload) throw refusal(subject, "not a subject of the flow");
-    const data = readable(subject, `not readable as an event of kind ${place.kind}`, () =>
-      payload.decode(bytes),
-    );
-    return ofItsKey(keyField, subject, { ...place, data });
+    const { kind, key } = place;
+    let data: Data;
+    try {
+      data = payload.decode(bytes);
+    } catch (thrown) {
+      throw unfit(subject, `not readable as an event of kind ${kind}`, thrown);
+    }
+    const fault = keyFault(keyField, key, data);
+    if (fault !== undefined) throw refusal(subject, fault);
+    return { kind, key, data };
   };
 }
 
-/** The payload, and the event as it will be read. Throws `bad_message` for an event that `decodeEvent` would refuse. */
+/**
+ * The payload, and the event as it will be read. Throws `bad_message` for an event that `decodeEvent` would refuse; only
+ * then asks for its subject.
+ */
 export function encodeEvent(
   payloads: Payloads,
   keyField: string | undefined,
-): (subject: string, event: DataEvent) => { bytes: Uint8Array; event: DataEvent } {
-  return (subject, event) => {
-    const { kind } = event;
+  subjectOf: (kind: string, key: string) => string,
+): (event: DataEvent) => { bytes: Uint8Array; event: DataEvent } {
+  return ({ kind, key, data: given }) => {
     const payload = payloads[kind];
-    if (!payload) throw refusal(subject, `${kind} is no event of the flow`);
-    const { bytes, data } = readable(subject, `no event of kind ${kind}`, () => payload.encode(event.data));
-    return { bytes, event: ofItsKey(keyField, subject, { ...event, data }) };
+    if (!payload) throw refusal(subjectOf(kind, key), `${kind} is no event of the flow`);
+    let encoded: ReturnType<Payload["encode"]>;
+    try {
+      encoded = payload.encode(given);
+    } catch (thrown) {
+      throw unfit(subjectOf(kind, key), `no event of kind ${kind}`, thrown);
+    }
+    const { bytes, data } = encoded;
+    const fault = keyFault(keyField, key, data);
+    if (fault !== undefined) throw refusal(subjectOf(kind, key), fault);
+    return { bytes, event: { kind, key, data } };
   };
 }
 
-function ofItsKey(keyField: string | undefined, subject: string, event: DataEvent): DataEvent {
-  if (keyField === undefined) return event;
-  const told = event.data[keyField];
-  if (String(told) === keyOfToken(event.key)) return event;
+function keyFault(keyField: string | undefined, key: string, data: Data): string | undefined {
+  if (keyField === undefined) return undefined;
+  const told = data[keyField];
+  if (String(told) === keyOfToken(key)) return undefined;
   const shown = JSON.stringify(typeof told === "string" ? told.slice(0, 64) : told);
-  throw refusal(subject, `${keyField} is ${shown ?? "missing"}, not the subject's`);
+  return `${keyField} is ${shown ?? "missing"}, not the subject's`;
 }
 
-export function readable<T>(subject: string, what: string, work: () => T): T {
-  try {
-    return work();
-  } catch (cause) {
-    throw refusal(subject, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
-  }
-}
+/** The error of a message whose payload does not fit. */
+export const unfit = (subject: string, what: string, cause: unknown): OrderctlError =>
+  refusal(subject, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
 
 /** The error of a message that is no event. */
 export const refusal = (subject: string, reason: string, cause?: unknown): OrderctlError =>

@@ -36,7 +36,10 @@ export const toldOf = ({ kind, key, data }: DataEvent): FlowEventOf => ({
   data,
 });
 
-/** `FlowContext`. Its functions may be taken off it: `({ data }, { emit }) => emit(…)`. */
+/**
+ * `FlowContext`. Its functions may be taken off it: `({ data }, { emit }) => emit(…)`. Hot path: each is made when it is
+ * asked for, as most events need one of them.
+ */
 export class GivenContext {
   readonly #given: Given;
   /** As the event had it, whatever the handler does to its data. */
@@ -67,7 +70,11 @@ export class GivenContext {
     throw new OrderctlError("usage", "ctx.deps is opened by `serve` alone: a replay calls nothing outside");
   }
 
-  readonly emit = (kind: string, data: Record<string, unknown>): Emission => {
+  get emit() {
+    return (kind: string, data: Record<string, unknown>): Emission => this.#emit(kind, data);
+  }
+
+  #emit(kind: string, data: Record<string, unknown>): Emission {
     const { event, emits, names } = this.#given;
     if (!emits.includes(kind))
       throw misuse(names, `emits ${kind}, and says that it emits ${emits.join(", ") || "nothing"}`);
@@ -82,23 +89,36 @@ export class GivenContext {
       throw misuse(names, `emits ${kind} about another ${keyField} than that of its event`);
     this.outcome = { kind, key: event.key, data: { ...data, [keyField]: this.#ownKey } };
     return { kind };
-  };
+  }
 
-  readonly call = <R>(name: string, effect: Effect<R>, options: CallOptions = {}): Promise<R> => {
+  get call() {
+    return <R>(name: string, effect: Effect<R>, options?: CallOptions): Promise<R> =>
+      this.#call(name, effect, options);
+  }
+
+  #call<R>(name: string, effect: Effect<R>, options: CallOptions = {}): Promise<R> {
     const { names, event, context } = this.#given;
     // The key as its token: no other one can be made to look like it, and a header may hold it.
     const parts = [names.flow, names.service, event.kind, event.key, encodeURIComponent(name)];
     return callEffect({ name, idempotencyKey: parts.join("/"), context }, effect, options);
-  };
+  }
 
-  readonly read = async (kind: string): Promise<FlowEventOf | undefined> => {
+  get read() {
+    return (kind: string): Promise<FlowEventOf | undefined> => this.#read(kind);
+  }
+
+  async #read(kind: string): Promise<FlowEventOf | undefined> {
     const { working, event } = this.#given;
     const { log } = working;
     const stored = await readEvent(log, kind, event.key);
     return stored && toldOf(log.flow.decode(stored.subject, stored.payload, stored) as DataEvent);
-  };
+  }
 
-  readonly bucket = (name: string): FlowBucket => {
+  get bucket() {
+    return (name: string): FlowBucket => this.#bucket(name);
+  }
+
+  #bucket(name: string): FlowBucket {
     const { working, names, buckets } = this.#given;
     const { connection, publisher } = working.log;
     if (!buckets.includes(name))
@@ -110,9 +130,13 @@ export class GivenContext {
       read: (key) => bucket.read(key),
       write: (key, value, revision) => bucket.write({ key, value, revision }),
     };
-  };
+  }
 
-  readonly settledTo = (): Promise<number> => {
+  get settledTo() {
+    return (): Promise<number> => this.#settledTo();
+  }
+
+  #settledTo(): Promise<number> {
     const { working, names, event } = this.#given;
     const { flow, connection } = working.log;
     const service = serviceOnBroker(names.flow, names.service);
@@ -121,20 +145,26 @@ export class GivenContext {
     const taking = all.find(({ subscriptions }) => subscriptions.some((each) => isFor(each, flow, event)));
     const { consumer = "" } = (all[0]?.inOrder ? own : taking) ?? {};
     return readAckFloor(connection, flow.stream, consumer);
-  };
+  }
 
-  readonly onStored = (callback: (stored: FlowEventOf) => void): void => {
-    this.#given.context.onStored((stored) => callback(toldOf(stored)));
-  };
+  get onStored() {
+    const { context } = this.#given;
+    return (callback: (stored: FlowEventOf) => void): void =>
+      context.onStored((stored) => callback(toldOf(stored)));
+  }
 
-  readonly retryIn = (ms: number, why: string): never => {
-    if (!(ms >= 0 && ms <= mostLaterMs)) throw misuse(this.#given.names, `asks for its event in ${ms} ms`);
-    throw new RetryLater(ms, why);
-  };
+  get retryIn() {
+    return (ms: number, why: string): never => {
+      if (!(ms >= 0 && ms <= mostLaterMs)) throw misuse(this.#given.names, `asks for its event in ${ms} ms`);
+      throw new RetryLater(ms, why);
+    };
+  }
 
-  readonly giveUp = (why: string): never => {
-    throw new OrderctlError("unprocessable", why, { source: "message" });
-  };
+  get giveUp() {
+    return (why: string): never => {
+      throw new OrderctlError("unprocessable", why, { source: "message" });
+    };
+  }
 }
 
 const isFor = ({ on, when }: Subscription, flow: Flow, event: DataEvent): boolean =>

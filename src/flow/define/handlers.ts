@@ -41,19 +41,21 @@ export function handlerOf(
   const { when, ordered } = service as ServiceDefinition & { when?: string };
   const work = workOf(compiled, defined, working);
   const breaker = working.breakers?.get(name);
-  const guarded: Handler<DataEvent> = async (event, context) => {
-    const { sequence, signal } = context;
-    // What has waited for its turn until the work is to stop is not begun.
-    signal.throwIfAborted();
-    if (!breaker) return work(event, context);
-    const watchHold = (held: string) => context.watchHold(held);
-    return breaker.run({ sequence, signal, watchHold }, () => work(event, context));
-  };
+  const guarded: Handler<DataEvent> = breaker
+    ? (event, context) => breaker.run(context, () => work(event, context))
+    : work;
   const turns = ordered ? working.turns?.get(name) : undefined;
-  return async (event, context) => {
-    if (when !== undefined && compiled.flow.describe(event).outcome !== when) return nothing;
-    return turns ? turns.run(event.key, () => guarded(event, context)) : guarded(event, context);
-  };
+  const inTurn: Handler<DataEvent> = turns
+    ? (event, context) =>
+        turns.run(event.key, async () => {
+          // What has waited for its turn until the work is to stop is not begun.
+          context.signal.throwIfAborted();
+          return guarded(event, context);
+        })
+    : guarded;
+  if (when === undefined) return inTurn;
+  return (event, context) =>
+    compiled.flow.describe(event).outcome === when ? inTurn(event, context) : Promise.resolve(nothing);
 }
 
 function workOf(

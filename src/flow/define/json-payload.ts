@@ -1,17 +1,22 @@
 import type { Payload } from "./payload.ts";
 
-type Issue = {
+/** What is wrong with a value, and where in it. */
+export type SchemaIssue = {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined;
 };
-type Result<D> = { readonly value: D; readonly issues?: undefined } | { readonly issues: readonly Issue[] };
+/** What a schema says of a value: what it is, or what is wrong with it. */
+export type SchemaResult<D> =
+  | { readonly value: D; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
 
 /** What the Standard Schema specification (standardschema.dev, version 1) asks of a schema, as far as it is used here. */
 export type StandardSchema<D = unknown> = {
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
-    readonly validate: (value: unknown) => Result<D> | Promise<Result<D>>;
+    /** Has to answer at once: a promise is refused. */
+    readonly validate: (value: unknown) => SchemaResult<D> | Promise<SchemaResult<D>>;
     readonly types?: { readonly input: unknown; readonly output: D } | undefined;
   };
 };

@@ -52,10 +52,12 @@ function fieldFault(field: protobuf.Field, known: Map<protobuf.Type, FaultOf>): 
     };
   }
   if (!field.repeated) return single;
-  return (value, path) =>
-    Array.isArray(value)
-      ? firstFault([...value.entries()], ([index, each]) => single(each, `${path}[${index}]`))
-      : wrong(path, "a list", value);
+  return (value, path) => {
+    if (!Array.isArray(value)) return wrong(path, "a list", value);
+    // Hot path: where it stands is only worked out for what is wrong.
+    const index = value.findIndex((each) => single(each, path) !== undefined);
+    return index === -1 ? undefined : single(value[index], `${path}[${index}]`);
+  };
 }
 
 /** Only the last one of them would be read. */

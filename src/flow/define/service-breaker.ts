@@ -1,7 +1,7 @@
 import { OrderctlError } from "../../core/errors.ts";
 import type { Note } from "../../core/note.ts";
 import { RetryLater } from "../../jetstream/consume/retry-later.ts";
-import type { WatchHold } from "../handler.ts";
+import type { HandlerContext } from "../handler.ts";
 
 /** It opens when more than this many events have failed, and none has succeeded in between. */
 const failures = 5;
@@ -9,6 +9,9 @@ const failures = 5;
 const openMs = 15_000;
 
 export type BreakerSettings = { openMs?: number };
+
+/** What it asks of a delivery. */
+type Held = Pick<HandlerContext, "sequence" | "signal" | "watchHold">;
 
 /**
  * A circuit breaker around a service's handler: an outage of what it depends on fails many events in a row, and is none
@@ -47,31 +50,29 @@ export class HandlerBreaker {
    * Calls once it is closed, or this event may be tried. Rejects with the call's error, and with `interrupted` once the
    * signal has aborted while it waited.
    */
-  async run<T>(
-    { sequence, signal, watchHold }: { sequence: number; signal: AbortSignal; watchHold: WatchHold },
-    call: () => Promise<T>,
-  ): Promise<T> {
-    const isTrial = this.state() !== "closed" && (await this.#turn(signal, watchHold));
+  async run<T>(delivery: Held, call: () => Promise<T>): Promise<T> {
+    const isTrial = this.state() !== "closed" && (await this.#turn(delivery));
     try {
       const result = await call();
       this.#succeeded();
       return result;
     } catch (thrown) {
+      const { sequence, signal } = delivery;
       this.#onFailure({ sequence, isTrial, isOutage: !signal.aborted && isOutage(thrown) }, thrown);
       throw thrown;
     }
   }
 
   /** Resolves once it is closed, or to true for one caller at a time once it is half-open. */
-  async #turn(signal: AbortSignal, watchHold: WatchHold): Promise<boolean> {
-    const endHold = watchHold(this.name);
+  async #turn(delivery: Held): Promise<boolean> {
+    const endHold = delivery.watchHold(this.name);
     try {
       while (this.state() !== "closed") {
         if (this.state() === "half-open" && !this.#isTrying) {
           this.#isTrying = true;
           return true;
         }
-        await this.#changed(signal);
+        await this.#changed(delivery.signal);
       }
       return false;
     } finally {
@@ -102,7 +103,8 @@ export class HandlerBreaker {
   }
 
   #succeeded(): void {
-    this.#failed.clear();
+    // Even an empty set makes a new table when it is cleared, and this is done for every event.
+    if (this.#failed.size > 0) this.#failed.clear();
     this.#isTrying = false;
     if (this.#openedAt === undefined) return;
     const tookS = Math.round((performance.now() - this.#openedAt) / 1000);

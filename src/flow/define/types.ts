@@ -5,10 +5,17 @@ import type { StandardSchema } from "./json-payload.ts";
  * What `tsc` knows of a flow: the field that is the key, and what an event of each kind says. `orderctl flow types`
  * writes it from `.proto` files.
  */
-export type FlowTypes = { key: string; events: Readonly<Record<string, object>> };
+export type FlowTypes = {
+  /** The name of the field, as a type: `"claimId"`. */
+  key: string;
+  /** By kind, what an event of it says. */
+  events: Readonly<Record<string, object>>;
+};
 
+/** The names of the kinds of events. */
 export type KindOf<T extends FlowTypes> = keyof T["events"] & string;
 
+/** What an event of the kind says. */
 export type DataOf<T extends FlowTypes, K extends KindOf<T>> = T["events"][K];
 
 /** What a handler says of an event: its key is that of the event that it follows from, and may be left out. */
@@ -20,6 +27,7 @@ export type StatusOf<D> = {
   [F in keyof D]: D[F] extends string ? (string extends D[F] ? never : D[F]) : never;
 }[keyof D];
 
+/** What a flow says of one kind of events. */
 export type EventDefinition<D = object> = {
   /** The protobuf message: `claims.v1.ClaimOpened`. */
   type?: string;
@@ -56,7 +64,7 @@ export type EventDefinition<D = object> = {
  */
 export type ExistingStream = { name: string; manage: false };
 
-/** Where the log of a flow is. */
+/** A flow: where its log is, what its events are, and what its audit promises. See `defineFlow`. */
 export type FlowDefinition<T extends FlowTypes = FlowTypes> = {
   /** Small letters, digits and `-`; names the flow's consumers, dead letters and metrics. */
   name: string;
@@ -91,7 +99,7 @@ export type FlowDefinition<T extends FlowTypes = FlowTypes> = {
   audit?: readonly AuditPromise[];
 };
 
-/** Says of all events of a kind (with a status) what has to be in the log with them. See `every` and `no`. */
+/** Says of all events of a kind (with a status) what has to be in the log with them. Made by `every` and `no`. */
 export type AuditPromise =
   | { is: "ends"; kind: string; status?: string | undefined; in: readonly string[]; withinMs: number }
   | {
@@ -102,9 +110,13 @@ export type AuditPromise =
       needsStatus?: string | undefined;
     };
 
+/** An event as handlers and tests get it. */
 export type FlowEventOf<T extends FlowTypes = FlowTypes, K extends KindOf<T> = KindOf<T>> = {
+  /** The name of its kind: `assessed`. */
   readonly kind: K;
+  /** What it is about, as a text: the value of its key field. */
   readonly key: string;
+  /** Its fields, the key among them. */
   readonly data: DataOf<T, K>;
 };
 
@@ -123,6 +135,7 @@ export type EffectCall = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
+/** How long, and how often, `FlowContext.call` tries. */
 export type CallOptions = {
   /** For each attempt, ms; 10 s by default. */
   timeoutMs?: number;
@@ -142,7 +155,10 @@ export type FlowBucket = {
 };
 
 /** What `emit` returns; a handler may return it. */
-export type Emission = { readonly kind: string };
+export type Emission = {
+  /** Of the event that was emitted. */
+  readonly kind: string;
+};
 
 /** What a handler gets beside the event. */
 export type FlowContext<T extends FlowTypes = FlowTypes, E extends KindOf<T> = KindOf<T>, Deps = unknown> = {
@@ -193,6 +209,7 @@ export type ServiceDefinition<
 > = {
   /** The kind of events to work on; with `when`, those with that status. */
   on: On;
+  /** The status that an event must have; events of another status are acknowledged, and `handle` is not called. */
   when?: StatusOf<DataOf<T, On>>;
   /** The kinds of which it emits one for each event; none by default. */
   emits?: readonly E[];

@@ -5,7 +5,7 @@ import { SlotTable } from "../../core/slot-table.ts";
 import { type Connection, isDomain } from "../client/connection.ts";
 import { leaderless } from "../client/election.ts";
 import { subjectFrom } from "../client/raw-message.ts";
-import { readLast } from "../streams/read-message.ts";
+import { readLast, type StoredMessage } from "../streams/read-message.ts";
 import { isOfOtherDomain, parseAck, type Refusal } from "./pub-ack.ts";
 import { type FenceAnswer, headersOf, notStored, type Publication, type Stored } from "./publication.ts";
 
@@ -253,7 +253,7 @@ export class Publisher {
       const found = await readLast(this.#connection, stream, entry.publication.subject);
       if (this.#inFlight.get(entry.slot) !== entry) return;
       if (!found) return this.#retry(entry, "refused, but nothing is stored");
-      const own = entry.sends > 1 && Buffer.compare(found.payload, entry.publication.payload) === 0;
+      const own = entry.sends > 1 && isSame(found, entry.publication);
       const { sequence, payload } = found;
       this.#settle(entry).resolve(
         own ? { sequence, duplicate: false } : { sequence, duplicate: true, existing: payload },
@@ -380,6 +380,14 @@ export type PublisherOptions = {
 
 /** Receives the outcome of a publication: exactly one of the two is called, once. */
 export type Sink = { resolve(stored: Stored): void; reject(error: OrderctlError): void };
+
+/**
+ * Whether a stored message is this very one. Two runs may say the same in a payload; their headers tell by whom and when
+ * it was said.
+ */
+const isSame = ({ payload, header }: StoredMessage, { payload: own, headers = {} }: Publication): boolean =>
+  Buffer.compare(payload, own) === 0 &&
+  Object.entries(headers).every(([name, value]) => (header(name) ?? "") === value.trim());
 
 /** A publication whose outcome is not known yet. */
 export type Entry = {

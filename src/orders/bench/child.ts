@@ -4,6 +4,7 @@ import { publishBare } from "./bare-publish.ts";
 import type { Figures } from "./figures.ts";
 import { generateOwn, workOwn } from "./own-pipeline.ts";
 import { publishOwn } from "./own-publish.ts";
+import { runStage } from "./run-stage.ts";
 import type { BenchMessage, BenchTask, Tell } from "./task.ts";
 
 // Entry point of a measured process: it takes one task, answers it, and is ended by its parent. Ctrl-C sends SIGINT to
@@ -29,6 +30,7 @@ function perform(task: BenchTask, tell: Tell): Promise<Figures | null> {
     const bare = task.way === "client" || task.way === "pipelined";
     return bare ? publishBare(task) : publishOwn(task);
   }
+  if (task.kind === "stage") return runStage(task, tell);
   if (task.kind === "generate") return task.side === "bare" ? generateBare(task) : generateOwn(task);
   return task.side === "bare" ? workBare(task, tell) : workOwn(task, tell);
 }

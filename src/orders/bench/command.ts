@@ -3,6 +3,7 @@ import { withConnectionTo, withOwnBroker } from "../../broker/own-broker.ts";
 import type { App, Online, Register } from "../../cli/command-action.ts";
 import { positive, withJson } from "../../cli/options.ts";
 import { OrderctlError } from "../../core/errors.ts";
+import { benchFlows } from "./bench-flows.ts";
 import { benchPipeline } from "./bench-pipeline.ts";
 import { benchPublish } from "./bench-publish.ts";
 import { benchTracing } from "./bench-tracing.ts";
@@ -26,7 +27,12 @@ type Sizes = { rounds: number; messages: number; count: number; seconds: number 
 const full: Sizes = { rounds: 3, messages: 100_000, count: 50_000, seconds: 30 };
 const quick: Sizes = { rounds: 1, messages: 20_000, count: 10_000, seconds: 6 };
 
-const benches = { publish: benchPublish, pipeline: benchPipeline, tracing: benchTracing };
+const benches = {
+  publish: benchPublish,
+  pipeline: benchPipeline,
+  flows: benchFlows,
+  tracing: benchTracing,
+};
 type BenchName = keyof typeof benches;
 const benchNames = Object.keys(benches).filter((name): name is BenchName => name in benches);
 
@@ -38,10 +44,14 @@ export const registerBench: Register = (command, act) => {
     .option("-s, --server <url>", "measure this broker, which has no order log; else one of its own")
     .optionsGroup("Publish:")
     .option("--messages <n>", "events stored in each run (default: 100k)", positive)
-    .optionsGroup("Pipeline and tracing:")
+    .optionsGroup("Pipeline, flows and tracing:")
     .option("--rate <n>", "orders per second for latency, and up to 1000 for lost spans", positive, 10_000)
     .option("--seconds <n>", "for how long; the first 2 s do not count (default: 30)", positive)
-    .option("-n, --count <n>", "orders through all four stages in each run (default: 50k)", positive)
+    .option(
+      "-n, --count <n>",
+      "orders through all four stages, or one of flows, in each run (default: 50k)",
+      positive,
+    )
     .option("--concurrency <n>", "deliveries in flight per worker of orderctl", positive, 256)
     .option("--window <n>", "publishes in flight of orderctl's services", positive, 1024);
   withJson(command).action(act.offline(bench));

@@ -1,10 +1,11 @@
 import { availableParallelism } from "node:os";
 import { OrderctlError } from "../../core/errors.ts";
-import { flowTopology } from "../../flow/flow-topology.ts";
+import { archiveBucket, flowTopology } from "../../flow/flow-topology.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { ConnectionConfig } from "../../jetstream/client/connection-config.ts";
 import { readDrift } from "../../jetstream/streams/apply-topology.ts";
 import { orderShape } from "../flow.ts";
+import { reflectedStream } from "./reflected-flow.ts";
 
 /** The broker on which everything is measured, and the callback that gets notes. */
 export type Environment = {
@@ -27,7 +28,12 @@ export const machineOf = ({ connection }: Environment): Machine => ({
   cores: availableParallelism(),
 });
 
-const streams = flowTopology(orderShape).streams;
+const ofOrders = flowTopology(orderShape).streams;
+/** Whether one is there is all that is asked of them. */
+const streams = [
+  ...ofOrders,
+  ...[reflectedStream, `KV_${archiveBucket(reflectedStream)}`].map((name) => ({ ...ofOrders[0], name })),
+];
 
 /**
  * Runs `work` on a broker without order log and stock, and removes what it left there. Throws `conflict` if the broker

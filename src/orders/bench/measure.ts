@@ -2,15 +2,21 @@ import { OrderctlError } from "../../core/errors.ts";
 import { clearBroker, type Environment } from "./environment.ts";
 import type { Figures } from "./figures.ts";
 import { runTask } from "./run-task.ts";
-import type { GenerateTask, PublishTask, WorkTask } from "./task.ts";
+import type { GenerateTask, PublishTask, StageTask, WorkTask } from "./task.ts";
 
 type Asked<T> = Omit<T, "kind" | "connection" | "brokerPid">;
 
 /** One run of one way of publishing, in a process of its own. */
-export async function measurePublish(environment: Environment, asked: Asked<PublishTask>): Promise<Figures> {
+export const measurePublish = (environment: Environment, asked: Asked<PublishTask>): Promise<Figures> =>
+  measureAlone(environment, { ...taskOf(environment), ...asked, kind: "publish" });
+
+/** One run of one stage of a flow, in a process of its own. */
+export const measureStage = (environment: Environment, asked: Asked<StageTask>): Promise<Figures> =>
+  measureAlone(environment, { ...taskOf(environment), ...asked, kind: "stage" });
+
+async function measureAlone(environment: Environment, task: PublishTask | StageTask): Promise<Figures> {
   await clearBroker(environment);
-  const task: PublishTask = { ...taskOf(environment), ...asked, kind: "publish" };
-  return withinPatience(environment, asked, async (signal) =>
+  return withinPatience(environment, task, async (signal) =>
     measured(await runTask(task, { ...environment, signal })),
   );
 }

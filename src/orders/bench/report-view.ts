@@ -22,6 +22,8 @@ const wayNames: Record<string, string> = {
   "publish-order": "orderctl publish order",
   bare: "bare client",
   orderctl: "orderctl",
+  "built-in": "built in",
+  defined: "by defineFlow",
   untraced: "not traced",
   traced: "traced, 100 new traces/s",
   slow: "… collector slow",
@@ -36,6 +38,7 @@ const targetNames: Record<string, string> = {
   orderctl_to_bare_p99: "of the bare client's p99",
   orderctl_worker_memory: "held by orderctl's worker at most",
   orderctl_to_bare_per_second: "of the bare client's rate",
+  defined_to_built_in_per_second: "of the built-in stage's rate",
   traced_to_untraced_per_second: "of the rate without tracing",
   slow_to_traced_per_second: "of the rate with a sound collector, with a slow one",
   slow_to_traced_memory: "of the memory with a sound collector, with a slow one",
@@ -80,6 +83,8 @@ function partTitle({ part, settings }: BenchPart): string {
   const at = (name: string) => formatCount(settings[name] ?? null);
   if (part === "publish")
     return `${at("count")} events of ${at("bodyBytes")} bytes, ${at("window")} in flight`;
+  if (part === "shipping" || part === "notification")
+    return `${at("count")} orders through ${part} alone, as fast as it goes`;
   if (part === "tracing")
     return `${at("count")} orders through all services in one process, as fast as it goes`;
   if (part === "everything")

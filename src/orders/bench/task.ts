@@ -45,8 +45,23 @@ export type WorkTask = Common & {
   spansTo?: SpansTo | undefined;
 };
 
+export const stages = ["shipping", "notification"] as const;
+export type Stage = (typeof stages)[number];
+
+/**
+ * Works off `count` events that one service takes, which are stored before: of the built-in flow, or of the same flow as
+ * a user would define it. `concurrency` and `window` are those of the service.
+ */
+export type StageTask = Common & {
+  kind: "stage";
+  flow: "built-in" | "defined";
+  stage: Stage;
+  concurrency: number;
+  window: number;
+};
+
 /** What a child process is asked to do. Sent as JSON. */
-export type BenchTask = PublishTask | GenerateTask | WorkTask;
+export type BenchTask = PublishTask | GenerateTask | WorkTask | StageTask;
 
 /** What a child process reports. `figures` is `null` for a process that makes orders, which is not measured. */
 export type BenchMessage =

@@ -135,6 +135,8 @@ describe("a defined flow", () => {
     expect(flow.hasOtherStatus("assessed", payload, "COVERED")).toBe(true);
     expect(flow.hasOtherStatus("assessed", payload, "REFUSED")).toBe(false);
     expect(flow.hasOtherStatus("assessed", new Uint8Array([255]), "COVERED")).toBe(false);
+    // VERDICT_UNSPECIFIED, said outright: no status of an event. It used to be passed over, and nobody was told.
+    expect(flow.hasOtherStatus("assessed", new Uint8Array([0x10, 0]), "COVERED")).toBe(false);
     expect(() =>
       flow.decode("CLAIMS.assessed.c", flow.encode({ kind: "paid", key: "c", data: { claimId: "c" } })),
     ).toThrow(/verdict is "VERDICT_UNSPECIFIED", not one of COVERED, REFUSED/);

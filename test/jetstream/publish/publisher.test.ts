@@ -88,18 +88,34 @@ describe("publish", () => {
     expect(await stored).toEqual({ sequence: 10_077, duplicate: false });
   });
 
-  it("takes its own message, which it sent again after a lost connection, for no duplicate", async () => {
-    const log = await createOwnLog({ no_ack: true });
+  /** What becomes of a message that is sent again, after a lost connection, and refused as a second one. */
+  async function refusedAtSecondSend(log: string, headers: Record<string, string>) {
     const own = await openTestConnection(broker.url);
     onTestFinished(() => own.close());
     const held = holdAnswers(`${log}.a`);
-    const stored = openPublisher({}, own).publish(textTo(`${log}.a`, "mine"));
-    await until(async () => (await countStored(connection, log)) === 1);
+    const stored = openPublisher({}, own).publish({ ...textTo(`${log}.a`, "same"), headers });
+    await until(async () => held.length === 1 && (await countStored(connection, log)) === 1);
     await own.nats.reconnect();
     await until(() => held.length === 2);
     const refused = { code: 503, err_code: 10077, description: "maximum messages per subject exceeded" };
     held[1]?.respond(JSON.stringify({ error: refused, stream: log }));
-    expect(await stored).toEqual({ sequence: 1, duplicate: false });
+    return stored;
+  }
+
+  it("takes its own message, which it sent again after a lost connection, for no duplicate", async () => {
+    const log = await createOwnLog({ no_ack: true });
+    expect(await refusedAtSecondSend(log, { sender: "own" })).toEqual({ sequence: 1, duplicate: false });
+  });
+
+  // Taken for its own, `publish` counted as stored what an earlier run had stored.
+  it("takes another's message with the same content for a duplicate, also when it has sent its own again", async () => {
+    const log = await createOwnLog({ no_ack: true });
+    const anothers = { ...textTo(`${log}.a`, "same"), headers: { sender: "another" } };
+    void openPublisher()
+      .publish(anothers)
+      .catch(() => undefined);
+    await until(async () => (await countStored(connection, log)) === 1);
+    expect(await refusedAtSecondSend(log, { sender: "own" })).toMatchObject({ sequence: 1, duplicate: true });
   });
 });
 

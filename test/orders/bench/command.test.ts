@@ -63,6 +63,22 @@ test("carries orders through one stage and through all, on the broker it is give
   expect(await streamNames()).toEqual([]);
 });
 
+test("works off stages that are built in and that are defined, and leaves nothing", async () => {
+  const line = `bench flows --rounds 1 --count 300 --server ${broker.url} --json`;
+  const { exitCode, stderr, lines } = await runCommand(line);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const { parts } = onlyReport(lines(), "bench-flows");
+  expect(parts.map(({ part }) => part)).toEqual(["shipping", "notification"]);
+  for (const { rows, targets } of parts) {
+    const [builtIn, defined] = rows;
+    expect([builtIn?.way, defined?.way]).toEqual(["built-in", "defined"]);
+    expect(targets).toMatchObject([
+      { value: (defined?.perSecond ?? 0) / (builtIn?.perSecond ?? 0), limit: 0.8 },
+    ]);
+  }
+  expect(await streamNames()).toEqual([]);
+}, 60_000);
+
 test("carries orders with and without spans, to collectors good and bad, and counts what is lost", async () => {
   const line = `bench tracing --rounds 1 --rate 100 --seconds 3 --count 200 --server ${broker.url} --json`;
   const { exitCode, stderr, lines } = await runCommand(line);

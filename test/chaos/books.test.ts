@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
-import { OrderBooks } from "./order-books.ts";
+import { Books } from "./books.ts";
+import { orderRules } from "./tortured-orders.ts";
 
 const expected = { acknowledged: new Set(["a", "b", "c"]), poisoned: new Set(["ORDERS.created.poison-0"]) };
 
 /** `a` was shipped, `b` declined, `c` refunded; one poisoned message was given up. */
-function soundBooks(): OrderBooks {
-  const books = new OrderBooks();
+function soundBooks(): Books {
+  const books = new Books(orderRules);
   for (const id of ["a", "b", "c"]) books.addEvent("created", id);
   books.addEvent("payments", "a", "APPROVED");
   books.addEvent("payments", "b", "DECLINED");
@@ -20,7 +21,7 @@ function soundBooks(): OrderBooks {
   return books;
 }
 
-const brokenIn = (books: OrderBooks, asked = expected) => books.judge(asked).flatMap(({ broken }) => broken);
+const brokenIn = (books: Books, asked = expected) => books.judge(asked).flatMap(({ broken }) => broken);
 
 it("finds nothing where every promise was kept, and says over how much", () => {
   expect(brokenIn(soundBooks())).toEqual([]);
@@ -36,7 +37,7 @@ it("finds an order that was acknowledged and is lost", () => {
   expect(brokenIn(soundBooks(), { ...expected, acknowledged })).toEqual(["d: acknowledged and lost"]);
 });
 
-it.each<[string, (books: OrderBooks) => void, string[]]>([
+it.each<[string, (books: Books) => void, string[]]>([
   ["an order nobody sent", (books) => books.addEvent("created", "x"), ["x: nobody sent it", "x: no end"]],
   ["an end of no order", (books) => books.addEvent("notifications", "x"), ["x: an end of no order"]],
   ["an event that is there twice", (books) => books.addEvent("refunds", "c"), ["refunds c: 2 times"]],
