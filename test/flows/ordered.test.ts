@@ -1,7 +1,6 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { partitionOf } from "../../src/flow/partition.ts";
 import { type Launched, launch } from "../support/supervised.ts";
@@ -11,7 +10,9 @@ import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
 const module = "fixtures/flows/ordered/steps.ts";
 const kinds = ["first", "second", "third"];
 const keys = Array.from({ length: 40 }, (_, index) => `k-${index}`);
-const kills = 12;
+const kills = 10;
+/** Of 240 that are written at least, two for each event. */
+const linesPerKill = 16;
 
 let world: FlowWorld;
 let folder: string;
@@ -57,7 +58,8 @@ async function killOneAfterTheOther(): Promise<Set<number>> {
   for (let count = 0; count < kills && !(await isDone()); count += 1) {
     const at = count % processes.length;
     const victim = processes[at];
-    await wait(150);
+    const reached = (await readLines()).length + linesPerKill;
+    await until(async () => (await readLines()).length >= reached || (await isDone()), 30_000);
     if (victim) killed.add(victim.pid);
     await victim?.stop("SIGKILL");
     processes[at] = serve();
