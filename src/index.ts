@@ -13,3 +13,11 @@ export type {
   FlowTypes,
   ServiceDefinition,
 } from "./flow/define/types.ts";
+export {
+  type NotificationCode,
+  type OrderContext,
+  type OrderEnding,
+  type OrderFlow,
+  type OrderTypes,
+  orders,
+} from "./orders/replace-handler.ts";

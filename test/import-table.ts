@@ -3,8 +3,8 @@ const feature = ["cli", "core", "flow", "jetstream", "telemetry", "terminal"];
 
 /**
  * Who may import whom: a row for each folder of `src`, and for each file beside them. A name with a slash is one file
- * or folder of a part. A part's own files go without saying. No row but that of `cli` may name `orders`: all others are
- * handed a flow.
+ * or folder of a part. A part's own files go without saying. No row but that of `cli` may name `orders`, and that of
+ * `index`, what a user's module imports of it: all others are handed a flow.
  */
 export const rows: Record<string, string[]> = {
   main: ["cli"],
@@ -31,7 +31,8 @@ export const rows: Record<string, string[]> = {
   orders: [...feature, "archive", "audit", "broker", "lag", "publish", "serve", "trace"],
 
   flows: [...feature, "archive", "broker", "dead-letters", "publish"],
-  index: ["flow/define"],
+  // The built-in flow's public face is its own: a module may export that flow with a handler replaced.
+  index: ["flow/define", "orders/replace-handler"],
   testing: ["flows"],
 
   archive: feature,
@@ -64,7 +65,8 @@ export const roles: Record<string, string> = {
   orders:
     "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
   flows: "flows of one's own: finding and loading their modules, publishing their events",
-  index: '`index.ts` is the library: what `import … from "orderctl"` gives a module that defines a flow',
+  index:
+    '`index.ts` is the library: what `import … from "orderctl"` gives a module that defines a flow, or replaces a handler of the built-in one',
   testing: "`testing.ts` is `orderctl/testing`: what a test of a flow imports",
   audit: "every promise, checked over the log",
   archive:

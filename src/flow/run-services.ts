@@ -39,8 +39,8 @@ export type FlowParts = {
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
   /** Deliveries in flight per worker, by service name. */
   concurrency?: Readonly<Record<string, number>>;
-  /** See `DeadLetterRule.patienceMs`. */
-  patienceMs?: number;
+  /** See `DeadLetterRule.patienceMs`; by service name. */
+  patienceMs?: Readonly<Record<string, number>>;
   /** Breakers by service name. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
   /** A server for other programs (the order API), and the name under which users start it, as they start a service. */
@@ -220,7 +220,7 @@ function startWorkers(
       // Its event may be archived.
       const redrive = processWith(flow, handler, as);
       const isIdle = otherStatus(flow, subscription);
-      const giveUp = { maxAttempts, patienceMs: parts.patienceMs };
+      const giveUp = { maxAttempts, patienceMs: parts.patienceMs?.[service] };
       const deadLetters = deadLetterRule(flow, { service, instance, consumer, ...giveUp });
       const settings = { consumer, concurrency, ackWaitMs, note, isIdle, isPaused, deadLetters };
       const unless = unlessRestored(working, subscription, process);

@@ -1,11 +1,8 @@
 import { OrderctlError } from "../core/errors.ts";
-import { compileDefinedFlow } from "../flow/define/compile-flow.ts";
-import type { DefinedFlow } from "../flow/define/define-flow.ts";
-import { eventOf } from "../flow/define/event-codec.ts";
-import { handlerOf } from "../flow/define/handlers.ts";
-import { keyOfToken } from "../flow/define/key-token.ts";
-import type { Data } from "../flow/define/payload.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
+import type { FlowEvent } from "../flow/flow.ts";
+import { testableOf } from "./own-testable.ts";
+import type { Tested } from "./test-flow.ts";
 
 export type HandlerOptions<D> = {
   /** What the handler gets as `ctx.deps`. */
@@ -25,28 +22,21 @@ export type GivenEvent<T extends FlowTypes> = {
  * leads to none. Both are checked as they would be on their way through the log. Rejects as the handler does.
  */
 export async function runHandler<T extends FlowTypes, D>(
-  defined: DefinedFlow<T, D>,
+  defined: Tested<T, D>,
   service: string,
   { deps, attempt = 1, signal = new AbortController().signal, ...event }: GivenEvent<T> & HandlerOptions<D>,
 ): Promise<FlowEventOf<T> | undefined> {
-  const compiled = await compileDefinedFlow(defined as unknown as DefinedFlow);
-  const { flow } = compiled;
-  const own = compiled.defined.services.find(
-    ({ name, service: { on } }) => name === service && on === event.kind,
-  );
-  if (!own) throw new OrderctlError("usage", `service ${service} does not work on ${event.kind}`);
-  const through = (each: ReturnType<typeof eventOf>) =>
-    flow.decode(flow.subjectOf(each.kind, each.key), flow.encode(each));
-  const given = through(eventOf(compiled.defined.definition.key, event.kind, { ...event.data } as Data));
-  const outcome = await handlerOf(compiled, own, { log: noLog, deps })(given, {
+  const { flow, eventOf, handlerOf, toldOf } = await testableOf(defined);
+  const handler = handlerOf(service, event.kind, { log: noLog, deps });
+  const through = (each: FlowEvent) =>
+    flow.decode(flow.subjectOf(each.kind, flow.keyOf(each)), flow.encode(each));
+  const outcome = await handler(through(eventOf(event.kind, event.data)), {
     ...{ sequence: 1, attempt, signal },
     watchCall: () => ({ end: () => {} }),
     watchHold: () => () => {},
     onStored: () => {},
   });
-  if (!outcome) return undefined;
-  const { kind, key, data } = through(outcome);
-  return { kind, key: keyOfToken(key) ?? key, data } as FlowEventOf<T>;
+  return outcome && (toldOf(through(outcome)) as FlowEventOf<T>);
 }
 
 /** What a handler reads is tried with `testFlow`. */

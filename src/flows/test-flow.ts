@@ -7,20 +7,19 @@ import { type Broker, startBroker } from "../broker/start-broker.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { readDeadLetters } from "../dead-letters/dead-letters.ts";
 import { nothingArchived } from "../flow/archived-log.ts";
-import { type CompiledFlow, compileDefinedFlow } from "../flow/define/compile-flow.ts";
 import type { DefinedFlow } from "../flow/define/define-flow.ts";
-import { type DataEvent, eventOf } from "../flow/define/event-codec.ts";
-import { serviceOnBroker } from "../flow/define/flow-services.ts";
-import { definedHandlers } from "../flow/define/handlers.ts";
-import { keyOfToken, tokenOfKey } from "../flow/define/key-token.ts";
+import type { FlowVariant } from "../flow/define/flow-variant.ts";
+import { keyOfToken } from "../flow/define/key-token.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
-import type { FlowLog } from "../flow/flow.ts";
+import type { FlowEvent, FlowLog } from "../flow/flow.ts";
 import type { Handler } from "../flow/handler.ts";
 import { readKey } from "../flow/key-log.ts";
 import { firstMessage } from "../flow/publish-event.ts";
 import { type RunningServices, runServices } from "../flow/run-services.ts";
+import type { TestableFlow, ToldEvent } from "../flow/testable-flow.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
+import { testableOf } from "./own-testable.ts";
 
 export type TestOptions<D = unknown> = {
   /** What the handlers get as `ctx.deps`, instead of what the flow's `deps` opens. */
@@ -54,22 +53,25 @@ export type FlowUnderTest<T extends FlowTypes> = {
   stop(): Promise<void>;
 };
 
+/** What a test can run: a flow of one's own, or the built-in one with a handler replaced. */
+export type Tested<T extends FlowTypes, D> = DefinedFlow<T, D> | FlowVariant<T, D>;
+
 /**
  * Starts a private nats-server and the flow's services, in this process. The server is the one that orderctl would use:
- * found on the machine, or fetched once.
+ * found on the machine, or fetched once. Breakers work as in `serve`, and try again after half a second.
  */
 export async function testFlow<T extends FlowTypes, D>(
-  flow: DefinedFlow<T, D>,
+  flow: Tested<T, D>,
   options: TestOptions<D> = {},
 ): Promise<FlowUnderTest<T>> {
-  const compiled = await compileDefinedFlow(flow as unknown as DefinedFlow);
+  const testable = await testableOf(flow);
   const binary = await findBroker({ env: process.env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-flow-"));
   const broker = await startBroker({ binary, storeDir, noAuth: true });
   try {
     const note = options.note ?? (() => {});
     const connection = await openConnection({ ...connecting, servers: [broker.url] }, note);
-    const test = new Testing(compiled, { broker, connection, storeDir });
+    const test = new Testing(testable, { broker, connection, storeDir });
     await test.start(options).catch(async (thrown) => {
       await test.stop();
       throw thrown;
@@ -95,9 +97,10 @@ type At = { broker: Broker; connection: Connection; storeDir: string };
 const endedMs = 10_000;
 const pollMs = 10;
 const stopMs = 5000;
+const breakerOpenMs = 500;
 
 class Testing {
-  readonly #compiled: CompiledFlow;
+  readonly #flow: TestableFlow;
   readonly #at: At;
   readonly #log: FlowLog;
   readonly #publisher: Publisher;
@@ -106,11 +109,10 @@ class Testing {
   #services: RunningServices | undefined;
   #close: () => Promise<unknown> = async () => {};
 
-  constructor(compiled: CompiledFlow, at: At) {
-    this.#compiled = compiled;
+  constructor(flow: TestableFlow, at: At) {
+    this.#flow = flow;
     this.#at = at;
-    const flow = compiled.flow as unknown as FlowLog["flow"];
-    this.#log = { connection: at.connection, flow, archive: nothingArchived };
+    this.#log = { connection: at.connection, flow: flow.flow, archive: nothingArchived };
     this.#publisher = new Publisher(at.connection);
   }
 
@@ -118,22 +120,21 @@ class Testing {
     return this.#at.broker.url;
   }
 
-  async start({ deps: given, services, note = () => {} }: TestOptions): Promise<void> {
-    const { defined } = this.#compiled;
-    const names = services ?? [...new Set(defined.services.map(({ name }) => name))];
+  async start({ deps, services = this.#flow.services, note = () => {} }: TestOptions): Promise<void> {
+    const names = services.map(this.#onBroker);
     const stopping = new AbortController();
-    const opened = given === undefined;
-    const deps = given ?? (await defined.openDeps?.({ env: process.env, signal: stopping.signal }));
+    const { signal } = stopping;
+    const opening = { env: process.env, signal, note, services: names, deps, breakerOpenMs };
+    const parts = await this.#flow.openParts(opening);
     this.#close = async () => {
       stopping.abort();
-      if (opened) await defined.closeDeps?.(deps as never);
+      await parts.close?.();
     };
-    this.#services = await runServices(this.#log, names.map(this.#onBroker), {
-      parts: { handlers: (log) => this.#killable(definedHandlers(this.#compiled, { log, deps })) },
-      followArchive: undefined,
-      concurrency: 16,
-      // A test does not wait for half a minute.
+    this.#services = await runServices(this.#log, names, {
+      // A test does not wait for half a minute, nor for ten.
+      parts: { ...parts, patienceMs: {}, handlers: (working) => this.#killable(parts.handlers(working)) },
       maxAttempts: 3,
+      followArchive: undefined,
       window: 64,
       instance: "test",
       replicas: 1,
@@ -142,10 +143,9 @@ class Testing {
   }
 
   readonly #onBroker = (service: string): string => {
-    const { definition, services } = this.#compiled.defined;
-    const names = services.map(({ name }) => name);
-    if (names.includes(service)) return serviceOnBroker(definition.name, service);
-    throw new OrderctlError("usage", `there is no service ${service}: ${[...new Set(names)].join(", ")}`);
+    const { services, serviceOf } = this.#flow;
+    if (services.includes(service)) return serviceOf(service);
+    throw new OrderctlError("usage", `there is no service ${service}: ${services.join(", ")}`);
   };
 
   #killable(handlers: Readonly<Record<string, Handler>>): Record<string, Handler> {
@@ -169,26 +169,27 @@ class Testing {
   }
 
   async publish(data: Record<string, unknown>): Promise<string> {
-    const { flow, defined } = this.#compiled;
-    const event = eventOf(defined.definition.key, flow.firstKind, data);
+    const { flow, eventOf, toldOf } = this.#flow;
+    const event = eventOf(flow.firstKind, data);
     await this.#publisher.publish(firstMessage(flow, event, { service: "publish", instance: "test" }));
-    return keyOfToken(event.key) ?? event.key;
+    return toldOf(event).key;
   }
 
-  async events(key: string): Promise<{ kind: string; key: string; data: object }[]> {
-    const { events } = await readKey(this.#log, tokenOfKey(key));
-    return events.map(({ event }) => ({ ...(event as DataEvent), key }));
+  async #stored(key: string): Promise<FlowEvent[]> {
+    const { events } = await readKey(this.#log, this.#flow.tokenOf(key));
+    return events.map(({ event }) => event);
   }
 
-  async ended(key: string, withinMs = endedMs): Promise<{ kind: string; key: string; data: object }[]> {
-    const { flow } = this.#compiled;
-    const isEnd = (event: object) => {
-      const { outcome } = flow.describe({ ...event, key: tokenOfKey(key) } as DataEvent);
-      return flow.endsWith((event as DataEvent).kind, outcome);
-    };
+  async events(key: string): Promise<ToldEvent[]> {
+    return (await this.#stored(key)).map(this.#flow.toldOf);
+  }
+
+  async ended(key: string, withinMs = endedMs): Promise<ToldEvent[]> {
+    const { flow, toldOf } = this.#flow;
+    const isEnd = (event: FlowEvent) => flow.endsWith(event.kind, flow.describe(event).outcome);
     for (const startedAt = performance.now(); ; await wait(pollMs)) {
-      const events = await this.events(key);
-      if (events.some(isEnd)) return events;
+      const events = await this.#stored(key);
+      if (events.some(isEnd)) return events.map(toldOf);
       if (performance.now() - startedAt < withinMs) continue;
       const has = events.map(({ kind }) => kind).join(", ") || "nothing";
       const gaveUp = (await this.deadLetters()).map(
@@ -199,10 +200,10 @@ class Testing {
   }
 
   async deadLetters(): Promise<GivenUp[]> {
+    const { services, serviceOf } = this.#flow;
     const letters = await readDeadLetters(this.#log);
-    const prefix = serviceOnBroker(this.#compiled.defined.definition.name, "");
     return letters.reverse().map(({ letter: { service, orderId, reason, detail } }) => ({
-      service: service.replace(prefix, ""),
+      service: services.find((name) => serviceOf(name) === service) ?? service,
       key: orderId === null ? null : (keyOfToken(orderId) ?? orderId),
       reason,
       detail,

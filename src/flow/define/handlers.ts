@@ -18,6 +18,9 @@ export type Working = {
   turns?: ReadonlyMap<string, InTurn>;
 };
 
+/** So that what a user's handlers call, a database for one, is not asked by hundreds at once. */
+export const handlerConcurrency = 16;
+
 /** The handlers of a defined flow, by consumer. */
 export function definedHandlers(compiled: CompiledFlow, working: Working): Readonly<Record<string, Handler>> {
   const { defined } = compiled;
@@ -37,20 +40,27 @@ export function handlerOf(
 ): Handler<DataEvent> {
   const { name, service } = defined;
   const { when, ordered } = service as ServiceDefinition & { when?: string };
-  const work = workOf(compiled, defined, working);
   const breaker = working.breakers?.get(name);
-  const guarded: Handler<DataEvent> = async (event, context) => {
+  const guarded = throughBreaker(breaker, workOf(compiled, defined, working));
+  const turns = ordered ? working.turns?.get(name) : undefined;
+  return async (event, context) => {
+    if (when !== undefined && compiled.flow.describe(event).outcome !== when) return nothing;
+    return turns ? turns.run(event.key, () => guarded(event, context)) : guarded(event, context);
+  };
+}
+
+/** The work of a user's handler, held while the breaker is open. */
+export function throughBreaker(
+  breaker: HandlerBreaker | undefined,
+  work: Handler<DataEvent>,
+): Handler<DataEvent> {
+  return async (event, context) => {
     const { sequence, signal } = context;
     // What has waited for its turn until the work is to stop is not begun.
     signal.throwIfAborted();
     if (!breaker) return work(event, context);
     const watchHold = (held: string) => context.watchHold(held);
     return breaker.run({ sequence, signal, watchHold }, () => work(event, context));
-  };
-  const turns = ordered ? working.turns?.get(name) : undefined;
-  return async (event, context) => {
-    if (when !== undefined && compiled.flow.describe(event).outcome !== when) return nothing;
-    return turns ? turns.run(event.key, () => guarded(event, context)) : guarded(event, context);
   };
 }
 
