@@ -19,6 +19,8 @@ import { type RunningServices, runServices } from "../flow/run-services.ts";
 import type { TestableFlow, ToldEvent } from "../flow/testable-flow.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
+import { readLag } from "../jetstream/streams/lag.ts";
+import { readLastSequence } from "../jetstream/streams/read-message.ts";
 import { testableOf } from "./own-testable.ts";
 
 export type TestOptions<D = unknown> = {
@@ -44,6 +46,11 @@ export type FlowUnderTest<T extends FlowTypes> = {
   /** As `events`, once the key has ended; rejects with `timeout` where it has not within so many ms (10 s). */
   ended(key: string, withinMs?: number): Promise<FlowEventOf<T>[]>;
   deadLetters(): Promise<GivenUp[]>;
+  /**
+   * Resolves once the services have nothing left to do; rejects with `timeout` where they have not within so many ms (10 s).
+   * What was handed back, as after `killAfterStoring`, has been worked on once more by then.
+   */
+  settled(withinMs?: number): Promise<void>;
   /**
    * The service's next event is stored, and not acknowledged, as by a process that is killed in between: the event that
    * led to it is delivered once more.
@@ -106,6 +113,8 @@ class Testing {
   readonly #publisher: Publisher;
   /** Services whose next outcome is not acknowledged. */
   readonly #killed = new Set<string>();
+  /** Of the services that run. */
+  #consumers: ReadonlySet<string> = new Set();
   #services: RunningServices | undefined;
   #close: () => Promise<unknown> = async () => {};
 
@@ -122,6 +131,8 @@ class Testing {
 
   async start({ deps, services = this.#flow.services, note = () => {} }: TestOptions): Promise<void> {
     const names = services.map(this.#onBroker);
+    const { subscriptionsOf } = this.#flow.flow;
+    this.#consumers = new Set(names.flatMap(subscriptionsOf).map(({ consumer }) => consumer));
     const stopping = new AbortController();
     const { signal } = stopping;
     const opening = { env: process.env, signal, note, services: names, deps, breakerOpenMs };
@@ -197,6 +208,28 @@ class Testing {
       );
       throw new OrderctlError("timeout", `${key} has not ended: the log has ${has} of it${gaveUp.join("")}`);
     }
+  }
+
+  async settled(withinMs = endedMs): Promise<void> {
+    for (const startedAt = performance.now(); ; await wait(pollMs)) {
+      const left = await this.#left();
+      if (left === undefined) return;
+      if (performance.now() - startedAt > withinMs)
+        throw new OrderctlError("timeout", `the services have not settled: ${left}`);
+    }
+  }
+
+  /** What keeps the services from having settled. An event that is stored while consumers are read may be missed. */
+  async #left(): Promise<string | undefined> {
+    const { connection, flow } = this.#log;
+    const lastOf = () => readLastSequence(connection, flow.stream);
+    const before = await lastOf();
+    const { consumers } = await readLag(connection, { stream: flow.stream, intervalMs: 0 });
+    const isBusy = consumers.find(
+      ({ consumer, pending, ackPending }) => this.#consumers.has(consumer) && pending + ackPending > 0,
+    );
+    if (isBusy) return `${isBusy.consumer} has ${isBusy.pending + isBusy.ackPending} events left`;
+    return (await lastOf()) === before ? undefined : "events are stored";
   }
 
   async deadLetters(): Promise<GivenUp[]> {
