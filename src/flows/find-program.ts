@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import type { FlowProgram } from "../cli/flow-program.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { parseObject } from "../core/parse-object.ts";
-import { isFlowVariant } from "../flow/define/flow-variant.ts";
+import { type FlowVariant, isFlowVariant } from "../flow/define/flow-variant.ts";
 
 /** The name of the built-in flow, for `--flow` where a configuration names another. */
 const builtInName = "orders";
@@ -13,6 +13,9 @@ const configNames = ["ts", "mts", "js", "mjs", "json"].map((end) => `orderctl.co
 /** `orderctl.config.ts|js|json`: `flows` are modules, beside it; `flow` is the one to use where there are several. */
 export type ProjectConfig = { flows?: readonly string[]; flow?: string };
 
+/** The built-in flow, with the code of a module where one has some. */
+export type BuiltIn = (variant?: FlowVariant) => Promise<FlowProgram>;
+
 type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
 
 /**
@@ -20,10 +23,10 @@ type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
  * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. Throws `usage` where it cannot be
  * loaded.
  */
-export async function findProgram(asked: Asked, builtIn: () => Promise<FlowProgram>): Promise<FlowProgram> {
+export async function findProgram(asked: Asked, builtIn: BuiltIn): Promise<FlowProgram> {
   const given = flowIn(asked.argv) || asked.env.ORDERCTL_FLOW || undefined;
   const isFile = given !== undefined && /[./\\]/.test(given);
-  if (isFile) return (await load(resolve(asked.cwd, given))).program();
+  if (isFile) return (await load(resolve(asked.cwd, given), builtIn)).program();
   const config = findConfig(asked.cwd);
   // Whoever put a configuration here, the built-in flow can be named.
   if (given === builtInName && (config === undefined || !isOwn(config))) return builtIn();
@@ -64,18 +67,15 @@ function mustBeOwn(path: string): void {
   });
 }
 
-async function configured(
-  path: string,
-  given: string | undefined,
-  builtIn: () => Promise<FlowProgram>,
-): Promise<FlowProgram> {
+async function configured(path: string, given: string | undefined, builtIn: BuiltIn): Promise<FlowProgram> {
   const { flows = [], flow } = await readConfig(path);
   const files = flows.map((file) => resolve(dirname(path), file));
   const wanted = given ?? flow;
   const [only] = files;
-  if (wanted === undefined && files.length === 1 && only !== undefined) return (await load(only)).program();
+  if (wanted === undefined && files.length === 1 && only !== undefined)
+    return (await load(only, builtIn)).program();
   if (wanted === undefined && files.length === 0) return builtIn();
-  const loaded = await Promise.all(files.map(load));
+  const loaded = await Promise.all(files.map((file) => load(file, builtIn)));
   const names = loaded.map(({ name }) => name);
   if (wanted === undefined)
     throw new OrderctlError("usage", `${path} has several flows: ${names.join(", ")}`, {
@@ -104,12 +104,10 @@ async function readConfig(path: string): Promise<ProjectConfig> {
 
 type Loaded = { name: string; program(): Promise<FlowProgram> };
 
-async function load(path: string): Promise<Loaded> {
+async function load(path: string, builtIn: BuiltIn): Promise<Loaded> {
   const { compileExported, importModule } = await import("./load-flow.ts");
   const exported = await importModule(path);
-  // What a variant makes of itself is made for this.
-  if (isFlowVariant(exported))
-    return { name: exported.name, program: async () => (await exported.program()) as FlowProgram };
+  if (isFlowVariant(exported)) return { name: exported.name, program: () => builtIn(exported) };
   const compiled = await compileExported(exported, path);
   const { name } = compiled.defined.definition;
   return { name, program: async () => (await import("./own-program.ts")).ownProgram(compiled) };

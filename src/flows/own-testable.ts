@@ -1,9 +1,8 @@
 import { OrderctlError } from "../core/errors.ts";
-import { type CompiledFlow, compileDefinedFlow } from "../flow/define/compile-flow.ts";
+import { compileDefinedFlow } from "../flow/define/compile-flow.ts";
 import type { DefinedFlow } from "../flow/define/define-flow.ts";
 import { type DataEvent, eventOf } from "../flow/define/event-codec.ts";
 import { serviceOnBroker } from "../flow/define/flow-services.ts";
-import { isFlowVariant } from "../flow/define/flow-variant.ts";
 import { toldOf } from "../flow/define/given-context.ts";
 import { handlerOf } from "../flow/define/handlers.ts";
 import { tokenOfKey } from "../flow/define/key-token.ts";
@@ -12,14 +11,9 @@ import { asHandler } from "../flow/handler.ts";
 import type { TestableFlow } from "../flow/testable-flow.ts";
 import { openOwnParts } from "./own-parts.ts";
 
-/** A flow that a module exports, as tests run it. Throws `usage` for a definition that cannot be. */
-export async function testableOf(exported: object): Promise<TestableFlow> {
-  // What a variant loads is made for this.
-  if (isFlowVariant(exported)) return (await exported.testable()) as TestableFlow;
-  return ownTestable(await compileDefinedFlow(exported as DefinedFlow));
-}
-
-function ownTestable(compiled: CompiledFlow): TestableFlow {
+/** A flow that a user has defined, as tests run it. Throws `usage` for a definition that cannot be. */
+export async function ownTestable(given: DefinedFlow): Promise<TestableFlow> {
+  const compiled = await compileDefinedFlow(given);
   const { flow, defined } = compiled;
   const { name: flowName, key } = defined.definition;
   return {

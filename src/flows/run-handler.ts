@@ -1,8 +1,7 @@
 import { OrderctlError } from "../core/errors.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
 import type { FlowEvent } from "../flow/flow.ts";
-import { testableOf } from "./own-testable.ts";
-import type { Tested } from "./test-flow.ts";
+import type { TestableFlow } from "../flow/testable-flow.ts";
 
 export type HandlerOptions<D> = {
   /** What the handler gets as `ctx.deps`. */
@@ -17,16 +16,17 @@ export type GivenEvent<T extends FlowTypes> = {
   [K in KindOf<T>]: { kind: K; data: DataOf<T, K> };
 }[KindOf<T>];
 
-/**
- * Calls a service's handler with an event, without a broker, and returns the event that it leads to; undefined where it
- * leads to none. Both are checked as they would be on their way through the log. Rejects as the handler does.
- */
-export async function runHandler<T extends FlowTypes, D>(
-  defined: Tested<T, D>,
+/** As `runHandler` promises. */
+export async function callHandler<T extends FlowTypes>(
+  { flow, eventOf, handlerOf, toldOf }: TestableFlow,
   service: string,
-  { deps, attempt = 1, signal = new AbortController().signal, ...event }: GivenEvent<T> & HandlerOptions<D>,
+  {
+    deps,
+    attempt = 1,
+    signal = new AbortController().signal,
+    ...event
+  }: GivenEvent<T> & HandlerOptions<unknown>,
 ): Promise<FlowEventOf<T> | undefined> {
-  const { flow, eventOf, handlerOf, toldOf } = await testableOf(defined);
   const handler = handlerOf(service, event.kind, { log: noLog, deps });
   const through = (each: FlowEvent) =>
     flow.decode(flow.subjectOf(each.kind, flow.keyOf(each)), flow.encode(each));

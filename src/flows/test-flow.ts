@@ -7,8 +7,6 @@ import { type Broker, startBroker } from "../broker/start-broker.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { readDeadLetters } from "../dead-letters/dead-letters.ts";
 import { nothingArchived } from "../flow/archived-log.ts";
-import type { DefinedFlow } from "../flow/define/define-flow.ts";
-import type { FlowVariant } from "../flow/define/flow-variant.ts";
 import { keyOfToken } from "../flow/define/key-token.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
 import type { FlowEvent, FlowLog } from "../flow/flow.ts";
@@ -21,7 +19,6 @@ import { type Connection, openConnection } from "../jetstream/client/connection.
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { readLag } from "../jetstream/streams/lag.ts";
 import { readLastSequence } from "../jetstream/streams/read-message.ts";
-import { testableOf } from "./own-testable.ts";
 
 export type TestOptions<D = unknown> = {
   /** What the handlers get as `ctx.deps`, instead of what the flow's `deps` opens. */
@@ -60,18 +57,11 @@ export type FlowUnderTest<T extends FlowTypes> = {
   stop(): Promise<void>;
 };
 
-/** What a test can run: a flow of one's own, or the built-in one with a handler replaced. */
-export type Tested<T extends FlowTypes, D> = DefinedFlow<T, D> | FlowVariant<T, D>;
-
-/**
- * Starts a private nats-server and the flow's services, in this process. The server is the one that orderctl would use:
- * found on the machine, or fetched once. Breakers work as in `serve`, and try again after half a second.
- */
-export async function testFlow<T extends FlowTypes, D>(
-  flow: Tested<T, D>,
-  options: TestOptions<D> = {},
+/** Starts a private nats-server and the flow's services, in this process. */
+export async function startFlowTest<T extends FlowTypes>(
+  testable: TestableFlow,
+  options: TestOptions,
 ): Promise<FlowUnderTest<T>> {
-  const testable = await testableOf(flow);
   const binary = await findBroker({ env: process.env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-flow-"));
   const broker = await startBroker({ binary, storeDir, noAuth: true });

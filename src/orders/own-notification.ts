@@ -48,7 +48,13 @@ const names = { flow: "orders", service: "notification", keyField: "orderId" };
 
 /** Calls the user's handler, as one of a flow of their own is called: behind a breaker, with the same context. */
 export function tellBy({ handle }: NotificationCode<unknown>, { log, deps, breaker }: Working): Tell {
-  const working = { log: asDataLog(log), deps };
+  const working = {
+    deps,
+    /** Where a handler reads: a test of it alone has no log. */
+    get log() {
+      return asDataLog(log);
+    },
+  };
   const guarded = throughBreaker(breaker, async (event, context) => {
     const given = new GivenContext({ event, context, working, names, emits: [] });
     await handle(toldOf(event) as OrderEnding, given as unknown as OrderContext);

@@ -1,10 +1,11 @@
 import type { FlowProgram } from "../cli/flow-program.ts";
 import { httpUrl } from "../cli/options.ts";
+import type { FlowVariant } from "../flow/define/flow-variant.ts";
 import { defaultConcurrency } from "../flow/run-services.ts";
 import { orderFlow } from "./built-in-flow.ts";
 import { orderShape } from "./flow.ts";
 import { gatewayCompanion } from "./gateway/simulator/command.ts";
-import type { OrderFlow } from "./replace-handler.ts";
+import { type OrderFlow, orders } from "./replace-handler.ts";
 import { orderReplay } from "./replay.ts";
 import { openOrderParts, withOrderServiceFlags } from "./service-flags.ts";
 
@@ -23,8 +24,10 @@ export const orderProgram: FlowProgram = {
   loadPublish: async () => (await import("./publish/command.ts")).registerPublish,
 };
 
-/** The same with a user's code. */
-export function programOf({ notification }: OrderFlow<unknown>): FlowProgram {
+/** The same with the code of a user's module, where there is one. */
+export function programOf(variant: FlowVariant | undefined): FlowProgram {
+  // Variants are made by `orders.replace` alone.
+  const { notification } = (variant ?? orders) as OrderFlow<unknown>;
   if (!notification) return orderProgram;
   return { ...orderProgram, openParts: openOrderParts(notification), replay: replayWithoutEffects };
 }

@@ -55,14 +55,6 @@ export class OrderFlow<Deps = undefined> extends FlowVariant<OrderTypes, Deps> {
     if (fault !== undefined) throw definitionFault(place, `orders.replace: ${fault}`);
     return new OrderFlow<D>(code);
   }
-
-  async program(): Promise<unknown> {
-    return (await import("./program.ts")).programOf(this);
-  }
-
-  async testable(): Promise<unknown> {
-    return (await import("./testable-orders.ts")).testableOrders(this);
-  }
 }
 
 /** The built-in flow, for a module that exports it with a handler replaced. */

@@ -1,4 +1,5 @@
 import { OrderctlError } from "../core/errors.ts";
+import type { FlowVariant } from "../flow/define/flow-variant.ts";
 import { toldOf } from "../flow/define/given-context.ts";
 import { asHandler } from "../flow/handler.ts";
 import type { OpenParts, TestableFlow } from "../flow/testable-flow.ts";
@@ -16,7 +17,9 @@ import { notifyCustomer } from "./services/notification.ts";
  * The order flow as tests run it, with what `serve` has where nothing is said: a simulated gateway that declines one
  * order in fifty, by its id, and a million units of each SKU.
  */
-export function testableOrders({ notification: code }: OrderFlow<unknown>): TestableFlow {
+export function testableOrders(variant: FlowVariant): TestableFlow {
+  // Variants are made by `orders.replace` alone.
+  const { notification: code } = variant as OrderFlow<unknown>;
   return {
     flow: orderFlow as unknown as TestableFlow["flow"],
     services: orderShape.services,

@@ -4,8 +4,8 @@ import type { FlowTypes } from "./types.ts";
 const brand = Symbol.for("orderctl.variant");
 
 /**
- * What a module exports that runs the built-in flow with code of its own, instead of a flow of its own. It loads what
- * the commands and the tests need of it when they ask, so that importing it loads neither.
+ * What a module exports that runs the built-in flow with code of its own, instead of a flow of its own. Only the code of
+ * the built-in flow knows what more it holds.
  */
 export abstract class FlowVariant<T extends FlowTypes = FlowTypes, Deps = unknown> {
   /** The flow's name, as `--flow` takes it. */
@@ -16,12 +16,6 @@ export abstract class FlowVariant<T extends FlowTypes = FlowTypes, Deps = unknow
   constructor() {
     Object.defineProperty(this, brand, { value: 1 });
   }
-
-  /** The flow as the commands run it: a `FlowProgram`, which this part of the code does not know. */
-  abstract program(): Promise<unknown>;
-
-  /** The flow as tests run it: a `TestableFlow`. */
-  abstract testable(): Promise<unknown>;
 }
 
 export const isFlowVariant = (value: unknown): value is FlowVariant =>
