@@ -5,7 +5,7 @@ import { hintText } from "./cli/hints.ts";
 import { OrderctlError } from "./core/errors.ts";
 import { readVersion } from "./core/version.ts";
 import { untilAborted } from "./core/waiting.ts";
-import { findProgram, flowFlag } from "./flows/find-program.ts";
+import { type BuiltIn, findProgram, flowFlag } from "./flows/find-program.ts";
 import { readerGone, watchOutput } from "./terminal/output.ts";
 import { createTerminal, type World } from "./terminal/terminal.ts";
 
@@ -160,7 +160,7 @@ type Programs = { builtIn(): Promise<FlowProgram>; found(): Promise<FlowProgram>
 
 /** Loaded when a command asks for one, and once. */
 function programsOf(argv: readonly string[], { env }: World): Programs {
-  const builtIn = async () => (await import("./orders/program.ts")).orderProgram;
+  const builtIn: BuiltIn = async (variant) => (await import("./orders/program.ts")).programOf(variant);
   let finding: Promise<FlowProgram> | undefined;
   return {
     builtIn,

@@ -34,3 +34,24 @@ export type {
   ServiceDefinition,
   StatusOf,
 } from "./flow/define/types.ts";
+export type {
+  CustomerNotified,
+  EventKind,
+  EventOf,
+  Money,
+  OrderCreated,
+  OrderEvent,
+  OrderLine,
+  PaymentProcessed,
+  PaymentRefunded,
+  ShipmentBooked,
+  StockReserved,
+} from "./orders/events.ts";
+export {
+  type NotificationCode,
+  type OrderContext,
+  type OrderEnding,
+  type OrderFlow,
+  type OrderTypes,
+  orders,
+} from "./orders/replace-handler.ts";

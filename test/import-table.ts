@@ -3,8 +3,8 @@ const feature = ["cli", "core", "flow", "jetstream", "telemetry", "terminal"];
 
 /**
  * Who may import whom: a row for each folder of `src`, and for each file beside them. A name with a slash is one file
- * or folder of a part. A part's own files go without saying. No row but that of `cli` may name `orders`: all others are
- * handed a flow.
+ * or folder of a part. A part's own files go without saying. No row but that of `cli` may name `orders`, and those of
+ * `index` and `testing`, for modules that replace some of it: all others are handed a flow.
  */
 export const rows: Record<string, string[]> = {
   main: ["cli"],
@@ -31,8 +31,9 @@ export const rows: Record<string, string[]> = {
   orders: [...feature, "archive", "audit", "broker", "lag", "publish", "serve", "trace"],
 
   flows: [...feature, "archive", "broker", "dead-letters", "publish"],
-  index: ["flow/define"],
-  testing: ["flows"],
+  // A module may export the built-in flow with a handler replaced.
+  index: ["flow/define", "orders/replace-handler"],
+  testing: ["flow", "flows", "orders/testable-orders"],
 
   archive: feature,
   audit: [...feature, "archive", "dead-letters"],
@@ -64,7 +65,8 @@ export const roles: Record<string, string> = {
   orders:
     "the built-in flow: table, wire format, files, services, gateway, stock, order API, demo, benchmark",
   flows: "flows of one's own: finding and loading their modules, publishing their events",
-  index: '`index.ts` is the library: what `import … from "orderctl"` gives a module that defines a flow',
+  index:
+    '`index.ts` is the library: what `import … from "orderctl"` gives a module that defines a flow, or replaces a handler of the built-in one',
   testing: "`testing.ts` is `orderctl/testing`: what a test of a flow imports",
   audit: "every promise, checked over the log",
   archive:

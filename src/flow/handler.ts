@@ -56,6 +56,9 @@ export function handlerOf(handlers: Readonly<Record<string, Handler>>, consumer:
   throw new OrderctlError("internal", `${consumer} has no handler`);
 }
 
+/** As `asHandlers`, for one. */
+export const asHandler = <E extends FlowEvent>(handler: Handler<E>): Handler => handler as unknown as Handler;
+
 /** A flow's own handlers as a worker calls them: with what the flow decodes, which are its own events. */
 export const asHandlers = <E extends FlowEvent>(
   handlers: Readonly<Record<string, Handler<E>>>,

@@ -35,8 +35,8 @@ export type FlowParts = {
   handlers(working: Working & { log: string }): Readonly<Record<string, Handler>>;
   /** Deliveries in flight per worker, by service name. */
   concurrency?: Readonly<Record<string, number>>;
-  /** See `DeadLetterRule.patienceMs`. */
-  patienceMs?: number;
+  /** See `DeadLetterRule.patienceMs`; by service name. */
+  patienceMs?: Readonly<Record<string, number>>;
   /** Breakers by service name. */
   breakers?: Readonly<Record<string, ServiceBreaker>>;
   /** A server for other programs (the order API), and the name under which users start it, as they start a service. */

@@ -90,7 +90,13 @@ type Place = { service: string; consumer: string; options: ServiceOptions };
 
 function ruleOf({ flow }: Working, { service, consumer, options }: Place) {
   const { instance, parts, maxAttempts = defaultMaxAttempts } = options;
-  return deadLetterRule(flow, { service, instance, consumer, maxAttempts, patienceMs: parts.patienceMs });
+  return deadLetterRule(flow, {
+    service,
+    instance,
+    consumer,
+    maxAttempts,
+    patienceMs: parts.patienceMs?.[service],
+  });
 }
 
 function onLog(

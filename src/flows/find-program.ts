@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import type { FlowProgram } from "../cli/flow-program.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { parseObject } from "../core/parse-object.ts";
+import { type FlowVariant, isFlowVariant } from "../flow/define/flow-variant.ts";
 
 /** The name of the built-in flow, for `--flow` where a configuration names another. */
 const builtInName = "orders";
@@ -12,6 +13,9 @@ const configNames = ["ts", "mts", "js", "mjs", "json"].map((end) => `orderctl.co
 /** `orderctl.config.ts|js|json`: `flows` are modules, beside it; `flow` is the one to use where there are several. */
 export type ProjectConfig = { flows?: readonly string[]; flow?: string };
 
+/** The built-in flow, with the code of a module where one has some. */
+export type BuiltIn = (variant?: FlowVariant) => Promise<FlowProgram>;
+
 type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
 
 /**
@@ -19,14 +23,16 @@ type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
  * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. Throws `usage` where it cannot be
  * loaded.
  */
-export async function findProgram(asked: Asked, builtIn: () => Promise<FlowProgram>): Promise<FlowProgram> {
+export async function findProgram(asked: Asked, builtIn: BuiltIn): Promise<FlowProgram> {
   const given = flowIn(asked.argv) || asked.env.ORDERCTL_FLOW || undefined;
-  if (given === builtInName) return builtIn();
   const isFile = given !== undefined && /[./\\]/.test(given);
-  if (isFile) return load(resolve(asked.cwd, given));
+  if (isFile) return (await load(resolve(asked.cwd, given), builtIn)).program();
   const config = findConfig(asked.cwd);
+  // Whoever put a configuration here, the built-in flow can be named.
+  if (given === builtInName && (config === undefined || !isOwn(config))) return builtIn();
   if (config === undefined && given !== undefined) throw unknownFlow(given);
   if (config === undefined) return builtIn();
+  mustBeOwn(config);
   return configured(config, given, builtIn);
 }
 
@@ -39,45 +45,47 @@ function flowIn(argv: readonly string[]): string | undefined {
   return word === flowFlag ? argv[index + 1] : word?.slice(flowFlag.length + 1);
 }
 
-/**
- * In this folder or the next above that has one. Its code is run with this user's rights, so one that another user has
- * put there is refused.
- */
+/** In this folder or the next above that has one. */
 function findConfig(folder: string): string | undefined {
   const found = configNames.map((name) => join(folder, name)).find((path) => existsSync(path));
   const above = dirname(folder);
-  if (found === undefined) return above === folder ? undefined : findConfig(above);
-  const { uid } = statSync(found);
+  if (found !== undefined) return found;
+  return above === folder ? undefined : findConfig(above);
+}
+
+function isOwn(path: string): boolean {
+  const { uid } = statSync(path);
   const self = process.getuid?.() ?? uid;
-  if (uid === self || uid === 0) return found;
-  throw new OrderctlError("usage", `${found} is another user's: its code is not run`, {
+  return uid === self || uid === 0;
+}
+
+/** Its code is run with this user's rights, so one that another user has put there is refused. */
+function mustBeOwn(path: string): void {
+  if (isOwn(path)) return;
+  throw new OrderctlError("usage", `${path} is another user's: its code is not run`, {
     hint: "--flow names the flow, also where there is no configuration",
   });
 }
 
-async function configured(
-  path: string,
-  given: string | undefined,
-  builtIn: () => Promise<FlowProgram>,
-): Promise<FlowProgram> {
+async function configured(path: string, given: string | undefined, builtIn: BuiltIn): Promise<FlowProgram> {
   const { flows = [], flow } = await readConfig(path);
   const files = flows.map((file) => resolve(dirname(path), file));
   const wanted = given ?? flow;
-  if (wanted === builtInName) return builtIn();
   const [only] = files;
-  if (wanted === undefined && files.length === 1 && only !== undefined) return load(only);
+  if (wanted === undefined && files.length === 1 && only !== undefined)
+    return (await load(only, builtIn)).program();
   if (wanted === undefined && files.length === 0) return builtIn();
-  const { loadFlow } = await import("./load-flow.ts");
-  const loaded = await Promise.all(files.map(loadFlow));
-  const names = loaded.map(({ defined }) => defined.definition.name);
+  const loaded = await Promise.all(files.map((file) => load(file, builtIn)));
+  const names = loaded.map(({ name }) => name);
   if (wanted === undefined)
     throw new OrderctlError("usage", `${path} has several flows: ${names.join(", ")}`, {
       hint: "--flow names one, or `flow` in the configuration",
     });
   const chosen = loaded[names.indexOf(wanted)];
-  if (!chosen) throw unknownFlow(wanted, names);
-  const { ownProgram } = await import("./own-program.ts");
-  return ownProgram(chosen);
+  if (chosen) return chosen.program();
+  // The built-in flow has the code of the module that replaces some of it, where there is one.
+  if (wanted === builtInName) return builtIn();
+  throw unknownFlow(wanted, names);
 }
 
 async function readConfig(path: string): Promise<ProjectConfig> {
@@ -94,10 +102,15 @@ async function readConfig(path: string): Promise<ProjectConfig> {
   });
 }
 
-async function load(path: string): Promise<FlowProgram> {
-  const { loadFlow } = await import("./load-flow.ts");
-  const { ownProgram } = await import("./own-program.ts");
-  return ownProgram(await loadFlow(path));
+type Loaded = { name: string; program(): Promise<FlowProgram> };
+
+async function load(path: string, builtIn: BuiltIn): Promise<Loaded> {
+  const { compileExported, importModule } = await import("./load-flow.ts");
+  const exported = await importModule(path);
+  if (isFlowVariant(exported)) return { name: exported.name, program: () => builtIn(exported) };
+  const compiled = await compileExported(exported, path);
+  const { name } = compiled.defined.definition;
+  return { name, program: async () => (await import("./own-program.ts")).ownProgram(compiled) };
 }
 
 const unknownFlow = (name: string, names: readonly string[] = []): OrderctlError =>

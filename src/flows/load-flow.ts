@@ -31,10 +31,14 @@ export async function importModule(path: string): Promise<unknown> {
 /** The flow that a module exports, ready for the commands. */
 export async function loadFlow(file: string): Promise<CompiledFlow> {
   const path = resolve(file);
-  const exported = await importModule(path);
+  return compileExported(await importModule(path), path);
+}
+
+/** Throws `usage` for what is no flow of a user's own. */
+export async function compileExported(exported: unknown, path: string): Promise<CompiledFlow> {
   if (isDefinedFlow(exported)) return compileDefinedFlow(exported);
   throw new OrderctlError("usage", `${path}: it exports no flow`, {
-    hint: "export default defineFlow({ … })",
+    hint: "export default defineFlow({ … }), or orders.replace( … ) for the built-in one",
   });
 }
 

@@ -1,65 +1,29 @@
 import type { FlowProgram, ReplayProgram } from "../cli/flow-program.ts";
-import { OrderctlError } from "../core/errors.ts";
 import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import { serviceOnBroker } from "../flow/define/flow-services.ts";
 import { noDeps } from "../flow/define/given-context.ts";
-import { definedHandlers } from "../flow/define/handlers.ts";
-import { HandlerBreaker } from "../flow/define/service-breaker.ts";
-
-/** So that what a user's handlers call, a database for one, is not asked by hundreds at once. */
-const defaultConcurrency = 16;
-
-/** As long as an outage of what a handler calls may last where too few events come to tell it from their own faults. */
-const patienceMs = 10 * 60_000;
+import { definedHandlers, handlerConcurrency } from "../flow/define/handlers.ts";
+import { openOwnParts } from "./own-parts.ts";
 
 /** A flow that a user has defined, in the form in which the commands run it. */
 export function ownProgram(compiled: CompiledFlow): FlowProgram {
   const { flow, defined } = compiled;
-  const { definition, openDeps, closeDeps } = defined;
+  const { definition } = defined;
   const serviceOf = (name: string) => serviceOnBroker(definition.name, name);
   return {
     // The flow's own code decodes what this code hands back to it.
     flow: flow as unknown as FlowProgram["flow"],
     runnable: [...new Set(defined.services.map(({ name }) => name))],
     serviceOf,
-    concurrency: defaultConcurrency,
+    concurrency: handlerConcurrency,
     withServiceFlags: (command) => command,
-    async openParts({ env, signal, terminal }, _, { services }) {
-      const isServing = services.length > 0;
-      const deps = isServing ? await opened(openDeps && (() => openDeps({ env, signal }))) : undefined;
-      const breakers = new Map(
-        defined.services.map(({ name }) => [name, new HandlerBreaker(serviceOf(name), terminal.note)]),
-      );
-      return {
-        handlers: (log) => definedHandlers(compiled, { log, deps, breakers }),
-        breakers: Object.fromEntries([...breakers].map(([name, breaker]) => [serviceOf(name), breaker])),
-        patienceMs,
-        concurrency: Object.fromEntries(
-          defined.services.map(({ name, service: { concurrency = defaultConcurrency } }) => [
-            serviceOf(name),
-            concurrency,
-          ]),
-        ),
-        close: async () => void (isServing && (await closeDeps?.(deps as never))),
-      };
-    },
+    openParts: ({ env, signal, terminal: { note } }, _, { services }) =>
+      openOwnParts(compiled, { env, signal, note, services }),
     withAuditFlags: (command) => command,
     replay: replayOf(compiled),
     types: async () => (await import("./flow-types.ts")).flowTypes(compiled),
     loadPublish: async () => (await import("./publish-command.ts")).registerPublishEvents(compiled),
   };
-}
-
-async function opened(open: (() => unknown) | undefined): Promise<unknown> {
-  try {
-    return await open?.();
-  } catch (thrown) {
-    const { message } = OrderctlError.from(thrown);
-    throw new OrderctlError("unavailable", `what the services work with cannot be opened: ${message}`, {
-      cause: thrown,
-      source: "dependency",
-    });
-  }
 }
 
 /** Only services without effects: what the others call would happen again. */

@@ -1,11 +1,8 @@
 import { OrderctlError } from "../core/errors.ts";
-import { compileDefinedFlow } from "../flow/define/compile-flow.ts";
-import type { DefinedFlow } from "../flow/define/define-flow.ts";
-import { eventOf, headersAs } from "../flow/define/event-codec.ts";
-import { handlerOf } from "../flow/define/handlers.ts";
-import { keyOfToken } from "../flow/define/key-token.ts";
-import type { Data } from "../flow/define/payload.ts";
+import { headersAs } from "../flow/define/event-codec.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
+import type { FlowEvent } from "../flow/flow.ts";
+import type { TestableFlow } from "../flow/testable-flow.ts";
 
 /** How a handler is called; nothing of it is needed. */
 export type HandlerOptions<D> = {
@@ -22,35 +19,27 @@ export type GivenEvent<T extends FlowTypes> = {
   [K in KindOf<T>]: { kind: K; data: DataOf<T, K> };
 }[KindOf<T>];
 
-/**
- * Calls a service's handler with an event, without a broker, and returns the event that it leads to; undefined where it
- * leads to none. Both are checked as they would be on their way through the log. Rejects as the handler does.
- *
- * @param given The event, and how the handler is called.
- */
-export async function runHandler<T extends FlowTypes, D>(
-  defined: DefinedFlow<T, D>,
+/** As `runHandler` promises. */
+export async function callHandler<T extends FlowTypes>(
+  { flow, eventOf, handlerOf, toldOf }: TestableFlow,
   service: string,
-  { deps, attempt = 1, signal = new AbortController().signal, ...event }: GivenEvent<T> & HandlerOptions<D>,
+  {
+    deps,
+    attempt = 1,
+    signal = new AbortController().signal,
+    ...event
+  }: GivenEvent<T> & HandlerOptions<unknown>,
 ): Promise<FlowEventOf<T> | undefined> {
-  const compiled = await compileDefinedFlow(defined as unknown as DefinedFlow);
-  const { flow } = compiled;
-  const own = compiled.defined.services.find(
-    ({ name, service: { on } }) => name === service && on === event.kind,
-  );
-  if (!own) throw new OrderctlError("usage", `service ${service} does not work on ${event.kind}`);
-  const through = (each: ReturnType<typeof eventOf>) =>
-    flow.decode(flow.subjectOf(each.kind, each.key), flow.encode(each), headersAs(flow, each));
-  const given = through(eventOf(compiled.defined.definition.key, event.kind, { ...event.data } as Data));
-  const outcome = await handlerOf(compiled, own, { log: noLog, deps })(given, {
+  const handler = handlerOf(service, event.kind, { log: noLog, deps });
+  const through = (each: FlowEvent) =>
+    flow.decode(flow.subjectOf(each.kind, flow.keyOf(each)), flow.encode(each), headersAs(flow, each));
+  const outcome = await handler(through(eventOf(event.kind, event.data)), {
     ...{ sequence: 1, attempt, signal },
     watchCall: () => ({ end: () => {} }),
     watchHold: () => () => {},
     onStored: () => {},
   });
-  if (!outcome) return undefined;
-  const { kind, key, data } = through(outcome);
-  return { kind, key: keyOfToken(key) ?? key, data } as FlowEventOf<T>;
+  return outcome && (toldOf(through(outcome)) as FlowEventOf<T>);
 }
 
 /** What a handler reads is tried with `testFlow`. */

@@ -7,21 +7,20 @@ import { type Broker, startBroker } from "../broker/start-broker.ts";
 import { OrderctlError } from "../core/errors.ts";
 import { readDeadLetters } from "../dead-letters/dead-letters.ts";
 import { nothingArchived } from "../flow/archived-log.ts";
-import { type CompiledFlow, compileDefinedFlow } from "../flow/define/compile-flow.ts";
-import type { DefinedFlow } from "../flow/define/define-flow.ts";
-import { type DataEvent, eventOf } from "../flow/define/event-codec.ts";
-import { serviceOnBroker } from "../flow/define/flow-services.ts";
-import { definedHandlers } from "../flow/define/handlers.ts";
-import { keyOfToken, tokenOfKey } from "../flow/define/key-token.ts";
+import { keyOfToken } from "../flow/define/key-token.ts";
 import type { DataOf, FlowEventOf, FlowTypes, KindOf } from "../flow/define/types.ts";
-import type { FlowLog } from "../flow/flow.ts";
+import type { FlowEvent, FlowLog } from "../flow/flow.ts";
 import type { Handler } from "../flow/handler.ts";
 import { readKey } from "../flow/key-log.ts";
+import { consumersOf } from "../flow/log-consumers.ts";
 import { firstMessage } from "../flow/publish-event.ts";
 import { type RunningServices, runServices } from "../flow/run-services.ts";
+import type { TestableFlow, ToldEvent } from "../flow/testable-flow.ts";
 import { type Connection, openConnection } from "../jetstream/client/connection.ts";
 import { Publisher } from "../jetstream/publish/publisher.ts";
 import { applyTopology } from "../jetstream/streams/apply-topology.ts";
+import { readLag } from "../jetstream/streams/lag.ts";
+import { readLastSequence } from "../jetstream/streams/read-message.ts";
 
 /** How a flow is run in a test; nothing of it is needed. */
 export type TestOptions<D = unknown> = {
@@ -60,6 +59,11 @@ export type FlowUnderTest<T extends FlowTypes> = {
   /** What the services have given up on, the oldest first. */
   deadLetters(): Promise<GivenUp[]>;
   /**
+   * Resolves once the services have nothing left to do; rejects with `timeout` where they have not within so many ms (10 s).
+   * What was handed back, as after `killAfterStoring`, has been worked on once more by then.
+   */
+  settled(withinMs?: number): Promise<void>;
+  /**
    * The service's next event is stored, and not acknowledged, as by a process that is killed in between: the event that
    * led to it is delivered once more.
    */
@@ -68,22 +72,18 @@ export type FlowUnderTest<T extends FlowTypes> = {
   stop(): Promise<void>;
 };
 
-/**
- * Starts a private nats-server and the flow's services, in this process. The server is the one that orderctl would use:
- * found on the machine, or fetched once.
- */
-export async function testFlow<T extends FlowTypes, D>(
-  flow: DefinedFlow<T, D>,
-  options: TestOptions<D> = {},
+/** Starts a private nats-server and the flow's services, in this process. */
+export async function startFlowTest<T extends FlowTypes>(
+  testable: TestableFlow,
+  options: TestOptions,
 ): Promise<FlowUnderTest<T>> {
-  const compiled = await compileDefinedFlow(flow as unknown as DefinedFlow);
   const binary = await findBroker({ env: process.env });
   const storeDir = await mkdtemp(join(tmpdir(), "orderctl-flow-"));
   const broker = await startBroker({ binary, storeDir, noAuth: true });
   try {
     const note = options.note ?? (() => {});
     const connection = await openConnection({ ...connecting, servers: [broker.url] }, note);
-    const test = new Testing(compiled, { broker, connection, storeDir });
+    const test = new Testing(testable, { broker, connection, storeDir });
     await test.start(options).catch(async (thrown) => {
       await test.stop();
       throw thrown;
@@ -109,22 +109,24 @@ type At = { broker: Broker; connection: Connection; storeDir: string };
 const endedMs = 10_000;
 const pollMs = 10;
 const stopMs = 5000;
+const breakerOpenMs = 500;
 
 class Testing {
-  readonly #compiled: CompiledFlow;
+  readonly #flow: TestableFlow;
   readonly #at: At;
   readonly #log: FlowLog;
   readonly #publisher: Publisher;
   /** Services whose next outcome is not acknowledged. */
   readonly #killed = new Set<string>();
+  /** Of the services that run. */
+  #consumers: ReadonlySet<string> = new Set();
   #services: RunningServices | undefined;
   #close: () => Promise<unknown> = async () => {};
 
-  constructor(compiled: CompiledFlow, at: At) {
-    this.#compiled = compiled;
+  constructor(flow: TestableFlow, at: At) {
+    this.#flow = flow;
     this.#at = at;
-    const flow = compiled.flow as unknown as FlowLog["flow"];
-    this.#log = { connection: at.connection, flow, archive: nothingArchived };
+    this.#log = { connection: at.connection, flow: flow.flow, archive: nothingArchived };
     this.#publisher = new Publisher(at.connection);
   }
 
@@ -132,23 +134,27 @@ class Testing {
     return this.#at.broker.url;
   }
 
-  async start({ deps: given, services, streams = [], note = () => {} }: TestOptions): Promise<void> {
+  async start(options: TestOptions): Promise<void> {
+    const { deps, services = this.#flow.services, streams = [], note = () => {} } = options;
     await applyTopology(this.#at.connection, { streams: [...streams], consumers: [] });
-    const { defined } = this.#compiled;
-    const names = services ?? [...new Set(defined.services.map(({ name }) => name))];
+    const names = services.map(this.#onBroker);
+    const { flow } = this.#flow;
+    this.#consumers = new Set(
+      names.flatMap((name) => consumersOf(flow, name)).map(({ consumer }) => consumer),
+    );
     const stopping = new AbortController();
-    const opened = given === undefined;
-    const deps = given ?? (await defined.openDeps?.({ env: process.env, signal: stopping.signal }));
+    const { signal } = stopping;
+    const opening = { env: process.env, signal, note, services: names, deps, breakerOpenMs };
+    const parts = await this.#flow.openParts(opening);
     this.#close = async () => {
       stopping.abort();
-      if (opened) await defined.closeDeps?.(deps as never);
+      await parts.close?.();
     };
-    this.#services = await runServices(this.#log, names.map(this.#onBroker), {
-      parts: { handlers: (log) => this.#killable(definedHandlers(this.#compiled, { log, deps })) },
-      followArchive: undefined,
-      concurrency: 16,
-      // A test does not wait for half a minute.
+    this.#services = await runServices(this.#log, names, {
+      // A test does not wait for half a minute, nor for ten.
+      parts: { ...parts, patienceMs: {}, handlers: (working) => this.#killable(parts.handlers(working)) },
       maxAttempts: 3,
+      followArchive: undefined,
       window: 64,
       instance: "test",
       replicas: 1,
@@ -157,10 +163,9 @@ class Testing {
   }
 
   readonly #onBroker = (service: string): string => {
-    const { definition, services } = this.#compiled.defined;
-    const names = services.map(({ name }) => name);
-    if (names.includes(service)) return serviceOnBroker(definition.name, service);
-    throw new OrderctlError("usage", `there is no service ${service}: ${[...new Set(names)].join(", ")}`);
+    const { services, serviceOf } = this.#flow;
+    if (services.includes(service)) return serviceOf(service);
+    throw new OrderctlError("usage", `there is no service ${service}: ${services.join(", ")}`);
   };
 
   #killable(handlers: Readonly<Record<string, Handler>>): Record<string, Handler> {
@@ -184,26 +189,27 @@ class Testing {
   }
 
   async publish(data: Record<string, unknown>): Promise<string> {
-    const { flow, defined } = this.#compiled;
-    const event = eventOf(defined.definition.key, flow.firstKind, data);
+    const { flow, eventOf, toldOf } = this.#flow;
+    const event = eventOf(flow.firstKind, data);
     await this.#publisher.publish(firstMessage(flow, event, { service: "publish", instance: "test" }));
-    return keyOfToken(event.key) ?? event.key;
+    return toldOf(event).key;
   }
 
-  async events(key: string): Promise<{ kind: string; key: string; data: object }[]> {
-    const { events } = await readKey(this.#log, tokenOfKey(key));
-    return events.map(({ event }) => ({ ...(event as DataEvent), key }));
+  async #stored(key: string): Promise<FlowEvent[]> {
+    const { events } = await readKey(this.#log, this.#flow.tokenOf(key));
+    return events.map(({ event }) => event);
   }
 
-  async ended(key: string, withinMs = endedMs): Promise<{ kind: string; key: string; data: object }[]> {
-    const { flow } = this.#compiled;
-    const isEnd = (event: object) => {
-      const { outcome } = flow.describe({ ...event, key: tokenOfKey(key) } as DataEvent);
-      return flow.endsWith((event as DataEvent).kind, outcome);
-    };
+  async events(key: string): Promise<ToldEvent[]> {
+    return (await this.#stored(key)).map(this.#flow.toldOf);
+  }
+
+  async ended(key: string, withinMs = endedMs): Promise<ToldEvent[]> {
+    const { flow, toldOf } = this.#flow;
+    const isEnd = (event: FlowEvent) => flow.endsWith(event.kind, flow.describe(event).outcome);
     for (const startedAt = performance.now(); ; await wait(pollMs)) {
-      const events = await this.events(key);
-      if (events.some(isEnd)) return events;
+      const events = await this.#stored(key);
+      if (events.some(isEnd)) return events.map(toldOf);
       if (performance.now() - startedAt < withinMs) continue;
       const has = events.map(({ kind }) => kind).join(", ") || "nothing";
       const gaveUp = (await this.deadLetters()).map(
@@ -213,11 +219,33 @@ class Testing {
     }
   }
 
+  async settled(withinMs = endedMs): Promise<void> {
+    for (const startedAt = performance.now(); ; await wait(pollMs)) {
+      const left = await this.#left();
+      if (left === undefined) return;
+      if (performance.now() - startedAt > withinMs)
+        throw new OrderctlError("timeout", `the services have not settled: ${left}`);
+    }
+  }
+
+  /** What keeps the services from having settled. An event that is stored while consumers are read may be missed. */
+  async #left(): Promise<string | undefined> {
+    const { connection, flow } = this.#log;
+    const lastOf = () => readLastSequence(connection, flow.stream);
+    const before = await lastOf();
+    const { consumers } = await readLag(connection, { stream: flow.stream, intervalMs: 0 });
+    const isBusy = consumers.find(
+      ({ consumer, pending, ackPending }) => this.#consumers.has(consumer) && pending + ackPending > 0,
+    );
+    if (isBusy) return `${isBusy.consumer} has ${isBusy.pending + isBusy.ackPending} events left`;
+    return (await lastOf()) === before ? undefined : "events are stored";
+  }
+
   async deadLetters(): Promise<GivenUp[]> {
+    const { services, serviceOf } = this.#flow;
     const letters = await readDeadLetters(this.#log);
-    const prefix = serviceOnBroker(this.#compiled.defined.definition.name, "");
     return letters.reverse().map(({ letter: { service, orderId, reason, detail } }) => ({
-      service: service.replace(prefix, ""),
+      service: services.find((name) => serviceOf(name) === service) ?? service,
       key: orderId === null ? null : (keyOfToken(orderId) ?? orderId),
       reason,
       detail,

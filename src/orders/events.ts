@@ -6,9 +6,10 @@ export const eventKinds = [
   "shipments",
   "refunds",
   "notifications",
-] as const;
+] as const satisfies readonly EventKind[];
 
-export type EventKind = (typeof eventKinds)[number];
+/** The kind of an event of an order. */
+export type EventKind = "created" | "payments" | "reservations" | "shipments" | "refunds" | "notifications";
 
 /** One line of an order. `unitPriceMinor` is in minor units of the order's currency. */
 export type OrderLine = { sku: string; quantity: number; unitPriceMinor: number };
@@ -16,6 +17,7 @@ export type OrderLine = { sku: string; quantity: number; unitPriceMinor: number 
 /** An amount in minor units (cents, pence, yen) of an ISO 4217 currency. */
 export type Money = { amountMinor: number; currency: string };
 
+/** An order was placed: the first event of each. */
 export type OrderCreated = {
   kind: "created";
   orderId: string;
@@ -26,6 +28,7 @@ export type OrderCreated = {
   createdAtUs: number | null;
 };
 
+/** The order was charged, or its payment declined. */
 export type PaymentProcessed = {
   kind: "payments";
   orderId: string;
@@ -39,6 +42,7 @@ export type PaymentProcessed = {
   lines: OrderLine[];
 };
 
+/** All lines of the order were taken from stock, or none was. */
 export type StockReserved = {
   kind: "reservations";
   orderId: string;
@@ -51,6 +55,7 @@ export type StockReserved = {
   chargeId: string;
 };
 
+/** The order is on its way. */
 export type ShipmentBooked = {
   kind: "shipments";
   orderId: string;
@@ -58,6 +63,7 @@ export type ShipmentBooked = {
   trackingId: string;
 };
 
+/** The charge was paid back, as stock was missing. */
 export type PaymentRefunded = {
   kind: "refunds";
   orderId: string;
@@ -67,6 +73,7 @@ export type PaymentRefunded = {
   reason: string;
 };
 
+/** The customer was told how the order ended: the last event of each. */
 export type CustomerNotified = {
   kind: "notifications";
   orderId: string;
@@ -74,6 +81,7 @@ export type CustomerNotified = {
   channel: string;
 };
 
+/** An event of an order. */
 export type OrderEvent =
   | OrderCreated
   | PaymentProcessed
@@ -82,4 +90,5 @@ export type OrderEvent =
   | PaymentRefunded
   | CustomerNotified;
 
+/** The event of one kind. */
 export type EventOf<K extends EventKind> = Extract<OrderEvent, { kind: K }>;

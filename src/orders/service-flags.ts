@@ -4,6 +4,7 @@ import type { Flags, OpenAs } from "../cli/flow-program.ts";
 import { type AllowedHostFlags, count, port, positive, withAllowedHosts } from "../cli/options.ts";
 import type { FlowParts } from "../flow/run-services.ts";
 import { type GatewayFlags, withGatewayFlags } from "./gateway/options.ts";
+import type { NotificationCode } from "./replace-handler.ts";
 import { maxLines } from "./wire/event-fault.ts";
 
 /** `stock`: a SKU that nobody has stocked has the default stock; `refuse`: orders of it are OUT_OF_STOCK. */
@@ -44,20 +45,27 @@ type PartsFlags = GatewayFlags &
     httpPort: number;
   };
 
-/** What the services are made of is loaded only where they run. */
-export async function openOrderParts({ terminal }: App, given: Flags, as: OpenAs): Promise<FlowParts> {
-  const flags = given as Flags & PartsFlags;
-  const { openGateway } = await import("./gateway/open-gateway.ts");
-  const { orderParts } = await import("./service-parts.ts");
-  const { partners } = await import("./services/handlers.ts");
-  return orderParts({
-    ...openGateway(flags, terminal.note),
-    defaultStock: flags.defaultStock,
-    unknownSkus: flags.unknownSkus,
-    maxLines: flags.maxLines,
-    ...partners,
-    ...as,
-    http: { host: flags.httpHost, port: flags.httpPort, allowedHosts: flags.allowHost },
-    note: terminal.note,
-  });
-}
+type OpenOrderParts = (app: App, given: Flags, as: OpenAs) => Promise<FlowParts>;
+
+/** With a user's code for notifications. What the services are made of is loaded only where they run. */
+export const openOrderParts =
+  (code?: NotificationCode<unknown>): OpenOrderParts =>
+  async ({ env, signal, terminal: { note } }, given, as) => {
+    const flags = given as Flags & PartsFlags;
+    const { openGateway } = await import("./gateway/open-gateway.ts");
+    const { orderParts } = await import("./service-parts.ts");
+    const { partners } = await import("./services/handlers.ts");
+    const { openNotification } = await import("./own-notification.ts");
+    const isServed = code && as.services.includes("notification");
+    return orderParts({
+      ...openGateway(flags, note),
+      defaultStock: flags.defaultStock,
+      unknownSkus: flags.unknownSkus,
+      maxLines: flags.maxLines,
+      ...partners,
+      ...as,
+      notification: isServed ? await openNotification(code, { env, signal, note }) : undefined,
+      http: { host: flags.httpHost, port: flags.httpPort, allowedHosts: flags.allowHost },
+      note,
+    });
+  };

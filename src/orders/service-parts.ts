@@ -6,6 +6,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TracedRequest } from "../telemetry/tracing/tracing.ts";
 import type { Breaker } from "./gateway/breaker.ts";
 import type { PaymentGateway } from "./gateway/gateway.ts";
+import type { OwnNotification } from "./own-notification.ts";
 import { paymentReader } from "./payment-reader.ts";
 import type { UnknownSkus } from "./service-flags.ts";
 import { createHandlers } from "./services/handlers.ts";
@@ -24,6 +25,8 @@ export type PartsOptions = {
   maxLines?: number | undefined;
   carrier: string;
   channel: string;
+  /** A user's code for notifications; by default the log alone says that a customer is told. */
+  notification?: OwnNotification | undefined;
   instance: string;
   /** Where the order API listens. */
   http: Omit<Place, "flag">;
@@ -33,20 +36,32 @@ export type PartsOptions = {
 
 /** The handlers of the order services, and the order API, which runs beside them. */
 export function orderParts(options: PartsOptions): FlowParts {
-  const { gateway, breaker, carrier, channel } = options;
+  const { gateway, breaker, carrier, notification } = options;
+  const { channel } = notification ?? options;
   return {
     handlers({ log, ...working }) {
       const { connection, publisher } = working;
       const store = createStockStore(working, new Bucket(connection, publisher, inventoryBucket));
       const shelf = new StockShelf(store, { log, defaultStock: unknownSkuUnits(options) });
       const readPayment = paymentReader(working);
-      return createHandlers({ gateway, shelf, carrier, channel, readPayment });
+      const tell = notification?.tell(working);
+      return createHandlers({ gateway, shelf, carrier, channel, tell, readPayment });
     },
-    breakers: breaker ? { payment: breaker } : {},
+    breakers: {
+      ...(breaker && { payment: breaker }),
+      ...(notification && { notification: notification.breaker }),
+    },
+    ...(notification && ownSettings(notification)),
     server: { name: "order", open: (working) => startApi(working, options) },
     told: (names) => toldOf(names.includes("inventory") ? unknownSkuUnits(options) : null),
   };
 }
+
+const ownSettings = ({ concurrency, patienceMs, close }: OwnNotification): Partial<FlowParts> => ({
+  concurrency: { notification: concurrency },
+  patienceMs: { notification: patienceMs },
+  close,
+});
 
 /** Units of a SKU that nobody has stocked: 0 if such SKUs are refused. */
 const unknownSkuUnits = ({ unknownSkus, defaultStock }: PartsOptions): number =>

@@ -1,8 +1,10 @@
 import { chown, cp, mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { FlowVariant } from "../../src/flow/define/flow-variant.ts";
 import { findProgram } from "../../src/flows/find-program.ts";
 import { orderProgram } from "../../src/orders/program.ts";
+import type { OrderFlow } from "../../src/orders/replace-handler.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 let folder: string;
@@ -51,6 +53,28 @@ describe("the flow of a command line", () => {
     expect(await find("lag --flow claims")).toBe("CLAIMS");
   });
 
+  it("is the built-in one with a handler replaced, under its own name, where a module exports that", async () => {
+    const mailer =
+      'import { orders } from "orderctl"; export default orders.replace("notification", { handle() {} });';
+    await writeFile(join(folder, "mailer.mjs"), mailer);
+    const config = { flows: ["./claims/claims.ts", "./mailer.mjs"] };
+    await writeFile(join(folder, "orderctl.config.json"), JSON.stringify(config));
+    const replaced = async (words: string) => {
+      const variants: (FlowVariant | undefined)[] = [];
+      await findProgram({ argv: words.split(" "), env: {}, cwd: folder }, async (variant) => {
+        variants.push(variant);
+        return orderProgram;
+      });
+      return variants.map((variant) => (variant as OrderFlow | undefined)?.notification !== undefined);
+    };
+    expect(await replaced("lag --flow ./mailer.mjs")).toEqual([true]);
+    expect(await replaced("lag --flow orders")).toEqual([true]);
+    expect(await replaced("lag --flow claims")).toEqual([]);
+    await expect(find("lag")).rejects.toThrow(/has several flows: claims, orders$/);
+    await writeFile(join(folder, "orderctl.config.json"), '{ "flows": ["./mailer.mjs"] }');
+    expect(await replaced("lag")).toEqual([true]);
+  });
+
   it.runIf(process.getuid?.() === 0)(
     "is not that of a configuration which another user has put there",
     async () => {
@@ -60,6 +84,7 @@ describe("the flow of a command line", () => {
       await expect(find("lag")).rejects.toThrow(
         /orderctl\.config\.json is another user's: its code is not run/,
       );
+      expect(await find("lag --flow orders")).toBe("ORDERS");
     },
   );
 

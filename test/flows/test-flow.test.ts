@@ -2,7 +2,6 @@ import { defineFlow } from "orderctl";
 import { runHandler, testFlow } from "orderctl/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
 import claims from "../../fixtures/flows/claims/claims.ts";
-import { openTestConnection } from "../support/open-test-connection.ts";
 
 type Jobs = { key: "id"; events: { asked: { id: string; n: number }; done: { id: string; times: number } } };
 
@@ -88,11 +87,7 @@ describe("a service that may emit one of several kinds", () => {
     const key = await test.publish({ id: "a" });
     await test.ended(key);
     // Its event is handed back, and settled once it was delivered again.
-    const connection = await openTestConnection(test.server);
-    onTestFinished(() => connection.close());
-    const inHand = async () =>
-      (await connection.jsm.consumers.info("WAYS", "ways_turn_asked")).num_ack_pending;
-    await expect.poll(inHand, { timeout: 10_000 }).toBe(0);
+    await test.settled();
     expect((await test.events(key)).map(({ kind }) => kind)).toEqual(["asked", "left"]);
     expect(times).toBe(1);
   });

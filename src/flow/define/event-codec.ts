@@ -1,5 +1,6 @@
 import { OrderctlError } from "../../core/errors.ts";
-import type { Addressed, EventPlace, Layout } from "../layout.ts";
+import type { Flow, FlowEvent } from "../flow.ts";
+import type { Addressed, EventPlace } from "../layout.ts";
 import { keyOfToken, tokenOfKey } from "./key-token.ts";
 import type { Data, Payload } from "./payload.ts";
 
@@ -76,11 +77,11 @@ export const refusal = (subject: string, reason: string, cause?: unknown): Order
   new OrderctlError("bad_message", `${subject}: ${reason}`, { cause, source: "message" });
 
 /** The headers that an event would be stored with, to be asked as those of a message. */
-export function headersAs(
-  { headersOf }: Pick<Layout, "headersOf">,
-  { kind, key }: DataEvent,
+export function headersAs<E extends FlowEvent>(
+  { headersOf, keyOf }: Pick<Flow<E>, "headersOf" | "keyOf">,
+  event: E,
 ): Pick<Addressed, "header"> {
-  const headers = headersOf(kind, key) ?? {};
+  const headers = headersOf(event.kind, keyOf(event)) ?? {};
   return { header: (name) => headers[name] };
 }
 

@@ -20,6 +20,9 @@ export type Working = {
   turns?: ReadonlyMap<string, InTurn>;
 };
 
+/** So that what a user's handlers call, a database for one, is not asked by hundreds at once. */
+export const handlerConcurrency = 16;
+
 /** The handlers of a defined flow, by consumer. */
 export function definedHandlers(compiled: CompiledFlow, working: Working): Readonly<Record<string, Handler>> {
   const { defined } = compiled;
@@ -39,11 +42,8 @@ export function handlerOf(
 ): Handler<DataEvent> {
   const { name, service } = defined;
   const { when, ordered } = service as ServiceDefinition & { when?: string };
-  const work = workOf(compiled, defined, working);
   const breaker = working.breakers?.get(name);
-  const guarded: Handler<DataEvent> = breaker
-    ? (event, context) => breaker.run(context, () => work(event, context))
-    : work;
+  const guarded = throughBreaker(breaker, workOf(compiled, defined, working));
   const turns = ordered ? working.turns?.get(name) : undefined;
   const inTurn: Handler<DataEvent> = turns
     ? (event, context) =>
@@ -57,6 +57,13 @@ export function handlerOf(
   return (event, context) =>
     compiled.flow.describe(event).outcome === when ? inTurn(event, context) : Promise.resolve(nothing);
 }
+
+/** The work of a user's handler, held while the breaker is open. */
+export const throughBreaker = (
+  breaker: HandlerBreaker | undefined,
+  work: Handler<DataEvent>,
+): Handler<DataEvent> =>
+  breaker ? (event, context) => breaker.run(context, () => work(event, context)) : work;
 
 function workOf(
   { defined }: CompiledFlow,

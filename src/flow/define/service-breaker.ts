@@ -8,6 +8,9 @@ const failures = 5;
 /** How long it stays open before one event is tried. */
 const openMs = 15_000;
 
+/** As long as an outage of what a handler calls may last where too few events come to tell it from their own faults. */
+export const handlerPatienceMs = 10 * 60_000;
+
 export type BreakerSettings = { openMs?: number };
 
 /** What it asks of a delivery. */

@@ -4,7 +4,7 @@ import type { ConsumerName } from "../flow.ts";
 import type { PaymentGateway } from "../gateway/gateway.ts";
 import type { StockShelf } from "../stock/stock-shelf.ts";
 import { reserveStock } from "./inventory.ts";
-import { notifyCustomer } from "./notification.ts";
+import { notifyCustomer, type Tell } from "./notification.ts";
 import { processPayment, type ReadPayment, refundPayment } from "./payment.ts";
 import { bookShipment } from "./shipping.ts";
 
@@ -14,6 +14,8 @@ export type Parts = {
   shelf: Pick<StockShelf, "take" | "settle">;
   carrier: string;
   channel: string;
+  /** Tells customers before the log says that they are told; by default nothing does. */
+  tell?: Tell | undefined;
   readPayment: ReadPayment;
 };
 
@@ -21,8 +23,8 @@ export type Parts = {
 export const partners = { carrier: "parcel", channel: "email" } as const;
 
 /** The handler of every consumer that the flow's table names. */
-export function createHandlers({ gateway, shelf, carrier, channel, readPayment }: Parts) {
-  const notify = notifyCustomer(channel);
+export function createHandlers({ gateway, shelf, carrier, channel, tell, readPayment }: Parts) {
+  const notify = notifyCustomer(channel, tell);
   const handlers: Record<ConsumerName, Handler<OrderEvent>> = {
     "payment-processor": processPayment(gateway),
     "payment-refunder": refundPayment(gateway, readPayment),
