@@ -32,7 +32,7 @@ export const rows: Record<string, string[]> = {
 
   flows: [...feature, "archive", "broker", "dead-letters", "publish"],
   // A module may export the built-in flow with a handler replaced.
-  index: ["flow/define", "orders/replace-handler"],
+  index: ["flow/define", "orders/events", "orders/replace-handler"],
   testing: ["flow", "flows", "orders/testable-orders"],
 
   archive: feature,
