@@ -6,10 +6,10 @@ export const eventKinds = [
   "shipments",
   "refunds",
   "notifications",
-] as const satisfies readonly EventKind[];
+] as const;
 
 /** The kind of an event of an order. */
-export type EventKind = "created" | "payments" | "reservations" | "shipments" | "refunds" | "notifications";
+export type EventKind = (typeof eventKinds)[number];
 
 /** One line of an order. `unitPriceMinor` is in minor units of the order's currency. */
 export type OrderLine = { sku: string; quantity: number; unitPriceMinor: number };
