@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readExtent } from "../../src/jetstream/streams/read-message.ts";
 import { askServices } from "../support/ask-services.ts";
+import { freePort } from "../support/free-ports.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { until } from "../support/until.ts";
 import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
@@ -10,11 +11,13 @@ import { createFlowWorld, type FlowWorld } from "./flow-world.ts";
 const module = join(import.meta.dirname, "../../fixtures/flows/claims/claims.ts");
 
 let world: FlowWorld;
+let metricsPort: number;
 
 /** One broker, on which the claims and the orders are served. */
 beforeAll(async () => {
   world = await createFlowWorld(module);
-  await world.serve("all");
+  metricsPort = await freePort();
+  await world.serve(`all --metrics-port ${metricsPort}`);
   return () => world.close();
 });
 
@@ -55,6 +58,13 @@ describe("a flow of one's own", () => {
     expect(published.stdout).toContain(`${file}:5: it is no JSON object`);
     const many = await world.run("publish opened --count 200 --wait");
     expect(many.stdout).toContain("200 claims ended: 16 refused, 184 closed");
+  });
+
+  it("is measured: what was called, and how its keys ended", async () => {
+    const scraped = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(scraped).toMatch(/orderctl_call_duration_seconds_count\{.*call="bank".*\} \d/);
+    expect(scraped).toMatch(/orderctl_keys_ended_total\{.*flow="claims".*outcome="refused".*\} 17/);
+    expect(scraped).toMatch(/orderctl_key_duration_seconds_count\{.*outcome="closed".*\} \d/);
   });
 
   it("tells a trace, by its words", async () => {

@@ -8,6 +8,7 @@ import { definitionFault } from "./definition-fault.ts";
 import { type DataEvent, decodeEvent, encodeEvent, refusal, unfit } from "./event-codec.ts";
 import { existingLayout } from "./existing-layout.ts";
 import { type DefinedEvents, eventsOf, kindsOf } from "./flow-kinds.ts";
+import { flowCounters } from "./flow-metrics.ts";
 import { payloadsOf } from "./flow-payloads.ts";
 import { bucketOnBroker, isName, subscriptionsOf } from "./flow-services.ts";
 import { keyOfToken, longestToken, tokenOfText } from "./key-token.ts";
@@ -138,6 +139,7 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
   const keyField = shape.isManaged ? definition.key : undefined;
   const decode = decodeEvent(payloads, keyField);
   const encode = encodeEvent(payloads, keyField, shape.subjectOf);
+  const outcomeOf = (event: DataEvent) => statusOf(event) ?? event.kind.toUpperCase();
   const placeOf = placing(shape, payloads);
   return {
     ...shape,
@@ -158,13 +160,13 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
       return peeked !== undefined && peeked !== status && shape.statusesOf(kind).includes(peeked);
     },
     isSame: (one, other) => isDeepStrictEqual(one, other),
-    describe: (event) => ({ outcome: statusOf(event) ?? event.kind.toUpperCase(), detail: null }),
+    describe: (event) => ({ outcome: outcomeOf(event), detail: null }),
     phrase: (kind, { outcome }) => (statusField(kind) === undefined ? "" : outcome),
     totalOf: () => undefined,
     document: ({ data }) => data,
     columns: {},
     audit: lifecycleAudit({ shape, promises: definition.audit ?? [], statusOf }),
-    countersOf: () => ({ stored: () => {}, called: () => {} }),
+    countersOf: flowCounters({ ...shape, outcomeOf }),
   };
 }
 
