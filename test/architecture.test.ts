@@ -66,6 +66,12 @@ describe("the source", () => {
     expect(own.filter(({ from, to }) => isHandler(from) && isHandler(to)).map(show)).toEqual([]);
   });
 
+  it("gives the handlers of orders no more of a flow than a handler is given", () => {
+    const outside = own.filter(({ from, to }) => isIn(from, "orders/services") && !isIn(to, "orders"));
+    expect(outside.length).toBeGreaterThan(0);
+    expect(outside.filter(({ to }) => !isInAny(to, ["core", "flow/handler"])).map(show)).toEqual([]);
+  });
+
   it("keeps each vendor in its folder", () => {
     const wrong = foreign.filter(({ from, to }) => {
       const name = to.startsWith("#") ? to : (to.split("/")[0] ?? "");
