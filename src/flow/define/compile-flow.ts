@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
+import type protobuf from "protobufjs";
 import { OrderctlError } from "../../core/errors.ts";
 import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
-import { deadLettersStream, redrivesStream } from "../flow-topology.ts";
+import { deadLettersStream, flowsBucket, redrivesStream } from "../flow-topology.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
 import { type DataEvent, decodeEvent, encodeEvent, refusal } from "./event-codec.ts";
@@ -22,14 +23,17 @@ export type CompiledFlow = {
 };
 
 /**
- * Reads the definition's `.proto` files and checks that its parts fit together. Throws `usage` with file, line and
- * reason.
+ * Reads the definition's `.proto` files, where their types are not given as `root`, and checks that its parts fit
+ * together. Throws `usage` with file, line and reason.
  */
-export async function compileDefinedFlow(defined: DefinedFlow): Promise<CompiledFlow> {
+export async function compileDefinedFlow(
+  defined: DefinedFlow,
+  root?: protobuf.Root,
+): Promise<CompiledFlow> {
   const fault = faultOf(defined);
   if (fault !== undefined) throw definitionFault(defined.place, fault);
   const events = eventsOf(defined);
-  const payloads = await payloadsOf(defined, events);
+  const payloads = await payloadsOf(defined, events, root);
   const shape = shapeOf(defined, events, payloads);
   const types = Object.fromEntries(Object.entries(payloads).map(([kind, { type }]) => [kind, type]));
   return { flow: flowOf(defined, { shape, events, payloads }), defined, types };
@@ -87,6 +91,7 @@ function shapeOf(
     kinds,
     services: subscriptionsOf(defined, kinds),
     sources: [name],
+    buckets: [{ name: flowsBucket }],
     secondEvent: `a second event of a kind for a ${one} is taken, and what follows from it is done twice`,
   };
   try {
