@@ -26,10 +26,7 @@ export type CompiledFlow = {
  * Reads the definition's `.proto` files, where their types are not given as `root`, and checks that its parts fit
  * together. Throws `usage` with file, line and reason.
  */
-export async function compileDefinedFlow(
-  defined: DefinedFlow,
-  root?: protobuf.Root,
-): Promise<CompiledFlow> {
+export async function compileDefinedFlow(defined: DefinedFlow, root?: protobuf.Root): Promise<CompiledFlow> {
   const fault = faultOf(defined);
   if (fault !== undefined) throw definitionFault(defined.place, fault);
   const events = eventsOf(defined);

@@ -26,16 +26,12 @@ export function rootOfDescriptors(bytes: Uint8Array): protobuf.Root {
  * entries. The JSON name is always given, so that a field is called the same when it is read.
  */
 function complete(message: descriptor.IDescriptorProto, type: protobuf.Type, needed: Set<string>): void {
-  for (const field of message.field ?? []) {
-    const own = type.fieldsArray.find(({ id }) => id === field.number);
-    if (!own) continue;
+  sortOneofs(message);
+  for (const own of type.fieldsArray) {
+    const field = message.field?.find(({ number }) => number === own.id);
+    if (!field) continue;
     field.jsonName = own.name;
-    const entry = own.map ? message.nestedType?.find(({ name }) => name === field.typeName) : undefined;
-    const value = entry ? entry.field?.find(({ number }) => number === 2) : field;
-    if (entry) {
-      entry.name = entryName(field.name ?? "");
-      field.typeName = `${type.fullName}.${entry.name}`;
-    }
+    const value = own.map ? completeMap(message, type, field) : field;
     if (!value || !own.resolvedType) continue;
     value.typeName = own.resolvedType.fullName;
     needed.add(packageOf(own.resolvedType));
@@ -44,6 +40,31 @@ function complete(message: descriptor.IDescriptorProto, type: protobuf.Type, nee
     const inner = type.get(nested.name ?? "");
     if (inner instanceof protobuf.Type) complete(nested, inner, needed);
   }
+}
+
+/** The field of the map's values. */
+function completeMap(
+  message: descriptor.IDescriptorProto,
+  type: protobuf.Type,
+  field: descriptor.IFieldDescriptorProto,
+): descriptor.IFieldDescriptorProto | undefined {
+  const entry = message.nestedType?.find(({ name }) => name === field.typeName);
+  if (!entry) return undefined;
+  entry.name = entryName(field.name ?? "");
+  field.typeName = `${type.fullName}.${entry.name}`;
+  return entry.field?.find(({ number }) => number === 2);
+}
+
+/** Those that stand for `optional` fields have to come last. */
+function sortOneofs(message: descriptor.IDescriptorProto): void {
+  const { field = [], oneofDecl: before = [] } = message;
+  const ofOptional = new Set(
+    field.filter(({ proto3Optional }) => proto3Optional).map((each) => each.oneofIndex),
+  );
+  const sorted = [...before.keys()].sort((a, b) => Number(ofOptional.has(a)) - Number(ofOptional.has(b)));
+  message.oneofDecl = sorted.flatMap((index) => before[index] ?? []);
+  for (const each of field)
+    if (Object.hasOwn(each, "oneofIndex")) each.oneofIndex = sorted.indexOf(each.oneofIndex ?? 0);
 }
 
 /** As protoc calls the message of a map's entries. */
