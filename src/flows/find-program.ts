@@ -12,12 +12,12 @@ const configNames = ["ts", "mts", "js", "mjs", "json"].map((end) => `orderctl.co
 /** `orderctl.config.ts|js|json`: `flows` are modules, beside it; `flow` is the one to use where there are several. */
 export type ProjectConfig = { flows?: readonly string[]; flow?: string };
 
-type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
+type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string; signal?: AbortSignal };
 
 /**
  * The flow that a command line is about: that of `--flow` (a module, or the name of a configured flow), of the variable
- * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. Throws `usage` where it cannot be
- * loaded.
+ * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. A name that no configuration knows
+ * is looked up on the broker. Throws `usage` where it cannot be loaded, or nobody knows it.
  */
 export async function findProgram(asked: Asked, builtIn: () => Promise<FlowProgram>): Promise<FlowProgram> {
   const given = flowIn(asked.argv) || asked.env.ORDERCTL_FLOW || undefined;
@@ -25,9 +25,8 @@ export async function findProgram(asked: Asked, builtIn: () => Promise<FlowProgr
   const isFile = given !== undefined && /[./\\]/.test(given);
   if (isFile) return load(resolve(asked.cwd, given));
   const config = findConfig(asked.cwd);
-  if (config === undefined && given !== undefined) throw unknownFlow(given);
-  if (config === undefined) return builtIn();
-  return configured(config, given, builtIn);
+  if (config === undefined) return given === undefined ? builtIn() : onBroker(asked, given);
+  return configured(asked, { path: config, given }, builtIn);
 }
 
 export const flowFlag = "--flow";
@@ -56,8 +55,8 @@ function findConfig(folder: string): string | undefined {
 }
 
 async function configured(
-  path: string,
-  given: string | undefined,
+  asked: Asked,
+  { path, given }: { path: string; given: string | undefined },
   builtIn: () => Promise<FlowProgram>,
 ): Promise<FlowProgram> {
   const { flows = [], flow } = await readConfig(path);
@@ -75,7 +74,7 @@ async function configured(
       hint: "--flow names one, or `flow` in the configuration",
     });
   const chosen = loaded[names.indexOf(wanted)];
-  if (!chosen) throw unknownFlow(wanted, names);
+  if (!chosen) return onBroker(asked, wanted, names);
   const { ownProgram } = await import("./own-program.ts");
   return ownProgram(chosen);
 }
@@ -100,10 +99,9 @@ async function load(path: string): Promise<FlowProgram> {
   return ownProgram(await loadFlow(path));
 }
 
-const unknownFlow = (name: string, names: readonly string[] = []): OrderctlError =>
-  new OrderctlError("usage", `there is no flow ${name}`, {
-    hint:
-      names.length > 0
-        ? `the configuration has ${names.join(", ")}; ${builtInName} is the built-in one`
-        : "--flow ./claims.ts names a module; orders is the built-in flow",
-  });
+/** `known`: the names of the configuration. */
+async function onBroker(asked: Asked, name: string, known: readonly string[] = []): Promise<FlowProgram> {
+  const { programOnBroker } = await import("./program-on-broker.ts");
+  const isThere = known.length > 0 ? [`the configuration has ${known.join(", ")}`] : [];
+  return programOnBroker(name, asked, [...isThere, `${builtInName} is the built-in flow`]);
+}

@@ -5,6 +5,7 @@ import { serviceOnBroker } from "../flow/define/flow-services.ts";
 import { noDeps } from "../flow/define/given-context.ts";
 import { definedHandlers } from "../flow/define/handlers.ts";
 import { HandlerBreaker } from "../flow/define/service-breaker.ts";
+import { keepDefinition } from "./kept-definitions.ts";
 
 /** So that what a user's handlers call, a database for one, is not asked by hundreds at once. */
 const defaultConcurrency = 16;
@@ -23,8 +24,13 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
     runnable: [...new Set(defined.services.map(({ name }) => name))],
     serviceOf,
     concurrency: defaultConcurrency,
-    withServiceFlags: (command) => command,
-    async openParts({ env, signal, terminal }, _, { services }) {
+    withServiceFlags: (command) =>
+      command.option(
+        "--accept-breaking",
+        "serve a definition with which stored events are not read as what they are",
+        false,
+      ),
+    async openParts({ env, signal, terminal }, { acceptBreaking = false }, { services }) {
       const isServing = services.length > 0;
       const deps = isServing ? await opened(openDeps && (() => openDeps({ env, signal }))) : undefined;
       const breakers = new Map(
@@ -34,6 +40,11 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
         handlers: (log) => definedHandlers(compiled, { log, deps, breakers }),
         breakers: Object.fromEntries([...breakers].map(([name, breaker]) => [serviceOf(name), breaker])),
         patienceMs,
+        begin: (connection) =>
+          keepDefinition(connection, compiled, {
+            acceptBreaking: acceptBreaking === true,
+            note: terminal.note,
+          }),
         concurrency: Object.fromEntries(
           defined.services.map(({ name, service: { concurrency = defaultConcurrency } }) => [
             serviceOf(name),
@@ -45,7 +56,7 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
     },
     withAuditFlags: (command) => command,
     replay: replayOf(compiled),
-    types: async () => (await import("./flow-types.ts")).flowTypes(compiled),
+    own: { compiled, isOfBroker: false },
     loadPublish: async () => (await import("./publish-command.ts")).registerPublishEvents(compiled),
   };
 }

@@ -27,14 +27,11 @@ export function rootOfDescriptors(bytes: Uint8Array): protobuf.Root {
  */
 function complete(message: descriptor.IDescriptorProto, type: protobuf.Type, needed: Set<string>): void {
   sortOneofs(message);
-  for (const own of type.fieldsArray) {
-    const field = message.field?.find(({ number }) => number === own.id);
-    if (!field) continue;
-    field.jsonName = own.name;
-    const value = own.map ? completeMap(message, type, field) : field;
-    if (!value || !own.resolvedType) continue;
-    value.typeName = own.resolvedType.fullName;
-    needed.add(packageOf(own.resolvedType));
+  for (const field of type.fieldsArray) {
+    const value = completeField(message, type, field);
+    if (!value || !field.resolvedType) continue;
+    value.typeName = field.resolvedType.fullName;
+    needed.add(packageOf(field.resolvedType));
   }
   for (const nested of message.nestedType ?? []) {
     const inner = type.get(nested.name ?? "");
@@ -42,13 +39,17 @@ function complete(message: descriptor.IDescriptorProto, type: protobuf.Type, nee
   }
 }
 
-/** The field of the map's values. */
-function completeMap(
+/** What has the type of the field's values: itself, or the field for the values of a map. */
+function completeField(
   message: descriptor.IDescriptorProto,
   type: protobuf.Type,
-  field: descriptor.IFieldDescriptorProto,
+  { id, name, map }: protobuf.Field,
 ): descriptor.IFieldDescriptorProto | undefined {
-  const entry = message.nestedType?.find(({ name }) => name === field.typeName);
+  const field = message.field?.find(({ number }) => number === id);
+  if (!field) return undefined;
+  field.jsonName = name;
+  if (!map) return field;
+  const entry = message.nestedType?.find((each) => each.name === field.typeName);
   if (!entry) return undefined;
   entry.name = entryName(field.name ?? "");
   field.typeName = `${type.fullName}.${entry.name}`;
