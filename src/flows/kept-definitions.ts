@@ -70,7 +70,8 @@ async function readEntry(
   // A removed entry is empty.
   if (!found || found.value === "") return { entry: undefined, revision: found?.revision ?? 0 };
   const entry = parseObject<Entry>(found.value);
-  if (entry?.definition && Array.isArray(entry.earlier)) return { entry, revision: found.revision };
+  if (entry?.definition?.name === name && Array.isArray(entry.earlier))
+    return { entry, revision: found.revision };
   throw new OrderctlError("unavailable", `the definition of ${name} on the broker cannot be read`, {
     hint: `\`nats kv del ${flowsBucket} ${name}\` removes it; the next \`serve\` stores it anew`,
     source: "store",
@@ -129,6 +130,10 @@ async function tryKeeping(
   }
   const changes = entry ? flowChanges(await compileStored(entry.definition), compiled) : [];
   if (changes.length > 0 && !acceptBreaking) throw breakingChange(name, changes);
+  if (changes.length > 0)
+    note(
+      `the events of ${name} that are stored do not go with its definition: ${changes.map(findingText).join("; ")}`,
+    );
   const earlier = [...(before === undefined ? [] : [before]), ...(entry?.earlier ?? [])];
   const others = earlier.filter((each) => each !== digest).slice(0, mostEarlier);
   const value = JSON.stringify({ definition, earlier: others } satisfies Entry);

@@ -15,10 +15,23 @@ export function descriptorSet(root: protobuf.Root): Uint8Array {
   return descriptor.FileDescriptorSet.encode(set).finish();
 }
 
+/** Throws for bytes that are no such set, and for names that protobuf does not allow: code is made of them. */
 export function rootOfDescriptors(bytes: Uint8Array): protobuf.Root {
   const root = protobuf.Root.fromDescriptor(bytes);
+  checkNames(root);
   root.resolveAll();
   return root;
+}
+
+function checkNames(within: protobuf.NamespaceBase): void {
+  for (const each of within.nestedArray) {
+    const fields = each instanceof protobuf.Type ? [...each.fieldsArray, ...each.oneofsArray] : [];
+    const names = [each, ...fields].map(({ name }) => name);
+    if (each instanceof protobuf.Enum) names.push(...Object.keys(each.values));
+    const bad = names.find((name) => !/^[A-Za-z_]\w*$/.test(name));
+    if (bad !== undefined) throw new Error(`${JSON.stringify(bad.slice(0, 64))} is no name of protobuf`);
+    if (each instanceof protobuf.Namespace) checkNames(each);
+  }
 }
 
 /**
