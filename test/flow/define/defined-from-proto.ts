@@ -16,9 +16,8 @@ export async function jobsFrom(source: string, rest: object = {}): Promise<Compi
     events: { asked: "t.Asked", done: { type: "t.Done", status: "how" } },
     ...rest,
   } as unknown as FlowDefinition);
-  const served = rest.events
-    ? flow
-    : flow.service("work", { on: "asked", emits: ["done"], handle: () => {} });
+  const served =
+    "events" in rest ? flow : flow.service("work", { on: "asked", emits: ["done"], handle: () => {} });
   return { ...(await compileDefinedFlow(served as unknown as DefinedFlow)), file };
 }
 
