@@ -73,7 +73,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./orders/bench/command.ts")).registerBench,
   },
   flow: {
-    summary: "flows of your own events and services: init, show, types",
+    summary: "flows of your own events and services: init, show, types, check",
     load: async () => (await import("./flows/command.ts")).registerFlow,
   },
   topology: {

@@ -77,9 +77,10 @@ async function compare(compiled: CompiledFlow, { offline, config, signal }: Chec
   }
 }
 
-/** Undefined types are those of a flow without protobuf. */
 function checkTypes(compiled: CompiledFlow): FlowCheck["types"] {
   const { definition, place } = compiled.defined;
+  // Types are written of protobuf alone.
+  if (Object.values(compiled.types).some((type) => type === undefined)) return null;
   const file = place && join(dirname(place.file), `${definition.name}.types.ts`);
   if (file === undefined || !existsSync(file)) return null;
   const text = readFileSync(file, "utf8");

@@ -42,8 +42,9 @@ export const readDefinition = (connection: Connection, name: string): Promise<Ke
 export const readFlowNames = (connection: Connection): Promise<string[]> =>
   withBucket(connection, async (bucket) => {
     try {
-      const entries = await bucket.list();
-      return entries.map(({ key }) => key).sort();
+      const keys = (await bucket.keys()).filter(({ isForeign }) => !isForeign);
+      const entries = await Promise.all(keys.map(({ key }) => bucket.read(key)));
+      return entries.flatMap((entry) => (entry?.value ? [entry.key] : [])).sort();
     } catch (thrown) {
       if (OrderctlError.from(thrown).code === "not_found") return [];
       throw thrown;

@@ -85,9 +85,10 @@ it("refuses one with which stored events are not what they are, unless it is to 
 });
 
 it("is stored once more after it was removed", async () => {
-  const { keep, written, store, read } = await createWorld();
+  const { keep, written, store, read, names } = await createWorld();
   await store("");
   expect(await read()).toBeUndefined();
+  expect(await names()).toEqual([]);
   await keep(await jobsFrom(jobsProto));
   expect(await written()).toBe(2);
 });
