@@ -73,7 +73,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./orders/bench/command.ts")).registerBench,
   },
   flow: {
-    summary: "flows of your own events and services: init, show, types",
+    summary: "flows of your own events and services: init, show, types, check",
     load: async () => (await import("./flows/command.ts")).registerFlow,
   },
   topology: {
@@ -159,13 +159,13 @@ function commandIn(argv: readonly string[]): string | undefined {
 type Programs = { builtIn(): Promise<FlowProgram>; found(): Promise<FlowProgram> };
 
 /** Loaded when a command asks for one, and once. */
-function programsOf(argv: readonly string[], { env }: World): Programs {
+function programsOf(argv: readonly string[], { env, signal }: World): Programs {
   const builtIn: BuiltIn = async (variant) => (await import("./orders/program.ts")).programOf(variant);
   let finding: Promise<FlowProgram> | undefined;
   return {
     builtIn,
     found() {
-      finding ??= findProgram({ argv, env, cwd: process.cwd() }, builtIn);
+      finding ??= findProgram({ argv, env, cwd: process.cwd(), signal }, builtIn);
       return finding;
     },
   };
@@ -205,7 +205,7 @@ function createProgram({ stdout, stderr }: World): Command {
     });
   program.option(
     `${flowFlag} <module>`,
-    "your own flow, as ./claims.ts, or its name in orderctl.config (env ORDERCTL_FLOW)",
+    "your own flow: ./claims.ts, its name in orderctl.config, or on the broker (env ORDERCTL_FLOW)",
   );
   program.addHelpText("after", "\nFirst time here? `orderctl demo` shows everything in under a minute.");
   return program;

@@ -71,7 +71,7 @@ export function createAct(world: World, { program, argv, setExitCode }: Calling)
       const flags = options as ConnectionFlags & { json?: boolean };
       const terminal = createTerminal(world, { json: flags.json === true });
       const { env, stdin, stderr, signal } = world;
-      const config = (own?: OwnServer) => findConfig(flags, env, own);
+      const config = (own?: OwnServer) => configOf(flags, env, own);
       const app = { program, flow: program.flow, terminal, env, stdin, stderr, signal, argv, config };
       const code = await work(app, options as never, args);
       setExitCode(typeof code === "number" ? code : 0);
@@ -94,10 +94,10 @@ export function createAct(world: World, { program, argv, setExitCode }: Calling)
 }
 
 /** If no server is named, the background broker is used if it runs; if its address is named, its key is used. */
-async function findConfig(
+export async function configOf(
   flags: ConnectionFlags,
   env: NodeJS.ProcessEnv,
-  own: OwnServer | undefined,
+  own?: OwnServer,
 ): Promise<Config> {
   const { ownBrokerConfig, resolveConfig } = await import("./config.ts");
   if (own !== undefined) return ownBrokerConfig(flags, own);

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import type { Flow, FlowLog } from "../flow/flow.ts";
 import type { Handler } from "../flow/handler.ts";
 import type { FlowParts } from "../flow/run-services.ts";
@@ -34,8 +35,8 @@ export type FlowProgram = {
   /** Adds the flags for what the flow's audit reads besides the log. */
   withAuditFlags(command: Command): Command;
   replay: ReplayProgram;
-  /** The TypeScript of the flow's events, for a flow whose events are protobuf. */
-  types?(): Promise<string>;
+  /** Of a flow of the user's own: its definition, from its module or, where that is not here, from the broker. */
+  own?: { compiled: CompiledFlow; isOfBroker: boolean };
   /** The `publish` command. */
   loadPublish(): Promise<Register>;
 };

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { parseBytes, parseDurationMs } from "../core/units.ts";
+import type { ConnectionFlags } from "./config.ts";
 import { connectionTimes, flagSpecs, typed } from "./connection-flags.ts";
 
 /** A hundred years: short enough for the range of dates and of nanoseconds in 64 bits. */
@@ -17,6 +18,18 @@ export function withConnection(command: Command): Command {
   command.optionsGroup("Connection:");
   for (const option of options) command.addOption(option);
   return withJson(command);
+}
+
+/**
+ * The connection flags of a command line, before its command is known. Throws commander's error for one without its
+ * value.
+ */
+export function connectionFlagsIn(argv: readonly string[]): ConnectionFlags {
+  const command = withConnection(new Command())
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+  command.parseOptions([...argv]);
+  return command.opts();
 }
 
 function optionOf({ flag, short, value, summary, rest = "", variable }: (typeof flagSpecs)[number]): Option {

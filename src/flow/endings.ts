@@ -21,3 +21,11 @@ export function endingIn(
   const { outcome } = flow.describe(flow.decode(subject, payload, message));
   return flow.endsWith(place.kind, outcome) ? outcome : undefined;
 }
+
+/** Whether an event of a kind ends its key; with which statuses, where it has some. */
+export function endsOf(flow: FlowShape, kind: string): boolean | readonly string[] {
+  const statuses = flow.statusesOf(kind);
+  return statuses.length === 0
+    ? flow.endsWith(kind, undefined)
+    : statuses.filter((status) => flow.endsWith(kind, status));
+}

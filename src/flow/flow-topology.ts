@@ -12,6 +12,9 @@ export const redriverOf = (consumer: string): string => `redrive-${consumer}`;
 /** Events whose processing may have crashed the worker's process. */
 export const suspectsBucket = "SUSPECTS";
 
+/** What of their definitions flows of one's own keep on the broker, by the flows' names. */
+export const flowsBucket = "FLOWS";
+
 /** The manifest of what of a flow's log is archived. */
 export const archiveBucket = (stream: string): string => `${stream}_ARCHIVE`;
 

@@ -41,6 +41,8 @@ export type FlowParts = {
   breakers?: Readonly<Record<string, ServiceBreaker>>;
   /** A server for other programs (the order API), and the name under which users start it, as they start a service. */
   server?: { name: string; open: (working: Working) => Promise<Listening> };
+  /** Called when the streams are there, before anything works; what it throws keeps the services from starting. */
+  begin?: (connection: Connection) => Promise<void>;
   /** Closes what the handlers work with. To be called after the services have stopped, by who opened the parts. */
   close?: () => Promise<void>;
   /** What the flow reports when services start: `text` for people, `data` for the JSON output. */
@@ -122,6 +124,7 @@ export async function runServices(
   refuseBrokenPromises(flow, drifts, names);
   const log = await readStreamIdentity(connection, flow.stream);
   for (const drift of drifts) note(driftText(drift));
+  await parts.begin?.(connection);
   const server = parts.server && names.includes(parts.server.name) ? parts.server : undefined;
   const subscriptions = names.flatMap(flow.subscriptionsOf);
   const firsts = subscriptions.filter(({ on }) => on === flow.firstKind);

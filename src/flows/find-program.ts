@@ -16,12 +16,12 @@ export type ProjectConfig = { flows?: readonly string[]; flow?: string };
 /** The built-in flow, with the code of a module where one has some. */
 export type BuiltIn = (variant?: FlowVariant) => Promise<FlowProgram>;
 
-type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string };
+type Asked = { argv: readonly string[]; env: NodeJS.ProcessEnv; cwd: string; signal?: AbortSignal };
 
 /**
  * The flow that a command line is about: that of `--flow` (a module, or the name of a configured flow), of the variable
- * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. Throws `usage` where it cannot be
- * loaded.
+ * ORDERCTL_FLOW, of the configuration in this folder or above, else the built-in one. A name that no configuration knows
+ * is looked up on the broker. Throws `usage` where it cannot be loaded, or nobody knows it.
  */
 export async function findProgram(asked: Asked, builtIn: BuiltIn): Promise<FlowProgram> {
   const given = flowIn(asked.argv) || asked.env.ORDERCTL_FLOW || undefined;
@@ -30,10 +30,9 @@ export async function findProgram(asked: Asked, builtIn: BuiltIn): Promise<FlowP
   const config = findConfig(asked.cwd);
   // Whoever put a configuration here, the built-in flow can be named.
   if (given === builtInName && (config === undefined || !isOwn(config))) return builtIn();
-  if (config === undefined && given !== undefined) throw unknownFlow(given);
-  if (config === undefined) return builtIn();
+  if (config === undefined) return given === undefined ? builtIn() : onBroker(asked, given);
   mustBeOwn(config);
-  return configured(config, given, builtIn);
+  return configured(asked, { path: config, given }, builtIn);
 }
 
 export const flowFlag = "--flow";
@@ -67,7 +66,11 @@ function mustBeOwn(path: string): void {
   });
 }
 
-async function configured(path: string, given: string | undefined, builtIn: BuiltIn): Promise<FlowProgram> {
+async function configured(
+  asked: Asked,
+  { path, given }: { path: string; given: string | undefined },
+  builtIn: BuiltIn,
+): Promise<FlowProgram> {
   const { flows = [], flow } = await readConfig(path);
   const files = flows.map((file) => resolve(dirname(path), file));
   const wanted = given ?? flow;
@@ -85,7 +88,7 @@ async function configured(path: string, given: string | undefined, builtIn: Buil
   if (chosen) return chosen.program();
   // The built-in flow has the code of the module that replaces some of it, where there is one.
   if (wanted === builtInName) return builtIn();
-  throw unknownFlow(wanted, names);
+  return onBroker(asked, wanted, names);
 }
 
 async function readConfig(path: string): Promise<ProjectConfig> {
@@ -113,10 +116,9 @@ async function load(path: string, builtIn: BuiltIn): Promise<Loaded> {
   return { name, program: async () => (await import("./own-program.ts")).ownProgram(compiled) };
 }
 
-const unknownFlow = (name: string, names: readonly string[] = []): OrderctlError =>
-  new OrderctlError("usage", `there is no flow ${name}`, {
-    hint:
-      names.length > 0
-        ? `the configuration has ${names.join(", ")}; ${builtInName} is the built-in one`
-        : "--flow ./claims.ts names a module; orders is the built-in flow",
-  });
+/** `known`: the names of the configuration. */
+async function onBroker(asked: Asked, name: string, known: readonly string[] = []): Promise<FlowProgram> {
+  const { programOnBroker } = await import("./program-on-broker.ts");
+  const isThere = known.length > 0 ? [`the configuration has ${known.join(", ")}`] : [];
+  return programOnBroker(name, asked, [...isThere, `${builtInName} is the built-in flow`]);
+}

@@ -1,3 +1,4 @@
+import { endsOf } from "../flow/endings.ts";
 import type { FlowShape } from "../flow/flow.ts";
 
 /** One step of a flow: what a service makes of an event. `emits` is empty for a service that emits nothing. */
@@ -12,17 +13,10 @@ export type FlowGraph = {
 };
 
 export function flowGraph(flow: FlowShape): FlowGraph {
-  const endsOf = (kind: string, statuses: readonly string[]) =>
-    statuses.length === 0
-      ? flow.endsWith(kind, undefined)
-      : statuses.filter((status) => flow.endsWith(kind, status));
   return {
     stream: flow.stream,
     key: flow.keyField,
-    kinds: flow.kinds.map((kind) => {
-      const statuses = flow.statusesOf(kind);
-      return { kind, statuses, ends: endsOf(kind, statuses) };
-    }),
+    kinds: flow.kinds.map((kind) => ({ kind, statuses: flow.statusesOf(kind), ends: endsOf(flow, kind) })),
     steps: flow.subscriptions.map(({ service, on, when = null, emits }) => ({ on, when, service, emits })),
   };
 }

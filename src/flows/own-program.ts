@@ -3,6 +3,7 @@ import type { CompiledFlow } from "../flow/define/compile-flow.ts";
 import { serviceOnBroker } from "../flow/define/flow-services.ts";
 import { noDeps } from "../flow/define/given-context.ts";
 import { definedHandlers, handlerConcurrency } from "../flow/define/handlers.ts";
+import { keepDefinition } from "./kept-definitions.ts";
 import { openOwnParts } from "./own-parts.ts";
 
 /** A flow that a user has defined, in the form in which the commands run it. */
@@ -16,12 +17,20 @@ export function ownProgram(compiled: CompiledFlow): FlowProgram {
     runnable: [...new Set(defined.services.map(({ name }) => name))],
     serviceOf,
     concurrency: handlerConcurrency,
-    withServiceFlags: (command) => command,
-    openParts: ({ env, signal, terminal: { note } }, _, { services }) =>
-      openOwnParts(compiled, { env, signal, note, services }),
+    withServiceFlags: (command) =>
+      command.option(
+        "--accept-breaking",
+        "serve a definition with which stored events are not read as what they are",
+        false,
+      ),
+    async openParts({ env, signal, terminal: { note } }, { acceptBreaking = false }, { services }) {
+      const parts = await openOwnParts(compiled, { env, signal, note, services });
+      const keeping = { acceptBreaking: acceptBreaking === true, note };
+      return { ...parts, begin: (connection) => keepDefinition(connection, compiled, keeping) };
+    },
     withAuditFlags: (command) => command,
     replay: replayOf(compiled),
-    types: async () => (await import("./flow-types.ts")).flowTypes(compiled),
+    own: { compiled, isOfBroker: false },
     loadPublish: async () => (await import("./publish-command.ts")).registerPublishEvents(compiled),
   };
 }

@@ -36,9 +36,9 @@ const fewEvents = 64;
 const telemetryMs = 3000;
 const exitOnRejects = 6;
 
-/** `publish <kind>` of a flow that a user has defined. */
+/** `publish <kind>` of a flow that a user has defined; `refusal` says why its events cannot be checked here. */
 export const registerPublishEvents =
-  (compiled: CompiledFlow): Register =>
+  (compiled: CompiledFlow, refusal?: OrderctlError): Register =>
   (command, act) => {
     const { firstKind, keyField } = compiled.flow;
     command
@@ -66,11 +66,17 @@ export const registerPublishEvents =
       .option("--wait", "until every key has ended, and tell how long they took", false)
       .addOption(time("--patience <time>", "give up waiting when no key ends for so long", [30_000, "30s"]));
     withConnection(withTracingFlags(withGiveUp(command))).action(
-      act.online((online: Online, options: Options, [kind = firstKind]) =>
-        publishEvents({ ...online, compiled, kind }, options),
+      act.online(
+        (online: Online, options: Options, [kind = firstKind]) =>
+          publishEvents({ ...online, compiled, kind }, options),
+        { check: () => refuse(refusal) },
       ),
     );
   };
+
+function refuse(refusal: OrderctlError | undefined): void {
+  if (refusal) throw refusal;
+}
 
 type Publishing = Online & { compiled: CompiledFlow; kind: string };
 

@@ -20,7 +20,9 @@ const find = async (
   words = "",
   { cwd = folder, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ) => {
-  const program = await findProgram({ argv: words.split(" "), env, cwd }, async () => orderProgram);
+  // Where nobody listens: what is not known here is known nowhere.
+  const asked = { argv: words.split(" "), env: { NATS_URL: "nats://127.0.0.1:1", ...env }, cwd };
+  const program = await findProgram(asked, async () => orderProgram);
   return program.flow.stream;
 };
 
@@ -101,7 +103,9 @@ describe("the flow of a command line", () => {
       message: expect.stringMatching(/has several flows: jobs, claims$/),
     });
     expect(await find("lag --flow jobs")).toBe("JOBS");
-    await expect(find("lag --flow bills")).rejects.toThrow("there is no flow bills");
+    await expect(find("lag --flow bills")).rejects.toThrow(
+      "there is no flow bills here, and the broker cannot be asked: cannot connect to nats://127.0.0.1:1",
+    );
     const cwd = join(folder, "below");
     await mkdir(cwd);
     await writeFile(

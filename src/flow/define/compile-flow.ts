@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import type protobuf from "protobufjs";
 import { OrderctlError } from "../../core/errors.ts";
 import { covers } from "../../jetstream/streams/replay-streams.ts";
 import { compileFlow, type Flow, type FlowShape } from "../flow.ts";
+import { flowsBucket } from "../flow-topology.ts";
 import { type Addressed, type EventPlace, type Layout, partitionedLayout } from "../layout.ts";
 import type { DefinedFlow } from "./define-flow.ts";
 import { definitionFault } from "./definition-fault.ts";
@@ -26,14 +28,14 @@ export type CompiledFlow = {
 };
 
 /**
- * Reads the definition's `.proto` files and checks that its parts fit together. Throws `usage` with file, line and
- * reason.
+ * Reads the definition's `.proto` files, where their types are not given as `root`, and checks that its parts fit
+ * together. Throws `usage` with file, line and reason.
  */
-export async function compileDefinedFlow(defined: DefinedFlow): Promise<CompiledFlow> {
+export async function compileDefinedFlow(defined: DefinedFlow, root?: protobuf.Root): Promise<CompiledFlow> {
   const fault = faultOf(defined);
   if (fault !== undefined) throw definitionFault(defined.place, fault);
   const events = eventsOf(defined);
-  const payloads = await payloadsOf(defined, events);
+  const payloads = await payloadsOf(defined, events, root);
   const shape = shapeOf(defined, events, payloads);
   const types = Object.fromEntries(Object.entries(payloads).map(([kind, { type }]) => [kind, type]));
   return { flow: flowOf(defined, { shape, events, payloads }), defined, types };
@@ -94,7 +96,10 @@ function shapeOf(
     kinds,
     services: subscriptionsOf(defined, kinds),
     sources: [name],
-    buckets: (definition.buckets ?? []).map((each) => ({ name: bucketOnBroker(name, each) })),
+    buckets: [
+      { name: flowsBucket },
+      ...(definition.buckets ?? []).map((each) => ({ name: bucketOnBroker(name, each) })),
+    ],
     secondEvent: `a second event of a kind for a ${one} is taken, and what follows from it is done twice`,
   };
   try {

@@ -8,13 +8,14 @@ import { jsonPayload } from "./json-payload.ts";
 import type { Payload } from "./payload.ts";
 import { keyFieldOf } from "./stream-of.ts";
 
-/** How the events of each kind are written, read from the `.proto` files that the definition names. */
+/** How the events of each kind are written: by the types of `given`, or of the `.proto` files of the definition. */
 export async function payloadsOf(
   defined: DefinedFlow,
   events: DefinedEvents,
+  given?: protobuf.Root,
 ): Promise<Record<string, Payload>> {
   const { definition, place } = defined;
-  const root = definition.proto === undefined ? undefined : await readProto(defined);
+  const root = given ?? (definition.proto === undefined ? undefined : await readProto(defined));
   const payloads: Record<string, Payload> = {};
   for (const [kind, event] of Object.entries(events)) {
     const { type, schema } = event;

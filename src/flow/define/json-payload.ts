@@ -18,8 +18,25 @@ export type StandardSchema<D = unknown> = {
     /** Has to answer at once: a promise is refused. */
     readonly validate: (value: unknown) => SchemaResult<D> | Promise<SchemaResult<D>>;
     readonly types?: { readonly input: unknown; readonly output: D } | undefined;
+    /** Of the Standard JSON Schema specification, which fewer libraries follow. */
+    readonly jsonSchema?:
+      | { readonly input: (options: { target: "draft-07" }) => Record<string, unknown> }
+      | undefined;
   };
 };
+
+/**
+ * The JSON Schema (draft 7) of what a schema accepts, which is what is stored; undefined where its library does not tell
+ * it, or cannot express it.
+ */
+export function jsonSchemaOf(schema: StandardSchema | undefined): Record<string, unknown> | undefined {
+  try {
+    const { $schema: _, ...told } = schema?.["~standard"].jsonSchema?.input({ target: "draft-07" }) ?? {};
+    return Object.keys(told).length === 0 ? undefined : told;
+  } catch {
+    return undefined;
+  }
+}
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
