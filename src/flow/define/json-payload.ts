@@ -20,7 +20,10 @@ export type StandardSchema<D = unknown> = {
     readonly types?: { readonly input: unknown; readonly output: D } | undefined;
     /** Of the Standard JSON Schema specification, which fewer libraries follow. */
     readonly jsonSchema?:
-      | { readonly input: (options: { target: "draft-07" }) => Record<string, unknown> }
+      | {
+          /** The JSON Schema of what the schema takes. */
+          readonly input: (options: { target: "draft-07" }) => Record<string, unknown>;
+        }
       | undefined;
   };
 };
