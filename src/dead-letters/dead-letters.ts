@@ -137,9 +137,14 @@ export async function* eachDeadLetter(
   }
 }
 
-/** Not of another flow, whose dead letters are in the same stream: that one has services of other names. */
-const isOf = ({ stream, services }: FlowShape, { letter }: DeadMessage): boolean =>
-  letter.stream === stream || services.includes(letter.service) || letter.reason === unreadable;
+/**
+ * Not of another flow, whose dead letters are in the same stream: that one has services of other names. A stream of other
+ * programs may be that of several flows.
+ */
+const isOf = ({ stream, isManaged, services }: FlowShape, { letter }: DeadMessage): boolean =>
+  (isManaged && letter.stream === stream) ||
+  services.includes(letter.service) ||
+  letter.reason === unreadable;
 
 type Fates = {
   redrives: ReadonlyMap<number, Redrive[]>;

@@ -4,6 +4,7 @@ import { covers } from "../jetstream/streams/replay-streams.ts";
 import type { StreamMessage } from "../jetstream/streams/stream-message.ts";
 import { isPruned } from "./archived-log.ts";
 import type { FlowLog, FlowShape } from "./flow.ts";
+import { subjectText } from "./layout.ts";
 import { readMessage } from "./log-message.ts";
 
 /** A copy of an event, and the place in the log that the copy claims to come from. */
@@ -42,7 +43,7 @@ async function findClaimed(log: FlowLog, { origin, payload, on }: Claim): Promis
   const held = await readMessage(log, sequence);
   if (!held)
     return { why: `${flow.stream} holds no event ${sequence}, of which it is a copy`, isForged: false };
-  if (held.subject !== subject)
+  if (subjectText(held.subject) !== subjectText(subject))
     return forged(`event ${sequence} of ${flow.stream} is ${held.subject}, not ${subject}`);
   if (Buffer.compare(held.payload, payload) !== 0)
     return forged(`it is not what ${flow.stream} holds as event ${sequence}, which it says it is a copy of`);

@@ -74,11 +74,13 @@ export function decodeRedrive(header: string | undefined): RedriveMark | undefin
 export const processRedriven =
   (log: FlowLog, { on, emits }: Subscription, process: Processor): Processor =>
   async (delivery, signal) => {
-    const original = originalOf(delivery);
-    const claim = { origin: { stream: log.flow.stream, ...original }, payload: delivery.payload, on };
+    const copied = originalOf(delivery);
+    const claim = { origin: { stream: log.flow.stream, ...copied }, payload: delivery.payload, on };
     const held = await readClaimed(log, claim);
     if ("why" in held)
       throw new OrderctlError("bad_message", `not worked on once more: ${held.why}`, { source: "message" });
+    // Where headers say what an event is, those of the log count: anyone who may redrive could have written others.
+    const original = log.flow.isManaged ? copied : { ...copied, header: (name: string) => held.header(name) };
     const archived = await findArchivedOutcome(log, original, emits);
     if (archived !== undefined) return { sequence: archived, duplicate: true };
     const answer = process(original, signal);

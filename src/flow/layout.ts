@@ -91,3 +91,13 @@ const subjectParser =
     if (second < 0 || !kinds.has(kind) || !isKey(key)) return undefined;
     return first === stream.length && subject.startsWith(stream) ? { kind, key } : undefined;
   };
+
+/**
+ * A subject as text. As a delivery has it, it has one character per byte; as the broker's JSON has it, it is decoded
+ * already.
+ */
+export function subjectText(subject: string): string {
+  if (!/[\u0080-\u00ff]/.test(subject)) return subject;
+  const decoded = Buffer.from(subject, "latin1").toString();
+  return decoded.includes("\ufffd") ? subject : decoded;
+}

@@ -1,3 +1,4 @@
+import { covers } from "../jetstream/streams/replay-streams.ts";
 import type { FlowShape, Subscription } from "./flow.ts";
 
 /** A durable consumer on the log, and the subscriptions that it is for. */
@@ -31,11 +32,15 @@ export function consumersOf(flow: FlowShape, service: string): LogConsumer[] {
   return Array.from({ length: flow.partitions ?? 1 }, (_, partition) => ({
     consumer: `${service}_${partition}`,
     service,
-    filters: kinds.map((kind) => flow.filterOf(kind, partition)),
+    filters: separate(kinds.map((kind) => flow.filterOf(kind, partition))),
     subscriptions: [first, ...others],
     inOrder: true,
   }));
 }
+
+/** Without those that others cover: the broker takes no filters that overlap. */
+const separate = (filters: readonly string[]): string[] =>
+  [...new Set(filters)].filter((each, _, all) => !all.some((other) => other !== each && covers(other, each)));
 
 /** The consumers of all services of a flow. */
 export const logConsumers = (flow: FlowShape): LogConsumer[] =>

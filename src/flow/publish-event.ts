@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { OrderctlError } from "../core/errors.ts";
 import type { Publication, Stored } from "../jetstream/publish/publication.ts";
@@ -145,6 +146,10 @@ export function readEarlier<E extends FlowEvent>(
   return flow.decode(subject, existing);
 }
 
+/** The id keeps an existing stream from taking the event twice when it is sent again. */
+const headersOf = <E extends FlowEvent>(flow: Flow<E>, event: E): Readonly<Record<string, string>> =>
+  flow.isManaged ? {} : { ...flow.headersOf(event.kind, flow.keyOf(event)), "Nats-Msg-Id": randomUUID() };
+
 type Reported = { key: string; parent: TraceHeaders | undefined };
 
 /** The message that stores the first event of a key. */
@@ -161,6 +166,6 @@ export function firstMessage<E extends FlowEvent>(
   return {
     subject: flow.subjectOf(event.kind, flow.keyOf(event)),
     payload: flow.encode(event),
-    headers: { ...parent, ...flow.headersOf(event.kind, flow.keyOf(event)), [hopHeader]: hop },
+    headers: { ...parent, ...headersOf(flow, event), [hopHeader]: hop },
   };
 }

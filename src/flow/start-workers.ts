@@ -45,13 +45,12 @@ export function startWorkers(
   for (const service of names) {
     const breaker = options.parts.breakers?.[service];
     if (breaker) metrics?.observeBreaker(breaker.name, () => breaker.state());
-    const common = commonOf(working, service, options);
     for (const on of consumersOf(working.flow, service)) {
       const worked = { us: 0 };
       started.worked.set(on.consumer, worked);
       const processors = new Map(on.subscriptions.map((each) => [each.consumer, make.ofLog(each, worked)]));
       const process = routed(working.flow, on, (consumer) => processors.get(consumer));
-      started.workers.set(on.consumer, new Worker(working, onLog(working, on, { common, options }), process));
+      started.workers.set(on.consumer, new Worker(working, onLog(working, on, options), process));
     }
     for (const subscription of working.flow.subscriptionsOf(service)) {
       const { consumer } = subscription;
@@ -63,7 +62,11 @@ export function startWorkers(
       const deadLetters = ruleOf(working, { service, consumer, options });
       started.redrivers.set(
         place.consumer,
-        new Worker(working, { ...common, ...place, deadLetters }, make.ofRedrives(subscription)),
+        new Worker(
+          working,
+          { ...commonOf(working, [subscription], options), ...place, deadLetters },
+          make.ofRedrives(subscription),
+        ),
       );
     }
   }
@@ -72,14 +75,14 @@ export function startWorkers(
 
 type Common = Pick<WorkerOptions, "ackWaitMs" | "note" | "isPaused">;
 
-/** What the workers of a service have in common. */
+/** What the workers for some subscriptions of a service have in common. */
 function commonOf(
   { flow, archivedKeys, progress }: Starting,
-  service: string,
+  subscriptions: LogConsumer["subscriptions"],
   options: ServiceOptions,
 ): Common {
-  const breaker = options.parts.breakers?.[service];
-  const takesFirst = flow.subscriptionsOf(service).some(({ on }) => on === flow.firstKind);
+  const breaker = options.parts.breakers?.[subscriptions[0].service];
+  const takesFirst = subscriptions.some(({ on }) => on === flow.firstKind);
   const keys = takesFirst ? archivedKeys : undefined;
   const isPaused = () =>
     breaker?.state() === "open" || progress?.isKnown() === false || keys?.isCertain() === false;
@@ -100,15 +103,15 @@ function ruleOf({ flow }: Working, { service, consumer, options }: Place) {
 }
 
 function onLog(
-  working: Working,
+  working: Starting,
   { consumer, service, subscriptions, inOrder }: LogConsumer,
-  { common, options }: { common: Common; options: ServiceOptions },
+  options: ServiceOptions,
 ): WorkerOptions {
   const { flow } = working;
   const [first] = subscriptions;
   const rule = ruleOf(working, { service, consumer: first.consumer, options });
   return {
-    ...common,
+    ...commonOf(working, subscriptions, options),
     ...{ stream: flow.stream, consumer },
     concurrency: inOrder ? 1 : concurrencyOf(service, options),
     ackWaitMs: ackWaitOf(first),
@@ -126,7 +129,9 @@ const consumerIn =
       const { consumer } = routeOf(flow, subscriptions, delivery) ?? subscriptions[0];
       return consumer;
     } catch {
-      const ofKind = subscriptions.find(({ on }) => covers(flow.filterOf(on), delivery.subject));
+      const ofKind = subscriptions.find(
+        ({ on }) => covers(flow.filterOf(on), delivery.subject) && flow.takes(on, delivery),
+      );
       return (ofKind ?? subscriptions[0]).consumer;
     }
   };
@@ -153,12 +158,22 @@ function openProcessors(working: Starting, options: ServiceOptions): Processors 
     ofLog(subscription, worked) {
       const as = { ...workingAs(subscription), fence, worked };
       const handler = handlerOf(handlers, subscription.consumer);
-      return unlessRestored(working, subscription, processWith(flow, handler, as));
+      const process = processWith(flow, handler, as);
+      // Into a stream of other programs, nothing is restored.
+      return flow.isManaged ? unlessRestored(working, subscription, process) : process;
     },
     ofRedrives(subscription) {
       // Its event may be archived: hence no fence.
-      const handler = handlerOf(handlers, subscription.consumer);
-      return processRedriven(working, subscription, processWith(flow, handler, workingAs(subscription)));
+      const processorOf = (each: Subscription) =>
+        processWith(flow, handlerOf(handlers, each.consumer), workingAs(each));
+      const { service, inOrder } = subscription;
+      const [own, siblings] = [processorOf(subscription), inOrder ? flow.subscriptionsOf(service) : []];
+      // In order, one that could not be read was given up on for all subscriptions; by now it may be another's.
+      const others = new Map(siblings.map((each) => [each.consumer, processorOf(each)]));
+      return processRedriven(working, subscription, async (original, signal) => {
+        const route = inOrder ? routeOf(flow, siblings, original) : undefined;
+        return (others.get(route?.consumer ?? "") ?? own)(original, signal);
+      });
     },
   };
 }

@@ -17,7 +17,10 @@ export type OrderEnding = {
 }["shipments" | "payments" | "refunds"];
 
 /** What the handler gets beside the event: as in a flow of one's own, without what stores events. */
-export type OrderContext<Deps = unknown> = Omit<FlowContext<OrderTypes, never, Deps>, "emit" | "onStored">;
+export type OrderContext<Deps = unknown> = Omit<
+  FlowContext<OrderTypes, never, Deps>,
+  "emit" | "onStored" | "bucket" | "settledTo"
+>;
 
 /** A user's code for the notification service. */
 export type NotificationCode<Deps = undefined> = {

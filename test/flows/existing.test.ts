@@ -193,6 +193,10 @@ describe("protobuf with the key between two tokens of the subject", () => {
       expect(again.sequence).toBe(2);
       const { stdout } = await world.run("trace insurance.k-1.opened");
       expect(stdout).toContain("COVERED");
+      const foreign = { claimId: "müller", policy: "p", amountMinor: 5, currency: "EUR" };
+      await world.storeByHand("insurance.müller.opened", foreign, "claims.v1.ClaimOpened");
+      await caughtUp(world, "INSURANCE", "insurance_assess_opened");
+      expect((await world.run("trace müller")).stdout).toContain("COVERED");
     } finally {
       await world.close();
     }

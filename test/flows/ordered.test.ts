@@ -120,6 +120,10 @@ describe("an ordered service of a flow with partitions", () => {
     });
     const { exitCode, stderr } = await world.run("serve watch");
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining("with another number of partitions")]);
+    // Set back, the stream would not be found to hold what it holds.
+    const fixed = await world.run("topology apply --fix");
+    expect([fixed.exitCode, fixed.stdout]).toEqual([1, expect.stringContaining("not changed: stream STEPS")]);
+    expect((await world.connection.jsm.streams.info("STEPS")).config.subjects).toHaveLength(2);
   });
 });
 

@@ -155,6 +155,7 @@ function flowOf({ definition }: DefinedFlow, { shape, events, payloads }: Parts)
       const encoded = encode(event);
       // What could not be read again would take the event's place for good.
       checkStatus(encoded.event);
+      if (!shape.isManaged) mustBeFound(shape, event, encoded.bytes);
       return encoded.bytes;
     },
     keyOf: ({ key }) => key,
@@ -186,6 +187,16 @@ const placing = (shape: FlowShape, payloads: Readonly<Record<string, Payload>>):
     ? (subject) => shape.parseSubject(subject)
     : (subject, payload, headers) =>
         placeIn(shape, payloads, { subject, payload, header: (name) => headers?.header(name) });
+
+/** Throws `bad_message` for an event of an existing stream that would be taken for another one, or for one of no key. */
+function mustBeFound(shape: FlowShape, { kind, key }: DataEvent, payload: Uint8Array): void {
+  const subject = shape.subjectOf(kind, key);
+  const headers = shape.headersOf(kind, key) ?? {};
+  const place = shape.placeOf({ subject, payload, header: (name) => headers[name] });
+  if (place?.kind === kind && place.key === key) return;
+  const is = place === undefined ? "no key" : `the key ${keyOfToken(place.key) ?? place.key}`;
+  throw refusal(subject, `an event of kind ${kind} with ${is} is not the one of ${keyOfToken(key) ?? key}`);
+}
 
 /** Throws `bad_message` where a message of an existing stream is no event of the flow, or names no key. */
 function placeIn(

@@ -1,5 +1,5 @@
 import { covers } from "../../jetstream/streams/replay-streams.ts";
-import type { Addressed, EventPlace, Layout } from "../layout.ts";
+import { type Addressed, type EventPlace, type Layout, subjectText } from "../layout.ts";
 import { partitionOf } from "../partition.ts";
 import { keyOfToken, tokenOfKey } from "./key-token.ts";
 
@@ -52,7 +52,8 @@ export function faultOfSubject(subject: unknown, partitions = 1): string | undef
   return undefined;
 }
 
-const plain = /^[^\s*>{}]+$/;
+/** Other than in keys, ASCII alone is compared as the broker does. */
+const plain = /^[!-)+-=?-z|~]+$/;
 
 /** The layout of a stream that other programs made, and that is left as it is. */
 export function existingLayout({ kinds, partitions, keyFrom, read }: Existing): Layout {
@@ -133,7 +134,7 @@ const matches = ({ withKey }: CompiledKind, subject: string): boolean => covers(
 
 /** The key as orderctl writes it, whoever chose the token. */
 function keyIn({ keyAt }: CompiledKind, subject: string): string | undefined {
-  const token = subject.split(".")[keyAt];
+  const token = subjectText(subject).split(".")[keyAt];
   if (token === undefined) return undefined;
   return keyOfToken(token) === undefined ? tokenOfKey(token) : token;
 }

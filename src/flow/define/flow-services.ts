@@ -10,7 +10,10 @@ const reserved: readonly string[] = ["all", "archive"];
 /** What makes a consumer that of its service. */
 const ownSettings = new Set([
   ...["name", "durable_name", "filter_subject", "filter_subjects"],
-  ...["ack_policy", "deliver_subject", "deliver_group"],
+  ...["ack_policy", "deliver_subject", "deliver_group", "deliver_policy", "opt_start_seq", "opt_start_time"],
+  // With these, the broker would drop an event without a dead letter, or a consumer with its place.
+  ...["max_deliver", "headers_only", "inactive_threshold", "mem_storage"],
+  ...["priority_policy", "priority_groups", "priority_timeout"],
 ]);
 
 export const isName = (text: unknown): boolean => typeof text === "string" && nameForm.test(text);

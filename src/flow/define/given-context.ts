@@ -49,7 +49,8 @@ export class GivenContext {
   constructor(given: Given) {
     this.#given = given;
     const { keyField } = given.names;
-    this.#ownKey = keyField === undefined ? undefined : given.event.data[keyField];
+    const { data, key } = given.event;
+    this.#ownKey = keyField === undefined ? undefined : (data[keyField] ?? keyOfToken(key));
   }
 
   get sequence(): number {

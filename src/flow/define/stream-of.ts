@@ -1,3 +1,4 @@
+import { overlap } from "../../jetstream/streams/replay-streams.ts";
 import { deadLettersStream, redrivesStream } from "../flow-topology.ts";
 import { faultOfSubject, isConcrete, isKeyToken } from "./existing-layout.ts";
 import type { ExistingStream, FlowDefinition } from "./types.ts";
@@ -63,7 +64,7 @@ function faultOfOwn({ keyFrom, events }: Definition): string | undefined {
 }
 
 function faultOfExisting(
-  { events, partitions }: Definition,
+  { events, partitions, keyFrom }: Definition,
   emitted: ReadonlySet<string>,
 ): string | undefined {
   for (const [kind, event] of Object.entries(events)) {
@@ -73,5 +74,34 @@ function faultOfExisting(
     if (emitted.has(kind) && !isConcrete(subject ?? ""))
       return `${kind} is emitted, so it needs a subject without * and >, not ${subject}`;
   }
+  const taken = headersIn(events, keyFrom).find((name) => actingHeader.test(name));
+  if (taken !== undefined)
+    return `the header ${taken} is the broker's or orderctl's own: it cannot tell a kind or a key`;
+  return faultOfOverlap(Object.entries(events));
+}
+
+/** Headers that the broker or orderctl writes and acts on. */
+const actingHeader = /^(?:nats-|orderctl-|traceparent$|tracestate$)/i;
+
+const headersIn = (events: Definition["events"], keyFrom: Definition["keyFrom"]): string[] => [
+  ...Object.values(events).flatMap((event) => Object.keys(headersOf(event))),
+  ...(keyFrom && "header" in keyFrom ? [keyFrom.header] : []),
+];
+
+const headersOf = (event: FlowDefinition["events"][string]): Readonly<Record<string, string>> =>
+  typeof event === "string" ? {} : (event.headers ?? {});
+
+/** A message is of one kind: by its subject, or by a header of which each kind has another value. */
+function faultOfOverlap(kinds: readonly [string, FlowDefinition["events"][string]][]): string | undefined {
+  for (const [index, [kind, event]] of kinds.entries())
+    for (const [other, otherEvent] of kinds.slice(index + 1)) {
+      const [one, two] = [headersOf(event), headersOf(otherEvent)];
+      const isTold = Object.keys(one).some((name) => name in two && one[name] !== two[name]);
+      if (!isTold && overlap(openSubject(event), openSubject(otherEvent)))
+        return `${kind} and ${other} have subjects in common, and no header that tells them apart`;
+    }
   return undefined;
 }
+
+const openSubject = (event: FlowDefinition["events"][string]): string =>
+  (subjectIn(event) ?? "").replace(/\{[^{}]+\}/g, "*");

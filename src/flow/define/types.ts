@@ -185,8 +185,8 @@ export type FlowContext<T extends FlowTypes = FlowTypes, E extends KindOf<T> = K
   /** One of the flow's `buckets`. */
   bucket(name: string): FlowBucket;
   /**
-   * The sequence up to which every event that this service was to work on is settled, so that none of them is delivered
-   * again, unless somebody redrives it.
+   * The sequence up to which every event of this one's kind (with `partitions`: of its partition) that this service was to
+   * work on is settled, so that none of them is delivered again, unless somebody redrives it.
    */
   settledTo(): Promise<number>;
   /** Calls back with the event that the log holds in the end: this one's outcome, or that of an earlier delivery. */

@@ -241,7 +241,7 @@ export async function mendTopology(
     const broken = await readBroken(connection, spec);
     if (broken.length === 0) continue;
     const title = `${spec.kind} ${spec.name}`;
-    const refusal = await changeInPlace(connection, spec, broken);
+    const refusal = await changeInPlace(connection, spec, broken.filter(isChangeable));
     const left = await readBroken(connection, spec);
     const isFixed = ({ setting }: Drift) => left.every((each) => each.setting !== setting);
     done.fixed.push(...broken.filter(isFixed).map(({ setting }) => `${title}: ${setting}`));
@@ -253,6 +253,9 @@ export async function mendTopology(
   }
   return done;
 }
+
+/** With other subjects, a stream would not be found to hold what it holds: its definition is what has to change. */
+const isChangeable = ({ kind, setting }: Drift): boolean => kind !== "stream" || setting !== "subjects";
 
 const readBroken = async (connection: Connection, spec: Spec): Promise<Drift[]> =>
   compareSettings(spec, await readConfig(connection, spec)).filter(({ leadsTo }) => leadsTo !== null);
@@ -266,6 +269,7 @@ async function changeInPlace(
   spec: Spec,
   drifts: Drift[],
 ): Promise<string | undefined> {
+  if (drifts.length === 0) return "the definition has to say what it was made with";
   const refusal = await change(connection, spec, drifts);
   if (refusal !== undefined && drifts.length > 1)
     for (const drift of drifts) await change(connection, spec, [drift]);

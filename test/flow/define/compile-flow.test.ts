@@ -5,6 +5,8 @@ import { compileDefinedFlow } from "../../../src/flow/define/compile-flow.ts";
 import { type DefinedFlow, defineFlow } from "../../../src/flow/define/define-flow.ts";
 import type { ServiceDefinition } from "../../../src/flow/define/types.ts";
 import { flowTopology } from "../../../src/flow/flow-topology.ts";
+import { logConsumers } from "../../../src/flow/log-consumers.ts";
+import { routeOf } from "../../../src/flow/route.ts";
 
 type Loose = { key: string; events: Record<string, Record<string, never>> };
 
@@ -103,6 +105,52 @@ describe("a defined flow", () => {
         max_ack_pending: 1,
       },
     ]);
+  });
+
+  it("takes each subject once where headers tell the kinds of an ordered service apart", async () => {
+    const events = {
+      asked: { subject: "ev.{partition}.{id}", headers: { t: "asked" } },
+      done: {
+        subject: "ev.{partition}.{id}",
+        headers: { t: "done" },
+        status: "how",
+        statuses: ["WELL", "BADLY"],
+      },
+    };
+    const { flow } = await compileDefinedFlow(
+      flowOf({ stream: existing, partitions: 2, events }, [
+        ["work", { on: "asked", ordered: true }],
+        ["work", { on: "done", when: "WELL", ordered: true }],
+        ["work", { on: "done", when: "BADLY", ordered: true }],
+      ]),
+    );
+    expect(logConsumers(flow as never).map(({ filters }) => filters)).toEqual([["ev.0.*"], ["ev.1.*"]]);
+    const message = (t: string, how?: string) => ({
+      subject: "ev.1.k",
+      payload: Buffer.from(JSON.stringify({ id: "k", how })),
+      header: (name: string) => (name === "t" ? t : undefined),
+    });
+    const routed = (t: string, how?: string) =>
+      routeOf(flow as never, flow.subscriptionsOf("jobs_work"), message(t, how))?.consumer;
+    expect([routed("asked"), routed("done", "BADLY"), routed("other")]).toEqual([
+      "jobs_work_asked",
+      "jobs_work_done_BADLY",
+      undefined,
+    ]);
+    expect(() => routed("done", "SO SO")).toThrow(/how is "SO SO"/);
+  });
+
+  it("refuses to store what would be taken for another key's in a stream of other programs", async () => {
+    const events = { asked: { subject: "a.b" }, done: { subject: "c.d" } };
+    const { flow } = await compileDefinedFlow(
+      flowOf({ stream: existing, keyFrom: { field: "data.id" }, events }, [
+        ["work", { on: "asked", emits: ["done"] }],
+      ]),
+    );
+    const done = (data: object) => flow.encode({ kind: "done", key: "k", data: { data } });
+    expect(() => done({})).toThrow(/an event of kind done with no key is not the one of k/);
+    expect(() => done({ id: "other" })).toThrow(/with the key other is not the one of k/);
+    expect(Buffer.from(done({ id: "k" })).toString()).toBe('{"data":{"id":"k"}}');
   });
 
   it("decodes events of its subjects, and refuses others with the reason", async () => {
@@ -271,6 +319,33 @@ describe("a definition with a fault is refused, with file and line", () => {
       { stream: existing, events: { asked: { subject: "a.{id}" }, done: { subject: "b.*" } } },
       [["work", { on: "asked", emits: ["done"] }]],
       /done is emitted, so it needs a subject without \* and >, not b\.\*/,
+    ],
+    [
+      "a subject beyond ASCII",
+      { stream: existing, events: { asked: { subject: "größe.{id}" } } },
+      [],
+      /asked has a subject that NATS does not know/,
+    ],
+    [
+      "two kinds on a subject that no header tells apart",
+      {
+        stream: existing,
+        events: { asked: { subject: "a.{id}.>", headers: { t: "x" } }, done: { subject: "a.*.done" } },
+      },
+      [],
+      /asked and done have subjects in common, and no header that tells them apart/,
+    ],
+    [
+      "a key in a header that is the broker's own",
+      { stream: existing, keyFrom: { header: "Nats-Msg-Id" }, events: { asked: { subject: "a.b" } } },
+      [],
+      /the header Nats-Msg-Id is the broker's or orderctl's own/,
+    ],
+    [
+      "a setting with which the broker would drop events",
+      {},
+      [["work", { on: "asked", consumer: { max_deliver: 3 } }]],
+      /service work sets max_deliver of its consumer/,
     ],
     [
       "a setting of a consumer that is orderctl's own",
