@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { OrderctlError } from "../../core/errors.ts";
-import { archiveBucket, flowTopology } from "../../flow/flow-topology.ts";
+import { archiveBucket, flowsBucket, flowTopology } from "../../flow/flow-topology.ts";
 import type { Connection } from "../../jetstream/client/connection.ts";
 import type { ConnectionConfig } from "../../jetstream/client/connection-config.ts";
 import { readDrift } from "../../jetstream/streams/apply-topology.ts";
@@ -32,7 +32,10 @@ const ofOrders = flowTopology(orderShape).streams;
 /** Whether one is there is all that is asked of them. */
 const streams = [
   ...ofOrders,
-  ...[reflectedStream, `KV_${archiveBucket(reflectedStream)}`].map((name) => ({ ...ofOrders[0], name })),
+  ...[reflectedStream, `KV_${archiveBucket(reflectedStream)}`, `KV_${flowsBucket}`].map((name) => ({
+    ...ofOrders[0],
+    name,
+  })),
 ];
 
 /**
